@@ -1,0 +1,23 @@
+"""KITRO on a plain CPU: refine SMPL bodies so that they agree with 2D keypoints."""
+
+from .body import BodyModel, BodyOutput, Skeleton, load_body
+from .camera import default_intrinsics
+from .checks import Status
+from .errors import InputError
+from .refine import refine
+from .result import RefineResult
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BodyModel",
+    "BodyOutput",
+    "InputError",
+    "RefineResult",
+    "Skeleton",
+    "Status",
+    "__version__",
+    "default_intrinsics",
+    "load_body",
+    "refine",
+]

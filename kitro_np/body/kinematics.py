@@ -1,0 +1,85 @@
+"""Forward kinematics: where the joints of a posed skeleton are."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from array_api_compat import array_namespace
+
+from ..geometry import rotate
+from .skeleton import Skeleton
+
+
+class PosedSkeleton(NamedTuple):
+    """Joints and global rotations of a batch of bodies.
+
+    Attributes
+    ----------
+    joints : (N, J, 3) array
+        In metres, before the camera translation is added.
+    global_rotations : (N, J, 3, 3) array
+        The product of the local rotations from the root to each joint.
+    """
+
+    joints: Any
+    global_rotations: Any
+
+
+def global_rotations(skeleton: Skeleton, pose: Any) -> Any:
+    """Product of local rotations along every chain, G_j = G_parent(j) pose_j: (N, J, 3, 3)."""
+    xp = array_namespace(pose)
+    turned = [pose[:, 0, :, :]]
+    for joint, parent in enumerate(skeleton.parents[1:], start=1):
+        turned.append(xp.matmul(turned[parent], pose[:, joint, :, :]))
+    return xp.stack(turned, axis=1)
+
+
+def forward_kinematics(skeleton: Skeleton, pose: Any, betas: Any) -> PosedSkeleton:
+    """Pose a skeleton: X_c = X_p + G_p (J_c - J_p), with rest joints J linear in betas.
+
+    Parameters
+    ----------
+    skeleton : Skeleton
+    pose : (N, J, 3, 3) array
+        Local rotation matrices.
+    betas : (N, S) array
+
+    Returns
+    -------
+    PosedSkeleton
+    """
+    xp = array_namespace(pose, betas)
+    rest = skeleton.rest_joints(betas)
+    turned = global_rotations(skeleton, pose)
+    joints = [rest[:, 0, :]]
+    for joint, parent in enumerate(skeleton.parents[1:], start=1):
+        offset = rest[:, joint, :] - rest[:, parent, :]
+        joints.append(joints[parent] + rotate(turned[:, parent, :, :], offset))
+    return PosedSkeleton(xp.stack(joints, axis=1), turned)
+
+
+def affine_joints(skeleton: Skeleton, turned: Any) -> tuple[Any, Any]:
+    """Joints as an affine function of betas at a fixed pose: X = A + B betas.
+
+    Parameters
+    ----------
+    skeleton : Skeleton
+    turned : (N, J, 3, 3) array
+        Global rotations of the pose.
+
+    Returns
+    -------
+    A : (N, J, 3) array
+    B : (N, J, 3, S) array
+    """
+    xp = array_namespace(turned)
+    template, shapedirs = skeleton.joint_template, skeleton.joint_shapedirs
+    # The root is not rotated about itself: its rest joint is its place.
+    same = xp.ones_like(turned[:, 0, :1, :1])
+    a = [template[0, :, None] * same]
+    b = [shapedirs[0, :, :] * same]
+    for joint, parent in enumerate(skeleton.parents[1:], start=1):
+        rotation = turned[:, parent, :, :]
+        a.append(a[parent] + xp.matmul(rotation, (template[joint, :] - template[parent, :])[:, None]))
+        b.append(b[parent] + xp.matmul(rotation, shapedirs[joint, :, :] - shapedirs[parent, :, :]))
+    return xp.stack(a, axis=1)[..., 0], xp.stack(b, axis=1)

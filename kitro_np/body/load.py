@@ -1,0 +1,86 @@
+"""Load a body by its name or from a file."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from ..errors import InputError
+from .assets import ModelArrays, read_model_file
+from .locate import find_model_file
+from .model import BodyModel
+
+LICENSED = ("smpl", "smplh", "smplx", "mano")
+"""Bodies whose files the user must have; nothing of them ships with this package."""
+
+
+def load_body(
+    name: str | os.PathLike[str] = "open",
+    *,
+    gender: str = "neutral",
+    num_betas: int | None = 10,
+    folder: str | os.PathLike[str] | None = None,
+) -> BodyModel:
+    """Load a body.
+
+    Parameters
+    ----------
+    name : str or path
+        ``"open"`` for the embedded CC0 body; ``"smpl"``, ``"smplh"``, ``"smplx"`` or ``"mano"`` for a
+        licensed file of yours; or the path of a .pkl or .npz file in SMPL's format.
+    gender : {"neutral", "female", "male"}
+        Which licensed file; ``"right"`` or ``"left"`` for MANO.
+    num_betas : int or None
+        How many shape coefficients to keep; None keeps all.
+    folder : path, optional
+        Where to look first; then ``$KITRO_NP_MODELS``, ``models/`` and the user's data folder.
+
+    Returns
+    -------
+    BodyModel
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file; says where it was looked for and where to get it.
+    InputError
+        If the file is not what it should be, or the name is unknown.
+    """
+    if name == "open":
+        return _open_body(num_betas)
+    path = Path(name)
+    if str(name).lower() in LICENSED:
+        path = find_model_file(str(name), gender, folder)
+    elif path.suffix.lower() not in (".pkl", ".npz"):
+        choices = ", ".join(("open", *LICENSED))
+        raise InputError(
+            f"body: expected one of {choices} or the path of a .pkl or .npz file, got {str(name)!r}."
+        )
+    return _from_arrays(path.stem, read_model_file(path, num_betas))
+
+
+def default_body() -> BodyModel:
+    """Return the embedded open body, read once."""
+    return _open_body(10)
+
+
+@lru_cache(maxsize=4)
+def _open_body(num_betas: int | None) -> BodyModel:
+    with as_file(files(__package__) / "open_body.npz") as path:
+        return _from_arrays("open", read_model_file(path, num_betas))
+
+
+def _from_arrays(name: str, arrays: ModelArrays) -> BodyModel:
+    return BodyModel.from_arrays(
+        name,
+        arrays.v_template,
+        arrays.shapedirs,
+        arrays.posedirs,
+        arrays.J_regressor,
+        arrays.weights,
+        arrays.faces,
+        arrays.parents,
+        arrays.joint_names,
+    )

@@ -1,0 +1,164 @@
+"""Skeleton: what refinement needs to know of a body, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, device
+
+from ..errors import InputError
+
+SMPL_JOINT_NAMES = (
+    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",
+    "right_ankle", "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head",
+    "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
+    "left_hand", "right_hand",
+)  # fmt: skip
+"""The 24 SMPL joints, in SMPL's order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Skeleton:
+    """A kinematic tree whose rest joints are linear in betas: J(betas) = template + shapedirs betas.
+
+    Parameters
+    ----------
+    parents : sequence of int
+        Parent of each joint; -1 at the root. Every parent comes before its children.
+    joint_template : (J, 3) array
+        Rest joints of the mean shape, in metres.
+    joint_shapedirs : (J, 3, S) array
+        Displacement of the rest joints per unit of each beta, in metres.
+    joint_names : sequence of str, optional
+
+    Raises
+    ------
+    InputError
+        If `parents` is no tree in topological order or the shapes do not fit one another.
+    """
+
+    parents: tuple[int, ...]
+    joint_template: Any
+    joint_shapedirs: Any
+    joint_names: tuple[str, ...]
+
+    def __init__(
+        self,
+        parents: Sequence[int],
+        joint_template: Any,
+        joint_shapedirs: Any,
+        joint_names: Sequence[str] | None = None,
+    ) -> None:
+        tree = _checked_parents(parents)
+        count = len(tree)
+        template = _float_array(joint_template)
+        shapedirs = _float_array(joint_shapedirs)
+        if tuple(template.shape) != (count, 3):
+            raise InputError(f"joint_template: expected shape ({count}, 3), got {tuple(template.shape)}.")
+        if shapedirs.ndim != 3 or tuple(shapedirs.shape[:2]) != (count, 3):
+            raise InputError(
+                f"joint_shapedirs: expected shape ({count}, 3, S), got {tuple(shapedirs.shape)}."
+            )
+        names = tuple(joint_names) if joint_names is not None else _default_names(count)
+        if len(names) != count:
+            raise InputError(f"joint_names: expected {count} names, got {len(names)}.")
+        for name, value in (
+            ("parents", tree),
+            ("joint_template", template),
+            ("joint_shapedirs", shapedirs),
+            ("joint_names", names),
+        ):
+            object.__setattr__(self, name, value)
+
+    @property
+    def num_joints(self) -> int:
+        """Number of joints J."""
+        return len(self.parents)
+
+    @property
+    def num_betas(self) -> int:
+        """Number of shape coefficients S."""
+        return int(self.joint_shapedirs.shape[2])
+
+    @cached_property
+    def children(self) -> tuple[tuple[int, ...], ...]:
+        """Children of every joint, in ascending order."""
+        found: list[list[int]] = [[] for _ in self.parents]
+        for joint, parent in enumerate(self.parents[1:], start=1):
+            found[parent].append(joint)
+        return tuple(map(tuple, found))
+
+    @cached_property
+    def depths(self) -> tuple[int, ...]:
+        """Number of bones between the root and every joint; joint c has 2**depths[c] hypotheses."""
+        found = [0]
+        for parent in self.parents[1:]:
+            found.append(found[parent] + 1)
+        return tuple(found)
+
+    @cached_property
+    def limb_counts(self) -> tuple[int, ...]:
+        """How many leaves hang below (or at) every joint: in how many limbs' paths its bone lies."""
+        counts = [0] * self.num_joints
+        for joint in reversed(range(self.num_joints)):
+            counts[joint] = sum(counts[c] for c in self.children[joint]) or 1
+        return tuple(counts)
+
+    @cached_property
+    def branch_points(self) -> tuple[int, ...]:
+        """Joints with more than one child."""
+        return tuple(j for j, c in enumerate(self.children) if len(c) > 1)
+
+    @cached_property
+    def chains(self) -> tuple[tuple[int, ...], ...]:
+        """Runs of joints between the root, branch points and leaves: SMPL has two legs, trunk, head, two arms."""
+        starts = [c for c in range(1, self.num_joints) if self.parents[c] in (0, *self.branch_points)]
+        found = []
+        for start in starts:
+            chain = [start]
+            while len(self.children[chain[-1]]) == 1:
+                chain.append(self.children[chain[-1]][0])
+            found.append(tuple(chain))
+        return tuple(found)
+
+    def rest_joints(self, betas: Any) -> Any:
+        """Rest joints J(betas), (N, J, 3), of `betas` (N, S)."""
+        xp = array_namespace(betas)
+        shapedirs = xp.reshape(self.joint_shapedirs, (-1, self.num_betas))
+        moved = xp.reshape(xp.matmul(betas, xp.matrix_transpose(shapedirs)), (-1, self.num_joints, 3))
+        return self.joint_template + moved
+
+    def like(self, array: Any) -> Skeleton:
+        """Return this skeleton with arrays of the kind, dtype and device of `array`."""
+        xp = array_namespace(array)
+        kind = {"dtype": array.dtype, "device": device(array)}
+        return Skeleton(
+            self.parents,
+            xp.asarray(self.joint_template, **kind),
+            xp.asarray(self.joint_shapedirs, **kind),
+            self.joint_names,
+        )
+
+
+def _checked_parents(parents: Sequence[int]) -> tuple[int, ...]:
+    tree = tuple(int(p) for p in np.asarray(parents).ravel())
+    if not tree or tree[0] != -1:
+        raise InputError(f"parents: expected -1 for the root, joint 0, got {tree[:1] or 'no joints'}.")
+    for joint, parent in enumerate(tree[1:], start=1):
+        if not 0 <= parent < joint:
+            raise InputError(f"parents: expected a joint before joint {joint} as its parent, got {parent}.")
+    return tree
+
+
+def _float_array(array: Any) -> Any:
+    return np.asarray(array, dtype=np.float64) if isinstance(array, list | tuple) else array
+
+
+def _default_names(count: int) -> tuple[str, ...]:
+    if count == len(SMPL_JOINT_NAMES):
+        return SMPL_JOINT_NAMES
+    return tuple(f"joint_{j}" for j in range(count))

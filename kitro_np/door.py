@@ -1,0 +1,200 @@
+"""Door: where a caller's arguments are checked, once; behind it arrays are trusted."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy_array
+
+from .body.model import BodyModel, with_betas
+from .body.skeleton import Skeleton
+from .camera import default_intrinsics
+from .checks import usable_intrinsics
+from .errors import InputError
+from .poses import as_matrices, pose_tail
+
+MAX_DEPTH = 16
+"""Longest chain: 2**16 hypotheses at its end. SMPL has 8 bones from the pelvis to a hand."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Checked arguments of a refinement, with one leading axis.
+
+    Attributes
+    ----------
+    skeleton : Skeleton
+        With as many betas as were given.
+    pose : (N, J, 3, 3) array
+    betas : (N, S) array
+    transl : (N, 3) array
+    keypoints_2d : (N, J, 2) array
+    intrinsics : (N or 1, 3, 3) array
+    dtype : dtype
+        In which to compute: float32 or float64.
+    lead : tuple of int
+        The leading shape that the caller gave.
+    pose_shape : tuple of int
+        The shape of the caller's pose.
+    """
+
+    skeleton: Skeleton
+    pose: Any
+    betas: Any
+    transl: Any
+    keypoints_2d: Any
+    intrinsics: Any
+    dtype: Any
+    lead: tuple[int, ...]
+    pose_shape: tuple[int, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of bodies N."""
+        return int(self.pose.shape[0])
+
+
+def read_request(
+    pose: Any, betas: Any, transl: Any, keypoints_2d: Any, intrinsics: Any, image_size: Any, body: Any
+) -> Request:
+    """Check the arguments of :func:`kitro_np.refine`.
+
+    Raises
+    ------
+    InputError
+        In one sentence that names the argument, what was expected and what came.
+    """
+    skeleton = _skeleton(body)
+    joints = skeleton.num_joints
+    pose = _real_array("pose", pose)
+    lead = tuple(pose.shape[: pose.ndim - len(pose_tail(tuple(pose.shape), joints))])
+    betas = _beside(pose, "betas", betas)
+    transl = _beside(pose, "transl", transl)
+    keypoints_2d = _beside(pose, "keypoints_2d", keypoints_2d)
+    intrinsics = _intrinsics(pose, intrinsics, image_size, lead)
+    if betas.ndim != len(lead) + 1 or tuple(betas.shape[:-1]) != lead or betas.shape[-1] > skeleton.num_betas:
+        _wrong_shape("betas", (*lead, skeleton.num_betas), betas)
+    if tuple(transl.shape) != (*lead, 3):
+        _wrong_shape("transl", (*lead, 3), transl)
+    if tuple(keypoints_2d.shape) != (*lead, joints, 2):
+        _wrong_shape("keypoints_2d", (*lead, joints, 2), keypoints_2d)
+    dtype = _compute_dtype(pose, betas, transl, keypoints_2d, intrinsics)
+    xp = array_namespace(pose)
+    floating = xp.isdtype(pose.dtype, "real floating")
+    matrices, _ = as_matrices(pose if floating else xp.astype(pose, dtype), joints)
+    count = matrices.shape[0]
+    return Request(
+        with_betas(skeleton, int(betas.shape[-1])),
+        matrices,
+        xp.reshape(betas, (count, betas.shape[-1])),
+        xp.reshape(transl, (count, 3)),
+        xp.reshape(keypoints_2d, (count, joints, 2)),
+        xp.reshape(intrinsics, (-1 if count else intrinsics.size // 9, 3, 3)),
+        dtype,
+        lead,
+        tuple(pose.shape),
+    )
+
+
+def whole_number(name: str, value: Any, least: int) -> int:
+    """Check that `value` is a whole number of at least `least`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise InputError(f"{name}: expected a whole number, got {value!r}.") from None
+    if number < least:
+        raise InputError(f"{name}: expected at least {least}, got {number}.")
+    return number
+
+
+def _skeleton(body: Any) -> Skeleton:
+    skeleton = body.skeleton if isinstance(body, BodyModel) else body
+    if not isinstance(skeleton, Skeleton):
+        raise InputError(f"body: expected a BodyModel or a Skeleton, got {type(body).__name__}.")
+    if max(skeleton.depths) > MAX_DEPTH:
+        raise InputError(
+            f"body: expected at most {MAX_DEPTH} bones between the root and a leaf, got {max(skeleton.depths)}."
+        )
+    return skeleton
+
+
+def _real_array(name: str, value: Any) -> Any:
+    if not is_array_api_obj(value):
+        try:
+            value = np.asarray(value)
+        except ValueError:
+            raise InputError(f"{name}: expected an array of numbers, got a ragged sequence.") from None
+    xp = array_namespace(value)
+    if is_numpy_array(value):
+        value = np.asarray(value)
+        numeric = value.dtype.kind in "fiu" and value.dtype.itemsize <= 8
+    else:
+        numeric = xp.isdtype(value.dtype, ("real floating", "integral"))
+    if not numeric:
+        raise InputError(f"{name}: expected an array of real numbers, got dtype {value.dtype}.")
+    return value
+
+
+def _beside(pose: Any, name: str, value: Any) -> Any:
+    """Check that `value` is an array of pose's kind on pose's device."""
+    value = _real_array(name, value)
+    ours, theirs = array_namespace(pose), array_namespace(value)
+    if ours is not theirs:
+        raise InputError(
+            f"{name}: expected an array of the same kind as pose, {_kind(ours)}, got {_kind(theirs)}."
+        )
+    if device(value) != device(pose):
+        raise InputError(f"{name}: expected an array on pose's device, {device(pose)}, got {device(value)}.")
+    return value
+
+
+def _kind(xp: Any) -> str:
+    return str(xp.__name__).removeprefix("array_api_compat.")
+
+
+def _intrinsics(pose: Any, intrinsics: Any, image_size: Any, lead: tuple[int, ...]) -> Any:
+    if intrinsics is None:
+        intrinsics = _default_intrinsics(pose, image_size, lead)
+    elif image_size is not None:
+        raise InputError("image_size: expected None where intrinsics are given, got both.")
+    intrinsics = _beside(pose, "intrinsics", intrinsics)
+    if tuple(intrinsics.shape) not in ((3, 3), (*lead, 3, 3)):
+        raise InputError(
+            f"intrinsics: expected shape (3, 3) or {(*lead, 3, 3)}, got {tuple(intrinsics.shape)}."
+        )
+    xp = array_namespace(intrinsics)
+    each = xp.reshape(intrinsics, (intrinsics.size // 9, 3, 3))
+    if each.shape[0] and not bool(xp.any(usable_intrinsics(each))):
+        first = [[float(each[0, i, j]) for j in range(3)] for i in range(3)]
+        raise InputError(
+            "intrinsics: expected [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] with positive focal lengths, "
+            f"got {first}."
+        )
+    return intrinsics
+
+
+def _default_intrinsics(pose: Any, image_size: Any, lead: tuple[int, ...]) -> Any:
+    if image_size is None:
+        raise InputError("intrinsics: expected a camera matrix, or image_size=(width, height), got neither.")
+    sizes = np.asarray(_real_array("image_size", image_size), dtype=np.float64)
+    if sizes.shape not in ((2,), (*lead, 2)) or not np.all(sizes > 0):
+        raise InputError(
+            f"image_size: expected (width, height) in pixels, both positive, or one for each body, got {image_size!r}."
+        )
+    xp = array_namespace(pose)
+    dtype = pose.dtype if xp.isdtype(pose.dtype, "real floating") else xp.float64
+    return xp.asarray(default_intrinsics(sizes), dtype=dtype, device=device(pose))
+
+
+def _compute_dtype(*arrays: Any) -> Any:
+    """Return float64 if any array is, else float32; whole numbers alone are computed in float64."""
+    xp = array_namespace(arrays[0])
+    floats = [a.dtype for a in arrays if xp.isdtype(a.dtype, "real floating")]
+    return xp.float64 if not floats or xp.float64 in floats else xp.float32
+
+
+def _wrong_shape(name: str, wanted: tuple[int, ...], value: Any) -> None:
+    raise InputError(f"{name}: expected shape {wanted}, got {tuple(value.shape)}.")

@@ -1,0 +1,165 @@
+"""Rotations of three-dimensional vectors: the small formulas that every stage shares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from array_api_compat import array_namespace
+
+
+def dot(a: Any, b: Any) -> Any:
+    """Dot product over the last axis, kept as an axis of length 1."""
+    xp = array_namespace(a, b)
+    return xp.sum(a * b, axis=-1, keepdims=True)
+
+
+def norm(a: Any) -> Any:
+    """Euclidean length over the last axis, kept as an axis of length 1."""
+    xp = array_namespace(a)
+    return xp.sqrt(dot(a, a))
+
+
+def unit(a: Any) -> Any:
+    """Direction a / |a|; the zero vector stays zero."""
+    xp = array_namespace(a)
+    return a / xp.maximum(norm(a), xp.asarray(xp.finfo(a.dtype).smallest_normal, dtype=a.dtype))
+
+
+def cross(a: Any, b: Any) -> Any:
+    """Cross product over the last axis."""
+    xp = array_namespace(a, b)
+    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
+    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
+    return xp.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
+
+
+def rotate(rotation: Any, vector: Any) -> Any:
+    """Apply rotation matrices (..., 3, 3) to column vectors (..., 3)."""
+    xp = array_namespace(rotation, vector)
+    return xp.matmul(rotation, vector[..., None])[..., 0]
+
+
+def matrix_from_rows(rows: list[list[Any]]) -> Any:
+    """Matrices (..., 3, 3) from nine arrays (...)."""
+    xp = array_namespace(rows[0][0])
+    return xp.stack([xp.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def half_turn(axis: Any) -> Any:
+    """Rotation by 180 degrees about the unit `axis`: 2 n n^T - I."""
+    xp = array_namespace(axis)
+    return 2 * axis[..., :, None] * axis[..., None, :] - xp.eye(3, dtype=axis.dtype)
+
+
+def swing(start: Any, end: Any) -> Any:
+    """Shortest rotation that takes direction `start` to direction `end` (Eq. 18).
+
+    Parameters
+    ----------
+    start, end : (..., 3) array
+        Vectors of any positive length.
+
+    Returns
+    -------
+    (..., 3, 3) array
+        Rotation matrices R with R start / |start| = end / |end|.
+
+    Notes
+    -----
+    The product of two half-turns, about the bisector and about `start`, is the rotation by twice
+    the angle between them. It is exact where Rodrigues' formula divides by 1 + cos = 0: opposite
+    directions turn about an axis at right angles to `start`. The paper and the authors' code
+    write Rodrigues' formula.
+    """
+    xp = array_namespace(start, end)
+    a, b = unit(start), unit(end)
+    bisector = a + b
+    opposite = dot(bisector, bisector) < 16 * xp.finfo(a.dtype).eps ** 2
+    bisector = xp.where(opposite, _perpendicular(a), bisector)
+    return xp.matmul(half_turn(unit(bisector)), half_turn(a))
+
+
+def _perpendicular(a: Any) -> Any:
+    xp = array_namespace(a)
+    x, y, z = a[..., 0], a[..., 1], a[..., 2]
+    zero = xp.zeros_like(x)
+    about_z = xp.stack([y, -x, zero], axis=-1)
+    about_x = xp.stack([zero, z, -y], axis=-1)
+    return xp.where((xp.abs(z) < 0.5)[..., None], about_z, about_x)
+
+
+def align(current: Any, target: Any) -> Any:
+    """Rotation R that minimises sum |R current - target|^2 over K pairs (Kabsch).
+
+    Parameters
+    ----------
+    current, target : (..., K, 3) array
+
+    Returns
+    -------
+    (..., 3, 3) array
+    """
+    xp = array_namespace(current, target)
+    covariance = xp.matmul(xp.matrix_transpose(target), current)
+    left, _, right = xp.linalg.svd(covariance)
+    mirrored = xp.linalg.det(xp.matmul(left, right)) < 0
+    ones = xp.ones_like(covariance[..., 0, 0])
+    last = xp.where(mirrored, -ones, ones)
+    return xp.matmul(left * xp.stack([ones, ones, last], axis=-1)[..., None, :], right)
+
+
+def orthonormalise(matrix: Any) -> Any:
+    """Gram-Schmidt on the columns of (..., 3, 3) matrices, first column first."""
+    xp = array_namespace(matrix)
+    x = unit(matrix[..., :, 0])
+    y = matrix[..., :, 1]
+    y = unit(y - dot(y, x) * x)
+    z = matrix[..., :, 2]
+    z = unit(z - dot(z, x) * x - dot(z, y) * y)
+    return xp.stack([x, y, z], axis=-1)
+
+
+def matrix_from_axis_angle(axis_angle: Any) -> Any:
+    """Rotation matrices (..., 3, 3) of axis-angle vectors (..., 3) in radians (Rodrigues)."""
+    xp = array_namespace(axis_angle)
+    angle = norm(axis_angle)
+    small = angle < xp.finfo(axis_angle.dtype).eps ** 0.25
+    safe = xp.where(small, xp.ones_like(angle), angle)
+    squared = angle * angle
+    # Below the threshold the next term of the series is under the rounding error.
+    sine = xp.where(small, 1 - squared / 6, xp.sin(safe) / safe)[..., None]
+    versine = xp.where(small, 0.5 - squared / 24, (1 - xp.cos(safe)) / (safe * safe))[..., None]
+    x, y, z = axis_angle[..., 0], axis_angle[..., 1], axis_angle[..., 2]
+    zero = xp.zeros_like(x)
+    skew = matrix_from_rows([[zero, -z, y], [z, zero, -x], [-y, x, zero]])
+    return xp.eye(3, dtype=axis_angle.dtype) + sine * skew + versine * xp.matmul(skew, skew)
+
+
+def axis_angle_from_matrix(rotation: Any) -> Any:
+    """Axis-angle vectors (..., 3) in radians, angle in [0, pi], of rotation matrices (..., 3, 3)."""
+    xp = array_namespace(rotation)
+    r = [[rotation[..., i, j] for j in range(3)] for i in range(3)]
+    trace = r[0][0] + r[1][1] + r[2][2]
+    # Four times the quaternion, once for each component as the pivot; the largest pivot is exact.
+    w = [1 + trace, r[2][1] - r[1][2], r[0][2] - r[2][0], r[1][0] - r[0][1]]
+    x = [w[1], 1 + 2 * r[0][0] - trace, r[0][1] + r[1][0], r[0][2] + r[2][0]]
+    y = [w[2], x[2], 1 + 2 * r[1][1] - trace, r[1][2] + r[2][1]]
+    z = [w[3], x[3], y[3], 1 + 2 * r[2][2] - trace]
+    candidates = xp.stack([xp.stack(row, axis=-1) for row in (w, x, y, z)], axis=-2)
+    pivots = xp.stack([w[0], x[1], y[2], z[3]], axis=-1)
+    largest = pivots == xp.max(pivots, axis=-1, keepdims=True)
+    weight = xp.astype(largest, rotation.dtype)[..., None]
+    # Equal pivots can differ in sign: make the sum's terms agree with the first of them.
+    quaternion = xp.zeros_like(candidates[..., 0, :])
+    for k in range(4):
+        term = candidates[..., k, :] * weight[..., k, :]
+        flipped = dot(quaternion, term) < 0
+        quaternion = quaternion + xp.where(flipped, -term, term)
+    quaternion = xp.where(quaternion[..., :1] < 0, -quaternion, quaternion)
+    vector = quaternion[..., 1:]
+    length = norm(vector)
+    angle = 2 * xp.atan2(length, quaternion[..., :1])
+    positive = length > 0
+    return vector * xp.where(
+        positive, angle / xp.where(positive, length, xp.ones_like(length)), 2 * xp.ones_like(length)
+    )

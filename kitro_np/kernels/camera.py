@@ -1,0 +1,61 @@
+"""Camera of a tile (Eq. 4-6)."""
+
+from __future__ import annotations
+
+from numba import njit
+
+from .geometry import add, load2, load3
+from .lanes import full, load, store
+
+
+@njit
+def project(point, tile):
+    """Fused twin of kitro_np.camera.project, for one point."""
+    inverse = 1.0 / point[2]
+    u = load(tile.camera, 0) * point[0] * inverse + load(tile.camera, 2)
+    v = load(tile.camera, 1) * point[1] * inverse + load(tile.camera, 3)
+    return u, v
+
+
+@njit
+def backproject(u, v, tile):
+    """Fused twin of kitro_np.camera.backproject, for one keypoint."""
+    x = (u - load(tile.camera, 2)) / load(tile.camera, 0)
+    y = (v - load(tile.camera, 3)) / load(tile.camera, 1)
+    return x, y, full(tile.camera, 1.0)
+
+
+@njit
+def in_camera(tile, j):
+    """Joint j in camera space, Y = X + t."""
+    return add(load3(tile.joints, j), load3(tile.transl, 0))
+
+
+@njit
+def solve_translation(tree, tile):
+    """Fused twin of kitro_np.camera.solve_translation."""
+    count = tree.parents.size
+    fx, fy = load(tile.camera, 0), load(tile.camera, 1)
+    zero = full(tile.camera, 0.0)
+    u_sum, v_sum, right_u_sum, right_v_sum, square_sum, mixed_sum = zero, zero, zero, zero, zero, zero
+    for j in range(count):
+        u, v = load2(tile.keypoints, j)
+        u, v = u - load(tile.camera, 2), v - load(tile.camera, 3)
+        joint = load3(tile.joints, j)
+        right_u, right_v = u * joint[2] - fx * joint[0], v * joint[2] - fy * joint[1]
+        u_sum, v_sum = u_sum + u, v_sum + v
+        right_u_sum, right_v_sum = right_u_sum + right_u, right_v_sum + right_v
+        square_sum = square_sum + u * u + v * v
+        mixed_sum = mixed_sum + u * right_u + v * right_v
+    share = 1.0 / count
+    spread = square_sum - share * (u_sum * u_sum + v_sum * v_sum)
+    moment = share * (u_sum * right_u_sum + v_sum * right_v_sum) - mixed_sum
+    depth = moment / spread
+    return share * (right_u_sum + u_sum * depth) / fx, share * (right_v_sum + v_sum * depth) / fy, depth
+
+
+@njit
+def update_translation(tile, best):
+    """Fused twin of kitro_np.camera.update_translation."""
+    for k in range(3):
+        store(tile.transl, k, 0.5 * (best[k] + load(tile.transl, k)))

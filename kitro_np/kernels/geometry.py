@@ -1,0 +1,258 @@
+"""Vectors, matrices and quaternions as tuples of lanes.
+
+Matrices are nine lanes row by row; quaternions are (w, x, y, z). Every function here is inlined by LLVM.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from .lanes import absolute, load, sqrt, store, where
+
+TINY = 1e-30
+"""Added under square roots and to divisors, so that degenerate vectors stay finite in float32."""
+
+
+@njit
+def load2(tile, j):
+    """Two lanes of joint j."""
+    return load(tile, 2 * j), load(tile, 2 * j + 1)
+
+
+@njit
+def load3(tile, j):
+    """Vector of joint j."""
+    return load(tile, 3 * j), load(tile, 3 * j + 1), load(tile, 3 * j + 2)
+
+
+@njit
+def load4(tile, j):
+    """Quaternion of node j."""
+    return load(tile, 4 * j), load(tile, 4 * j + 1), load(tile, 4 * j + 2), load(tile, 4 * j + 3)
+
+
+@njit
+def load9(tile, j):
+    """Matrix of joint j."""
+    k = 9 * j
+    return (
+        load(tile, k), load(tile, k + 1), load(tile, k + 2),
+        load(tile, k + 3), load(tile, k + 4), load(tile, k + 5),
+        load(tile, k + 6), load(tile, k + 7), load(tile, k + 8),
+    )  # fmt: skip
+
+
+@njit
+def store_all(tile, first, values):
+    """Write a tuple of lanes to the rows from `first` on."""
+    for k in range(len(values)):
+        store(tile, first + k, values[k])
+
+
+@njit
+def add(a, b):
+    """Vector a + b."""
+    return a[0] + b[0], a[1] + b[1], a[2] + b[2]
+
+
+@njit
+def subtract(a, b):
+    """Vector a - b."""
+    return a[0] - b[0], a[1] - b[1], a[2] - b[2]
+
+
+@njit
+def scale(factor, a):
+    """Vector factor * a."""
+    return factor * a[0], factor * a[1], factor * a[2]
+
+
+@njit
+def dot(a, b):
+    """Dot product of vectors."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+@njit
+def cross(a, b):
+    """Cross product of vectors."""
+    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
+
+
+@njit
+def unit(a):
+    """Direction of a vector; the zero vector stays zero."""
+    return scale(1.0 / sqrt(dot(a, a) + TINY), a)
+
+
+@njit
+def where3(mask, a, b):
+    """Vector a where the mask holds, else b."""
+    return where(mask, a[0], b[0]), where(mask, a[1], b[1]), where(mask, a[2], b[2])
+
+
+@njit
+def transform(m, v):
+    """Matrix times vector."""
+    return (
+        m[0] * v[0] + m[1] * v[1] + m[2] * v[2],
+        m[3] * v[0] + m[4] * v[1] + m[5] * v[2],
+        m[6] * v[0] + m[7] * v[1] + m[8] * v[2],
+    )
+
+
+@njit
+def multiply(a, b):
+    """Matrix product a b."""
+    return (
+        a[0] * b[0] + a[1] * b[3] + a[2] * b[6],
+        a[0] * b[1] + a[1] * b[4] + a[2] * b[7],
+        a[0] * b[2] + a[1] * b[5] + a[2] * b[8],
+        a[3] * b[0] + a[4] * b[3] + a[5] * b[6],
+        a[3] * b[1] + a[4] * b[4] + a[5] * b[7],
+        a[3] * b[2] + a[4] * b[5] + a[5] * b[8],
+        a[6] * b[0] + a[7] * b[3] + a[8] * b[6],
+        a[6] * b[1] + a[7] * b[4] + a[8] * b[7],
+        a[6] * b[2] + a[7] * b[5] + a[8] * b[8],
+    )
+
+
+@njit
+def transpose(m):
+    """Matrix transposed."""
+    return m[0], m[3], m[6], m[1], m[4], m[7], m[2], m[5], m[8]
+
+
+@njit
+def orthonormalise(m):
+    """Fused twin of kitro_np.geometry.orthonormalise, for matrices of positive determinant."""
+    x = unit((m[0], m[3], m[6]))
+    y = (m[1], m[4], m[7])
+    y = unit(subtract(y, scale(dot(y, x), x)))
+    z = cross(x, y)
+    return x[0], y[0], z[0], x[1], y[1], z[1], x[2], y[2], z[2]
+
+
+@njit
+def perpendicular(a):
+    """Some vector at right angles to the unit vector a."""
+    zero = a[0] - a[0]
+    return where3(absolute(a[2]) < 0.5, (a[1], -a[0], zero), (zero, a[2], -a[1]))
+
+
+@njit
+def swing(a, b):
+    """Fused twin of kitro_np.geometry.swing, as a quaternion between unit vectors."""
+    bisector = add(a, b)
+    squared = dot(bisector, bisector)
+    opposite = squared < 1e-12
+    inverse = 1.0 / sqrt(where(opposite, 1.0, squared))
+    axis = where3(opposite, unit(perpendicular(a)), scale(inverse, cross(a, b)))
+    return where(opposite, 0.0, 0.5 * squared * inverse), axis[0], axis[1], axis[2]
+
+
+@njit
+def compose(p, q):
+    """Quaternion product p q: first q, then p."""
+    return (
+        p[0] * q[0] - p[1] * q[1] - p[2] * q[2] - p[3] * q[3],
+        p[0] * q[1] + p[1] * q[0] + p[2] * q[3] - p[3] * q[2],
+        p[0] * q[2] + p[2] * q[0] + p[3] * q[1] - p[1] * q[3],
+        p[0] * q[3] + p[3] * q[0] + p[1] * q[2] - p[2] * q[1],
+    )
+
+
+@njit
+def turn(q, v):
+    """Rotate a vector by a unit quaternion."""
+    axis = (q[1], q[2], q[3])
+    twice = cross(axis, v)
+    twice = add(twice, twice)
+    return add(v, add(scale(q[0], twice), cross(axis, twice)))
+
+
+@njit
+def matrix(q):
+    """Rotation matrix of a unit quaternion."""
+    w, x, y, z = q
+    return (
+        1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - w * z), 2.0 * (x * z + w * y),
+        2.0 * (x * y + w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - w * x),
+        2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y),
+    )  # fmt: skip
+
+
+@njit
+def add_outer(m, a, b):
+    """Matrix m + b a^T, the sum that :func:`align` wants of pairs (a current, b target)."""
+    return (
+        m[0] + b[0] * a[0], m[1] + b[0] * a[1], m[2] + b[0] * a[2],
+        m[3] + b[1] * a[0], m[4] + b[1] * a[1], m[5] + b[1] * a[2],
+        m[6] + b[2] * a[0], m[7] + b[2] * a[1], m[8] + b[2] * a[2],
+    )  # fmt: skip
+
+
+@njit
+def align(covariance):
+    """Fused twin of kitro_np.geometry.align, from sum target current^T, as a quaternion.
+
+    The answer is the dominant eigenvector of Horn's symmetric 4x4 matrix. Squaring the matrix, made
+    positive by a shift, doubles the exponent of the eigenvalues' ratios: after SQUARINGS steps only
+    the dominant eigenvector's projector is left, without branches or LAPACK.
+    """
+    xx, yx, zx, xy, yy, zy, xz, yz, zz = covariance
+    size = sqrt(
+        xx * xx + xy * xy + xz * xz + yx * yx + yy * yy + yz * yz + zx * zx + zy * zy + zz * zz + TINY
+    )
+    shift = 1.7320508 * size
+    p = (
+        shift + (xx + yy + zz), yz - zy, zx - xz, xy - yx,
+        shift + (xx - yy - zz), xy + yx, zx + xz,
+        shift + (yy - xx - zz), yz + zy,
+        shift + (zz - xx - yy),
+    )  # fmt: skip
+    for _ in range(SQUARINGS):
+        p = _squared(p)
+    a, b, c, d, e, f, g, h, i, j = p
+    # Any column of the projector q q^T is q times a number; the longest is the most exact.
+    best = where(e > a, e, a)
+    q = _where4(e > a, (b, e, f, g), (a, b, c, d))
+    q = _where4(h > best, (c, f, h, i), q)
+    best = where(h > best, h, best)
+    q = _where4(j > best, (d, g, i, j), q)
+    inverse = 1.0 / sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3])
+    return q[0] * inverse, q[1] * inverse, q[2] * inverse, q[3] * inverse
+
+
+SQUARINGS = 14
+"""Leaves (lambda_2 / lambda_1)**16384 of the second eigenvector."""
+
+
+@njit
+def _squared(p):
+    """Square of a symmetric 4x4 matrix, upper triangle row by row, at trace 1."""
+    a, b, c, d, e, f, g, h, i, j = p
+    aa, ee, hh, jj = (
+        a * a + b * b + c * c + d * d,
+        b * b + e * e + f * f + g * g,
+        c * c + f * f + h * h + i * i,
+        d * d + g * g + i * i + j * j,
+    )
+    s = 1.0 / (aa + ee + hh + jj)
+    return (
+        s * aa,
+        s * (a * b + b * e + c * f + d * g),
+        s * (a * c + b * f + c * h + d * i),
+        s * (a * d + b * g + c * i + d * j),
+        s * ee,
+        s * (b * c + e * f + f * h + g * i),
+        s * (b * d + e * g + f * i + g * j),
+        s * hh,
+        s * (c * d + f * g + h * i + i * j),
+        s * jj,
+    )
+
+
+@njit
+def _where4(mask, p, q):
+    return where(mask, p[0], q[0]), where(mask, p[1], q[1]), where(mask, p[2], q[2]), where(mask, p[3], q[3])

@@ -1,0 +1,225 @@
+"""Lanes: one float of each of several bodies, in one vector register.
+
+Kernels read like scalar code about one body; every value in them is a whole register of bodies that go
+through the same steps in lockstep. LLVM's vectoriser cannot be relied on for that: its aliasing checks
+give up on loops that touch as many arrays as ours. So this file gives Numba a vector type: ``load`` and
+``store`` move a row of a tile, ``+ - * /``, comparisons, ``where``, ``sqrt``, ``exp`` and ``absolute``
+become single LLVM vector instructions. Where registers are narrower than 64 bytes LLVM splits them.
+
+With ``NUMBA_DISABLE_JIT=1`` a row of a tile is a NumPy vector and the same kernels run in the interpreter.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import config, types
+from numba.core import cgutils
+from numba.core.datamodel import models
+from numba.core.imputils import lower_builtin
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+from numba.extending import intrinsic, register_model
+
+LANE_BYTES = 64
+"""Width of a row of a tile: an AVX-512 register, a cache line."""
+
+
+def lane_count(dtype: Any) -> int:
+    """Bodies in a tile: 16 in float32, 8 in float64."""
+    return LANE_BYTES // np.dtype(dtype).itemsize
+
+
+class Lanes(types.Type):
+    """Numba type of a vector of floats, one per body."""
+
+    def __init__(self, dtype: types.Float) -> None:
+        self.dtype = dtype
+        self.count = LANE_BYTES * 8 // dtype.bitwidth
+        super().__init__(name=f"Lanes({dtype} x {self.count})")
+
+
+class Mask(types.Type):
+    """Numba type of a vector of truth values, one per body."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        super().__init__(name=f"Mask({count})")
+
+
+@register_model(Lanes)
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: Lanes) -> None:
+        element = ir.FloatType() if fe_type.dtype == types.float32 else ir.DoubleType()
+        super().__init__(dmm, fe_type, ir.VectorType(element, fe_type.count))
+
+
+@register_model(Mask)
+class _MaskModel(models.PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: Mask) -> None:
+        super().__init__(dmm, fe_type, ir.VectorType(ir.IntType(1), fe_type.count))
+
+
+def _first_lanes(args: tuple[Any, ...]) -> Any:
+    return next((a for a in args if isinstance(a, Lanes)), None)
+
+
+def _broadcast(context: Any, builder: Any, value: Any, given: Any, lanes: Lanes) -> Any:
+    """Value as lanes: itself, or a number copied to every body."""
+    if given == lanes:
+        return value
+    vector = context.get_value_type(lanes)
+    index = ir.IntType(32)
+    nothing = ir.Constant(vector, ir.Undefined)
+    number = context.cast(builder, value, given, lanes.dtype)
+    first = builder.insert_element(nothing, number, ir.Constant(index, 0))
+    zeros = ir.Constant(ir.VectorType(index, lanes.count), [0] * lanes.count)
+    return builder.shuffle_vector(first, nothing, zeros)
+
+
+def _binary(op: Callable[..., Any], emit: Callable[..., Any], *, compares: bool = False) -> None:
+    """Teach Numba `op` between lanes, or lanes and a number."""
+
+    class Typing(AbstractTemplate):
+        def generic(self, args: Any, kws: Any) -> Any:
+            lanes = _first_lanes(args)
+            if lanes is None or not all(a == lanes or isinstance(a, types.Number) for a in args):
+                return None
+            return signature(Mask(lanes.count) if compares else lanes, *args)
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        lanes = _first_lanes(sig.args)
+        both = (_broadcast(context, builder, v, t, lanes) for v, t in zip(args, sig.args, strict=True))
+        return emit(builder, *both)
+
+    infer_global(op)(Typing)
+    for sides in ((Lanes, Lanes), (Lanes, types.Number), (types.Number, Lanes)):
+        lower_builtin(op, *sides)(lower)
+
+
+# "contract" allows fused multiply-add and nothing else: no reordering, NaN and inf behave.
+_FUSE = ("contract",)
+_binary(operator.add, lambda b, x, y: b.fadd(x, y, flags=_FUSE))
+_binary(operator.sub, lambda b, x, y: b.fsub(x, y, flags=_FUSE))
+_binary(operator.mul, lambda b, x, y: b.fmul(x, y, flags=_FUSE))
+_binary(operator.truediv, lambda b, x, y: b.fdiv(x, y))
+_binary(operator.lt, lambda b, x, y: b.fcmp_ordered("<", x, y), compares=True)
+_binary(operator.gt, lambda b, x, y: b.fcmp_ordered(">", x, y), compares=True)
+
+
+@infer_global(operator.neg)
+class _NegTyping(AbstractTemplate):
+    def generic(self, args: Any, kws: Any) -> Any:
+        return signature(args[0], args[0]) if isinstance(args[0], Lanes) else None
+
+
+@lower_builtin(operator.neg, Lanes)
+def _neg(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.fneg(args[0])
+
+
+def _row_pointer(context: Any, builder: Any, sig: Any, args: Any, vector: Any) -> Any:
+    """Address of a row of a C-ordered (rows, lanes) tile."""
+    tile_type = sig.args[0]
+    tile = context.make_array(tile_type)(context, builder, args[0])
+    row = context.cast(builder, args[1], sig.args[1], types.intp)
+    place = cgutils.get_item_pointer(
+        context, builder, tile_type, tile, [row, ir.Constant(row.type, 0)], wraparound=False
+    )
+    return builder.bitcast(place, vector.as_pointer())
+
+
+def _jit_load() -> Any:
+    @intrinsic
+    def load(typing_context: Any, tile: Any, row: Any) -> Any:
+        lanes = Lanes(tile.dtype)
+
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            place = _row_pointer(context, builder, sig, args, context.get_value_type(lanes))
+            return builder.load(place, align=tile.dtype.bitwidth // 8)
+
+        return signature(lanes, tile, row), codegen
+
+    return load
+
+
+def _jit_store() -> Any:
+    @intrinsic
+    def store(typing_context: Any, tile: Any, row: Any, value: Any) -> Any:
+        lanes = Lanes(tile.dtype)
+
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            place = _row_pointer(context, builder, sig, args, context.get_value_type(lanes))
+            vector = _broadcast(context, builder, args[2], sig.args[2], lanes)
+            builder.store(vector, place, align=tile.dtype.bitwidth // 8)
+            return context.get_dummy_value()
+
+        return signature(types.void, tile, row, value), codegen
+
+    return store
+
+
+def _jit_full() -> Any:
+    @intrinsic
+    def full(typing_context: Any, tile: Any, number: Any) -> Any:
+        lanes = Lanes(tile.dtype)
+
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            return _broadcast(context, builder, args[1], sig.args[1], lanes)
+
+        return signature(lanes, tile, number), codegen
+
+    return full
+
+
+def _jit_unary(name: str) -> Any:
+    @intrinsic
+    def unary(typing_context: Any, value: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            vector = args[0].type
+            suffix = f"v{vector.count}f{value.dtype.bitwidth}"
+            kind = ir.FunctionType(vector, [vector])
+            function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.{suffix}")
+            return builder.call(function, [args[0]])
+
+        return signature(value, value), codegen
+
+    return unary
+
+
+def _jit_where() -> Any:
+    @intrinsic
+    def where(typing_context: Any, mask: Any, chosen: Any, other: Any) -> Any:
+        lanes = _first_lanes((chosen, other))
+
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            first = _broadcast(context, builder, args[1], sig.args[1], lanes)
+            second = _broadcast(context, builder, args[2], sig.args[2], lanes)
+            return builder.select(args[0], first, second)
+
+        return signature(lanes, mask, chosen, other), codegen
+
+    return where
+
+
+if config.DISABLE_JIT:  # type: ignore[attr-defined]
+
+    def load(tile: Any, row: int) -> Any:
+        """Return row `row` of a tile as lanes."""
+        return tile[row].copy()
+
+    def store(tile: Any, row: int, value: Any) -> None:
+        """Write lanes, or a number for every body, to row `row` of a tile."""
+        tile[row] = value
+
+    def full(tile: Any, number: float) -> Any:
+        """Return lanes of the tile's dtype that all hold `number`."""
+        return np.full(tile.shape[1], number, dtype=tile.dtype)
+
+    where, sqrt, exp, absolute = np.where, np.sqrt, np.exp, np.abs
+else:
+    load, store, full, where = _jit_load(), _jit_store(), _jit_full(), _jit_where()
+    sqrt, exp, absolute = _jit_unary("sqrt"), _jit_unary("exp"), _jit_unary("fabs")

@@ -1,0 +1,143 @@
+"""Algorithm 1 for one tile of bodies after the other."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from .camera import solve_translation, update_translation
+from .checks import BAD_INTRINSICS, estimate_status, outcome_status
+from .kinematics import forward_kinematics, global_rotations, place_joints, rest_offsets
+from .lanes import load, store
+from .rotate import reprojection_error, rotate_joints
+from .shape import fit_shape, keypoint_lengths
+from .tree import select_branches
+
+
+class Bodies(NamedTuple):
+    """A batch as the kernel reads it: C-ordered, one row a body; it writes a kitro_np.result.Refined."""
+
+    pose: Any  # (N, 9 J)
+    betas: Any  # (N, S)
+    transl: Any  # (N, 3)
+    keypoints_2d: Any  # (N, 2 J)
+    intrinsics: Any  # (N or 1, 9)
+
+
+class Settings(NamedTuple):
+    """What to do; the switches are those of kitro_np.variants.Variant."""
+
+    iterations: int
+    shape_steps: int
+    loss_scale: float
+    softmax_scores: bool
+    trunk_in_every_limb: bool
+    tree_targets: bool
+    rewind: bool
+    shift_keypoints: bool
+
+
+@njit(nogil=True, cache=True)
+def refine_bodies(tree, tile, bodies, refined, settings, first, last):
+    """Fused twin of kitro_np.refine.refine_arrays, for the bodies from `first` to before `last`."""
+    lanes = tile.status.shape[1]
+    for start in range(first, last, lanes):
+        _read_tile(tile, bodies, start, last)
+        forward_kinematics(tree, tile)
+        estimate_status(tree, tile)
+        _refuse_skew(tile, bodies, start, last)
+        reprojection_error(tree, tile)
+        for lane in range(min(lanes, last - start)):
+            refined.reprojection_error[start + lane] = tile.error[0, lane]
+        _refine_tile(tree, tile, settings)
+        outcome_status(tree, tile)
+        reprojection_error(tree, tile)
+        _write_tile(tile, bodies, refined, start, last)
+
+
+@njit
+def _refine_tile(tree, tile, settings):
+    keypoint_lengths(tree, tile)
+    global_rotations(tree, tile.initial_pose, tile.initial_turned)
+    store(tile.path_score, 0, 1.0)
+    for j in range(tree.parents.size):
+        store(tile.selection, j, -1.0)
+    for _ in range(settings.iterations):
+        update_translation(tile, solve_translation(tree, tile))
+        fit_shape(tree, tile, settings.shape_steps, settings.loss_scale)
+        rest_offsets(tree, tile)
+        place_joints(tree, tile)
+        select_branches(
+            tree, tile, settings.softmax_scores, settings.trunk_in_every_limb, settings.shift_keypoints
+        )
+        rotate_joints(
+            tree,
+            tile,
+            settings.rewind,
+            settings.tree_targets,
+            settings.softmax_scores,
+            settings.shift_keypoints,
+        )
+
+
+@njit
+def _read_tile(tile, bodies, start, last):
+    """Turn rows of bodies into lanes; the last body fills the lanes that are left."""
+    for lane in range(tile.status.shape[1]):
+        body = min(start + lane, last - 1)
+        for row in range(tile.pose.shape[0]):
+            tile.pose[row, lane] = bodies.pose[body, row]
+        for row in range(tile.betas.shape[0]):
+            tile.betas[row, lane] = bodies.betas[body, row]
+        for row in range(3):
+            tile.transl[row, lane] = bodies.transl[body, row]
+        for row in range(tile.keypoints.shape[0]):
+            tile.keypoints[row, lane] = bodies.keypoints_2d[body, row]
+        camera = min(body, bodies.intrinsics.shape[0] - 1)
+        tile.camera[0, lane] = bodies.intrinsics[camera, 0]
+        tile.camera[1, lane] = bodies.intrinsics[camera, 4]
+        tile.camera[2, lane] = bodies.intrinsics[camera, 2]
+        tile.camera[3, lane] = bodies.intrinsics[camera, 5]
+    for row in range(tile.pose.shape[0]):
+        store(tile.initial_pose, row, load(tile.pose, row))
+
+
+@njit
+def _refuse_skew(tile, bodies, start, last):
+    """Mark intrinsics with other entries than focal lengths and centre, which lanes do not hold."""
+    for lane in range(tile.status.shape[1]):
+        k = bodies.intrinsics[min(start + lane, last - 1, bodies.intrinsics.shape[0] - 1)]
+        plain = k[1] == 0 and k[3] == 0 and k[6] == 0 and k[7] == 0 and k[8] == 1
+        finite = np.isfinite(k[1]) and np.isfinite(k[3]) and np.isfinite(k[6]) and np.isfinite(k[7] + k[8])
+        if not finite:
+            tile.status[0, lane] = 1
+        elif not plain and tile.status[0, lane] != 1:
+            tile.status[0, lane] = BAD_INTRINSICS
+
+
+@njit
+def _write_tile(tile, bodies, refined, start, last):
+    """Turn lanes into rows of bodies; a body that was not refined comes back as its estimate."""
+    for lane in range(min(tile.status.shape[1], last - start)):
+        body = start + lane
+        status = tile.status[0, lane]
+        refined.status[body] = int(status)
+        if status != 0:
+            refined.pose[body] = bodies.pose[body]
+            refined.betas[body] = bodies.betas[body]
+            refined.transl[body] = bodies.transl[body]
+            refined.selection[body] = -1
+            refined.path_score[body] = np.nan
+            continue
+        for row in range(tile.pose.shape[0]):
+            refined.pose[body, row] = tile.pose[row, lane]
+        for row in range(tile.betas.shape[0]):
+            refined.betas[body, row] = tile.betas[row, lane]
+        for row in range(3):
+            refined.transl[body, row] = tile.transl[row, lane]
+        for row in range(tile.selection.shape[0]):
+            refined.selection[body, row] = int(tile.selection[row, lane])
+        refined.path_score[body] = tile.path_score[0, lane]
+        refined.reprojection_error[body] = tile.error[0, lane]

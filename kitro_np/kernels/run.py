@@ -1,0 +1,142 @@
+"""Run the fused kernels over a batch, on as many threads as asked for."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ..body.skeleton import Skeleton
+from ..door import Request
+from ..result import Refined
+from ..variants import Variant
+from .refine import Bodies, Settings, refine_bodies
+from .tile import Tile, Tree, make_tile, make_tree
+
+CHUNK = 512
+"""Bodies that a thread takes at once: some 20 ms of work, and copies that stay small."""
+
+
+def run_kernels(
+    request: Request,
+    variant: Variant,
+    iterations: int,
+    shape_steps: int,
+    threads: int | None,
+    progress: Callable[[int], None] | None,
+) -> Refined:
+    """Refine a request with the fused kernels.
+
+    Threads are Python's and the kernels let go of the GIL: the call is safe from several threads and
+    processes at once, which Numba's own default threading layer is not.
+    """
+    dtype = np.dtype(request.dtype)
+    workspace = _workspace(request.skeleton, dtype)
+    refined = _allocate(request, dtype)
+    settings = _settings(request, variant, iterations, shape_steps)
+    starts = range(0, request.count, CHUNK)
+    workers = min(threads or usable_cores(), len(starts))
+
+    def work(start: int) -> int:
+        stop = min(start + CHUNK, request.count)
+        own = Refined(*(part[start:stop] for part in refined))
+        with workspace.tile() as tile:
+            refine_bodies(
+                workspace.tree, tile, _bodies(request, start, stop, dtype), own, settings, 0, stop - start
+            )
+        return stop - start
+
+    if workers <= 1:
+        for start in starts:
+            _report(progress, work(start))
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            for done in as_completed([pool.submit(work, start) for start in starts]):
+                _report(progress, done.result())
+    return refined._replace(pose=refined.pose.reshape(request.pose.shape))
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class _Workspace:
+    """A skeleton laid out for the kernels, and tiles that calls and threads take turns with."""
+
+    def __init__(self, tree: Tree, dtype: np.dtype[Any]) -> None:
+        self.tree = tree
+        self._dtype = dtype
+        self._idle: deque[Tile] = deque()
+
+    @contextmanager
+    def tile(self) -> Iterator[Tile]:
+        """Lend a tile that nobody else works in."""
+        try:
+            tile = self._idle.pop()
+        except IndexError:
+            tile = make_tile(self.tree, self._dtype)
+        yield tile
+        self._idle.append(tile)
+
+
+@lru_cache(maxsize=8)
+def _workspace(skeleton: Skeleton, dtype: np.dtype[Any]) -> _Workspace:
+    return _Workspace(make_tree(skeleton, dtype), dtype)
+
+
+def _settings(request: Request, variant: Variant, iterations: int, shape_steps: int) -> Settings:
+    return Settings(
+        iterations,
+        shape_steps,
+        1 / max(request.skeleton.num_joints - 1, 1) if variant.mean_loss else 1.0,
+        variant.softmax_scores,
+        variant.trunk_in_every_limb,
+        variant.tree_targets,
+        variant.rewind,
+        variant.shift_keypoints,
+    )
+
+
+def _bodies(request: Request, start: int, stop: int, dtype: np.dtype[Any]) -> Bodies:
+    """Rows `start` to `stop` as the kernel reads them: views where that is possible."""
+
+    def rows(array: Any, own: slice) -> np.ndarray:
+        part = np.ascontiguousarray(array[own], dtype=dtype)
+        return part.reshape(len(part), array[0].size)
+
+    own = slice(start, stop)
+    every = slice(None) if len(request.intrinsics) == 1 else own
+    return Bodies(
+        rows(request.pose, own),
+        rows(request.betas, own),
+        rows(request.transl, own),
+        rows(request.keypoints_2d, own),
+        rows(request.intrinsics, every),
+    )
+
+
+def _allocate(request: Request, dtype: np.dtype[Any]) -> Refined:
+    count, joints = request.count, request.skeleton.num_joints
+    return Refined(
+        np.empty((count, 9 * joints), dtype),
+        np.empty((count, request.skeleton.num_betas), dtype),
+        np.empty((count, 3), dtype),
+        np.empty((count, joints), np.int8),
+        np.empty(count, dtype),
+        np.empty(count, dtype),
+        np.empty(count, np.int8),
+    )
+
+
+def _report(progress: Callable[[int], None] | None, done: int) -> None:
+    if progress is not None:
+        progress(done)

@@ -1,0 +1,290 @@
+"""Refinement: Algorithm 1, and the public call around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, device, is_numpy_array
+
+from .body.kinematics import forward_kinematics
+from .body.load import default_body
+from .body.skeleton import Skeleton
+from .camera import project, solve_translation, update_translation
+from .checks import Status, estimate_status, outcome_status
+from .door import Request, read_request, whole_number
+from .engine import choose_engine
+from .errors import InputError
+from .metrics import reprojection_error
+from .poses import like_given
+from .result import Refined, RefineResult
+from .rotate import rotate_joints
+from .shape import fit_shape
+from .tree import select_branches
+from .variants import Variant, find_variant
+
+METHODS = ("kitro",)
+"""Refinement methods on offer."""
+
+CHUNK = 1024
+"""Bodies that the array engine takes at once: the tree needs up to 100 kB a body in float32."""
+
+
+def refine(
+    pose: Any,
+    betas: Any,
+    transl: Any,
+    keypoints_2d: Any,
+    intrinsics: Any = None,
+    *,
+    body: Any = None,
+    method: str = "kitro",
+    variant: str = "released",
+    iterations: int = 10,
+    shape_steps: int = 10,
+    engine: str | None = None,
+    image_size: Any = None,
+    strict: bool = False,
+    threads: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> RefineResult:
+    """Refine body estimates so that they agree with 2D keypoints (KITRO, Algorithm 1).
+
+    Parameters
+    ----------
+    pose : (..., J, 3, 3) array
+        Local rotation matrices of the estimate; axis-angle vectors (..., J, 3) or (..., 3 J) in
+        radians work too, and come back as such. SMPL has J = 24. No leading axis is one body.
+    betas : (..., S) array
+        Shape coefficients, at most as many as the body has.
+    transl : (..., 3) array
+        Camera translation in metres; the camera looks along +z, image y points down.
+    keypoints_2d : (..., J, 2) array
+        Keypoints of the body's joints, in its joint order, in pixels.
+    intrinsics : (3, 3) or (..., 3, 3) array, optional
+        Camera matrix [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels.
+    body : BodyModel or Skeleton, optional
+        The embedded open body by default. Pass the body that the estimate is for.
+    method : {"kitro"}
+    variant : {"released", "paper"}
+        The authors' released code, which their published numbers come from, or the paper to the letter.
+    iterations : int
+        Loops of Algorithm 1.
+    shape_steps : int
+        Adam steps on betas in each loop.
+    engine : {None, "numba", "array"}
+        None takes fused kernels for NumPy arrays and the array stages for others.
+    image_size : (2,) or (..., 2) array_like, optional
+        Width and height in pixels, instead of `intrinsics` (Eq. 4).
+    strict : bool
+        Raise if any body cannot be refined, instead of returning it as its estimate.
+    threads : int, optional
+        Threads of the numba engine; as many as the process may use cores by default.
+    progress : callable, optional
+        Called with the number of bodies just finished, now and then, from the calling thread.
+
+    Returns
+    -------
+    RefineResult
+        Arrays of the same kind, dtype and leading shape as given. A body that cannot be refined
+        comes back as its estimate, with the reason in ``status``.
+
+    Raises
+    ------
+    InputError
+        If an argument as a whole is wrong, or with ``strict=True`` a body.
+
+    Notes
+    -----
+    Everything is computed in float64 if any of the arrays is float64, else in float32.
+    The result of a body does not depend on the bodies beside it, nor on the number of threads.
+
+    References
+    ----------
+    Yang, Gu, Yao. KITRO: Refining Human Mesh by 2D Clues and Kinematic-tree Rotation. CVPR 2024.
+    """
+    if method not in METHODS:
+        raise InputError(f"method: expected one of {', '.join(METHODS)}, got {method!r}.")
+    chosen_variant = find_variant(variant)
+    iterations = whole_number("iterations", iterations, least=0)
+    shape_steps = whole_number("shape_steps", shape_steps, least=0)
+    if threads is not None:
+        threads = whole_number("threads", threads, least=1)
+    request = read_request(
+        pose, betas, transl, keypoints_2d, intrinsics, image_size, default_body() if body is None else body
+    )
+    if choose_engine(engine, request.pose) == "numba":
+        # Imported on first use: Numba is the slowest import of all.
+        from .kernels.run import run_kernels
+
+        refined = run_kernels(request, chosen_variant, iterations, shape_steps, threads, progress)
+    else:
+        refined = _run_stages(request, chosen_variant, iterations, shape_steps, progress)
+    if strict:
+        _raise_if_any_failed(refined.status)
+    return _give_back(request, refined, pose, betas, transl)
+
+
+def refine_arrays(
+    skeleton: Skeleton,
+    pose: Any,
+    betas: Any,
+    transl: Any,
+    keypoints_2d: Any,
+    intrinsics: Any,
+    variant: Variant,
+    iterations: int,
+    shape_steps: int,
+) -> Refined:
+    """Algorithm 1 on a batch of valid bodies, with the stages of this package.
+
+    Parameters
+    ----------
+    skeleton : Skeleton
+        With arrays of the kind of `pose`, see :meth:`Skeleton.like`.
+    pose : (N, J, 3, 3) array
+    betas : (N, S) array
+    transl : (N, 3) array
+    keypoints_2d : (N, J, 2) array
+    intrinsics : (N, 3, 3) array
+    variant : Variant
+    iterations, shape_steps : int
+
+    Returns
+    -------
+    Refined
+    """
+    xp = array_namespace(pose)
+    initial_pose = pose
+    selection = xp.full(pose.shape[:2], -1, dtype=xp.int64, device=device(pose))
+    path_score = xp.ones_like(transl[:, 0])
+    loss_scale = 1 / (skeleton.num_joints - 1) if variant.mean_loss else 1.0
+    for _ in range(iterations):
+        posed = forward_kinematics(skeleton, pose, betas)
+        transl = update_translation(transl, solve_translation(posed.joints, keypoints_2d, intrinsics))
+        betas = fit_shape(
+            skeleton, posed.global_rotations, betas, transl, keypoints_2d, intrinsics,
+            steps=shape_steps, loss_scale=loss_scale,
+        )  # fmt: skip
+        joints = forward_kinematics(skeleton, pose, betas).joints + transl[:, None, :]
+        branches = select_branches(skeleton, initial_pose, betas, joints, keypoints_2d, intrinsics, variant)
+        pose = rotate_joints(
+            skeleton, pose, initial_pose, betas, transl, keypoints_2d, intrinsics, branches, variant
+        )
+        selection, path_score = branches.selection, branches.path_score
+    error = _error(skeleton, pose, betas, transl, keypoints_2d, intrinsics)
+    status = outcome_status(skeleton, pose, betas, transl)
+    return Refined(pose, betas, transl, selection, path_score, error, status)
+
+
+def _run_stages(
+    request: Request,
+    variant: Variant,
+    iterations: int,
+    shape_steps: int,
+    progress: Callable[[int], None] | None,
+) -> Refined:
+    """Run the array engine over chunks of a request."""
+    xp = array_namespace(request.pose)
+    like = xp.zeros(1, dtype=request.dtype, device=device(request.pose))
+    skeleton = request.skeleton.like(like)
+    chunks = []
+    for start in range(0, max(request.count, 1), CHUNK):
+        stop = min(start + CHUNK, request.count)
+        own = [
+            xp.astype(part[start:stop, ...], request.dtype)
+            for part in (request.pose, request.betas, request.transl, request.keypoints_2d)
+        ]
+        intrinsics = (
+            request.intrinsics if request.intrinsics.shape[0] == 1 else request.intrinsics[start:stop, ...]
+        )
+        own.append(xp.broadcast_to(xp.astype(intrinsics, request.dtype), (stop - start, 3, 3)))
+        quiet = np.errstate(all="ignore") if is_numpy_array(like) else nullcontext()
+        with quiet:
+            chunks.append(_refine_usable(skeleton, own, variant, iterations, shape_steps))
+        if progress is not None:
+            progress(stop - start)
+    return Refined(*(xp.concat(parts, axis=0) for parts in zip(*chunks, strict=True)))
+
+
+def _refine_usable(
+    skeleton: Skeleton, own: list[Any], variant: Variant, iterations: int, shape_steps: int
+) -> Refined:
+    """Refine the bodies of a chunk that can be refined, and return the others as they are."""
+    pose, betas, transl = own[:3]
+    xp = array_namespace(pose)
+    status = estimate_status(skeleton, *own)
+    usable = status == 0
+    error = _error(skeleton, *own)
+    # A stand-in keeps NaN and the like out of the stages, where an SVD would fail the whole batch.
+    usable_own = [
+        _where(usable, part, other) for part, other in zip(own, _stand_in(skeleton, own), strict=True)
+    ]
+    found = refine_arrays(
+        skeleton, *usable_own, variant=variant, iterations=iterations, shape_steps=shape_steps
+    )
+    status = xp.where(usable, found.status, status)
+    good = status == 0
+    return Refined(
+        _where(good, found.pose, pose),
+        _where(good, found.betas, betas),
+        _where(good, found.transl, transl),
+        xp.astype(_where(good, found.selection, xp.full_like(found.selection, -1)), xp.int8),
+        xp.where(good, found.path_score, xp.full_like(found.path_score, xp.nan)),
+        xp.where(good, found.reprojection_error, error),
+        xp.astype(status, xp.int8),
+    )
+
+
+def _stand_in(skeleton: Skeleton, own: list[Any]) -> list[Any]:
+    """Return a body that can be refined, in the shapes of `own`: the rest pose, ten metres away."""
+    xp = array_namespace(*own)
+    pose, betas, transl, _, intrinsics = map(xp.zeros_like, own)
+    eye = xp.eye(3, dtype=pose.dtype, device=device(pose))
+    pose, intrinsics = pose + eye, intrinsics + eye
+    transl = transl + xp.asarray([0.0, 0.0, 10.0], dtype=transl.dtype, device=device(transl))
+    joints = forward_kinematics(skeleton, pose, betas).joints + transl[:, None, :]
+    return [pose, betas, transl, project(joints, intrinsics), intrinsics]
+
+
+def _error(skeleton: Skeleton, pose: Any, betas: Any, transl: Any, keypoints_2d: Any, intrinsics: Any) -> Any:
+    joints = forward_kinematics(skeleton, pose, betas).joints + transl[:, None, :]
+    return reprojection_error(joints, keypoints_2d, intrinsics)
+
+
+def _where(mask: Any, chosen: Any, other: Any) -> Any:
+    xp = array_namespace(chosen, other)
+    return xp.where(xp.reshape(mask, (-1, *[1] * (chosen.ndim - 1))), chosen, other)
+
+
+def _raise_if_any_failed(status: Any) -> None:
+    xp = array_namespace(status)
+    failed = status != 0
+    count = int(xp.sum(xp.astype(failed, xp.int64)))
+    if count:
+        first = int(xp.argmax(xp.astype(failed, xp.int8)))
+        reason = Status(int(status[first])).reason
+        raise InputError(f"body {first}: expected a body that can be refined, got {reason} ({count} in all).")
+
+
+def _give_back(request: Request, refined: Refined, pose: Any, betas: Any, transl: Any) -> RefineResult:
+    """Put a refined batch into the caller's shapes and dtypes."""
+    xp = array_namespace(refined.pose)
+    lead = request.lead
+
+    def given(value: Any, like: Any) -> Any:
+        dtype = getattr(like, "dtype", None)
+        floating = dtype is not None and xp.isdtype(dtype, "real floating")
+        return xp.astype(value, dtype, copy=False) if floating else value
+
+    return RefineResult(
+        given(like_given(refined.pose, request.pose_shape, request.skeleton.num_joints), pose),
+        xp.reshape(given(refined.betas, betas), (*lead, refined.betas.shape[1])),
+        xp.reshape(given(refined.transl, transl), (*lead, 3)),
+        xp.reshape(refined.selection, (*lead, refined.selection.shape[1])),
+        xp.reshape(refined.path_score, lead),
+        xp.reshape(refined.reprojection_error, lead),
+        xp.reshape(refined.status, lead),
+    )
