@@ -56,7 +56,7 @@ def backproject(keypoints_2d: Any, intrinsics: Any) -> Any:
 
 
 def solve_translation(joints: Any, keypoints_2d: Any, intrinsics: Any) -> Any:
-    """Translation t* that best projects the joints onto their keypoints (Eq. 5).
+    """Solve for the translation t* that best projects the joints onto their keypoints (Eq. 5).
 
     Parameters
     ----------

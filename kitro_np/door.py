@@ -116,7 +116,7 @@ def _skeleton(body: Any) -> Skeleton:
         raise InputError(f"body: expected a BodyModel or a Skeleton, got {type(body).__name__}.")
     if max(skeleton.depths) > MAX_DEPTH:
         raise InputError(
-            f"body: expected at most {MAX_DEPTH} bones between the root and a leaf, got {max(skeleton.depths)}."
+            f"body: expected at most {MAX_DEPTH} bones from root to leaf, got {max(skeleton.depths)}."
         )
     return skeleton
 
@@ -182,7 +182,7 @@ def _default_intrinsics(pose: Any, image_size: Any, lead: tuple[int, ...]) -> An
     sizes = np.asarray(_real_array("image_size", image_size), dtype=np.float64)
     if sizes.shape not in ((2,), (*lead, 2)) or not np.all(sizes > 0):
         raise InputError(
-            f"image_size: expected (width, height) in pixels, both positive, or one for each body, got {image_size!r}."
+            f"image_size: expected (width, height) in pixels, or one for each body, got {image_size!r}."
         )
     xp = array_namespace(pose)
     dtype = pose.dtype if xp.isdtype(pose.dtype, "real floating") else xp.float64

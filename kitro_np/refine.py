@@ -219,12 +219,8 @@ def _refine_usable(
     usable = status == 0
     error = _error(skeleton, *own)
     # A stand-in keeps NaN and the like out of the stages, where an SVD would fail the whole batch.
-    usable_own = [
-        _where(usable, part, other) for part, other in zip(own, _stand_in(skeleton, own), strict=True)
-    ]
-    found = refine_arrays(
-        skeleton, *usable_own, variant=variant, iterations=iterations, shape_steps=shape_steps
-    )
+    safe = [_where(usable, part, other) for part, other in zip(own, _stand_in(skeleton, own), strict=True)]
+    found = refine_arrays(skeleton, *safe, variant, iterations, shape_steps)  # type: ignore[call-arg]
     status = xp.where(usable, found.status, status)
     good = status == 0
     return Refined(

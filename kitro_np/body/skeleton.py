@@ -115,7 +115,7 @@ class Skeleton:
 
     @cached_property
     def chains(self) -> tuple[tuple[int, ...], ...]:
-        """Runs of joints between the root, branch points and leaves: SMPL has two legs, trunk, head, two arms."""
+        """Runs of joints between root, branch points and leaves: SMPL's legs, trunk, head and arms."""
         starts = [c for c in range(1, self.num_joints) if self.parents[c] in (0, *self.branch_points)]
         found = []
         for start in starts:

@@ -135,7 +135,7 @@ def orthonormalise(m):
 
 @njit
 def perpendicular(a):
-    """Some vector at right angles to the unit vector a."""
+    """Return a vector at right angles to the unit vector a."""
     zero = a[0] - a[0]
     return where3(absolute(a[2]) < 0.5, (a[1], -a[0], zero), (zero, a[2], -a[1]))
 

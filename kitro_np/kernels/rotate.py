@@ -114,10 +114,7 @@ def _turn_joint(tree, tile, i, above, rotation, rewind, tree_targets, softmax_sc
             solution, weight = solve_again(tile, place, offset, transform(estimate, offset), i, c)
         target = add(scale(weight, solution), scale(1.0 - weight, bone))
         pairs = add_outer(pairs, bone, target)
-    if last - first == 1:
-        quaternion = swing(unit(bone), unit(target))
-    else:
-        quaternion = align(pairs)
+    quaternion = swing(unit(bone), unit(target)) if last - first == 1 else align(pairs)
     updated = orthonormalise(multiply(transpose(above), multiply(matrix(quaternion), old)))
     if rewind:
         new = multiply(above, updated)

@@ -1,0 +1,284 @@
+"""Read the arrays of an SMPL-family model file (.pkl or .npz) and check that they make a body."""
+
+import os
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib import format as npy
+
+from kitro_np.body.pickles import MAX_ELEMENTS, read_pickle
+from kitro_np.errors import InputError
+
+__all__ = ["ModelArrays", "read_model_file"]
+
+Array = npt.NDArray[Any]
+
+_SMPLX_JOINTS = 55
+_SMPLX_SHAPE_WIDTHS = {20: 10, 400: 300}  # the last columns of SMPL-X's shapedirs are facial expressions
+_WEIGHT_TOLERANCE = 1e-3  # releases are good to 1e-6; a wrong array misses by far more
+
+
+@dataclass(frozen=True, eq=False)
+class ModelArrays:
+    """The arrays of a body model; V vertices, J joints, S shape and P pose coefficients, F faces.
+
+    Floats are all float32 when the file has nothing else, otherwise all float64. Every array is C-contiguous
+    and owns its memory.
+
+    Attributes
+    ----------
+    v_template
+        Rest vertices of the mean shape, (V, 3), metres.
+    shapedirs
+        Vertex offset per unit of beta, (V, 3, S), metres.
+    posedirs
+        Vertex offset per entry of R - I of the joints but the root, (V, 3, P) with P = 9 (J - 1), metres; or
+        None for a model without pose-dependent offsets.
+    J_regressor
+        Joints as sums of vertices, dense, (J, V).
+    weights
+        Skinning weights, (V, J), rows sum to one.
+    faces
+        Triangles, (F, 3), int32.
+    parents
+        Parent of every joint, (J,), int64; -1 for the root, which is joint 0, and ``parents[j] < j``.
+    joint_names
+        Names of the joints, or None where the file has none.
+    """
+
+    v_template: Array
+    shapedirs: Array
+    posedirs: Array | None
+    J_regressor: Array
+    weights: Array
+    faces: npt.NDArray[np.int32]
+    parents: npt.NDArray[np.int64]
+    joint_names: tuple[str, ...] | None
+
+
+def read_model_file(path: str | os.PathLike[str], num_betas: int | None = 10) -> ModelArrays:
+    """Read an SMPL, SMPL-H, SMPL-X or MANO file, or any other file with the same keys.
+
+    Parameters
+    ----------
+    path
+        A ``.pkl`` (with or without chumpy objects; nothing in it is run) or an ``.npz`` file.
+    num_betas
+        How many shape coefficients to keep, at least 1; None keeps all of them. Columns for facial
+        expressions (SMPL-X) are never kept.
+
+    Returns
+    -------
+    ModelArrays
+        The arrays, checked against one another.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    InputError
+        When the file cannot be read, lacks a key, has fewer betas than asked for, or its arrays do not make
+        a body: shapes that disagree, numbers that are not finite, parents that are no tree, weights that do
+        not sum to one, faces out of range. The message names the file and the key.
+    """
+    if num_betas is not None and (type(num_betas) is not int or num_betas < 1):
+        raise InputError(f"num_betas is a whole number of at least 1 or None, and {num_betas!r} came.")
+    file = _ModelFile(Path(path))
+    parents = file.parents()
+    joints = len(parents)
+    v_template = file.floats("v_template", (None, 3))
+    count = len(v_template)
+    shapedirs = file.floats("shapedirs", (count, 3, None))
+    shapedirs = shapedirs[:, :, : file.shape_width(shapedirs.shape[2], joints, num_betas)]
+    posedirs = file.floats("posedirs", (count, 3, 9 * (joints - 1))) if file.has("posedirs") else None
+    J_regressor = file.floats("J_regressor", (joints, count))  # noqa: N806 (the name of the key)
+    weights = file.floats("weights", (count, joints))
+    with np.errstate(over="ignore"):
+        uneven = np.abs(weights.sum(axis=1, dtype=np.float64) - 1.0) > _WEIGHT_TOLERANCE
+    file.expect(not uneven.any(), "weights", f"every row sums to one, and {np.sum(uneven)} rows do not")
+
+    arrays = [v_template, shapedirs, J_regressor, weights] + ([] if posedirs is None else [posedirs])
+    dtype = np.result_type(*arrays)
+    return ModelArrays(
+        v_template=_owned(v_template, dtype),
+        shapedirs=_owned(shapedirs, dtype),
+        posedirs=None if posedirs is None else _owned(posedirs, dtype),
+        J_regressor=_owned(J_regressor, dtype),
+        weights=_owned(weights, dtype),
+        faces=file.faces(count),
+        parents=parents,
+        joint_names=file.joint_names(joints),
+    )
+
+
+def _owned(array: Array, dtype: np.dtype[Any]) -> Array:
+    return np.array(array, dtype, order="C")
+
+
+class _ModelFile:
+    """The members of a model file, checked one by one; every error names the file and the key."""
+
+    def __init__(self, path: Path) -> None:
+        suffix = path.suffix.lower()
+        if suffix not in (".pkl", ".npz"):
+            raise InputError(f"{path}: a model file ends in .pkl or .npz, and {suffix or 'no suffix'} came.")
+        self._path = path
+        self._members: Mapping[str, Array] = read_pickle(path) if suffix == ".pkl" else _NpzArrays(path)
+
+    def expect(self, holds: object, key: str, wanted: str) -> None:
+        if not holds:
+            raise InputError(f"{self._path}: in {key}, {wanted}.")
+
+    def has(self, key: str) -> bool:
+        return key in self._members
+
+    def member(self, key: str) -> Array:
+        if key not in self._members:
+            raise InputError(f"{self._path}: the key {key} was expected, and the file lacks it.")
+        return self._members[key]
+
+    def floats(self, key: str, shape: tuple[int | None, ...]) -> Array:
+        """Read finite numbers of a shape, where None stands for any size but zero."""
+        array = self.member(key)
+        self.expect(array.dtype.kind in "fiu", key, f"numbers were expected, and {array.dtype} came")
+        if array.ndim == 1 and len(shape) == 3:  # MANO stores its bases flat
+            cell = prod(size or 1 for size in shape)
+            if array.size and array.size % cell == 0:
+                array = array.reshape([size or array.size // cell for size in shape])
+        fits = array.ndim == len(shape) and all(
+            size == wanted if wanted is not None else size > 0
+            for size, wanted in zip(array.shape, shape, strict=True)
+        )
+        text = str(shape).replace("None", "any")
+        self.expect(fits, key, f"the shape {text} was expected, and {array.shape} came")
+        single = array.dtype.kind == "f" and array.dtype.itemsize == 4  # of either byte order
+        array = array.astype(np.float32 if single else np.float64)
+        self.expect(np.isfinite(array).all(), key, "finite numbers were expected, and NaN or infinity came")
+        return array
+
+    def integers(self, key: str) -> npt.NDArray[np.int64]:
+        """Read a table of whole numbers, which some tools store as floats."""
+        array = self.member(key)
+        whole = array.dtype.kind in "iu" or (
+            array.dtype.kind == "f" and np.all(np.abs(array) < 2**53) and np.all(np.rint(array) == array)
+        )
+        wanted = f"a table of whole numbers was expected, and {_kind(array)} came"
+        self.expect(whole and array.ndim == 2, key, wanted)
+        return array.astype(np.int64)
+
+    def shape_width(self, width: int, joints: int, num_betas: int | None) -> int:
+        """Tell how many columns of shapedirs to keep."""
+        shapes = _SMPLX_SHAPE_WIDTHS.get(width, width) if joints == _SMPLX_JOINTS else width
+        if num_betas is None:
+            return shapes
+        wanted = f"{num_betas} betas were asked for (num_betas), and {shapes} are there"
+        self.expect(num_betas <= shapes, "shapedirs", wanted)
+        return num_betas
+
+    def parents(self) -> npt.NDArray[np.int64]:
+        """Read the kinematic tree; the root's own entry, often 4294967295, becomes -1."""
+        table = self.integers("kintree_table")
+        joints = table.shape[1]
+        named = table.shape[0] == 2 and joints > 0 and np.array_equal(table[1], np.arange(joints))
+        wanted = f"parents of the joints 0, 1, ... were expected, and {_kind(table)} came"
+        self.expect(named, "kintree_table", wanted)
+        parents = np.array(table[0])
+        if not 0 < parents[0] < joints:
+            parents[0] = -1
+        odd = np.flatnonzero((parents >= np.arange(joints)) | (parents < [-1] + [0] * (joints - 1)))
+        if odd.size:
+            wanted = "joint 0 as the only root and parents before their children were expected"
+            came = f"joint {odd[0]} with the parent {parents[odd[0]]} came"
+            self.expect(False, "kintree_table", f"{wanted}, and {came}")
+        return parents
+
+    def faces(self, count: int) -> npt.NDArray[np.int32]:
+        """Read the triangles over `count` vertices."""
+        faces = self.integers("f")
+        wanted = f"the shape (any, 3) was expected, and {faces.shape} came"
+        self.expect(faces.shape[1] == 3 and faces.size, "f", wanted)
+        lowest, highest = int(faces.min()), int(faces.max())
+        wanted = f"vertices 0 to {count - 1} were expected, and {lowest} to {highest} came"
+        self.expect(lowest >= 0 and highest < count, "f", wanted)
+        return np.ascontiguousarray(faces, np.int32)
+
+    def joint_names(self, joints: int) -> tuple[str, ...] | None:
+        """Read the joints' names, which only some files have."""
+        if not self.has("joint_names"):
+            return None
+        names = self.member("joint_names")
+        fits = names.dtype.kind == "U" and names.dtype.itemsize > 0 and names.shape == (joints,)
+        self.expect(fits, "joint_names", f"{joints} texts were expected, and {_kind(names)} came")
+        # NumPy does not check the characters, and Python raises SystemError over those beyond Unicode.
+        codes = np.array(names, names.dtype.newbyteorder("=")).view(np.uint32)
+        sound = (codes < 0xD800) | ((codes > 0xDFFF) & (codes < 0x110000))
+        self.expect(sound.all(), "joint_names", "text was expected, and characters beyond Unicode came")
+        return tuple(str(name) for name in names)
+
+
+def _kind(array: Array) -> str:
+    return f"{array.dtype} of shape {array.shape}"
+
+
+class _NpzArrays(Mapping[str, Array]):
+    """The members of an .npz file, read one by one on access; no pickle is ever read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path} is no file; a model file (.npz) was expected.")
+        with open(path, "rb") as file:
+            try:
+                with zipfile.ZipFile(file) as archive:
+                    members = archive.namelist()
+            except Exception as error:  # a forged archive makes zipfile raise many things
+                reason = type(error).__name__
+                raise InputError(f"{path} is no .npz archive, or it is damaged ({reason}).") from error
+        self._keys = [name.removesuffix(".npy") for name in members if name.endswith(".npy")]
+
+    def __getitem__(self, key: str) -> Array:
+        if key not in self._keys:
+            raise KeyError(key)
+        try:
+            with zipfile.ZipFile(self._path) as archive, archive.open(key + ".npy") as member:
+                return _read_npy(member)
+        except InputError as error:
+            raise InputError(f"{self._path}: in {key}, {error}.") from None
+        except Exception as error:  # as above, and the header of the member is untrusted, too
+            raise InputError(f"{self._path}: {key} is damaged ({type(error).__name__}).") from error
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+
+def _read_npy(member: IO[bytes]) -> Array:
+    """Read one array; the size that its header claims is checked before memory is asked for."""
+    version = npy.read_magic(member)
+    read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # numpy warns of headers that Python 2 wrote, as AMASS' are
+        shape, fortran, dtype = read_header(member)
+    if dtype.kind not in "biufSU":
+        raise InputError(f"numbers or text were expected, and {dtype} came")
+    if min(shape, default=0) < 0:
+        raise InputError(f"a size of at least 0 was expected, and the shape {shape} came")
+    if prod(shape) > MAX_ELEMENTS or prod(shape) * dtype.itemsize > 8 * MAX_ELEMENTS:
+        raise InputError(f"at most {MAX_ELEMENTS} numbers were expected, and the shape {shape} came")
+    wanted = prod(shape) * dtype.itemsize
+    data = member.read(wanted + 1)  # one more, so that zipfile gets to the end and checks its sum
+    if len(data) != wanted:
+        raise InputError(f"{wanted} bytes were expected, and {len(data)} or more came")
+    return np.ndarray(shape, dtype, data, order="F" if fortran else "C")

@@ -1,0 +1,180 @@
+"""Where SMPL-family model files are looked for, and under which names."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from kitro_np.errors import InputError
+
+__all__ = ["file_names", "find_model_file", "search_folders"]
+
+_FOLDER_VARIABLE = "KITRO_NP_MODELS"
+
+_LETTERS = {"neutral": "neutral", "female": "f", "male": "m"}  # as the SMPL releases shorten them
+
+# Names are compared without regard to case: the releases write basicModel_f_ and basicmodel_m_ side by side.
+# Of several files the first in this order is taken, so the newer release of SMPL comes first.
+_FILE_NAMES = {
+    "smpl": (
+        "SMPL_{GENDER}.pkl",
+        "SMPL_{GENDER}.npz",
+        "basicmodel_{letter}_lbs_10_207_0_v1.1.0.pkl",
+        "basicmodel_{letter}_lbs_10_207_0_v1.1.0.npz",
+        "basicmodel_{letter}_lbs_10_207_0_v1.0.0.pkl",
+    ),
+    "smplh": ("SMPLH_{GENDER}.pkl", "SMPLH_{GENDER}.npz", "{gender}/model.npz"),
+    "smplx": ("SMPLX_{GENDER}.npz", "SMPLX_{GENDER}.pkl"),
+    "mano": ("MANO_{GENDER}.pkl", "MANO_{GENDER}.npz"),
+}
+
+# Below every search folder: itself, then the layouts of smplx and smplfitter, then of the unpacked downloads.
+_SUBFOLDERS = {
+    "smpl": (
+        "",
+        "smpl",
+        "models/smpl",
+        "body_models/smpl",
+        "smpl/models",
+        "SMPL_python_v.1.1.0/smpl/models",
+        "SMPL_python_v.1.0.0/smpl/models",
+        "smplify_public/code/models",
+    ),
+    "smplh": ("", "smplh", "models/smplh", "body_models/smplh", "smplh16"),
+    "smplx": ("", "smplx", "models/smplx", "body_models/smplx"),
+    "mano": ("", "mano", "models/mano", "body_models/mano", "mano_v1_2/models"),
+}
+
+_HOMES = {
+    "smpl": "https://smpl.is.tue.mpg.de",
+    "smplh": "https://mano.is.tue.mpg.de",
+    "smplx": "https://smpl-x.is.tue.mpg.de",
+    "mano": "https://mano.is.tue.mpg.de",
+}
+
+
+def find_model_file(name: str, gender: str = "neutral", folder: str | os.PathLike[str] | None = None) -> Path:
+    """Find the file of a licensed body model under the names that people use.
+
+    Parameters
+    ----------
+    name
+        ``"smpl"``, ``"smplh"``, ``"smplx"`` or ``"mano"``, in any case.
+    gender
+        ``"neutral"``, ``"female"`` or ``"male"``; for MANO ``"right"`` or ``"left"``, where the default
+        ``"neutral"`` means the right hand.
+    folder
+        A folder to look in before the others, see `search_folders`.
+
+    Returns
+    -------
+    Path
+        The first file found: folder by folder, in each one name by name.
+
+    Raises
+    ------
+    InputError
+        When the name or the gender is unknown.
+    FileNotFoundError
+        When there is no such file; the message lists the folders and names, and where to get the file.
+    """
+    model, kind = _checked(name, gender)
+    folders = search_folders(folder)
+    names = file_names(model, kind)
+    for start in folders:
+        for candidate in names:
+            for below in _SUBFOLDERS[model]:
+                found = _resolve(start, f"{below}/{candidate}")
+                if found is not None:
+                    return found
+    looked = ", ".join(str(start) for start in folders)
+    raise FileNotFoundError(
+        f"no {model} model file for {kind!r} was found in {looked} or their usual subfolders, where any of "
+        f"{', '.join(names)} would do; get it from {_HOMES[model]} under the licence given there."
+    )
+
+
+def search_folders(folder: str | os.PathLike[str] | None = None) -> list[Path]:
+    """List the folders where model files are looked for, in order, whether they exist or not.
+
+    Parameters
+    ----------
+    folder
+        A folder to put first.
+
+    Returns
+    -------
+    list of Path
+        `folder` if given, ``$KITRO_NP_MODELS`` if set, ``./models``, and ``kitro_np/models`` in the user's
+        data folder; none of them twice.
+    """
+    wanted = [folder, os.environ.get(_FOLDER_VARIABLE), "models"]
+    found = [Path(item).expanduser() for item in wanted if item is not None and os.fspath(item)]
+    found += [home / "kitro_np" / "models" for home in _data_homes()]
+    return list(dict.fromkeys(found))
+
+
+def file_names(name: str, gender: str = "neutral") -> list[str]:
+    """List the names under which a model's file is found, the first one preferred.
+
+    Parameters
+    ----------
+    name, gender
+        As for `find_model_file`.
+
+    Returns
+    -------
+    list of str
+        File names, some of them with a folder; compared without regard to case.
+
+    Raises
+    ------
+    InputError
+        When the name or the gender is unknown.
+    """
+    model, kind = _checked(name, gender)
+    words = {"gender": kind, "GENDER": kind.upper(), "letter": _LETTERS.get(kind, kind)}
+    return [pattern.format(**words) for pattern in _FILE_NAMES[model]]
+
+
+def _checked(name: str, gender: str) -> tuple[str, str]:
+    model, kind = str(name).lower(), str(gender).lower()
+    if model not in _FILE_NAMES:
+        raise InputError(f"name is one of {', '.join(_FILE_NAMES)}, and {name!r} came.")
+    if model == "mano" and kind == "neutral":
+        kind = "right"
+    known = ("right", "left") if model == "mano" else tuple(_LETTERS)
+    if kind not in known:
+        raise InputError(f"gender of {model} is one of {', '.join(known)}, and {gender!r} came.")
+    return model, kind
+
+
+def _data_homes() -> Iterator[Path]:
+    """Yield the user's data folder, if this machine has one."""
+    try:
+        home = Path.home()
+    except RuntimeError:  # a bare container, without HOME and without an entry for the user
+        return
+    if sys.platform == "darwin":
+        yield home / "Library" / "Application Support"
+    elif sys.platform == "win32":
+        yield Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    else:
+        given = Path(os.environ.get("XDG_DATA_HOME", ""))
+        yield given if given.is_absolute() else home / ".local" / "share"  # the XDG rule for relative paths
+
+
+def _resolve(start: Path, relative: str) -> Path | None:
+    """Follow a relative path without regard to case; None when no file is there."""
+    place = start
+    for part in relative.strip("/").split("/"):
+        exact = place / part
+        try:
+            twins = [exact] if exact.exists() else sorted(place.iterdir())
+        except OSError:  # no such folder, or not ours to list
+            return None
+        matching = [twin for twin in twins if twin.name.lower() == part.lower()]
+        if not matching:
+            return None
+        place = matching[0]
+    return place if place.is_file() else None
