@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from numba import njit
-
 from .geometry import add, load2, load3
+from .jit import kernel
 from .lanes import full, load, store
 
 
-@njit
+@kernel
 def project(point, tile):
     """Fused twin of kitro_np.camera.project, for one point."""
     inverse = 1.0 / point[2]
@@ -17,7 +16,7 @@ def project(point, tile):
     return u, v
 
 
-@njit
+@kernel
 def backproject(u, v, tile):
     """Fused twin of kitro_np.camera.backproject, for one keypoint."""
     x = (u - load(tile.camera, 2)) / load(tile.camera, 0)
@@ -25,13 +24,13 @@ def backproject(u, v, tile):
     return x, y, full(tile.camera, 1.0)
 
 
-@njit
+@kernel
 def in_camera(tile, j):
     """Joint j in camera space, Y = X + t."""
     return add(load3(tile.joints, j), load3(tile.transl, 0))
 
 
-@njit
+@kernel
 def solve_translation(tree, tile):
     """Fused twin of kitro_np.camera.solve_translation."""
     count = tree.parents.size
@@ -54,7 +53,7 @@ def solve_translation(tree, tile):
     return share * (right_u_sum + u_sum * depth) / fx, share * (right_v_sum + v_sum * depth) / fy, depth
 
 
-@njit
+@kernel
 def update_translation(tile, best):
     """Fused twin of kitro_np.camera.update_translation."""
     for k in range(3):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from numba import njit
-
 from ..checks import ROTATION_TOLERANCE, Status
 from .camera import in_camera
 from .geometry import dot, load9
+from .jit import kernel
 from .lanes import absolute, full, load, store, where
 
 # Numba would type an IntEnum's member as an object of its own: plain numbers are cheaper to compile.
@@ -18,7 +17,7 @@ KEYPOINTS_IN_ONE_POINT = int(Status.KEYPOINTS_IN_ONE_POINT)
 DIVERGED = int(Status.DIVERGED)
 
 
-@njit
+@kernel
 def estimate_status(tree, tile):
     """Fused twin of kitro_np.checks.estimate_status, after forward kinematics.
 
@@ -35,7 +34,7 @@ def estimate_status(tree, tile):
     store(tile.status, 0, where(absolute(finite) < 1.0, status, NOT_FINITE))
 
 
-@njit
+@kernel
 def outcome_status(tree, tile):
     """Fused twin of kitro_np.checks.outcome_status: marks a body that was to be refined."""
     status = load(tile.status, 0)
@@ -45,7 +44,7 @@ def outcome_status(tree, tile):
     store(tile.status, 0, where(status > 0.0, status, diverged))
 
 
-@njit
+@kernel
 def _finite(rows):
     """Return 0 where all rows are finite, else NaN."""
     total = full(rows, 0.0)
@@ -54,7 +53,7 @@ def _finite(rows):
     return total
 
 
-@njit
+@kernel
 def _rotation_error(tree, tile):
     """Largest entry of R^T R - I over the joints; 1 where a determinant is not positive."""
     worst = full(tile.status, 0.0)
@@ -73,7 +72,7 @@ def _rotation_error(tree, tile):
     return worst
 
 
-@njit
+@kernel
 def _nearest_depth(tree, tile):
     nearest = in_camera(tile, 0)[2]
     for j in range(1, tree.parents.size):
@@ -81,7 +80,7 @@ def _nearest_depth(tree, tile):
     return nearest
 
 
-@njit
+@kernel
 def _spread(tree, tile):
     spread = full(tile.status, 0.0)
     for row in range(2, 2 * tree.parents.size):
@@ -89,6 +88,6 @@ def _spread(tree, tile):
     return spread
 
 
-@njit
+@kernel
 def _larger(a, b):
     return where(a > b, a, b)

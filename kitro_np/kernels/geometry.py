@@ -5,33 +5,32 @@ Matrices are nine lanes row by row; quaternions are (w, x, y, z). Every function
 
 from __future__ import annotations
 
-from numba import njit
-
+from .jit import kernel
 from .lanes import absolute, load, sqrt, store, where
 
 TINY = 1e-30
 """Added under square roots and to divisors, so that degenerate vectors stay finite in float32."""
 
 
-@njit
+@kernel
 def load2(tile, j):
     """Two lanes of joint j."""
     return load(tile, 2 * j), load(tile, 2 * j + 1)
 
 
-@njit
+@kernel
 def load3(tile, j):
     """Vector of joint j."""
     return load(tile, 3 * j), load(tile, 3 * j + 1), load(tile, 3 * j + 2)
 
 
-@njit
+@kernel
 def load4(tile, j):
     """Quaternion of node j."""
     return load(tile, 4 * j), load(tile, 4 * j + 1), load(tile, 4 * j + 2), load(tile, 4 * j + 3)
 
 
-@njit
+@kernel
 def load9(tile, j):
     """Matrix of joint j."""
     k = 9 * j
@@ -42,56 +41,56 @@ def load9(tile, j):
     )  # fmt: skip
 
 
-@njit
+@kernel
 def store_all(tile, first, values):
     """Write a tuple of lanes to the rows from `first` on."""
     for k in range(len(values)):
         store(tile, first + k, values[k])
 
 
-@njit
+@kernel
 def add(a, b):
     """Vector a + b."""
     return a[0] + b[0], a[1] + b[1], a[2] + b[2]
 
 
-@njit
+@kernel
 def subtract(a, b):
     """Vector a - b."""
     return a[0] - b[0], a[1] - b[1], a[2] - b[2]
 
 
-@njit
+@kernel
 def scale(factor, a):
     """Vector factor * a."""
     return factor * a[0], factor * a[1], factor * a[2]
 
 
-@njit
+@kernel
 def dot(a, b):
     """Dot product of vectors."""
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
-@njit
+@kernel
 def cross(a, b):
     """Cross product of vectors."""
     return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
 
 
-@njit
+@kernel
 def unit(a):
     """Direction of a vector; the zero vector stays zero."""
     return scale(1.0 / sqrt(dot(a, a) + TINY), a)
 
 
-@njit
+@kernel
 def where3(mask, a, b):
     """Vector a where the mask holds, else b."""
     return where(mask, a[0], b[0]), where(mask, a[1], b[1]), where(mask, a[2], b[2])
 
 
-@njit
+@kernel
 def transform(m, v):
     """Matrix times vector."""
     return (
@@ -101,7 +100,7 @@ def transform(m, v):
     )
 
 
-@njit
+@kernel
 def multiply(a, b):
     """Matrix product a b."""
     return (
@@ -117,13 +116,13 @@ def multiply(a, b):
     )
 
 
-@njit
+@kernel
 def transpose(m):
     """Matrix transposed."""
     return m[0], m[3], m[6], m[1], m[4], m[7], m[2], m[5], m[8]
 
 
-@njit
+@kernel
 def orthonormalise(m):
     """Fused twin of kitro_np.geometry.orthonormalise, for matrices of positive determinant."""
     x = unit((m[0], m[3], m[6]))
@@ -133,14 +132,14 @@ def orthonormalise(m):
     return x[0], y[0], z[0], x[1], y[1], z[1], x[2], y[2], z[2]
 
 
-@njit
+@kernel
 def perpendicular(a):
     """Return a vector at right angles to the unit vector a."""
     zero = a[0] - a[0]
     return where3(absolute(a[2]) < 0.5, (a[1], -a[0], zero), (zero, a[2], -a[1]))
 
 
-@njit
+@kernel
 def swing(a, b):
     """Fused twin of kitro_np.geometry.swing, as a quaternion between unit vectors."""
     bisector = add(a, b)
@@ -151,7 +150,7 @@ def swing(a, b):
     return where(opposite, 0.0, 0.5 * squared * inverse), axis[0], axis[1], axis[2]
 
 
-@njit
+@kernel
 def compose(p, q):
     """Quaternion product p q: first q, then p."""
     return (
@@ -162,7 +161,7 @@ def compose(p, q):
     )
 
 
-@njit
+@kernel
 def turn(q, v):
     """Rotate a vector by a unit quaternion."""
     axis = (q[1], q[2], q[3])
@@ -171,7 +170,7 @@ def turn(q, v):
     return add(v, add(scale(q[0], twice), cross(axis, twice)))
 
 
-@njit
+@kernel
 def matrix(q):
     """Rotation matrix of a unit quaternion."""
     w, x, y, z = q
@@ -182,7 +181,7 @@ def matrix(q):
     )  # fmt: skip
 
 
-@njit
+@kernel
 def add_outer(m, a, b):
     """Matrix m + b a^T, the sum that :func:`align` wants of pairs (a current, b target)."""
     return (
@@ -192,7 +191,7 @@ def add_outer(m, a, b):
     )  # fmt: skip
 
 
-@njit
+@kernel
 def align(covariance):
     """Fused twin of kitro_np.geometry.align, from sum target current^T, as a quaternion.
 
@@ -228,7 +227,7 @@ SQUARINGS = 14
 """Leaves (lambda_2 / lambda_1)**16384 of the second eigenvector."""
 
 
-@njit
+@kernel
 def _squared(p):
     """Square of a symmetric 4x4 matrix, upper triangle row by row, at trace 1."""
     a, b, c, d, e, f, g, h, i, j = p
@@ -253,6 +252,6 @@ def _squared(p):
     )
 
 
-@njit
+@kernel
 def _where4(mask, p, q):
     return where(mask, p[0], q[0]), where(mask, p[1], q[1]), where(mask, p[2], q[2]), where(mask, p[3], q[3])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from numba import njit
-
 from .geometry import add, load3, load9, multiply, store_all, transform
+from .jit import kernel
 from .lanes import full, load, store
 
 
-@njit
+@kernel
 def global_rotations(tree, pose, turned):
     """Fused twin of kitro_np.body.kinematics.global_rotations."""
     store_all(turned, 0, load9(pose, 0))
@@ -16,7 +15,7 @@ def global_rotations(tree, pose, turned):
         store_all(turned, 9 * j, multiply(load9(turned, tree.parents[j]), load9(pose, j)))
 
 
-@njit
+@kernel
 def rest_offsets(tree, tile):
     """Bones of the shaped rest pose: child minus parent, and the root's own place."""
     for row in range(3 * tree.parents.size):
@@ -27,7 +26,7 @@ def rest_offsets(tree, tile):
         store(tile.offsets, row, value)
 
 
-@njit
+@kernel
 def place_joints(tree, tile):
     """Posed joints from global rotations and bones: X_c = X_p + G_p o_c."""
     store_all(tile.joints, 0, load3(tile.offsets, 0))
@@ -37,7 +36,7 @@ def place_joints(tree, tile):
         store_all(tile.joints, 3 * j, add(load3(tile.joints, p), bone))
 
 
-@njit
+@kernel
 def forward_kinematics(tree, tile):
     """Fused twin of kitro_np.body.kinematics.forward_kinematics."""
     global_rotations(tree, tile.pose, tile.turned)
@@ -45,7 +44,7 @@ def forward_kinematics(tree, tile):
     place_joints(tree, tile)
 
 
-@njit
+@kernel
 def affine_joints(tree, tile):
     """Fused twin of kitro_np.body.kinematics.affine_joints."""
     betas = tree.shapedirs.shape[2]

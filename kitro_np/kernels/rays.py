@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from numba import njit
-
 from .camera import backproject, project
 from .geometry import cross, dot, load2, scale, subtract, unit
+from .jit import kernel
 from .lanes import sqrt, where
 
 
-@njit
+@kernel
 def bone_rays(tile, parent_joint, p, c, shift):
     """Fused twin of kitro_np.rays.bone_rays, for the bone from joint p to joint c."""
     parent_u, parent_v = load2(tile.keypoints, p)
@@ -24,13 +23,13 @@ def bone_rays(tile, parent_joint, p, c, shift):
     return a, b, dot(a, b), sqrt(dot(crossed, crossed))
 
 
-@njit
+@kernel
 def foot_direction(a, b, cosine):
     """Return cos b - a: from the parent to the nearest point of the child's ray, per unit of L."""
     return subtract(scale(cosine, b), a)
 
 
-@njit
+@kernel
 def half_chord(parent_distance, sine, bone_squared):
     """Fused twin of kitro_np.rays.intersect: s, and the length of both solutions.
 
@@ -42,7 +41,7 @@ def half_chord(parent_distance, sine, bone_squared):
     return sqrt(where(meets, bone_squared - reach, 0.0)), sqrt(where(meets, bone_squared, reach))
 
 
-@njit
+@kernel
 def signed_distance(point):
     """Fused twin of kitro_np.rays.signed_distance."""
     length = sqrt(dot(point, point))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from .camera import solve_translation, update_translation
 from .checks import BAD_INTRINSICS, estimate_status, outcome_status
+from .jit import entry, kernel
 from .kinematics import forward_kinematics, global_rotations, place_joints, rest_offsets
 from .lanes import load, store
 from .rotate import reprojection_error, rotate_joints
@@ -39,7 +39,7 @@ class Settings(NamedTuple):
     shift_keypoints: bool
 
 
-@njit(nogil=True, cache=True)
+@entry
 def refine_bodies(tree, tile, bodies, refined, settings, first, last):
     """Fused twin of kitro_np.refine.refine_arrays, for the bodies from `first` to before `last`."""
     lanes = tile.status.shape[1]
@@ -57,7 +57,7 @@ def refine_bodies(tree, tile, bodies, refined, settings, first, last):
         _write_tile(tile, bodies, refined, start, last)
 
 
-@njit
+@kernel
 def _refine_tile(tree, tile, settings):
     keypoint_lengths(tree, tile)
     global_rotations(tree, tile.initial_pose, tile.initial_turned)
@@ -82,7 +82,7 @@ def _refine_tile(tree, tile, settings):
         )
 
 
-@njit
+@kernel
 def _read_tile(tile, bodies, start, last):
     """Turn rows of bodies into lanes; the last body fills the lanes that are left."""
     for lane in range(tile.status.shape[1]):
@@ -104,7 +104,7 @@ def _read_tile(tile, bodies, start, last):
         store(tile.initial_pose, row, load(tile.pose, row))
 
 
-@njit
+@kernel
 def _refuse_skew(tile, bodies, start, last):
     """Mark intrinsics with other entries than focal lengths and centre, which lanes do not hold."""
     for lane in range(tile.status.shape[1]):
@@ -117,27 +117,21 @@ def _refuse_skew(tile, bodies, start, last):
             tile.status[0, lane] = BAD_INTRINSICS
 
 
-@njit
+@kernel
 def _write_tile(tile, bodies, refined, start, last):
     """Turn lanes into rows of bodies; a body that was not refined comes back as its estimate."""
     for lane in range(min(tile.status.shape[1], last - start)):
         body = start + lane
-        status = tile.status[0, lane]
-        refined.status[body] = int(status)
-        if status != 0:
-            refined.pose[body] = bodies.pose[body]
-            refined.betas[body] = bodies.betas[body]
-            refined.transl[body] = bodies.transl[body]
-            refined.selection[body] = -1
-            refined.path_score[body] = np.nan
-            continue
+        good = tile.status[0, lane] == 0
+        refined.status[body] = int(tile.status[0, lane])
         for row in range(tile.pose.shape[0]):
-            refined.pose[body, row] = tile.pose[row, lane]
+            refined.pose[body, row] = tile.pose[row, lane] if good else bodies.pose[body, row]
         for row in range(tile.betas.shape[0]):
-            refined.betas[body, row] = tile.betas[row, lane]
+            refined.betas[body, row] = tile.betas[row, lane] if good else bodies.betas[body, row]
         for row in range(3):
-            refined.transl[body, row] = tile.transl[row, lane]
+            refined.transl[body, row] = tile.transl[row, lane] if good else bodies.transl[body, row]
         for row in range(tile.selection.shape[0]):
-            refined.selection[body, row] = int(tile.selection[row, lane])
-        refined.path_score[body] = tile.path_score[0, lane]
-        refined.reprojection_error[body] = tile.error[0, lane]
+            refined.selection[body, row] = int(tile.selection[row, lane]) if good else -1
+        refined.path_score[body] = tile.path_score[0, lane] if good else np.nan
+        if good:
+            refined.reprojection_error[body] = tile.error[0, lane]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from numba import njit
-
 from .camera import in_camera, project
 from .geometry import (
     TINY,
@@ -24,12 +22,13 @@ from .geometry import (
     transpose,
     unit,
 )
+from .jit import kernel
 from .lanes import full, load, sqrt, store, where
 from .rays import bone_rays, foot_direction, half_chord, signed_distance
 from .tree import edge_weight
 
 
-@njit
+@kernel
 def solve_again(tile, place, bone, reference, i, c):
     """Fused twin of kitro_np.rotate.solve_again, for the bone from joint i to joint c."""
     a, b, cosine, sine = bone_rays(tile, place, i, c, True)
@@ -46,7 +45,7 @@ def solve_again(tile, place, bone, reference, i, c):
     return solution, edge_weight(toward + along, toward - along)
 
 
-@njit
+@kernel
 def solution_of_path(tree, tile, bone, i, c, softmax_scores, shift):
     """Return the tree's own solution and softmax weight of the chosen branch."""
     a, b, cosine, sine = bone_rays(tile, in_camera(tile, i), i, c, shift)
@@ -60,7 +59,7 @@ def solution_of_path(tree, tile, bone, i, c, softmax_scores, shift):
     return add(foot, scale(where(second, -chord, chord), b)), weight
 
 
-@njit
+@kernel
 def aligned_error(tile, place, bone, i, c):
     """Fused twin of kitro_np.rotate.aligned_error, for one child."""
     u, v = project(add(place, bone), tile)
@@ -71,7 +70,7 @@ def aligned_error(tile, place, bone, i, c):
     return u * u + v * v
 
 
-@njit
+@kernel
 def rotate_joints(tree, tile, rewind, tree_targets, softmax_scores, shift):
     """Fused twin of kitro_np.rotate.rotate_joints; leaves turned and joints as the new pose has them."""
     one, zero = full(tile.joints, 1.0), full(tile.joints, 0.0)
@@ -94,7 +93,7 @@ def rotate_joints(tree, tile, rewind, tree_targets, softmax_scores, shift):
             store_all(tile.joints, 3 * c, add(load3(tile.joints, i), bone))
 
 
-@njit
+@kernel
 def _turn_joint(tree, tile, i, above, rotation, rewind, tree_targets, softmax_scores, shift):
     """Return the new local rotation of joint i."""
     first, last = tree.first_child[i], tree.first_child[i + 1]
@@ -128,7 +127,7 @@ def _turn_joint(tree, tile, i, above, rotation, rewind, tree_targets, softmax_sc
     return updated
 
 
-@njit
+@kernel
 def _where9(mask, m, n):
     return (
         where(mask, m[0], n[0]), where(mask, m[1], n[1]), where(mask, m[2], n[2]),
@@ -137,7 +136,7 @@ def _where9(mask, m, n):
     )  # fmt: skip
 
 
-@njit
+@kernel
 def reprojection_error(tree, tile):
     """Fused twin of kitro_np.metrics.reprojection_error: mean distance in pixels."""
     total = full(tile.joints, 0.0)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from ..shape import DECAY_MEAN, DECAY_SQUARE, EPSILON, LEARNING_RATE
 from .camera import project
 from .geometry import load2, load3
+from .jit import kernel
 from .kinematics import affine_joints
 from .lanes import full, load, sqrt, store, where
 
 
-@njit
+@kernel
 def keypoint_lengths(tree, tile):
     """Length of every bone between its keypoints, in pixels."""
     for j in range(1, tree.parents.size):
@@ -23,7 +22,7 @@ def keypoint_lengths(tree, tile):
         store(tile.wanted_length, j, sqrt(u * u + v * v))
 
 
-@njit
+@kernel
 def bone_length_gradient(tree, tile, loss_scale):
     """Fused twin of kitro_np.shape.bone_length_gradient, from tile.betas to tile.gradient."""
     betas = tree.shapedirs.shape[2]
@@ -48,7 +47,7 @@ def bone_length_gradient(tree, tile, loss_scale):
     _pull_betas(tree, tile, betas)
 
 
-@njit
+@kernel
 def _draw_joints(tree, tile, betas):
     """Project A + B betas; the place in camera space stays in tile.joints."""
     for j in range(tree.parents.size):
@@ -62,7 +61,7 @@ def _draw_joints(tree, tile, betas):
         store(tile.drawn, 2 * j + 1, v)
 
 
-@njit
+@kernel
 def _pull_betas(tree, tile, betas):
     """Chain rule from projected joints to betas."""
     fx, fy = load(tile.camera, 0), load(tile.camera, 1)
@@ -84,7 +83,7 @@ def _pull_betas(tree, tile, betas):
             store(tile.gradient, s, load(tile.gradient, s) + own)
 
 
-@njit
+@kernel
 def fit_shape(tree, tile, steps, loss_scale):
     """Fused twin of kitro_np.shape.fit_shape."""
     affine_joints(tree, tile)

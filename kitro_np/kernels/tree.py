@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from numba import njit
-
 from .camera import in_camera
 from .geometry import (
     TINY,
@@ -21,17 +19,18 @@ from .geometry import (
     turn,
     unit,
 )
+from .jit import kernel
 from .lanes import exp, full, load, store, where
 from .rays import bone_rays, foot_direction, half_chord, signed_distance
 
 
-@njit
+@kernel
 def edge_weight(cosine, other):
     """Fused twin of kitro_np.tree.edge_weights, of one branch."""
     return 1.0 / (1.0 + exp(other - cosine))
 
 
-@njit
+@kernel
 def grow_tree(tree, tile, softmax_scores, shift):
     """Fused twin of kitro_np.tree.grow_tree: fills edge_score, and the paths of joints that go on."""
     root = in_camera(tile, 0)
@@ -78,13 +77,13 @@ def grow_tree(tree, tile, softmax_scores, shift):
                 store(tile.below, node + 1, 1.0)
 
 
-@njit
+@kernel
 def _zeros(tile):
     zero = full(tile.joints, 0.0)
     return zero, zero, zero
 
 
-@njit
+@kernel
 def best_path(tree, tile, trunk_in_every_limb):
     """Fused twin of kitro_np.tree.best_path: fills selection and path_score."""
     for c in range(tree.parents.size - 1, 0, -1):
@@ -104,7 +103,7 @@ def best_path(tree, tile, trunk_in_every_limb):
     _walk_down(tree, tile)
 
 
-@njit
+@kernel
 def _take_better(tile, first, second, pair, above):
     """Keep the better branch of a pair and multiply it into its parent's hypothesis."""
     better = second > first
@@ -112,7 +111,7 @@ def _take_better(tile, first, second, pair, above):
     store(tile.below, above, load(tile.below, above) * where(better, second, first))
 
 
-@njit
+@kernel
 def _walk_down(tree, tile):
     """Read the choices from the root downwards: a path of its own in every lane."""
     store(tile.hypothesis, 0, 0.0)
@@ -130,7 +129,7 @@ def _walk_down(tree, tile):
             tile.left_score[c, lane] = tile.edge_score[2 * pair + 1 - branch, lane]
 
 
-@njit
+@kernel
 def select_branches(tree, tile, softmax_scores, trunk_in_every_limb, shift):
     """Fused twin of kitro_np.tree.select_branches, from joints and offsets of the current betas."""
     grow_tree(tree, tile, softmax_scores, shift)

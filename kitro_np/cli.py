@@ -1,0 +1,219 @@
+"""Command line: kitro-np refine, eval, demo, info."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from .body import BodyModel, load_body
+from .body.load import LICENSED
+from .body.locate import find_model_file, search_folders
+from .engine import ENGINES
+from .errors import InputError
+from .evaluation import Evaluation, evaluate
+from .formats.estimates import EstimateFile, Estimates
+from .formats.results import check_output, free_name, write_result
+from .refine import METHODS, refine
+from .result import RefineResult
+from .variants import VARIANTS
+
+WRONG_INPUT = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0, or 2 where the input is wrong."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (InputError, OSError) as problem:
+        print(f"kitro-np: error: {_sentence(problem)}", file=sys.stderr)
+        return WRONG_INPUT
+    except KeyboardInterrupt:
+        print("kitro-np: stopped; nothing was written.", file=sys.stderr)
+        return 130
+
+
+def run_refine(options: argparse.Namespace) -> int:
+    """Refine the bodies of a file and write the result."""
+    check_output(options.output, force=options.force)
+    estimates, result, _ = _refine_file(options.input, options)
+    _write(options.output, result, estimates, force=options.force)
+    return 0
+
+
+def run_eval(options: argparse.Namespace) -> int:
+    """Refine the bodies of a file and print their errors against the truth in it."""
+    truth = EstimateFile(options.input).truth()
+    estimates, result, body = _refine_file(options.input, options)
+    evaluation = _evaluate(body, estimates, result, truth)
+    if options.json:
+        print(json.dumps(evaluation.as_dict()))
+    else:
+        print(evaluation.table())
+        print(result.summary())
+    return 0
+
+
+def run_demo(options: argparse.Namespace) -> int:
+    """Refine the embedded clip on the open body; print its errors and where the result is."""
+    output = options.output or free_name("kitro-np-demo", ".npz")
+    check_output(output, force=options.force)
+    with as_file(files("kitro_np") / "data" / "demo_clip.npz") as clip:
+        truth = EstimateFile(clip).truth()
+        estimates, result, body = _refine_file(clip, options)
+    print(
+        f"A clip of {len(estimates.pose)} frames of real motion (CMU mocap), simulated estimates, open body:"
+    )
+    print(_evaluate(body, estimates, result, truth).table())
+    _write(output, result, estimates, force=options.force)
+    return 0
+
+
+def run_info(options: argparse.Namespace) -> int:
+    """Print versions, threads, engines and where models are looked for."""
+    from .kernels.run import usable_cores
+
+    print(f"kitro-np {__version__}, Python {platform.python_version()} on {platform.platform()}")
+    names = ("numpy", "numba", "scipy", "array-api-compat")
+    print("versions: " + ", ".join(f"{name} {version(name)}" for name in names))
+    print(f"threads: {usable_cores()} by default")
+    print(f"engines: {', '.join(ENGINES)}")
+    print("bodies: open (embedded)")
+    for name in LICENSED:
+        try:
+            print(f"  {name}: {find_model_file(name, folder=options.models)}")
+        except FileNotFoundError:
+            print(f"  {name}: not found")
+    print("models are looked for in:")
+    for folder in search_folders(options.models):
+        print(f"  {folder}{'' if folder.is_dir() else ' (does not exist)'}")
+    return 0
+
+
+def _refine_file(path: Any, options: argparse.Namespace) -> tuple[Estimates, RefineResult, BodyModel]:
+    file = EstimateFile(path)
+    estimates = file.estimates(options.keypoints_key, need_intrinsics=options.image_size is None)
+    if options.image_size is not None:
+        estimates = estimates._replace(intrinsics=None)
+    body = load_body(options.body, gender=options.gender, folder=options.models)
+    count = len(estimates.pose) if estimates.pose.ndim > 1 else 1
+    with _progress(count, "refine") as progress:
+        result = refine(
+            *estimates,
+            body=body,
+            method=options.method,
+            variant=options.variant,
+            iterations=options.iterations,
+            shape_steps=options.shape_steps,
+            engine=options.engine,
+            image_size=options.image_size,
+            strict=options.strict,
+            threads=options.threads,
+            progress=progress,
+        )
+    return estimates, result, body
+
+
+def _evaluate(body: BodyModel, estimates: Estimates, result: RefineResult, truth: Any) -> Evaluation:
+    with _progress(len(estimates.pose), "measure") as progress:
+        return evaluate(body, (estimates.pose, estimates.betas), (result.pose, result.betas), truth, progress)
+
+
+def _write(path: Any, result: RefineResult, estimates: Estimates, *, force: bool) -> None:
+    target = write_result(path, result, force=force)
+    print(result.summary())
+    print(f"wrote {target}")
+
+
+@contextmanager
+def _progress(total: int, what: str) -> Iterator[Callable[[int], None] | None]:
+    """Draw a bar on a terminal, where tqdm is installed; else say nothing."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        yield None
+        return
+    with tqdm(total=total, desc=what, unit="bodies", leave=False, dynamic_ncols=True) as bar:
+        yield lambda done: bar.update(done) and None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kitro-np", description="Refine SMPL bodies so that they agree with 2D keypoints (KITRO)."
+    )
+    parser.add_argument("--version", action="version", version=f"kitro-np {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    keys = "pred_theta, pred_beta, pred_cam, or pose, betas, transl; with intrinsics, keypoints_2d"
+
+    command = commands.add_parser(
+        "refine", help="refine the bodies of a file", description=run_refine.__doc__
+    )
+    command.add_argument("input", metavar="IN.npz", help=f"estimates: {keys}")
+    command.add_argument("-o", "--output", metavar="OUT.npz", required=True, help="where to write the result")
+    command.add_argument("--force", action="store_true", help="write over an existing file")
+    _add_refinement(command)
+    command.set_defaults(run=run_refine)
+
+    command = commands.add_parser("eval", help="errors before and after", description=run_eval.__doc__)
+    command.add_argument("input", metavar="IN.npz", help="estimates with GT_theta or GT_pose, and GT_beta")
+    command.add_argument("--json", action="store_true", help="print one line of JSON, in millimetres")
+    _add_refinement(command)
+    command.set_defaults(run=run_eval)
+
+    command = commands.add_parser("demo", help="refine an embedded clip", description=run_demo.__doc__)
+    command.add_argument(
+        "-o", "--output", metavar="OUT.npz", help="kitro-np-demo.npz by default, or the next free name"
+    )
+    command.add_argument("--force", action="store_true", help="write over an existing file")
+    command.set_defaults(run=run_demo, **_refinement_defaults())
+
+    command = commands.add_parser("info", help="versions, engines, models", description=run_info.__doc__)
+    command.add_argument("--models", metavar="DIR", type=Path, help="folder to look for model files in first")
+    command.set_defaults(run=run_info)
+    return parser
+
+
+def _add_refinement(command: argparse.ArgumentParser) -> None:
+    """Add the options that :func:`kitro_np.refine` and the loading of a body take."""
+    add = command.add_argument
+    add("--body", default="open", help="open, smpl, or the path of a .pkl or .npz file (default: open)")
+    add("--gender", default="neutral", help="of a licensed body (default: neutral)")
+    add("--models", metavar="DIR", type=Path, help="folder to look for model files in first")
+    add("--keypoints-key", default="keypoints_2d", metavar="KEY", help="key of the keypoints in the file")
+    add("--image-size", nargs=2, type=float, metavar=("W", "H"), help="in pixels, instead of intrinsics")
+    add("--method", choices=METHODS, default="kitro")
+    add("--variant", choices=tuple(VARIANTS), default="released")
+    add("--engine", choices=ENGINES, help="kernels (numba, the default) or array stages")
+    add("--iterations", type=int, default=10, metavar="N", help="loops of Algorithm 1 (default: 10)")
+    add("--shape-steps", type=int, default=10, metavar="N", help="steps on betas a loop (default: 10)")
+    add("--threads", type=int, metavar="N", help="default: all cores of this process")
+    add("--strict", action="store_true", help="fail if any body cannot be refined")
+
+
+def _refinement_defaults() -> dict[str, Any]:
+    parser = argparse.ArgumentParser()
+    _add_refinement(parser)
+    return vars(parser.parse_args([]))
+
+
+def _sentence(problem: Exception) -> str:
+    """Return an exception's message; an operating system's own names the file."""
+    if isinstance(problem, OSError) and problem.strerror:
+        return f"{problem.filename}: {problem.strerror}." if problem.filename else f"{problem.strerror}."
+    return str(problem)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Files: estimates in, results out."""

@@ -1,0 +1,81 @@
+"""Write results so that a file is either whole or not there."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..poses import as_matrices
+from ..result import RefineResult
+
+
+def check_output(path: str | os.PathLike[str], *, force: bool = False) -> Path:
+    """Say early whether a file can be written.
+
+    Raises
+    ------
+    InputError
+        If the file exists and `force` is not set, or its folder is missing or closed.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise InputError(f"{target}: expected a file to write, got a folder.")
+    if target.exists() and not force:
+        raise InputError(f"{target}: expected a new file, it exists; pass --force to write over it.")
+    if not target.parent.is_dir():
+        raise InputError(f"{target}: expected a folder {target.parent} to write to, there is none.")
+    if not os.access(target.parent, os.W_OK):
+        raise InputError(f"{target}: expected a folder that can be written, {target.parent} cannot.")
+    return target
+
+
+def free_name(stem: str, suffix: str) -> Path:
+    """Return the first of stem.suffix, stem-2.suffix, ... in this folder that does not exist."""
+    count = 1
+    while (path := Path(f"{stem}{'' if count == 1 else f'-{count}'}{suffix}")).exists():
+        count += 1
+    return path
+
+
+def write_result(path: str | os.PathLike[str], result: RefineResult, *, force: bool = False) -> Path:
+    """Write a result as .npz: pose (N, J, 3, 3), betas, transl and what is known about each body.
+
+    Parameters
+    ----------
+    path : path
+    result : RefineResult
+        With one leading axis.
+    force : bool
+        Write over an existing file.
+
+    Returns
+    -------
+    Path
+    """
+    joints = result.selection.shape[-1]
+    pose, _ = as_matrices(result.pose, joints)
+    arrays: dict[str, Any] = {"pose": pose}
+    for name in ("betas", "transl", "selection", "path_score", "reprojection_error", "status"):
+        arrays[name] = getattr(result, name)
+    target = check_output(path, force=force)
+    handle, partial = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, **arrays)
+        os.chmod(partial, 0o666 & ~_umask())
+        os.replace(partial, target)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
+    return target
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

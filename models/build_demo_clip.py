@@ -1,0 +1,85 @@
+"""Build the clip of ``kitro-np demo``: real motion, and estimates like a network's.
+
+Run ``python models/build_demo_clip.py POSES.npz -o kitro_np/data/demo_clip.npz``. POSES.npz holds real
+poses: ``poses`` (M, 24, 3) axis-angle, ``clips`` (M,), ``frames`` (M,) at 120 fps, ``LICENSE``. Poses of
+one clip are interpolated to 30 fps on the open body. The estimates err smoothly in time: joints by some
+degrees, betas towards the mean, depth, and a focal length that is taken from the image's diagonal.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.transform import Rotation, Slerp
+
+from kitro_np import default_intrinsics, load_body
+from kitro_np.camera import project
+
+IMAGE_SIZE = (1920, 1080)
+TRUE_FOCAL = 1830.0
+CLIP, FIRST_FRAME, FRAMES = "cmu_05_06", 197, 60
+"""Two seconds of dance; the given poses lie at most 16 of the 120 frames a second apart."""
+
+DEGREES = np.array([5, 10, 10, 5, 11, 11, 5, 12, 12, 5, 8, 8, 10, 5, 5, 10, 11, 10, 16, 16, 14, 13, 8, 8])
+"""Mean error of each joint's rotation, that of an HMR network on real images."""
+
+
+def smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], frames: float) -> np.ndarray:
+    """Unit-variance noise over time, correlated over some frames."""
+    noise = gaussian_filter1d(rng.normal(size=shape), frames, axis=0, mode="wrap")
+    return noise / noise.std()
+
+
+def true_motion(poses: np.ndarray, frames: np.ndarray) -> np.ndarray:
+    """Poses (FRAMES, 24, 3, 3) at 30 fps, between the given ones by spherical interpolation."""
+    times = FIRST_FRAME + 4.0 * np.arange(FRAMES)
+    joints = [Slerp(frames, Rotation.from_rotvec(poses[:, j]))(times).as_matrix() for j in range(24)]
+    return np.stack(joints, axis=1)
+
+
+def main() -> None:
+    """Read the poses, simulate the estimates and write the clip."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("poses", type=Path)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    options = parser.parse_args()
+
+    data = np.load(options.poses)
+    own = data["clips"] == CLIP
+    order = np.argsort(data["frames"][own])
+    true_pose = true_motion(data["poses"][own][order].astype(float), data["frames"][own][order].astype(float))
+
+    rng = np.random.default_rng(4)
+    body = load_body("open")
+    true_betas = np.tile(rng.normal(size=10), (FRAMES, 1))
+    true_transl = np.tile([0.1, 0.15, 5.0], (FRAMES, 1))
+    assumed = default_intrinsics(IMAGE_SIZE)
+    camera = assumed.copy()
+    camera[[0, 1], [0, 1]] = TRUE_FOCAL
+    joints = body.joints(true_pose, true_betas, true_transl)
+
+    # A Gaussian rotation vector of spread s turns by 1.6 s on average.
+    error = np.radians(DEGREES / 1.6)[None, :, None] * smooth_noise(rng, (FRAMES, 24, 3), 4)
+    pose = Rotation.from_rotvec(error.reshape(-1, 3)).as_matrix().reshape(true_pose.shape) @ true_pose
+    betas = 0.4 * true_betas + 0.5 * smooth_noise(rng, (FRAMES, 10), 8)
+    depth = true_transl[:, 2:] * assumed[0, 0] / TRUE_FOCAL + 0.15 * smooth_noise(rng, (FRAMES, 1), 8)
+    transl = np.concatenate([true_transl[:, :2] + 0.02 * smooth_noise(rng, (FRAMES, 2), 8), depth], axis=1)
+
+    np.savez_compressed(
+        options.output,
+        pred_theta=pose.astype(np.float32),
+        pred_beta=betas.astype(np.float32),
+        pred_cam=transl.astype(np.float32),
+        intrinsics=np.tile(assumed, (FRAMES, 1, 1)).astype(np.float32),
+        keypoints_2d=project(joints, np.tile(camera, (FRAMES, 1, 1))).astype(np.float32),
+        GT_theta=true_pose.astype(np.float32),
+        GT_beta=true_betas.astype(np.float32),
+        LICENSE=data["LICENSE"],
+    )
+
+
+if __name__ == "__main__":
+    main()
