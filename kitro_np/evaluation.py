@@ -84,9 +84,7 @@ def evaluate(
     """
     count = len(estimate[0])
     if len(truth[0]) != count or len(truth[1]) != count:
-        raise InputError(
-            f"truth: expected {count} bodies, got {len(truth[0])} poses and {len(truth[1])} betas."
-        )
+        raise InputError(f"truth: expected {count} bodies, got {len(truth[0])} poses, {len(truth[1])} betas.")
     if count == 0:
         raise InputError("estimate: expected at least one body to evaluate, got none.")
     blocks = []

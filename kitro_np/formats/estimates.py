@@ -67,14 +67,15 @@ class EstimateFile:
     def estimates(self, keypoints_key: str = "keypoints_2d", *, need_intrinsics: bool = True) -> Estimates:
         """Read what :func:`kitro_np.refine` needs; InputError names the keys that are missing."""
         names = {**KEYS, "keypoints_2d": (keypoints_key,)}
-        found = {key: self._first(choices) for key, choices in names.items()}
+        found: dict[str, Any] = {key: self._first(choices) for key, choices in names.items()}
         missing = [" or ".join(names[k]) for k, name in found.items() if name is None]
         if not need_intrinsics and found["intrinsics"] is None:
             missing.remove("intrinsics")
         if missing:
             has = ", ".join(self._file.files) or "none"
             raise InputError(f"{self.path}: expected the keys {', '.join(missing)}, got {has}.")
-        return Estimates(**{key: None if name is None else self._read(name) for key, name in found.items()})
+        arrays: dict[str, Any] = {k: None if name is None else self._read(name) for k, name in found.items()}
+        return Estimates(**arrays)
 
     def truth(self) -> Truth:
         """Read the ground truth: GT_theta or GT_pose, and GT_beta."""
