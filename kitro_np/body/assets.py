@@ -1,24 +1,22 @@
 """Read the arrays of an SMPL-family model file (.pkl or .npz) and check that they make a body."""
 
 import os
-import warnings
-import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numpy.lib import format as npy
 
-from kitro_np.body.pickles import MAX_ELEMENTS, read_pickle
+from kitro_np.body.archives import NpzArrays
+from kitro_np.body.pickles import read_pickle
+from kitro_np.body.recipes import Array
 from kitro_np.errors import InputError
 
 __all__ = ["ModelArrays", "read_model_file"]
 
-Array = npt.NDArray[Any]
 
 _SMPLX_JOINTS = 55
 _SMPLX_SHAPE_WIDTHS = {20: 10, 400: 300}  # the last columns of SMPL-X's shapedirs are facial expressions
@@ -130,7 +128,7 @@ class _ModelFile:
         if suffix not in (".pkl", ".npz"):
             raise InputError(f"{path}: a model file ends in .pkl or .npz, and {suffix or 'no suffix'} came.")
         self._path = path
-        self._members: Mapping[str, Array] = read_pickle(path) if suffix == ".pkl" else _NpzArrays(path)
+        self._members: Mapping[str, Array] = read_pickle(path) if suffix == ".pkl" else NpzArrays(path)
 
     def expect(self, holds: object, key: str, wanted: str) -> None:
         if not holds:
@@ -225,60 +223,3 @@ class _ModelFile:
 
 def _kind(array: Array) -> str:
     return f"{array.dtype} of shape {array.shape}"
-
-
-class _NpzArrays(Mapping[str, Array]):
-    """The members of an .npz file, read one by one on access; no pickle is ever read."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        if path.exists() and not path.is_file():
-            raise InputError(f"{path} is no file; a model file (.npz) was expected.")
-        with open(path, "rb") as file:
-            try:
-                with zipfile.ZipFile(file) as archive:
-                    members = archive.namelist()
-            except Exception as error:  # a forged archive makes zipfile raise many things
-                reason = type(error).__name__
-                raise InputError(f"{path} is no .npz archive, or it is damaged ({reason}).") from error
-        self._keys = [name.removesuffix(".npy") for name in members if name.endswith(".npy")]
-
-    def __getitem__(self, key: str) -> Array:
-        if key not in self._keys:
-            raise KeyError(key)
-        try:
-            with zipfile.ZipFile(self._path) as archive, archive.open(key + ".npy") as member:
-                return _read_npy(member)
-        except InputError as error:
-            raise InputError(f"{self._path}: in {key}, {error}.") from None
-        except Exception as error:  # as above, and the header of the member is untrusted, too
-            raise InputError(f"{self._path}: {key} is damaged ({type(error).__name__}).") from error
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._keys
-
-
-def _read_npy(member: IO[bytes]) -> Array:
-    """Read one array; the size that its header claims is checked before memory is asked for."""
-    version = npy.read_magic(member)
-    read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # numpy warns of headers that Python 2 wrote, as AMASS' are
-        shape, fortran, dtype = read_header(member)
-    if dtype.kind not in "biufSU":
-        raise InputError(f"numbers or text were expected, and {dtype} came")
-    if min(shape, default=0) < 0:
-        raise InputError(f"a size of at least 0 was expected, and the shape {shape} came")
-    if prod(shape) > MAX_ELEMENTS or prod(shape) * dtype.itemsize > 8 * MAX_ELEMENTS:
-        raise InputError(f"at most {MAX_ELEMENTS} numbers were expected, and the shape {shape} came")
-    wanted = prod(shape) * dtype.itemsize
-    data = member.read(wanted + 1)  # one more, so that zipfile gets to the end and checks its sum
-    if len(data) != wanted:
-        raise InputError(f"{wanted} bytes were expected, and {len(data)} or more came")
-    return np.ndarray(shape, dtype, data, order="F" if fortran else "C")
