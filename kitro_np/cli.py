@@ -52,7 +52,8 @@ def run_refine(options: argparse.Namespace) -> int:
 
 def run_eval(options: argparse.Namespace) -> int:
     """Refine the bodies of a file and print their errors against the truth in it."""
-    truth = EstimateFile(options.input).truth()
+    with EstimateFile(options.input) as file:
+        truth = file.truth()
     estimates, result, body = _refine_file(options.input, options)
     evaluation = _evaluate(body, estimates, result, truth)
     if options.json:
@@ -68,7 +69,8 @@ def run_demo(options: argparse.Namespace) -> int:
     output = options.output or free_name("kitro-np-demo", ".npz")
     check_output(output, force=options.force)
     with as_file(files("kitro_np") / "data" / "demo_clip.npz") as clip:
-        truth = EstimateFile(clip).truth()
+        with EstimateFile(clip) as file:
+            truth = file.truth()
         estimates, result, body = _refine_file(clip, options)
     print(
         f"A clip of {len(estimates.pose)} frames of real motion (CMU mocap), simulated estimates, open body:"
@@ -100,8 +102,8 @@ def run_info(options: argparse.Namespace) -> int:
 
 
 def _refine_file(path: Any, options: argparse.Namespace) -> tuple[Estimates, RefineResult, BodyModel]:
-    file = EstimateFile(path)
-    estimates = file.estimates(options.keypoints_key, need_intrinsics=options.image_size is None)
+    with EstimateFile(path) as file:
+        estimates = file.estimates(options.keypoints_key, need_intrinsics=options.image_size is None)
     if options.image_size is not None:
         estimates = estimates._replace(intrinsics=None)
     body = load_body(options.body, gender=options.gender, folder=options.models)

@@ -1,6 +1,7 @@
 """Recipes: turn what a pickle recorded into arrays, by arithmetic alone.
 
-A record is an inert `Node`: a name that the file may use, its arguments and its state. Each name has one recipe: NumPy's arrays, SciPy's sparse matrices, and the chumpy expressions that real files hold.
+A record is an inert `Node`: a name that the file may use, its arguments and its state. Each name has one
+recipe: NumPy's arrays, SciPy's sparse matrices, and the chumpy expressions that real files hold.
 """
 
 import re

@@ -56,13 +56,21 @@ class EstimateFile:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
         try:
-            self._file = np.load(self.path, allow_pickle=False)
+            self._handle = open(self.path, "rb")  # noqa: SIM115 - closed with this object
         except FileNotFoundError:
             raise FileNotFoundError(f"{self.path}: expected an .npz file, there is none.") from None
-        except (ValueError, EOFError, zipfile.BadZipFile) as problem:
-            raise InputError(f"{self.path}: expected an .npz file, got something else ({problem}).") from None
-        if not isinstance(self._file, np.lib.npyio.NpzFile):
-            raise InputError(f"{self.path}: expected an .npz file with named arrays, got a single array.")
+        try:
+            self._file = self._open()
+        except InputError:
+            self._handle.close()
+            raise
+
+    def __enter__(self) -> EstimateFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._handle.close()
 
     def estimates(self, keypoints_key: str = "keypoints_2d", *, need_intrinsics: bool = True) -> Estimates:
         """Read what :func:`kitro_np.refine` needs; InputError names the keys that are missing."""
@@ -93,6 +101,15 @@ class EstimateFile:
                 )
             pose = matrix_from_axis_angle(pose.reshape(len(pose), -1, 3))
         return Truth(pose, self._read("GT_beta"))
+
+    def _open(self) -> Any:
+        try:
+            file = np.load(self._handle, allow_pickle=False)
+        except (ValueError, EOFError, zipfile.BadZipFile) as problem:
+            raise InputError(f"{self.path}: expected an .npz file, got something else ({problem}).") from None
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise InputError(f"{self.path}: expected an .npz file with named arrays, got a single array.")
+        return file
 
     def _first(self, names: tuple[str, ...]) -> str | None:
         return next((name for name in names if name in self._file.files), None)

@@ -1,0 +1,233 @@
+"""The command line as a user meets it: files in, files and tables out, one sentence for a mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+
+import numpy as np
+import pytest
+
+import kitro_np
+from kitro_np.cli import main
+from kitro_np.formats.estimates import KEYS
+
+
+@pytest.fixture(scope="module")
+def estimates(sim):
+    """A dozen simulated bodies under the authors' keys, with ground truth."""
+    return {key: value[:12] for key, value in sim.items() if key.startswith(("pred", "GT_", "intr", "key"))}
+
+
+@pytest.fixture
+def file(tmp_path, estimates):
+    path = tmp_path / "in.npz"
+    np.savez(path, **estimates)
+    return path
+
+
+def fails(capsys, *arguments) -> str:
+    """Run a command that must end with status 2, and return the sentence it printed."""
+    assert main([str(a) for a in arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("kitro-np: error: ")
+    assert err.count("\n") == 1
+    return err
+
+
+def test_refine_writes_what_refine_returns(file, tmp_path, estimates, capsys):
+    assert main(["refine", str(file), "-o", str(tmp_path / "out.npz")]) == 0
+    names = {key: authors[-1] for key, authors in KEYS.items()}
+    expected = kitro_np.refine(**{key: estimates[name] for key, name in names.items()})
+    with np.load(tmp_path / "out.npz") as out:
+        assert out["pose"].shape == (12, 24, 3, 3)
+        for key in out.files:
+            np.testing.assert_array_equal(out[key], getattr(expected, key))
+        assert set(out.files) == {
+            "pose", "betas", "transl", "selection", "path_score", "reprojection_error", "status"
+        }  # fmt: skip
+    assert "12 bodies refined" in capsys.readouterr().out
+
+
+def test_own_keys_and_axis_angle_poses_are_read(tmp_path, estimates, capsys):
+    from scipy.spatial.transform import Rotation
+
+    pose = Rotation.from_matrix(estimates["pred_theta"].reshape(-1, 3, 3)).as_rotvec().reshape(12, 72)
+    np.savez(
+        tmp_path / "own.npz", pose=pose, betas=estimates["pred_beta"], transl=estimates["pred_cam"],
+        intrinsics=estimates["intrinsics"], keypoints_2d=estimates["keypoints_2d"],
+    )  # fmt: skip
+    assert main(["refine", str(tmp_path / "own.npz"), "-o", str(tmp_path / "out.npz")]) == 0
+    with np.load(tmp_path / "out.npz") as out:
+        assert out["pose"].shape == (12, 24, 3, 3)
+
+
+@pytest.mark.parametrize("engine", ["numba", "array"])
+def test_eval_prints_errors_before_and_after(file, capsys, engine):
+    assert main(["eval", str(file), "--json", "--engine", engine]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert set(figures) == {"before", "after", "improved"}
+    assert set(figures["before"]) == set(figures["after"]) == {"mpjpe", "pa_mpjpe", "pve"}
+    assert figures["after"]["mpjpe"] < 0.8 * figures["before"]["mpjpe"]
+    assert 0 <= figures["improved"] <= 1
+    assert main(["eval", str(file), "--engine", engine]) == 0
+    table = capsys.readouterr().out
+    assert f"{figures['after']['pa_mpjpe']:.2f}" in table
+    assert max(map(len, table.splitlines())) < 80
+
+
+def test_eval_reads_axis_angle_truth(tmp_path, estimates, capsys):
+    from scipy.spatial.transform import Rotation
+
+    arrays = dict(estimates)
+    truth = Rotation.from_matrix(arrays.pop("GT_theta").reshape(-1, 3, 3))
+    np.savez(tmp_path / "a.npz", GT_pose=truth.as_rotvec().reshape(12, 72), **arrays)
+    np.savez(tmp_path / "b.npz", **estimates)
+    found = []
+    for name in ("a.npz", "b.npz"):
+        assert main(["eval", str(tmp_path / name), "--json"]) == 0
+        found.append(json.loads(capsys.readouterr().out)["after"]["mpjpe"])
+    assert found[0] == pytest.approx(found[1], abs=1e-3)
+
+
+def test_eval_leaves_a_body_with_nan_out(tmp_path, estimates, capsys):
+    arrays = {key: value.copy() for key, value in estimates.items()}
+    arrays["pred_theta"][3, 0, 0, 0] = np.nan
+    np.savez(tmp_path / "in.npz", **arrays)
+    assert main(["eval", str(tmp_path / "in.npz")]) == 0
+    printed = capsys.readouterr().out
+    assert "in 91.7% of 11 bodies" in printed or "of 11 bodies" in printed
+    assert "1 bodies left out" in printed
+    assert "1: NaN or infinity in its input" in printed
+
+
+def test_demo_never_writes_over_an_earlier_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo"]) == 0
+    assert main(["demo"]) == 0
+    assert sorted(os.listdir(tmp_path)) == ["kitro-np-demo-2.npz", "kitro-np-demo.npz"]
+    printed = capsys.readouterr().out
+    assert "PA-MPJPE" in printed
+    assert "wrote kitro-np-demo-2.npz" in printed
+
+
+def test_info_says_where_models_are_looked_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KITRO_NP_MODELS", str(tmp_path / "here"))
+    assert main(["info"]) == 0
+    printed = capsys.readouterr().out
+    assert str(tmp_path / "here") in printed
+    assert kitro_np.__version__ in printed
+
+
+def test_image_size_stands_in_for_intrinsics(tmp_path, estimates):
+    arrays = {key: value for key, value in estimates.items() if key != "intrinsics"}
+    np.savez(tmp_path / "in.npz", **arrays)
+    output = tmp_path / "out.npz"
+    assert main(["refine", str(tmp_path / "in.npz"), "-o", str(output), "--image-size", "1920", "1080"]) == 0
+    assert output.exists()
+
+
+def test_output_that_exists_is_kept_without_force(file, tmp_path, capsys):
+    output = tmp_path / "out.npz"
+    output.write_text("mine")
+    assert "--force" in fails(capsys, "refine", file, "-o", output)
+    assert output.read_text() == "mine"
+    assert main(["refine", str(file), "-o", str(output), "--force"]) == 0
+    with np.load(output) as out:
+        assert "pose" in out.files
+
+
+def test_failed_write_leaves_nothing_behind(file, tmp_path, monkeypatch, capsys):
+    def full(*_args, **_arrays):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    assert "No space left" in fails(capsys, "refine", file, "-o", tmp_path / "out.npz")
+    assert os.listdir(tmp_path) == ["in.npz"]
+
+
+def test_output_follows_the_umask(file, tmp_path):
+    main(["refine", str(file), "-o", str(tmp_path / "out.npz")])
+    plain = tmp_path / "plain"
+    plain.touch()
+    assert stat.S_IMODE((tmp_path / "out.npz").stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+
+
+def test_wrong_files_give_one_sentence(tmp_path, file, capsys, estimates):
+    output = tmp_path / "out.npz"
+    assert "there is none" in fails(capsys, "refine", tmp_path / "no.npz", "-o", output)
+    (tmp_path / "text.npz").write_text("hello")
+    assert "text.npz" in fails(capsys, "refine", tmp_path / "text.npz", "-o", output)
+    (tmp_path / "cut.npz").write_bytes(file.read_bytes()[:4000])
+    assert "cut.npz" in fails(capsys, "refine", tmp_path / "cut.npz", "-o", output)
+    (tmp_path / "empty.npz").write_bytes(b"")
+    assert "empty.npz" in fails(capsys, "eval", tmp_path / "empty.npz")
+    np.savez(tmp_path / "objects.npz", **{**estimates, "pred_beta": np.array([{}], dtype=object)})
+    assert "pred_beta" in fails(capsys, "refine", tmp_path / "objects.npz", "-o", output)
+    np.savez(tmp_path / "some.npz", pred_theta=estimates["pred_theta"])
+    assert "keypoints_2d" in fails(capsys, "refine", tmp_path / "some.npz", "-o", output)
+    np.save(tmp_path / "single.npy", estimates["pred_theta"])
+    assert "single array" in fails(capsys, "refine", tmp_path / "single.npy", "-o", output)
+    bare = {key: value for key, value in estimates.items() if not key.startswith("GT")}
+    np.savez(tmp_path / "bare.npz", **bare)
+    assert "GT_theta" in fails(capsys, "eval", tmp_path / "bare.npz")
+    assert not output.exists()
+
+
+def test_damaged_member_is_named(tmp_path, file, capsys):
+    raw = bytearray(file.read_bytes())
+    raw[raw.index(b"pred_cam.npy") + 200] ^= 0xFF
+    (tmp_path / "flipped.npz").write_bytes(raw)
+    assert "pred_cam" in fails(capsys, "refine", tmp_path / "flipped.npz", "-o", tmp_path / "out.npz")
+
+
+def test_wrong_arguments_give_one_sentence(file, tmp_path, capsys, estimates):
+    output = tmp_path / "out.npz"
+    assert "folder" in fails(capsys, "refine", file, "-o", tmp_path / "no" / "out.npz")
+    assert "folder" in fails(capsys, "refine", file, "-o", tmp_path)
+    assert "smpl.is.tue.mpg.de" in fails(capsys, "refine", file, "-o", output, "--body", "smpl")
+    assert "body" in fails(capsys, "refine", file, "-o", output, "--body", "cat")
+    assert "iterations" in fails(capsys, "refine", file, "-o", output, "--iterations", "-1")
+    assert "threads" in fails(capsys, "refine", file, "-o", output, "--threads", "0")
+    np.savez(tmp_path / "k.npz", **{**estimates, "intrinsics": np.zeros((12, 3, 3))})
+    assert "intrinsics" in fails(capsys, "refine", tmp_path / "k.npz", "-o", output)
+    np.savez(tmp_path / "s.npz", **{**estimates, "pred_beta": np.zeros((11, 10))})
+    assert "betas" in fails(capsys, "refine", tmp_path / "s.npz", "-o", output)
+    assert "nothing" in fails(capsys, "refine", file, "-o", output, "--keypoints-key", "nothing")
+    assert not output.exists()
+
+
+def test_strict_names_the_body(tmp_path, estimates, capsys):
+    arrays = {key: value.copy() for key, value in estimates.items()}
+    arrays["pred_cam"][5, 2] = -3
+    np.savez(tmp_path / "in.npz", **arrays)
+    output = tmp_path / "out.npz"
+    assert "body 5" in fails(capsys, "refine", tmp_path / "in.npz", "-o", output, "--strict")
+    assert not output.exists()
+    assert main(["refine", str(tmp_path / "in.npz"), "-o", str(output)]) == 0
+    assert "1: joints behind the camera" in capsys.readouterr().out
+
+
+def test_empty_file_of_bodies(tmp_path, estimates, capsys):
+    np.savez(tmp_path / "in.npz", **{key: value[:0] for key, value in estimates.items()})
+    assert main(["refine", str(tmp_path / "in.npz"), "-o", str(tmp_path / "out.npz")]) == 0
+    with np.load(tmp_path / "out.npz") as out:
+        assert out["pose"].shape == (0, 24, 3, 3)
+    capsys.readouterr()
+    assert "at least one body" in fails(capsys, "eval", tmp_path / "in.npz")
+
+
+@pytest.mark.parametrize("command", [[], ["refine"], ["eval"], ["demo"], ["info"]])
+def test_help_fits_a_narrow_terminal(command, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "60")
+    with pytest.raises(SystemExit) as stop:
+        main([*command, "--help"])
+    assert stop.value.code == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 60
+
+
+def test_no_progress_bar_where_there_is_no_terminal(file, tmp_path, capsys):
+    main(["refine", str(file), "-o", str(tmp_path / "out.npz")])
+    assert capsys.readouterr().err == ""
