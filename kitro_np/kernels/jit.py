@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from numba import njit
+from numba import config, njit
+from numba.core.caching import FunctionCache
 
-# These options are not in Numba's type stubs.
+# The options below are not in Numba's type stubs.
 _compile: Any = njit
 
 kernel = _compile(_nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """A function that other kernels call. Nothing here allocates, so reference counting is left out; it is
 never called from Python, so no wrapper is made for that. Both together halve the time to compile."""
 
-entry = _compile(_nrt=False, no_cfunc_wrapper=True, nogil=True, cache=True)
-"""A kernel that Python calls: it lets go of the GIL, and its machine code is kept on disk."""
+
+def entry(function: Callable[..., Any]) -> Any:
+    """Compile a kernel that Python calls: it lets go of the GIL, and its machine code is kept on disk.
+
+    The code is kept beside this file or, where that cannot be written, in the user's cache folder;
+    ``NUMBA_CACHE_DIR`` overrides both.
+    """
+    dispatcher = _compile(_nrt=False, no_cfunc_wrapper=True, nogil=True)(function)
+    if not config.DISABLE_JIT:  # type: ignore[attr-defined]
+        dispatcher._cache = _KernelCache(function)
+    return dispatcher
+
+
+class _KernelCache(FunctionCache):
+    """Numba's cache on disk, valid for the sources of all kernels.
+
+    Numba itself looks at the file of the entry alone, and would go on using machine code whose helpers
+    have changed in other files.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._cache_file._source_stamp = _all_sources()
+
+
+def _all_sources() -> str:
+    digest = hashlib.sha256()
+    for path in (*sorted(Path(__file__).parent.glob("*.py")), Path(__file__).parents[1] / "shape.py"):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
