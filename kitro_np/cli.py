@@ -82,7 +82,7 @@ def run_demo(options: argparse.Namespace) -> int:
 
 def run_info(options: argparse.Namespace) -> int:
     """Print versions, threads, engines and where models are looked for."""
-    from .kernels.run import usable_cores
+    from .kernels.threads import usable_cores
 
     print(f"kitro-np {__version__}, Python {platform.python_version()} on {platform.platform()}")
     names = ("numpy", "numba", "scipy", "array-api-compat")

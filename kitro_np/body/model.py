@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -9,14 +10,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj
 
+from ..engine import choose_engine
 from ..errors import InputError
-from ..geometry import rotate
-from ..poses import as_matrices
+from ..poses import as_matrices, pose_tail
 from .kinematics import forward_kinematics
 from .skeleton import Skeleton
+from .skinning import forward_body
 
 BLOCK = 32
-"""Bodies that are skinned at once: 32 bodies' blended transforms take about 10 MB in float32."""
+"""Bodies that the array engine skins at once: their blended transforms take about 10 MB in float32."""
+
+KERNEL_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+"""What the kernels compute in."""
 
 
 class BodyOutput(NamedTuple):
@@ -57,6 +62,7 @@ class BodyModel:
     faces: Any
     skeleton: Skeleton
     _kinds: dict[Any, BodyModel] = field(default_factory=dict, repr=False)
+    _kinds_of_kernels: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def from_arrays(
@@ -94,7 +100,15 @@ class BodyModel:
         """Number of vertices V."""
         return int(self.v_template.shape[0])
 
-    def forward(self, pose: Any, betas: Any = None, transl: Any = None) -> BodyOutput:
+    def forward(
+        self,
+        pose: Any,
+        betas: Any = None,
+        transl: Any = None,
+        *,
+        engine: str | None = None,
+        threads: int | None = None,
+    ) -> BodyOutput:
         """Pose the body: joints and vertices (SMPL, Eq. 2-10 of Loper et al. 2015).
 
         Parameters
@@ -105,6 +119,10 @@ class BodyModel:
             At most S coefficients; zeros by default.
         transl : (..., 3) array, optional
             In metres, added to everything; zeros by default.
+        engine : {None, "numba", "array"}
+            None takes fused kernels for NumPy arrays and the array stages for others.
+        threads : int, optional
+            Threads of the numba engine; as many as the process may use cores by default.
 
         Returns
         -------
@@ -116,25 +134,27 @@ class BodyModel:
         InputError
             If a shape does not fit the body.
         """
-        model, lead, matrices, betas, transl = self._read(pose, betas, transl)
-        xp = array_namespace(matrices)
-        blocks = [
-            model._skin(matrices[i : i + BLOCK, ...], betas[i : i + BLOCK, :], transl[i : i + BLOCK, :])
-            for i in range(0, max(matrices.shape[0], 1), BLOCK)
-        ]
-        joints = xp.concat([b.joints for b in blocks], axis=0)
-        vertices = xp.concat([b.vertices for b in blocks], axis=0)
+        given = self._read(pose, betas, transl)
+        if choose_engine(engine, given.pose) == "numba":
+            joints, vertices = self._kernels(given.pose.dtype).forward(*given.rows, threads)
+        else:
+            joints, vertices = self._run_stages(given)
+        xp = array_namespace(given.pose)
         return BodyOutput(
-            xp.reshape(joints, (*lead, self.num_joints, 3)),
-            xp.reshape(vertices, (*lead, self.num_vertices, 3)),
+            xp.reshape(joints, (*given.lead, self.num_joints, 3)),
+            xp.reshape(vertices, (*given.lead, self.num_vertices, 3)),
         )
 
-    def joints(self, pose: Any, betas: Any = None, transl: Any = None) -> Any:
+    def joints(self, pose: Any, betas: Any = None, transl: Any = None, *, engine: str | None = None) -> Any:
         """Posed joints alone, (..., J, 3), without touching a vertex; parameters as in :meth:`forward`."""
-        model, lead, matrices, betas, transl = self._read(pose, betas, transl)
-        xp = array_namespace(matrices)
-        joints = forward_kinematics(model.skeleton, matrices, betas).joints + transl[:, None, :]
-        return xp.reshape(joints, (*lead, self.num_joints, 3))
+        given = self._read(pose, betas, transl)
+        if choose_engine(engine, given.pose) == "numba":
+            joints = self._kernels(given.pose.dtype).joints(*given.rows)
+        else:
+            matrices, _ = as_matrices(given.pose, self.num_joints)
+            joints = forward_kinematics(self.skeleton.like(given.pose), matrices, given.betas).joints
+            joints = joints + given.transl[:, None, :]
+        return joints.reshape((*given.lead, self.num_joints, 3))
 
     def like(self, array: Any) -> BodyModel:
         """Return this body with arrays of the kind, dtype and device of `array`."""
@@ -145,54 +165,107 @@ class BodyModel:
             names = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights")
             parts = {name: getattr(self, name) for name in names}
             parts = {name: None if part is None else xp.asarray(part, **kind) for name, part in parts.items()}
-            self._kinds[key] = replace(self, **parts, skeleton=self.skeleton.like(array), _kinds={})
+            self._kinds[key] = replace(
+                self, **parts, skeleton=self.skeleton.like(array), _kinds={}, _kinds_of_kernels={}
+            )
         return self._kinds[key]
 
-    def _read(self, pose: Any, betas: Any, transl: Any) -> tuple[BodyModel, tuple[int, ...], Any, Any, Any]:
+    def _read(self, pose: Any, betas: Any, transl: Any) -> _Given:
+        """Check the arguments, and give them one leading axis."""
+        simple = self._read_simple(pose, betas, transl)
+        if simple is not None:
+            return simple
         pose = pose if is_array_api_obj(pose) else np.asarray(pose)
         xp = array_namespace(pose)
         if not xp.isdtype(pose.dtype, "real floating"):
             pose = xp.astype(pose, xp.float64)
-        matrices, lead = as_matrices(pose, self.num_joints)
-        kind = {"dtype": pose.dtype, "device": device(pose)}
-        count = matrices.shape[0]
-        model = self.like(pose)
+        tail = pose_tail(tuple(pose.shape), self.num_joints)
+        lead = tuple(pose.shape[: pose.ndim - len(tail)])
+        count = math.prod(lead)
+        rows = {"betas": (betas, self.num_betas), "transl": (transl, 3)}
+        betas, transl = (self._rows(name, *row, pose, lead) for name, row in rows.items())
+        return _Given(xp.reshape(pose, (count, *tail)), betas, transl, lead)
 
-        def rows(name: str, value: Any, width: int) -> Any:
-            if value is None:
-                return xp.zeros((count, width), **kind)
-            value = xp.asarray(value, **kind)
-            if tuple(value.shape[:-1]) != lead or value.ndim == 0 or value.shape[-1] > width:
-                wanted = (*lead, width)
-                raise InputError(f"{name}: expected shape {wanted}, got {tuple(value.shape)}.")
-            value = xp.reshape(value, (-1, value.shape[-1]))
-            if value.shape[1] == width:
-                return value
-            if name == "transl":
-                raise InputError(f"transl: expected shape {(*lead, 3)}, got {(*lead, value.shape[1])}.")
-            return xp.concat([value, xp.zeros((count, width - value.shape[1]), **kind)], axis=1)
+    def _read_simple(self, pose: Any, betas: Any, transl: Any) -> _Given | None:
+        """Read the commonest arguments, a batch in NumPy with nothing to convert, in two microseconds."""
+        if type(pose) is not np.ndarray or pose.ndim < 3 or not pose.flags.c_contiguous:
+            return None
+        shape, dtype = pose.shape, pose.dtype
+        if (
+            shape[1] != self.skeleton.num_joints
+            or shape[2:] not in ((3, 3), (3,))
+            or dtype not in KERNEL_DTYPES
+        ):
+            return None
+        count = shape[0]
+        for value, width in ((betas, self.skeleton.num_betas), (transl, 3)):
+            if type(value) is not np.ndarray or value.shape != (count, width) or value.dtype != dtype:
+                return None
+            if not value.flags.c_contiguous:
+                return None
+        return _Given(pose, betas, transl, (count,))
 
-        return model, lead, matrices, rows("betas", betas, self.num_betas), rows("transl", transl, 3)
-
-    def _skin(self, pose: Any, betas: Any, transl: Any) -> BodyOutput:
+    def _rows(self, name: str, value: Any, width: int, pose: Any, lead: tuple[int, ...]) -> Any:
+        """Return an argument as (N, width), filled up with zeros."""
         xp = array_namespace(pose)
-        count, flat = pose.shape[0], 3 * self.num_vertices
-        posed = forward_kinematics(self.skeleton, pose, betas)
-        shapedirs = xp.reshape(self.shapedirs, (flat, self.num_betas))
-        shaped = xp.reshape(self.v_template, (1, flat)) + xp.matmul(betas, xp.matrix_transpose(shapedirs))
-        if self.posedirs is not None:
-            eye = xp.eye(3, dtype=pose.dtype, device=device(pose))
-            feature = xp.reshape(pose[:, 1:, :, :] - eye, (count, -1))
-            posedirs = xp.reshape(self.posedirs, (flat, -1))
-            shaped = shaped + xp.matmul(feature, xp.matrix_transpose(posedirs))
-        shaped = xp.reshape(shaped, (count, self.num_vertices, 3))
-        # A joint's transform takes its rest place to its posed place: x -> G (x - J) + X.
-        shift = posed.joints - rotate(posed.global_rotations, self.skeleton.rest_joints(betas))
-        transforms = xp.concat([posed.global_rotations, shift[..., None]], axis=-1)
-        transforms = xp.reshape(transforms, (count, self.num_joints, 12))
-        blended = xp.reshape(xp.matmul(self.weights, transforms), (count, self.num_vertices, 3, 4))
-        vertices = rotate(blended[..., :3], shaped) + blended[..., 3]
-        return BodyOutput(posed.joints + transl[:, None, :], vertices + transl[:, None, :])
+        kind = {"dtype": pose.dtype, "device": device(pose)}
+        count = math.prod(lead)
+        if value is None:
+            return xp.zeros((count, width), **kind)
+        value = xp.asarray(value, **kind)
+        given = value.shape[-1] if value.ndim else 0
+        if tuple(value.shape[:-1]) != lead or not (given == width or (given < width and name == "betas")):
+            raise InputError(f"{name}: expected shape {(*lead, width)}, got {tuple(value.shape)}.")
+        value = xp.reshape(value, (count, given))
+        if given == width:
+            return value
+        return xp.concat([value, xp.zeros((count, width - given), **kind)], axis=1)
+
+    def _kernels(self, dtype: Any) -> Any:
+        """Return the kernels of this body for a dtype; float16 and the like are computed in float32."""
+        if dtype not in self._kinds_of_kernels:
+            # Imported on first use: Numba is the slowest import of all.
+            from ..kernels.run_body import BodyKernels
+
+            self._kinds_of_kernels[dtype] = BodyKernels(self, dtype)
+        return self._kinds_of_kernels[dtype]
+
+    def _run_stages(self, given: _Given) -> tuple[Any, Any]:
+        """Run the array engine over blocks of bodies."""
+        xp = array_namespace(given.pose)
+        model = self.like(given.pose)
+        matrices, _ = as_matrices(given.pose, self.num_joints)
+        blocks = []
+        for i in range(0, max(matrices.shape[0], 1), BLOCK):
+            joints, vertices = forward_body(
+                model.skeleton,
+                model.v_template,
+                model.shapedirs,
+                model.posedirs,
+                model.weights,
+                matrices[i : i + BLOCK, ...],
+                given.betas[i : i + BLOCK, :],
+            )
+            moved = given.transl[i : i + BLOCK, None, :]
+            blocks.append((joints + moved, vertices + moved))
+        joints, vertices = (xp.concat(parts, axis=0) for parts in zip(*blocks, strict=True))
+        return joints, vertices
+
+
+class _Given(NamedTuple):
+    """Checked arguments with one leading axis: pose in either form, betas, transl; and the caller's shape."""
+
+    pose: Any
+    betas: Any
+    transl: Any
+    lead: tuple[int, ...]
+
+    @property
+    def rows(self) -> tuple[Any, Any, Any]:
+        """Pose, betas and transl as the kernels read them: C-ordered, one row a body."""
+        pose = self.pose.reshape(self.pose.shape[0], -1) if self.pose.size else self.pose
+        parts = (pose, self.betas, self.transl)
+        return tuple(part if part.flags.c_contiguous else np.ascontiguousarray(part) for part in parts)  # type: ignore[return-value]
 
 
 @lru_cache(maxsize=16)

@@ -6,7 +6,7 @@ Matrices are nine lanes row by row; quaternions are (w, x, y, z). Every function
 from __future__ import annotations
 
 from .jit import kernel
-from .lanes import absolute, load, sqrt, store, where
+from .lanes import absolute, cos, load, sin, sqrt, store, where
 
 TINY = 1e-30
 """Added under square roots and to divisors, so that degenerate vectors stay finite in float32."""
@@ -21,7 +21,13 @@ def load2(tile, j):
 @kernel
 def load3(tile, j):
     """Vector of joint j."""
-    return load(tile, 3 * j), load(tile, 3 * j + 1), load(tile, 3 * j + 2)
+    return rows3(tile, 3 * j)
+
+
+@kernel
+def rows3(tile, row):
+    """Three rows from `row` on, as a vector."""
+    return load(tile, row), load(tile, row + 1), load(tile, row + 2)
 
 
 @kernel
@@ -33,7 +39,12 @@ def load4(tile, j):
 @kernel
 def load9(tile, j):
     """Matrix of joint j."""
-    k = 9 * j
+    return rows9(tile, 9 * j)
+
+
+@kernel
+def rows9(tile, k):
+    """Nine rows from `k` on, as a matrix."""
     return (
         load(tile, k), load(tile, k + 1), load(tile, k + 2),
         load(tile, k + 3), load(tile, k + 4), load(tile, k + 5),
@@ -255,3 +266,26 @@ def _squared(p):
 @kernel
 def _where4(mask, p, q):
     return where(mask, p[0], q[0]), where(mask, p[1], q[1]), where(mask, p[2], q[2]), where(mask, p[3], q[3])
+
+
+@kernel
+def from_axis_angle(v):
+    """Fused twin of kitro_np.geometry.matrix_from_axis_angle."""
+    squared = dot(v, v)
+    small = squared < SMALL_ANGLE
+    safe = where(small, 1.0, squared)
+    angle = sqrt(safe)
+    sine = where(small, 1.0 - squared / 6.0, sin(angle) / angle)
+    versine = where(small, 0.5 - squared / 24.0, (1.0 - cos(angle)) / safe)
+    x, y, z = v
+    diagonal = 1.0 - versine * squared
+    xy, xz, yz = versine * x * y, versine * x * z, versine * y * z
+    return (
+        diagonal + versine * x * x, xy - sine * z, xz + sine * y,
+        xy + sine * z, diagonal + versine * y * y, yz - sine * x,
+        xz - sine * y, yz + sine * x, diagonal + versine * z * z,
+    )  # fmt: skip
+
+
+SMALL_ANGLE = 1e-7
+"""Squared angle under which the series of sine and cosine are exact to rounding with two terms."""

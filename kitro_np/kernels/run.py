@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
@@ -17,6 +15,7 @@ from ..door import Request
 from ..result import Refined
 from ..variants import Variant
 from .refine import Bodies, Settings, refine_bodies
+from .threads import each
 from .tile import Tile, Tree, make_tile, make_tree
 
 CHUNK = 512
@@ -31,17 +30,12 @@ def run_kernels(
     threads: int | None,
     progress: Callable[[int], None] | None,
 ) -> Refined:
-    """Refine a request with the fused kernels.
-
-    Threads are Python's and the kernels let go of the GIL: the call is safe from several threads and
-    processes at once, which Numba's own default threading layer is not.
-    """
+    """Refine a request with the fused kernels."""
     dtype = np.dtype(request.dtype)
     workspace = _workspace(request.skeleton, dtype)
     refined = _allocate(request, dtype)
     settings = _settings(request, variant, iterations, shape_steps)
     starts = range(0, request.count, CHUNK)
-    workers = min(threads or usable_cores(), len(starts))
 
     def work(start: int) -> int:
         stop = min(start + CHUNK, request.count)
@@ -52,21 +46,10 @@ def run_kernels(
             )
         return stop - start
 
-    if workers <= 1:
-        for start in starts:
-            _report(progress, work(start))
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            for done in as_completed([pool.submit(work, start) for start in starts]):
-                _report(progress, done.result())
+    for done in each(work, starts, threads):
+        if progress is not None:
+            progress(done)
     return refined._replace(pose=refined.pose.reshape(request.pose.shape))
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class _Workspace:
@@ -135,8 +118,3 @@ def _allocate(request: Request, dtype: np.dtype[Any]) -> Refined:
         np.empty(count, dtype),
         np.empty(count, np.int8),
     )
-
-
-def _report(progress: Callable[[int], None] | None, done: int) -> None:
-    if progress is not None:
-        progress(done)
