@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_array_api_obj
+from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy_array
 
 from ..engine import choose_engine
 from ..errors import InputError
@@ -139,11 +139,7 @@ class BodyModel:
             joints, vertices = self._kernels(given.pose.dtype).forward(*given.rows, threads)
         else:
             joints, vertices = self._run_stages(given)
-        xp = array_namespace(given.pose)
-        return BodyOutput(
-            xp.reshape(joints, (*given.lead, self.num_joints, 3)),
-            xp.reshape(vertices, (*given.lead, self.num_vertices, 3)),
-        )
+        return BodyOutput(given.back(joints, self.num_joints), given.back(vertices, self.num_vertices))
 
     def joints(self, pose: Any, betas: Any = None, transl: Any = None, *, engine: str | None = None) -> Any:
         """Posed joints alone, (..., J, 3), without touching a vertex; parameters as in :meth:`forward`."""
@@ -154,7 +150,7 @@ class BodyModel:
             matrices, _ = as_matrices(given.pose, self.num_joints)
             joints = forward_kinematics(self.skeleton.like(given.pose), matrices, given.betas).joints
             joints = joints + given.transl[:, None, :]
-        return joints.reshape((*given.lead, self.num_joints, 3))
+        return given.back(joints, self.num_joints)
 
     def like(self, array: Any) -> BodyModel:
         """Return this body with arrays of the kind, dtype and device of `array`."""
@@ -179,12 +175,15 @@ class BodyModel:
         xp = array_namespace(pose)
         if not xp.isdtype(pose.dtype, "real floating"):
             pose = xp.astype(pose, xp.float64)
+        dtype = pose.dtype
+        if is_numpy_array(pose) and dtype not in KERNEL_DTYPES:
+            pose = pose.astype(np.float32 if dtype.itemsize < 4 else np.float64)
         tail = pose_tail(tuple(pose.shape), self.num_joints)
         lead = tuple(pose.shape[: pose.ndim - len(tail)])
         count = math.prod(lead)
         rows = {"betas": (betas, self.num_betas), "transl": (transl, 3)}
         betas, transl = (self._rows(name, *row, pose, lead) for name, row in rows.items())
-        return _Given(xp.reshape(pose, (count, *tail)), betas, transl, lead)
+        return _Given(xp.reshape(pose, (count, *tail)), betas, transl, lead, dtype)
 
     def _read_simple(self, pose: Any, betas: Any, transl: Any) -> _Given | None:
         """Read the commonest arguments, a batch in NumPy with nothing to convert, in two microseconds."""
@@ -203,7 +202,7 @@ class BodyModel:
                 return None
             if not value.flags.c_contiguous:
                 return None
-        return _Given(pose, betas, transl, (count,))
+        return _Given(pose, betas, transl, (count,), dtype)
 
     def _rows(self, name: str, value: Any, width: int, pose: Any, lead: tuple[int, ...]) -> Any:
         """Return an argument as (N, width), filled up with zeros."""
@@ -222,7 +221,7 @@ class BodyModel:
         return xp.concat([value, xp.zeros((count, width - given), **kind)], axis=1)
 
     def _kernels(self, dtype: Any) -> Any:
-        """Return the kernels of this body for a dtype; float16 and the like are computed in float32."""
+        """Return the kernels of this body for a dtype."""
         if dtype not in self._kinds_of_kernels:
             # Imported on first use: Numba is the slowest import of all.
             from ..kernels.run_body import BodyKernels
@@ -253,17 +252,23 @@ class BodyModel:
 
 
 class _Given(NamedTuple):
-    """Checked arguments with one leading axis: pose in either form, betas, transl; and the caller's shape."""
+    """Checked arguments with one leading axis: pose in either form, betas, transl; what the caller gave."""
 
     pose: Any
     betas: Any
     transl: Any
     lead: tuple[int, ...]
+    dtype: Any
+
+    def back(self, points: Any, number: int) -> Any:
+        """Return so many points of N bodies in the caller's leading shape and dtype."""
+        xp = array_namespace(points)
+        return xp.reshape(xp.astype(points, self.dtype, copy=False), (*self.lead, number, 3))
 
     @property
     def rows(self) -> tuple[Any, Any, Any]:
         """Pose, betas and transl as the kernels read them: C-ordered, one row a body."""
-        pose = self.pose.reshape(self.pose.shape[0], -1) if self.pose.size else self.pose
+        pose = self.pose.reshape(self.pose.shape[0], math.prod(self.pose.shape[1:]))
         parts = (pose, self.betas, self.transl)
         return tuple(part if part.flags.c_contiguous else np.ascontiguousarray(part) for part in parts)  # type: ignore[return-value]
 
