@@ -49,7 +49,7 @@ class Bones(NamedTuple):
 
     parents: np.ndarray  # (J,)
     template: np.ndarray  # (J, 3)
-    shapedirs: np.ndarray  # (J, 3, S)
+    shapedirs: np.ndarray  # (J, S, 3)
 
 
 class BodyTile(NamedTuple):
@@ -93,14 +93,14 @@ def make_skin(v_template: Any, shapedirs: Any, posedirs: Any, weights: Any, dtyp
 
 def make_rows(bones: Bones, dtype: Any) -> np.ndarray:
     """Allocate the rows of one tile. One array is handed over much faster than eight."""
-    joints, betas = bones.shapedirs.shape[0], bones.shapedirs.shape[2]
+    joints, betas = bones.shapedirs.shape[0], bones.shapedirs.shape[1]
     return aligned_rows(27 * joints + betas + 3 + 3 * BLOCK_VERTICES, dtype)
 
 
 @kernel
 def _tile_of(bones, rows):
     """Cut the rows of :func:`make_rows` into a tile."""
-    joints, betas = bones.parents.size, bones.shapedirs.shape[2]
+    joints, betas = bones.parents.size, bones.shapedirs.shape[1]
     k = 27 * joints
     return BodyTile(
         rows[: 9 * joints],

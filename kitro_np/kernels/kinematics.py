@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .geometry import add, load3, load9, multiply, store_all, transform
 from .jit import kernel
-from .lanes import full, load, store
+from .lanes import full, load
 
 
 @kernel
@@ -18,12 +18,16 @@ def global_rotations(tree, pose, turned):
 @kernel
 def rest_offsets(tree, tile):
     """Bones of the shaped rest pose: child minus parent, and the root's own place."""
-    for row in range(3 * tree.parents.size):
-        j, k = row // 3, row % 3
-        value = full(tile.betas, tree.template[j, k])
-        for s in range(tree.shapedirs.shape[2]):
-            value = value + tree.shapedirs[j, k, s] * load(tile.betas, s)
-        store(tile.offsets, row, value)
+    for j in range(tree.parents.size):
+        x = full(tile.betas, tree.template[j, 0])
+        y = full(tile.betas, tree.template[j, 1])
+        z = full(tile.betas, tree.template[j, 2])
+        for s in range(tree.shapedirs.shape[1]):
+            beta = load(tile.betas, s)
+            x = x + tree.shapedirs[j, s, 0] * beta
+            y = y + tree.shapedirs[j, s, 1] * beta
+            z = z + tree.shapedirs[j, s, 2] * beta
+        store_all(tile.offsets, 3 * j, (x, y, z))
 
 
 @kernel
@@ -42,24 +46,3 @@ def forward_kinematics(tree, tile):
     global_rotations(tree, tile.pose, tile.turned)
     rest_offsets(tree, tile)
     place_joints(tree, tile)
-
-
-@kernel
-def affine_joints(tree, tile):
-    """Fused twin of kitro_np.body.kinematics.affine_joints."""
-    betas = tree.shapedirs.shape[2]
-    for k in range(3):
-        store(tile.constant, k, tree.template[0, k])
-        for s in range(betas):
-            store(tile.by_beta, k * betas + s, tree.shapedirs[0, k, s])
-    for j in range(1, tree.parents.size):
-        p = tree.parents[j]
-        turned = load9(tile.turned, p)
-        bone = (tree.template[j, 0], tree.template[j, 1], tree.template[j, 2])
-        store_all(tile.constant, 3 * j, add(load3(tile.constant, p), transform(turned, bone)))
-        for s in range(betas):
-            bone = (tree.shapedirs[j, 0, s], tree.shapedirs[j, 1, s], tree.shapedirs[j, 2, s])
-            moved = transform(turned, bone)
-            for k in range(3):
-                above = load(tile.by_beta, (3 * p + k) * betas + s)
-                store(tile.by_beta, (3 * j + k) * betas + s, above + moved[k])

@@ -9,7 +9,7 @@ import numpy as np
 from .camera import solve_translation, update_translation
 from .checks import BAD_INTRINSICS, estimate_status, outcome_status
 from .jit import entry, kernel
-from .kinematics import forward_kinematics, global_rotations, place_joints, rest_offsets
+from .kinematics import forward_kinematics, global_rotations
 from .lanes import load, store
 from .rotate import reprojection_error, rotate_joints
 from .shape import fit_shape, keypoint_lengths
@@ -67,8 +67,6 @@ def _refine_tile(tree, tile, settings):
     for _ in range(settings.iterations):
         update_translation(tile, solve_translation(tree, tile))
         fit_shape(tree, tile, settings.shape_steps, settings.loss_scale)
-        rest_offsets(tree, tile)
-        place_joints(tree, tile)
         select_branches(
             tree, tile, settings.softmax_scores, settings.trunk_in_every_limb, settings.shift_keypoints
         )

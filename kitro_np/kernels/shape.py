@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from ..shape import DECAY_MEAN, DECAY_SQUARE, EPSILON, LEARNING_RATE
-from .camera import project
-from .geometry import load2, load3
+from .camera import in_camera, project
+from .geometry import add, load2, load3, load9, store_all, transform, transpose
 from .jit import kernel
-from .kinematics import affine_joints
+from .kinematics import place_joints, rest_offsets
 from .lanes import full, load, sqrt, store, where
 
 
@@ -24,14 +24,29 @@ def keypoint_lengths(tree, tile):
 
 @kernel
 def bone_length_gradient(tree, tile, loss_scale):
-    """Fused twin of kitro_np.shape.bone_length_gradient, from tile.betas to tile.gradient."""
-    betas = tree.shapedirs.shape[2]
-    _draw_joints(tree, tile, betas)
-    for row in range(2 * tree.parents.size):
-        store(tile.pull, row, 0.0)
-    for j in range(1, tree.parents.size):
+    """Fused twin of kitro_np.shape.bone_length_gradient, from tile.betas to tile.gradient.
+
+    The stage writes joints as A + B betas. Here the pull on a joint is handed down the chain instead, as
+    a force on every bone above it: the same sums, on numbers that stay in the fastest cache.
+    """
+    rest_offsets(tree, tile)
+    place_joints(tree, tile)
+    _pull_joints(tree, tile, loss_scale)
+    _pull_betas(tree, tile)
+
+
+@kernel
+def _pull_joints(tree, tile, loss_scale):
+    """Gradient of the loss with respect to every projected joint, to tile.pull."""
+    store(tile.pull, 0, 0.0)
+    store(tile.pull, 1, 0.0)
+    for j in range(tree.parents.size):
+        u, v = project(in_camera(tile, j), tile)
+        store(tile.drawn, 2 * j, u)
+        store(tile.drawn, 2 * j + 1, v)
+        if j == 0:
+            continue
         p = tree.parents[j]
-        u, v = load2(tile.drawn, j)
         parent_u, parent_v = load2(tile.drawn, p)
         u, v = u - parent_u, v - parent_v
         squared = u * u + v * v
@@ -40,54 +55,45 @@ def bone_length_gradient(tree, tile, loss_scale):
         gap = squared * inverse - load(tile.wanted_length, j)
         sign = where(gap > 0.0, loss_scale, where(gap < 0.0, -loss_scale, 0.0 * gap))
         sign = where(visible, sign * inverse, 0.0 * gap)
-        store(tile.pull, 2 * j, load(tile.pull, 2 * j) + sign * u)
-        store(tile.pull, 2 * j + 1, load(tile.pull, 2 * j + 1) + sign * v)
+        store(tile.pull, 2 * j, sign * u)
+        store(tile.pull, 2 * j + 1, sign * v)
         store(tile.pull, 2 * p, load(tile.pull, 2 * p) - sign * u)
         store(tile.pull, 2 * p + 1, load(tile.pull, 2 * p + 1) - sign * v)
-    _pull_betas(tree, tile, betas)
 
 
 @kernel
-def _draw_joints(tree, tile, betas):
-    """Project A + B betas; the place in camera space stays in tile.joints."""
-    for j in range(tree.parents.size):
-        for k in range(3):
-            value = load(tile.constant, 3 * j + k) + load(tile.transl, k)
-            for s in range(betas):
-                value = value + load(tile.by_beta, (3 * j + k) * betas + s) * load(tile.betas, s)
-            store(tile.joints, 3 * j + k, value)
-        u, v = project(load3(tile.joints, j), tile)
-        store(tile.drawn, 2 * j, u)
-        store(tile.drawn, 2 * j + 1, v)
-
-
-@kernel
-def _pull_betas(tree, tile, betas):
-    """Chain rule from projected joints to betas."""
+def _pull_betas(tree, tile):
+    """Chain rule from projected joints to betas: from the leaves to the root."""
     fx, fy = load(tile.camera, 0), load(tile.camera, 1)
-    for s in range(betas):
-        store(tile.gradient, s, 0.0)
+    zero = full(tile.betas, 0.0)
+    for s in range(tile.betas.shape[0]):
+        store(tile.gradient, s, zero)
     for j in range(tree.parents.size):
-        x, y, z = load3(tile.joints, j)
+        store_all(tile.force, 3 * j, (zero, zero, zero))
+    for j in range(tree.parents.size - 1, -1, -1):
+        x, y, z = in_camera(tile, j)
         inverse = 1.0 / z
         by_x = load(tile.pull, 2 * j) * fx * inverse
         by_y = load(tile.pull, 2 * j + 1) * fy * inverse
         by_z = -(by_x * x + by_y * y) * inverse
-        row = 3 * j * betas
-        for s in range(betas):
+        force = add((by_x, by_y, by_z), load3(tile.force, j))
+        if j > 0:
+            p = tree.parents[j]
+            store_all(tile.force, 3 * p, add(force, load3(tile.force, p)))
+            force = transform(transpose(load9(tile.turned, p)), force)
+        for s in range(tree.shapedirs.shape[1]):
             own = (
-                by_x * load(tile.by_beta, row + s)
-                + by_y * load(tile.by_beta, row + betas + s)
-                + by_z * load(tile.by_beta, row + 2 * betas + s)
+                tree.shapedirs[j, s, 0] * force[0]
+                + tree.shapedirs[j, s, 1] * force[1]
+                + tree.shapedirs[j, s, 2] * force[2]
             )
             store(tile.gradient, s, load(tile.gradient, s) + own)
 
 
 @kernel
 def fit_shape(tree, tile, steps, loss_scale):
-    """Fused twin of kitro_np.shape.fit_shape."""
-    affine_joints(tree, tile)
-    betas = tree.shapedirs.shape[2]
+    """Fused twin of kitro_np.shape.fit_shape; leaves offsets and joints as the new betas have them."""
+    betas = tile.betas.shape[0]
     for s in range(betas):
         store(tile.mean, s, 0.0)
         store(tile.square, s, 0.0)
@@ -104,3 +110,5 @@ def fit_shape(tree, tile, steps, loss_scale):
             store(tile.square, s, square)
             spread = sqrt(square) * spread_rate + EPSILON
             store(tile.betas, s, load(tile.betas, s) - rate * mean / spread)
+    rest_offsets(tree, tile)
+    place_joints(tree, tile)

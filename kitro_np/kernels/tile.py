@@ -28,7 +28,7 @@ class Tree(NamedTuple):
     first_child: np.ndarray  # (J + 1,) into children
     children: np.ndarray  # (J - 1,)
     template: np.ndarray  # (J, 3) bone from the parent to the joint at betas = 0; the root's place
-    shapedirs: np.ndarray  # (J, 3, S) the same per unit of each beta
+    shapedirs: np.ndarray  # (J, S, 3) the same per unit of each beta
 
 
 class Tile(NamedTuple):
@@ -47,11 +47,10 @@ class Tile(NamedTuple):
     offsets: np.ndarray  # 3 J bones at rest
     joints: np.ndarray  # 3 J posed, without translation
     # Shape
-    constant: np.ndarray  # 3 J, A in X = A + B betas
-    by_beta: np.ndarray  # 3 J S, B
     wanted_length: np.ndarray  # J bones in the image
     drawn: np.ndarray  # 2 J projected joints
     pull: np.ndarray  # 2 J gradient by projected joint
+    force: np.ndarray  # 3 J gradient by joint, summed over what hangs on it
     gradient: np.ndarray  # S
     mean: np.ndarray  # S Adam's first moment
     square: np.ndarray  # S Adam's second moment
@@ -81,7 +80,7 @@ def make_tree(skeleton: Skeleton, dtype: Any) -> Tree:
     above = np.maximum(parents, 0)
     is_bone = parents >= 0
     template = np.asarray(skeleton.joint_template, dtype=np.float64)
-    shapedirs = np.asarray(skeleton.joint_shapedirs, dtype=np.float64)
+    shapedirs = np.asarray(skeleton.joint_shapedirs, dtype=np.float64).transpose(0, 2, 1)
     return Tree(
         parents=parents,
         depths=depths,
@@ -96,16 +95,18 @@ def make_tree(skeleton: Skeleton, dtype: Any) -> Tree:
 
 def make_tile(tree: Tree, dtype: Any) -> Tile:
     """Allocate a tile for a tree, every row on a cache line of its own."""
-    joints, betas = len(tree.parents), tree.shapedirs.shape[2]
+    joints, betas = tree.shapedirs.shape[:2]
     pairs = int(tree.first_pair[-1] + 2 ** (tree.depths[-1] - 1)) if joints > 1 else 1
     rows = {
-        "initial_pose": 9 * joints, "pose": 9 * joints, "betas": betas, "transl": 3, "keypoints": 2 * joints,
-        "camera": 4, "turned": 9 * joints, "initial_turned": 9 * joints, "offsets": 3 * joints,
-        "joints": 3 * joints, "constant": 3 * joints, "by_beta": 3 * joints * betas, "wanted_length": joints,
-        "drawn": 2 * joints, "pull": 2 * joints, "gradient": betas, "mean": betas, "square": betas,
+        "initial_pose": 9 * joints, "pose": 9 * joints, "betas": betas, "transl": 3,
+        "keypoints": 2 * joints, "camera": 4,
+        "turned": 9 * joints, "initial_turned": 9 * joints, "offsets": 3 * joints, "joints": 3 * joints,
+        "wanted_length": joints, "drawn": 2 * joints, "pull": 2 * joints, "force": 3 * joints,
+        "gradient": betas, "mean": betas, "square": betas,
         "path_swing": 8 * pairs, "path_distance": 2 * pairs, "edge_score": 2 * pairs, "below": 2 * pairs,
-        "takes_second": pairs, "path_score": 1, "hypothesis": joints, "selection": joints,
-        "taken_distance": joints, "taken_score": joints, "left_score": joints, "error": 1, "status": 1,
+        "takes_second": pairs, "path_score": 1,
+        "hypothesis": joints, "selection": joints, "taken_distance": joints, "taken_score": joints,
+        "left_score": joints, "error": 1, "status": 1,
     }  # fmt: skip
     return Tile(**{name: aligned_rows(count, dtype) for name, count in rows.items()})
 
