@@ -1,0 +1,61 @@
+"""What all tests share: recorded data, skeletons, and hypothesis without chance."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bodies import Batch
+from hypothesis import settings
+
+from kitro_np import Skeleton, load_body
+from kitro_np.engine import ENGINES
+
+DATA = Path(__file__).with_name("data")
+
+settings.register_profile("kitro", derandomize=True, deadline=None, database=None, max_examples=60)
+settings.load_profile("kitro")
+
+
+def read_data(name: str) -> dict[str, np.ndarray]:
+    with np.load(DATA / name) as file:
+        return {key: file[key] for key in file.files}
+
+
+@pytest.fixture(scope="session")
+def trace():
+    """64 bodies through the authors' algorithm, every intermediate result of 10 loops."""
+    return read_data("kitro_reference_trace.npz")
+
+
+@pytest.fixture(scope="session")
+def trace_skeleton(trace):
+    return Skeleton(trace["parents"], trace["joint_template"], trace["joint_shapedirs"])
+
+
+@pytest.fixture(scope="session")
+def sim():
+    """64 simulated 3DPW-like bodies with their truth and the authors' algorithm's results."""
+    return read_data("sim3dpw_excerpt.npz")
+
+
+@pytest.fixture(scope="session")
+def smplx_forward():
+    """A synthetic body with pose blend shapes, posed by the package smplx."""
+    return read_data("smplx_forward.npz")
+
+
+@pytest.fixture(scope="session")
+def open_body():
+    return load_body("open")
+
+
+@pytest.fixture(scope="session")
+def sim_batch(sim):
+    """The excerpt's estimates and exact keypoints in float64; whoever writes to them copies them first."""
+    keys = ("pred_theta", "pred_beta", "pred_cam", "keypoints_2d", "intrinsics")
+    return Batch(*(sim[key] for key in keys)).astype(np.float64)
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    return request.param

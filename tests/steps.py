@@ -1,0 +1,139 @@
+"""The four steps of a loop of Algorithm 1, each alone, by the array stages and by the fused kernels.
+
+Both classes have the same methods, so that a test can hold either against a record, or one against the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from bodies import Batch
+from numba import njit
+from tiles import camera_rows, run_in_tiles
+
+from kitro_np import Skeleton
+from kitro_np.body.kinematics import forward_kinematics
+from kitro_np.camera import solve_translation, update_translation
+from kitro_np.kernels import camera, checks, kinematics, rotate, shape
+from kitro_np.kernels import tree as branches
+from kitro_np.kernels.tile import Tile, Tree
+from kitro_np.rotate import rotate_joints
+from kitro_np.shape import fit_shape
+from kitro_np.tree import select_branches
+from kitro_np.variants import Variant
+
+
+class ArraySteps:
+    """Steps by the stages: kitro_np.camera, .shape, .tree, .rotate."""
+
+    def __init__(self, skeleton: Skeleton, batch: Batch, variant: Variant) -> None:
+        self.skeleton = skeleton.like(np.zeros(1, batch.pose.dtype))
+        self.batch, self.variant = batch, variant
+
+    def translation(self, pose: Any, betas: Any, transl: Any) -> Any:
+        joints = forward_kinematics(self.skeleton, pose, betas).joints
+        best = solve_translation(joints, self.batch.keypoints_2d, self.batch.intrinsics)
+        return update_translation(transl, best)
+
+    def betas(self, pose: Any, betas: Any, transl: Any, loss_scale: float) -> Any:
+        turned = forward_kinematics(self.skeleton, pose, betas).global_rotations
+        seen = self.batch.keypoints_2d, self.batch.intrinsics
+        return fit_shape(self.skeleton, turned, betas, transl, *seen, loss_scale=loss_scale)
+
+    def select(self, pose: Any, betas: Any, transl: Any) -> tuple[Any, Any]:
+        found = self._select(pose, betas, transl)
+        return found.selection, found.path_score
+
+    def rotate(self, pose: Any, betas: Any, transl: Any, selection: Any = None) -> Any:
+        found = self._select(pose, betas, transl)
+        if selection is not None:
+            found = found._replace(selection=selection)
+        seen = self.batch.keypoints_2d, self.batch.intrinsics
+        return rotate_joints(self.skeleton, pose, self.batch.pose, betas, transl, *seen, found, self.variant)
+
+    def _select(self, pose: Any, betas: Any, transl: Any) -> Any:
+        joints = forward_kinematics(self.skeleton, pose, betas).joints + transl[:, None, :]
+        seen = self.batch.keypoints_2d, self.batch.intrinsics
+        return select_branches(self.skeleton, self.batch.pose, betas, joints, *seen, self.variant)
+
+
+class KernelSteps:
+    """Steps by the fused twins in kitro_np.kernels."""
+
+    def __init__(self, skeleton: Skeleton, batch: Batch, variant: Variant) -> None:
+        self.skeleton, self.batch = skeleton, batch
+        v = variant
+        self._tree_switches = v.softmax_scores, v.trunk_in_every_limb, v.shift_keypoints
+        self._rotate_switches = v.rewind, v.tree_targets, v.softmax_scores, v.shift_keypoints
+
+    def translation(self, pose: Any, betas: Any, transl: Any) -> Any:
+        return self.run(pose, betas, transl, [run_camera], "transl")[0]
+
+    def betas(self, pose: Any, betas: Any, transl: Any, loss_scale: float) -> Any:
+        return self.run(pose, betas, transl, [(run_shape, 10, loss_scale)], "betas")[0]
+
+    def select(self, pose: Any, betas: Any, transl: Any) -> tuple[Any, Any]:
+        entry = (run_tree, *self._tree_switches)
+        selection, score = self.run(pose, betas, transl, [entry], "selection", "path_score")
+        return selection.astype(int), score[:, 0]
+
+    def rotate(self, pose: Any, betas: Any, transl: Any, selection: Any = None) -> Any:
+        place = (run_tree, *self._tree_switches) if selection is None else run_checks
+        entries = [place, (run_rotate, *self._rotate_switches)]
+        more = {} if selection is None else {"selection": selection}
+        return self.run(pose, betas, transl, entries, "pose", **more)[0].reshape(pose.shape)
+
+    def run(
+        self, pose: Any, betas: Any, transl: Any, entries: list[Any], *wanted: str, **more: Any
+    ) -> list[Any]:
+        """Run entries, each with the arguments that follow it, and return members of the tiles."""
+        given = {
+            "initial_pose": self.batch.pose, "pose": pose, "betas": betas, "transl": transl,
+            "keypoints": self.batch.keypoints_2d, "camera": camera_rows(self.batch.intrinsics), **more,
+        }  # fmt: skip
+
+        def work(tree: Tree, tile: Tile) -> None:
+            for entry in entries:
+                function, *arguments = entry if isinstance(entry, tuple) else (entry,)
+                function(tree, tile, *arguments)
+
+        found = run_in_tiles(self.skeleton, work, given, wanted, self.batch.pose.dtype)
+        return [found[name] for name in wanted]
+
+
+# Kernels have no wrapper that Python could call: these do. Each costs seconds to compile, so they are few.
+entry: Callable[..., Any] = njit
+
+
+@entry
+def run_camera(tree, tile):
+    kinematics.forward_kinematics(tree, tile)
+    camera.update_translation(tile, camera.solve_translation(tree, tile))
+
+
+@entry
+def run_shape(tree, tile, steps, loss_scale):
+    shape.keypoint_lengths(tree, tile)
+    kinematics.forward_kinematics(tree, tile)
+    shape.fit_shape(tree, tile, steps, loss_scale)
+
+
+@entry
+def run_tree(tree, tile, softmax_scores, trunk_in_every_limb, shift):
+    kinematics.forward_kinematics(tree, tile)
+    kinematics.global_rotations(tree, tile.initial_pose, tile.initial_turned)
+    branches.select_branches(tree, tile, softmax_scores, trunk_in_every_limb, shift)
+
+
+@entry
+def run_rotate(tree, tile, rewind, tree_targets, softmax_scores, shift):
+    rotate.rotate_joints(tree, tile, rewind, tree_targets, softmax_scores, shift)
+
+
+@entry
+def run_checks(tree, tile):
+    kinematics.forward_kinematics(tree, tile)
+    checks.estimate_status(tree, tile)
+    rotate.reprojection_error(tree, tile)

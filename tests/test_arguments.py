@@ -1,0 +1,123 @@
+"""Every wrong argument gives one InputError, in one sentence that starts with the argument's name."""
+
+import array_api_strict
+import numpy as np
+import pytest
+from bodies import make_batch, make_skeleton
+
+from kitro_np import InputError, Skeleton, refine
+
+SKELETON = make_skeleton("smpl", num_betas=10)
+GOOD = dict(
+    zip(("pose", "betas", "transl", "keypoints_2d", "intrinsics"), make_batch(SKELETON, 4), strict=True)
+)
+LONG_CHAIN = Skeleton(range(-1, 20), np.ones((21, 3)), np.zeros((21, 3, 10)))
+
+WRONG = [
+    # Shapes
+    ("pose", np.zeros((4, 23, 3, 3))),
+    ("pose", np.zeros((4, 24, 3, 2))),
+    ("pose", np.zeros((4, 24, 6))),
+    ("pose", np.zeros((4, 70))),
+    ("pose", 3.0),
+    ("betas", np.zeros((4, 11))),
+    ("betas", np.zeros((3, 10))),
+    ("betas", np.zeros(10)),
+    ("betas", 0.0),
+    ("transl", np.zeros((4, 2))),
+    ("transl", np.zeros((5, 3))),
+    ("transl", np.zeros(3)),
+    ("keypoints_2d", np.zeros((4, 24, 3))),
+    ("keypoints_2d", np.zeros((4, 17, 2))),
+    ("keypoints_2d", np.zeros((24, 2))),
+    ("intrinsics", np.zeros((3, 3, 3))),
+    ("intrinsics", np.eye(4)),
+    ("intrinsics", 1000.0),
+    ("intrinsics", None),
+    # Numbers
+    ("pose", "bodies.npz"),
+    ("pose", None),
+    ("pose", GOOD["pose"] + 0j),
+    ("pose", GOOD["pose"].astype(np.longdouble)),
+    ("pose", GOOD["pose"].astype(bool)),
+    ("pose", GOOD["pose"].astype(object)),
+    ("betas", [[0.0] * 10] * 3 + [[0.0] * 9]),
+    ("betas", [["a"] * 10] * 4),
+    ("transl", {"x": 1}),
+    ("transl", GOOD["transl"].astype("datetime64[s]")),
+    ("keypoints_2d", [[1, 2], [3]]),
+    ("keypoints_2d", np.ma),
+    # Cameras
+    ("intrinsics", np.zeros((3, 3))),
+    ("intrinsics", np.diag([1000.0, -1000, 1])),
+    ("intrinsics", np.array([[1000.0, 5, 500], [0, 1000, 500], [0, 0, 1]])),
+    ("intrinsics", np.full((3, 3), np.nan)),
+    ("intrinsics", np.zeros((4, 3, 3))),
+    ("image_size", (1920, 1080)),
+    # Kinds of arrays
+    ("betas", array_api_strict.asarray(GOOD["betas"])),
+    ("intrinsics", array_api_strict.asarray(GOOD["intrinsics"])),
+    # Names and settings
+    ("body", "smpl"),
+    ("body", SKELETON.parents),
+    ("body", LONG_CHAIN),
+    ("method", "smplify"),
+    ("method", None),
+    ("variant", "Released"),
+    ("variant", None),
+    ("engine", "cuda"),
+    ("engine", 1),
+    ("iterations", -1),
+    ("iterations", 2.5),
+    ("iterations", "10"),
+    ("iterations", None),
+    ("shape_steps", -3),
+    ("shape_steps", 1.0),
+    ("threads", 0),
+    ("threads", -1),
+    ("threads", 1.5),
+]
+
+
+def described(value):
+    return (
+        f"{type(value).__name__}{getattr(value, 'shape', '')}"
+        if hasattr(value, "shape")
+        else repr(value)[:30]
+    )
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG, ids=[f"{n}-{described(v)}" for n, v in WRONG])
+def test_wrong_argument(name, value, engine):
+    arguments = {"body": SKELETON, "engine": engine, **GOOD, name: value}
+    with pytest.raises(InputError) as caught:
+        refine(**arguments)
+    message = str(caught.value)
+    assert message.startswith(f"{name}: expected ")
+    assert message.endswith(".")
+    assert "\n" not in message
+    assert ", got " in message
+
+
+@pytest.mark.parametrize("size", [(1920,), (0, 1080), (-5, 5), (np.nan, 4), "HD", [(1, 2)] * 3, 7])
+def test_wrong_image_size(size, engine):
+    with pytest.raises(InputError, match=r"^image_size: expected .*\.$"):
+        refine(**{**GOOD, "intrinsics": None}, image_size=size, body=SKELETON, engine=engine)
+
+
+@pytest.mark.xfail(raises=TypeError, reason="looked up in a dict before its type is checked")
+def test_unhashable_variant():
+    with pytest.raises(InputError, match=r"^variant: expected"):
+        refine(**GOOD, body=SKELETON, variant=["released"])
+
+
+def test_kernels_are_for_numpy_arrays():
+    """An engine that was asked for by name runs or raises."""
+    strict = {name: array_api_strict.asarray(value) for name, value in GOOD.items()}
+    with pytest.raises(InputError, match=r"^engine: expected NumPy arrays for 'numba', got array_api_strict"):
+        refine(**strict, body=SKELETON, engine="numba")
+
+
+def test_input_error_is_a_value_error():
+    with pytest.raises(ValueError, match=r"^method: expected one of kitro, got 'x'"):
+        refine(**GOOD, method="x")

@@ -1,0 +1,120 @@
+"""Betas from projected bone lengths: the gradient, Adam, and what they do (Eq. 7-10)."""
+
+import math
+
+import numpy as np
+import pytest
+from bodies import TREES, make_batch, make_skeleton
+
+from kitro_np.body.kinematics import affine_joints, forward_kinematics
+from kitro_np.camera import project
+from kitro_np.shape import bone_length_gradient, bone_length_loss, fit_shape
+
+COUNT = 5
+
+
+@pytest.fixture(params=TREES)
+def scene(request):
+    """Skeleton, batch, and loss and gradient as functions of betas."""
+    skeleton = make_skeleton(request.param)
+    batch = make_batch(skeleton, COUNT, seed=12)
+    turned = forward_kinematics(skeleton, batch.pose, batch.betas).global_rotations
+    constant, by_beta = affine_joints(skeleton, turned)
+
+    def joints(betas):
+        return constant + np.einsum("njks,ns->njk", by_beta, betas) + batch.transl[:, None, :]
+
+    def loss(betas):
+        return bone_length_loss(skeleton, joints(betas), *batch[3:])
+
+    def gradient(betas):
+        return bone_length_gradient(skeleton, joints(betas), by_beta, *batch[3:])
+
+    return skeleton, batch, turned, loss, gradient
+
+
+def test_joints_are_affine_in_betas(scene):
+    skeleton, batch, turned, _, _ = scene
+    constant, by_beta = affine_joints(skeleton, turned)
+    joints = constant + np.einsum("njks,ns->njk", by_beta, batch.betas)
+    wanted = forward_kinematics(skeleton, batch.pose, batch.betas).joints
+    np.testing.assert_allclose(joints, wanted, atol=1e-12)
+
+
+def test_loss_of_hand_computed_bones():
+    skeleton = make_skeleton("two_children", num_betas=1)
+    joints = np.array([[[0.0, 0, 2], [3, 4, 1], [0, 1, 1], [3, 4, 0.5], [0, 1, 1]]])
+    keypoints = np.array([[[0.0, 0], [0, 1], [0, 0], [0, 1], [7, 0]]])
+    # Drawn at (0, 0), (3, 4), (0, 1), (6, 8), (0, 1): bones of 5, 1, 5 and 0 pixels; 1, 0, 0 and 7 wanted.
+    np.testing.assert_allclose(bone_length_loss(skeleton, joints, keypoints, np.eye(3)[None]), [17])
+
+
+def test_gradient_agrees_with_finite_differences(scene):
+    _, batch, _, loss, gradient = scene
+    found = gradient(batch.betas)
+    for s in range(found.shape[1]):
+        step = np.zeros_like(batch.betas)
+        step[:, s] = 1e-6
+        slope = (loss(batch.betas + step) - loss(batch.betas - step)) / 2e-6
+        np.testing.assert_allclose(found[:, s], slope, rtol=1e-5, atol=1e-5)
+
+
+def test_gradient_of_a_bone_that_points_at_the_camera():
+    """It has no direction in the image, and must not divide by its length."""
+    skeleton = make_skeleton("chain", num_betas=2)
+    joints = np.linspace(1, 2, 6)[None, :, None] * np.array([0.1, 0.2, 1.0])
+    by_beta = np.ones((1, 6, 3, 2))
+    keypoints = np.random.default_rng(0).normal(0, 10, (1, 6, 2))
+    found = bone_length_gradient(skeleton, joints, by_beta, keypoints, np.diag([100.0, 100.0, 1])[None])
+    assert np.all(np.isfinite(found))
+
+
+def adam(gradient, betas, steps, scale):
+    """Adam as Kingma and Ba write it: one number after the other."""
+    betas = betas.copy()
+    mean, square = np.zeros_like(betas), np.zeros_like(betas)
+    for step in range(1, steps + 1):
+        slopes = gradient(betas)
+        for place in np.ndindex(betas.shape):
+            slope = scale * slopes[place]
+            mean[place] = 0.9 * mean[place] + 0.1 * slope
+            square[place] = 0.999 * square[place] + 0.001 * slope**2
+            unbiased = mean[place] / (1 - 0.9**step)
+            spread = math.sqrt(square[place] / (1 - 0.999**step))
+            betas[place] -= 0.1 * unbiased / (spread + 1e-8)
+    return betas
+
+
+@pytest.mark.parametrize("scale", [None, 1.0, 1e-6])
+def test_fit_shape_is_adam(scene, scale):
+    skeleton, batch, turned, _, gradient = scene
+    found = fit_shape(skeleton, turned, batch.betas, *batch[2:], steps=10, loss_scale=scale)
+    wanted = adam(gradient, batch.betas, 10, 1 / (skeleton.num_joints - 1) if scale is None else scale)
+    np.testing.assert_allclose(found, wanted, atol=1e-9)
+
+
+def test_no_steps_leave_betas_as_they_are(scene):
+    skeleton, batch, turned, _, _ = scene
+    found = fit_shape(skeleton, turned, batch.betas, *batch[2:], steps=0)
+    np.testing.assert_array_equal(found, batch.betas)
+
+
+def test_bodies_do_not_depend_on_one_another(scene):
+    skeleton, batch, turned, _, _ = scene
+    together = fit_shape(skeleton, turned, batch.betas, *batch[2:])
+    alone = [
+        fit_shape(skeleton, turned[n : n + 1], *(part[n : n + 1] for part in batch[1:]))[0]
+        for n in range(COUNT)
+    ]
+    np.testing.assert_allclose(together, alone, rtol=0, atol=1e-12)
+
+
+def test_betas_of_a_bigger_body_are_found():
+    """Keypoints drawn with other betas at the same pose: many steps bring the loss down to a few pixels."""
+    skeleton = make_skeleton("smpl")
+    batch = make_batch(skeleton, COUNT, seed=13)
+    posed = forward_kinematics(skeleton, batch.pose, batch.betas + 1)
+    keypoints = project(posed.joints + batch.transl[:, None, :], batch.intrinsics)
+    arguments = skeleton, posed.global_rotations, batch.betas, batch.transl, keypoints, batch.intrinsics
+    found = fit_shape(*arguments, steps=200)
+    np.testing.assert_allclose(found, batch.betas + 1, atol=0.15)

@@ -1,0 +1,270 @@
+"""Every fused twin in kitro_np.kernels against its stage, on SMPL's tree and on others."""
+
+import numpy as np
+import pytest
+from bodies import TREES, make_batch, make_skeleton
+from numba import njit
+from steps import ArraySteps, KernelSteps, run_checks, run_shape, run_tree
+from tiles import camera_rows, run_in_tiles
+
+from kitro_np import camera as camera_stage
+from kitro_np import geometry as geometry_stage
+from kitro_np import rays as rays_stage
+from kitro_np import refine
+from kitro_np import rotate as rotate_stage
+from kitro_np import tree as tree_stage
+from kitro_np.body import kinematics as kinematics_stage
+from kitro_np.checks import estimate_status
+from kitro_np.kernels import camera, geometry, rays, rotate, tree
+from kitro_np.kernels.lanes import load, store
+from kitro_np.kernels.tile import make_tree
+from kitro_np.metrics import reprojection_error
+from kitro_np.shape import bone_length_gradient
+from kitro_np.variants import VARIANTS
+
+TOLERANCE = {np.float64: 1e-9, np.float32: 1e-4}
+COUNT = 21
+"""Bodies: not a multiple of the lanes."""
+
+
+@pytest.fixture(params=TOLERANCE, ids=lambda dtype: dtype.__name__)
+def dtype(request):
+    return request.param
+
+
+@pytest.fixture(params=TREES)
+def skeleton(request):
+    return make_skeleton(request.param)
+
+
+@pytest.fixture(params=VARIANTS)
+def variant(request):
+    return VARIANTS[request.param]
+
+
+def assert_near(found, wanted, dtype=np.float64):
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=TOLERANCE[dtype])
+
+
+# ----------------------------------------------------------------------------------- the steps of a loop
+
+
+@pytest.fixture
+def both(skeleton, variant, dtype):
+    """The same steps by the stages and by the kernels, and a body to take them from: another pose than
+    the estimate, as after a loop."""
+    batch = make_batch(skeleton, COUNT, seed=1).astype(dtype)
+    pose = make_batch(skeleton, COUNT, seed=2).pose.astype(dtype)
+    steps = ArraySteps(skeleton, batch, variant), KernelSteps(skeleton, batch, variant)
+    return *steps, (pose, batch.betas, batch.transl)
+
+
+def test_camera(both, dtype):
+    stages, kernels, body = both
+    assert_near(kernels.translation(*body), stages.translation(*body), dtype)
+
+
+def test_shape(both, dtype):
+    stages, kernels, body = both
+    assert_near(kernels.betas(*body, 0.1), stages.betas(*body, 0.1), dtype)
+
+
+def test_tree(both, dtype):
+    (selection, score), (wanted_selection, wanted_score) = (steps.select(*both[2]) for steps in both[:2])
+    np.testing.assert_allclose(score, wanted_score, rtol=TOLERANCE[dtype], atol=0)
+    np.testing.assert_array_equal(selection, wanted_selection)
+    assert set(selection.ravel()) == {-1, 0, 1}
+
+
+def test_rotate(both, dtype):
+    stages, kernels, body = both
+    assert_near(kernels.rotate(*body), stages.rotate(*body), dtype)
+
+
+def test_two_loops(skeleton, variant, dtype):
+    batch = make_batch(skeleton, 8, seed=3).astype(dtype)
+    fused, wanted = (
+        refine(*batch, body=skeleton, variant=variant.name, iterations=2, shape_steps=3, engine=engine)
+        for engine in ("numba", "array")
+    )
+    np.testing.assert_array_equal(fused.status, 0)
+    np.testing.assert_array_equal(fused.selection, wanted.selection)
+    for name in ("pose", "betas", "transl", "path_score"):
+        assert_near(getattr(fused, name), getattr(wanted, name), dtype)
+
+
+# ------------------------------------------------------------------------------------- parts of the steps
+
+
+@pytest.fixture
+def batch(skeleton):
+    return make_batch(skeleton, COUNT, seed=4)
+
+
+@pytest.fixture
+def posed(skeleton, batch):
+    return kinematics_stage.forward_kinematics(skeleton, batch.pose, batch.betas)
+
+
+def test_kinematics(skeleton, batch, posed):
+    kernels = KernelSteps(skeleton, batch, VARIANTS["released"])
+    names = "turned", "constant", "by_beta"
+    turned, constant, by_beta = kernels.run(*batch[:3], [(run_shape, 1, 1.0)], *names)
+    assert_near(turned, posed.global_rotations.reshape(COUNT, -1))
+    wanted_constant, wanted_by_beta = kinematics_stage.affine_joints(skeleton, posed.global_rotations)
+    assert_near(constant, wanted_constant.reshape(COUNT, -1))
+    assert_near(by_beta, wanted_by_beta.reshape(COUNT, -1))
+    (joints,) = kernels.run(*batch[:3], [run_checks], "joints")
+    assert_near(joints, posed.joints.reshape(COUNT, -1))
+
+
+def test_gradient(skeleton, batch, posed):
+    _, by_beta = kinematics_stage.affine_joints(skeleton, posed.global_rotations)
+    joints = posed.joints + batch.transl[:, None, :]
+    wanted = 0.25 * bone_length_gradient(skeleton, joints, by_beta, *batch[3:])
+    kernels = KernelSteps(skeleton, batch, VARIANTS["released"])
+    (found,) = kernels.run(*batch[:3], [(run_shape, 1, 0.25)], "gradient")
+    assert_near(found, wanted)
+
+
+def test_hypotheses(skeleton, batch, posed, variant):
+    """Each score of each bone, not only those on the path that was taken."""
+    joints = posed.joints + batch.transl[:, None, :]
+    grown = tree_stage.grow_tree(
+        skeleton,
+        tree_stage.all_bone_rays(skeleton, joints, *batch[3:], shift=variant.shift_keypoints),
+        tree_stage.reference_bones(skeleton, batch.pose, batch.betas),
+        rays_stage.signed_distance(joints[:, 0, :]),
+        variant,
+    )
+    switches = variant.softmax_scores, variant.trunk_in_every_limb, variant.shift_keypoints
+    kernels = KernelSteps(skeleton, batch, variant)
+    (scores,) = kernels.run(*batch[:3], [(run_tree, *switches)], "edge_score")
+    first_pair = make_tree(skeleton, np.float64).first_pair
+    for child in range(1, skeleton.num_joints):
+        first = 2 * first_pair[child]
+        own = scores[:, first : first + 2 ** skeleton.depths[child]]
+        assert_near(own, grown[child - 1].edge_score)
+
+
+def test_status_and_error(skeleton, batch, posed):
+    batch.pose[2, 1] *= 1.1
+    batch.pose[3, 0] *= -1
+    batch.transl[5, 2] *= -1
+    batch.transl[7, 0] = np.nan
+    batch.keypoints_2d[11] = 3.0
+    kernels = KernelSteps(skeleton, batch, VARIANTS["released"])
+    status, error = kernels.run(*batch[:3], [run_checks], "status", "error")
+    np.testing.assert_array_equal(status[:, 0], estimate_status(skeleton, *batch))
+    assert sorted(status[status > 0]) == [1, 3, 3, 4, 5]
+    wanted = reprojection_error(posed.joints + batch.transl[:, None, :], *batch[3:])
+    fine = np.isin(status[:, 0], [0, 5])
+    assert_near(error[fine, 0], wanted[fine])
+
+
+# ------------------------------------------------------------------------------- single formulas over lanes
+
+
+@njit
+def formulas(tree_, tile):
+    """Write what formulas over lanes return, for the bone from joint 0 to joint 1, to rows of tile.turned."""
+    start, end = geometry.load3(tile.joints, 0), geometry.load3(tile.joints, 1)
+    turn = geometry.swing(geometry.unit(start), geometry.unit(end))
+    geometry.store_all(tile.turned, 0, geometry.matrix(turn))
+    geometry.store_all(tile.turned, 9, geometry.orthonormalise(geometry.load9(tile.pose, 0)))
+    pairs = geometry.scale(0.0, start)
+    pairs = (pairs[0], pairs[0], pairs[0], pairs[0], pairs[0], pairs[0], pairs[0], pairs[0], pairs[0])
+    for j in range(3):
+        pairs = geometry.add_outer(pairs, geometry.load3(tile.joints, j), geometry.load3(tile.joints, j + 1))
+    geometry.store_all(tile.turned, 18, geometry.matrix(geometry.align(pairs)))
+    place = camera.in_camera(tile, 0)
+    u, v = camera.project(place, tile)
+    geometry.store_all(tile.turned, 27, (u, v))
+    geometry.store_all(tile.turned, 29, camera.backproject(u, v, tile))
+    a, b, cosine, sine = rays.bone_rays(tile, place, 0, 1, True)
+    geometry.store_all(tile.turned, 32, a)
+    geometry.store_all(tile.turned, 35, b)
+    distance = rays.signed_distance(place)
+    chord, length = rays.half_chord(distance, sine, load(tile.betas, 0))
+    foot = geometry.scale(distance, rays.foot_direction(a, b, cosine))
+    geometry.store_all(tile.turned, 38, (cosine, sine, distance))
+    geometry.store_all(tile.turned, 41, geometry.add(foot, geometry.scale(chord, b)))
+    geometry.store_all(tile.turned, 44, geometry.subtract(foot, geometry.scale(chord, b)))
+    store(tile.turned, 47, length)
+    store(tile.turned, 48, tree.edge_weight(cosine, sine))
+    solution, weight = rotate.solve_again(tile, place, start, end, 0, 1)
+    geometry.store_all(tile.turned, 49, solution)
+    store(tile.turned, 52, weight)
+    store(tile.turned, 53, rotate.aligned_error(tile, place, end, 0, 1))
+
+
+@pytest.fixture(scope="module")
+def lanes():
+    """What the formulas take and what they return."""
+    skeleton = make_skeleton("smpl")
+    random = np.random.default_rng(5)
+    batch = make_batch(skeleton, 40, seed=5)
+    batch = batch._replace(pose=batch.pose + random.normal(0, 0.1, batch.pose.shape))
+    # Behind the camera too; and bones that reach their ray as well as bones that do not.
+    batch.transl[::5, 2] *= -1
+    batch.betas[:, 0] = random.uniform(0.0001, 0.2, 40)
+    joints = random.normal(0, 0.3, (40, 24, 3))
+    joints[0, 1], joints[1, 1] = joints[0, 0], -2 * joints[1, 0]
+    selection = random.integers(0, 2, (40, 24))
+    given = {
+        "pose": batch.pose, "betas": batch.betas, "transl": batch.transl, "keypoints": batch.keypoints_2d,
+        "camera": camera_rows(batch.intrinsics), "joints": joints, "selection": selection,
+    }  # fmt: skip
+    found = run_in_tiles(skeleton, formulas, given, ["turned"])["turned"]
+    return batch, joints, selection, found
+
+
+def test_rotations_over_lanes(lanes):
+    batch, joints, _, found = lanes
+    start, end = joints[:, 0], joints[:, 1]
+    turn = found[:, :9].reshape(-1, 3, 3)
+    # Opposite directions turn about any axis at right angles.
+    direct = np.arange(40) != 1
+    assert_near(turn[direct], geometry_stage.swing(start, end)[direct])
+    assert_near(geometry_stage.rotate(turn, geometry_stage.unit(start)), geometry_stage.unit(end))
+    wanted = geometry_stage.orthonormalise(batch.pose[:, 0])
+    assert_near(found[:, 9:18].reshape(-1, 3, 3), wanted)
+    assert_near(found[:, 18:27].reshape(-1, 3, 3), geometry_stage.align(joints[:, :3], joints[:, 1:4]))
+
+
+def test_rays_over_lanes(lanes):
+    batch, joints, _, found = lanes
+    place = joints[:, :1] + batch.transl[:, None, :]
+    pixel = camera_stage.project(place, batch.intrinsics)
+    assert_near(found[:, 27:29], pixel[:, 0])
+    assert_near(found[:, 29:32], camera_stage.backproject(pixel, batch.intrinsics)[:, 0])
+    bone_length = np.sqrt(batch.betas[:, None, :1])
+    keypoints = batch.keypoints_2d[:, :1], batch.keypoints_2d[:, 1:2]
+    ray = rays_stage.bone_rays(place, bone_length, *keypoints, batch.intrinsics)
+    wanted = np.concatenate([ray.parent_ray, ray.child_ray, ray.cosine, ray.sine], axis=-1)[:, 0]
+    assert_near(found[:, 32:40], wanted)
+    distance = rays_stage.signed_distance(place)
+    assert_near(found[:, 40:41], distance[:, 0])
+    solutions, _ = rays_stage.intersect(ray, distance)
+    assert_near(found[:, 41:47], solutions.reshape(40, 6))
+    lengths = np.linalg.norm(solutions, axis=-1)[:, 0]
+    assert_near(found[:, 47], lengths[:, 0])
+    assert_near(found[:, 47], lengths[:, 1])
+    assert {True, False} == set(lengths[:, 0] > bone_length[:, 0, 0] + 1e-6)
+
+
+def test_weights_over_lanes(lanes):
+    batch, joints, selection, found = lanes
+    weights = tree_stage.edge_weights(found[:, 38:40])
+    assert_near(found[:, 48], weights[:, 0])
+    place = joints[:, :1] + batch.transl[:, None, :]
+    keypoints = batch.keypoints_2d[:, :1], batch.keypoints_2d[:, 1:2]
+    start, end = joints[:, :1], joints[:, 1:2]
+    solutions, weights = rotate_stage.solve_again(
+        place, geometry_stage.norm(start), end, *keypoints, batch.intrinsics, selection[:, 1:2]
+    )
+    assert_near(found[:, 49:52], solutions[:, 0])
+    assert_near(found[:, 52], weights[:, 0])
+    error = rotate_stage.aligned_error(place, end, *keypoints, batch.intrinsics)
+    np.testing.assert_allclose(found[:, 53], error, rtol=1e-9)
