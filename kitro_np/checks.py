@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
 from typing import Any
 
@@ -96,7 +97,8 @@ def _finite(*arrays: Any) -> Any:
     xp = array_namespace(*arrays)
     fine = xp.ones(arrays[0].shape[0], dtype=xp.bool)
     for array in arrays:
-        fine = fine & xp.all(xp.isfinite(xp.reshape(array, (array.shape[0], -1))), axis=1)
+        flat = xp.reshape(array, (array.shape[0], math.prod(array.shape[1:])))
+        fine = fine & xp.all(xp.isfinite(flat), axis=1)
     return fine
 
 

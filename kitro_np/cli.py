@@ -24,6 +24,7 @@ from .formats.estimates import EstimateFile, Estimates
 from .formats.results import check_output, free_name, write_result
 from .refine import METHODS, refine
 from .result import RefineResult
+from .threads import usable_cores
 from .variants import VARIANTS
 
 WRONG_INPUT = 2
@@ -82,8 +83,6 @@ def run_demo(options: argparse.Namespace) -> int:
 
 def run_info(options: argparse.Namespace) -> int:
     """Print versions, threads, engines and where models are looked for."""
-    from .kernels.threads import usable_cores
-
     print(f"kitro-np {__version__}, Python {platform.python_version()} on {platform.platform()}")
     names = ("numpy", "numba", "scipy", "array-api-compat")
     print("versions: " + ", ".join(f"{name} {version(name)}" for name in names))

@@ -37,8 +37,8 @@ class Request:
         In which to compute: float32 or float64.
     lead : tuple of int
         The leading shape that the caller gave.
-    pose_shape : tuple of int
-        The shape of the caller's pose.
+    given_pose : array
+        The caller's pose, in its own form and shape.
     """
 
     skeleton: Skeleton
@@ -49,7 +49,7 @@ class Request:
     intrinsics: Any
     dtype: Any
     lead: tuple[int, ...]
-    pose_shape: tuple[int, ...]
+    given_pose: Any
 
     @property
     def count(self) -> int:
@@ -95,7 +95,7 @@ def read_request(
         xp.reshape(intrinsics, (-1 if count else intrinsics.size // 9, 3, 3)),
         dtype,
         lead,
-        tuple(pose.shape),
+        pose,
     )
 
 
@@ -114,6 +114,8 @@ def _skeleton(body: Any) -> Skeleton:
     skeleton = body.skeleton if isinstance(body, BodyModel) else body
     if not isinstance(skeleton, Skeleton):
         raise InputError(f"body: expected a BodyModel or a Skeleton, got {type(body).__name__}.")
+    if skeleton.num_joints < 2:
+        raise InputError("body: expected a skeleton with at least one bone, got a single joint.")
     if max(skeleton.depths) > MAX_DEPTH:
         raise InputError(
             f"body: expected at most {MAX_DEPTH} bones from root to leaf, got {max(skeleton.depths)}."
@@ -130,6 +132,7 @@ def _real_array(name: str, value: Any) -> Any:
     xp = array_namespace(value)
     if is_numpy_array(value):
         value = np.asarray(value)
+        value = value.astype(value.dtype.newbyteorder("="), copy=False)
         numeric = value.dtype.kind in "fiu" and value.dtype.itemsize <= 8
     else:
         numeric = xp.isdtype(value.dtype, ("real floating", "integral"))

@@ -6,7 +6,7 @@ from typing import Any
 
 from array_api_compat import array_namespace, is_numpy_array
 
-from .errors import InputError
+from .errors import InputError, one_of
 
 ENGINES = ("numba", "array")
 """``numba``: fused kernels for NumPy arrays. ``array``: the stages as they stand, for any array."""
@@ -28,9 +28,7 @@ def choose_engine(engine: str | None, array: Any) -> str:
     """
     if engine is None:
         return "numba" if is_numpy_array(array) else "array"
-    if engine not in ENGINES:
-        raise InputError(f"engine: expected one of {', '.join(ENGINES)} or None, got {engine!r}.")
-    if engine == "numba" and not is_numpy_array(array):
+    if one_of("engine", engine, ENGINES) == "numba" and not is_numpy_array(array):
         kind = array_namespace(array).__name__.removeprefix("array_api_compat.")
         raise InputError(f"engine: expected NumPy arrays for 'numba', got {kind} arrays.")
     return engine

@@ -66,17 +66,19 @@ def swing(start: Any, end: Any) -> Any:
 
     Notes
     -----
-    The product of two half-turns, about the bisector and about `start`, is the rotation by twice
-    the angle between them. It is exact where Rodrigues' formula divides by 1 + cos = 0: opposite
-    directions turn about an axis at right angles to `start`. The paper and the authors' code
-    write Rodrigues' formula.
+    The product of two half-turns is the rotation by twice the angle between their axes: here about
+    `start`, then about the bisector. Where the directions are opposite to half of the digits, the
+    bisector is rounding; then a half-turn at right angles to `start` takes it to -start, and one about
+    end - start goes on from there. The paper and the authors' code write Rodrigues' formula, which
+    divides by 1 + cos.
     """
     xp = array_namespace(start, end)
     a, b = unit(start), unit(end)
     bisector = a + b
-    opposite = dot(bisector, bisector) < 16 * xp.finfo(a.dtype).eps ** 2
-    bisector = xp.where(opposite, _perpendicular(a), bisector)
-    return xp.matmul(half_turn(unit(bisector)), half_turn(a))
+    opposite = dot(bisector, bisector) < xp.finfo(a.dtype).eps
+    first = xp.where(opposite, unit(_perpendicular(a)), a)
+    second = xp.where(opposite, b - a, bisector)
+    return xp.matmul(half_turn(unit(second)), half_turn(first))
 
 
 def _perpendicular(a: Any) -> Any:
@@ -101,6 +103,9 @@ def align(current: Any, target: Any) -> Any:
     """
     xp = array_namespace(current, target)
     covariance = xp.matmul(xp.matrix_transpose(target), current)
+    # An SVD of NaN would fail the whole batch; whoever has NaN here has it in `current` too.
+    finite = xp.all(xp.isfinite(covariance), axis=(-2, -1), keepdims=True)
+    covariance = xp.where(finite, covariance, xp.eye(3, dtype=covariance.dtype))
     left, _, right = xp.linalg.svd(covariance)
     mirrored = xp.linalg.det(xp.matmul(left, right)) < 0
     ones = xp.ones_like(covariance[..., 0, 0])

@@ -16,9 +16,10 @@ from .camera import project, solve_translation, update_translation
 from .checks import Status, estimate_status, outcome_status
 from .door import Request, read_request, whole_number
 from .engine import choose_engine
-from .errors import InputError
+from .errors import InputError, one_of
+from .geometry import axis_angle_from_matrix
 from .metrics import reprojection_error
-from .poses import like_given
+from .poses import pose_tail
 from .result import Refined, RefineResult
 from .rotate import rotate_joints
 from .shape import fit_shape
@@ -105,8 +106,9 @@ def refine(
     ----------
     Yang, Gu, Yao. KITRO: Refining Human Mesh by 2D Clues and Kinematic-tree Rotation. CVPR 2024.
     """
-    if method not in METHODS:
-        raise InputError(f"method: expected one of {', '.join(METHODS)}, got {method!r}.")
+    one_of("method", method, METHODS)
+    if progress is not None and not callable(progress):
+        raise InputError(f"progress: expected a function or None, got {progress!r}.")
     chosen_variant = find_variant(variant)
     iterations = whole_number("iterations", iterations, least=0)
     shape_steps = whole_number("shape_steps", shape_steps, least=0)
@@ -124,7 +126,7 @@ def refine(
         refined = _run_stages(request, chosen_variant, iterations, shape_steps, progress)
     if strict:
         _raise_if_any_failed(refined.status)
-    return _give_back(request, refined, pose, betas, transl)
+    return _give_back(request, refined, pose, betas, transl, changed=iterations > 0)
 
 
 def refine_arrays(
@@ -252,7 +254,7 @@ def _error(skeleton: Skeleton, pose: Any, betas: Any, transl: Any, keypoints_2d:
 
 def _where(mask: Any, chosen: Any, other: Any) -> Any:
     xp = array_namespace(chosen, other)
-    return xp.where(xp.reshape(mask, (-1, *[1] * (chosen.ndim - 1))), chosen, other)
+    return xp.where(xp.reshape(mask, (mask.shape[0], *[1] * (chosen.ndim - 1))), chosen, other)
 
 
 def _raise_if_any_failed(status: Any) -> None:
@@ -265,7 +267,9 @@ def _raise_if_any_failed(status: Any) -> None:
         raise InputError(f"body {first}: expected a body that can be refined, got {reason} ({count} in all).")
 
 
-def _give_back(request: Request, refined: Refined, pose: Any, betas: Any, transl: Any) -> RefineResult:
+def _give_back(
+    request: Request, refined: Refined, pose: Any, betas: Any, transl: Any, *, changed: bool
+) -> RefineResult:
     """Put a refined batch into the caller's shapes and dtypes."""
     xp = array_namespace(refined.pose)
     lead = request.lead
@@ -276,7 +280,7 @@ def _give_back(request: Request, refined: Refined, pose: Any, betas: Any, transl
         return xp.astype(value, dtype, copy=False) if floating else value
 
     return RefineResult(
-        given(like_given(refined.pose, request.pose_shape, request.skeleton.num_joints), pose),
+        given(_pose_as_given(request, refined, changed=changed), pose),
         xp.reshape(given(refined.betas, betas), (*lead, refined.betas.shape[1])),
         xp.reshape(given(refined.transl, transl), (*lead, 3)),
         xp.reshape(refined.selection, (*lead, refined.selection.shape[1])),
@@ -284,3 +288,17 @@ def _give_back(request: Request, refined: Refined, pose: Any, betas: Any, transl
         xp.reshape(refined.reprojection_error, lead),
         xp.reshape(refined.status, lead),
     )
+
+
+def _pose_as_given(request: Request, refined: Refined, *, changed: bool) -> Any:
+    """Return the refined poses as matrices or axis-angle vectors, whichever the estimate was."""
+    xp = array_namespace(refined.pose)
+    estimate = request.given_pose
+    joints = request.skeleton.num_joints
+    if len(pose_tail(tuple(estimate.shape), joints)) == 3:
+        return xp.reshape(refined.pose, estimate.shape)
+    # An estimate that comes back does not take the way to matrices and back, which is not exact.
+    vectors = axis_angle_from_matrix(refined.pose)
+    own = xp.astype(xp.reshape(estimate, vectors.shape), vectors.dtype)
+    good = refined.status == 0 if changed else xp.zeros_like(refined.status, dtype=xp.bool)
+    return xp.reshape(_where(good, vectors, own), estimate.shape)

@@ -146,17 +146,18 @@ def grow_tree(
         cosines = dot(unit(solutions), unit(turned))[..., 0]
         weights = edge_weights(cosines)
         scores = weights if variant.softmax_scores else (cosines + 1) / 2
+        number = 2 ** skeleton.depths[child]
         grown.append(
             Hypotheses(
-                xp.reshape(solutions, (count, -1, 3)),
-                xp.reshape(scores, (count, -1)),
-                xp.reshape(weights, (count, -1)),
+                xp.reshape(solutions, (count, number, 3)),
+                xp.reshape(scores, (count, number)),
+                xp.reshape(weights, (count, number)),
             )
         )
         leaf = not skeleton.children[child]
-        distances.append(None if leaf else xp.reshape(child_distance, (count, -1, 1)))
+        distances.append(None if leaf else xp.reshape(child_distance, (count, number, 1)))
         gathered = None if leaf else xp.matmul(swing(turned, solutions), swings[parent][:, :, None, :, :])
-        swings.append(None if leaf else xp.reshape(gathered, (count, -1, 3, 3)))
+        swings.append(None if leaf else xp.reshape(gathered, (count, number, 3, 3)))
     return grown
 
 
@@ -188,7 +189,8 @@ def best_path(skeleton: Skeleton, grown: list[Hypotheses], variant: Variant) -> 
     for child in reversed(range(1, skeleton.num_joints)):
         parent = skeleton.parents[child]
         power = skeleton.limb_counts[child] if variant.trunk_in_every_limb else 1
-        product = xp.reshape(grown[child - 1].edge_score ** power * below[child], (count, -1, 2))
+        product = grown[child - 1].edge_score ** power * below[child]
+        product = xp.reshape(product, (count, 2 ** skeleton.depths[parent], 2))
         first, second = product[..., 0], product[..., 1]
         takes_second[child] = xp.astype(second > first, xp.int64)
         below[parent] = below[parent] * xp.maximum(first, second)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import InputError
+from .errors import one_of
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,4 @@ VARIANTS = {
 
 def find_variant(name: str) -> Variant:
     """Return the variant called `name`; InputError names the choices."""
-    if name not in VARIANTS:
-        raise InputError(f"variant: expected one of {', '.join(VARIANTS)}, got {name!r}.")
-    return VARIANTS[name]
+    return VARIANTS[one_of("variant", name, VARIANTS)]

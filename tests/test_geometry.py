@@ -59,9 +59,6 @@ def test_swing_between_opposite_directions(direction, length):
     np.testing.assert_allclose(turn @ direction, -direction, atol=1e-12)
 
 
-@pytest.mark.xfail(
-    reason="directions count as opposite only below 4 eps, where their bisector is all rounding"
-)
 @given(directions, directions, st.floats(-15, -3).map(lambda e: 10.0**e))
 def test_swing_between_almost_opposite_directions(direction, other, distance):
     """Half of the digits are lost there at worst: the bisector's direction is eps / distance off."""

@@ -187,7 +187,7 @@ class BodyModel:
 
     def _read_simple(self, pose: Any, betas: Any, transl: Any) -> _Given | None:
         """Read the commonest arguments, a batch in NumPy with nothing to convert, in two microseconds."""
-        if type(pose) is not np.ndarray or pose.ndim < 3 or not pose.flags.c_contiguous:
+        if type(pose) is not np.ndarray or pose.ndim < 3 or not pose.flags.carray:
             return None
         shape, dtype = pose.shape, pose.dtype
         if (
@@ -200,7 +200,7 @@ class BodyModel:
         for value, width in ((betas, self.skeleton.num_betas), (transl, 3)):
             if type(value) is not np.ndarray or value.shape != (count, width) or value.dtype != dtype:
                 return None
-            if not value.flags.c_contiguous:
+            if not value.flags.carray:
                 return None
         return _Given(pose, betas, transl, (count,), dtype)
 
@@ -212,8 +212,8 @@ class BodyModel:
         if value is None:
             return xp.zeros((count, width), **kind)
         value = xp.asarray(value, **kind)
-        given = value.shape[-1] if value.ndim else 0
-        if tuple(value.shape[:-1]) != lead or not (given == width or (given < width and name == "betas")):
+        given = value.shape[-1] if value.ndim else width + 1
+        if tuple(value.shape[:-1]) != lead or given > width or (given < width and name != "betas"):
             raise InputError(f"{name}: expected shape {(*lead, width)}, got {tuple(value.shape)}.")
         value = xp.reshape(value, (count, given))
         if given == width:
@@ -266,11 +266,12 @@ class _Given(NamedTuple):
         return xp.reshape(xp.astype(points, self.dtype, copy=False), (*self.lead, number, 3))
 
     @property
-    def rows(self) -> tuple[Any, Any, Any]:
+    def rows(self) -> tuple[Any, ...]:
         """Pose, betas and transl as the kernels read them: C-ordered, one row a body."""
         pose = self.pose.reshape(self.pose.shape[0], math.prod(self.pose.shape[1:]))
         parts = (pose, self.betas, self.transl)
-        return tuple(part if part.flags.c_contiguous else np.ascontiguousarray(part) for part in parts)  # type: ignore[return-value]
+        # Numba would compile once more for arrays that are read-only or not aligned.
+        return tuple(part if part.flags.carray else np.require(part, None, ["C", "A", "W"]) for part in parts)
 
 
 @lru_cache(maxsize=16)

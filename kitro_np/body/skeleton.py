@@ -128,8 +128,9 @@ class Skeleton:
     def rest_joints(self, betas: Any) -> Any:
         """Rest joints J(betas), (N, J, 3), of `betas` (N, S)."""
         xp = array_namespace(betas)
-        shapedirs = xp.reshape(self.joint_shapedirs, (-1, self.num_betas))
-        moved = xp.reshape(xp.matmul(betas, xp.matrix_transpose(shapedirs)), (-1, self.num_joints, 3))
+        shapedirs = xp.reshape(self.joint_shapedirs, (3 * self.num_joints, self.num_betas))
+        moved = xp.matmul(betas, xp.matrix_transpose(shapedirs))
+        moved = xp.reshape(moved, (betas.shape[0], self.num_joints, 3))
         return self.joint_template + moved
 
     def like(self, array: Any) -> Skeleton:

@@ -121,7 +121,7 @@ def pose_joints(parents, template, shapedirs, rows, pose, betas, transl, joints)
     tile = _tile_of(bones, rows)
     for start in range(0, len(pose), rows.shape[1]):
         _place_body(bones, tile, pose, betas, transl, start)
-        _write_rows(tile.joints, joints, start, 0, tile.joints.shape[0])
+        _write_joints(bones, tile, joints, start)
 
 
 @entry
@@ -131,22 +131,22 @@ def forward_body(bones, skin, rows, coefficients, transforms, pose, betas, trans
     Coefficients and transforms are working memory for BATCH_TILES tiles.
     """
     tile = _tile_of(bones, rows)
-    lanes, width, count = rows.shape[1], skin.basis.shape[1], bones.parents.size
+    lanes, width, per_tile = rows.shape[1], skin.basis.shape[1], 3 + 12 * bones.parents.size
     batch = BATCH_TILES * lanes
     for first in range(0, len(pose), batch):
         tiles = (min(batch, len(pose) - first) + lanes - 1) // lanes
         for t in range(tiles):
             _place_body(bones, tile, pose, betas, transl, first + t * lanes)
-            _write_rows(tile.joints, joints, first + t * lanes, 0, tile.joints.shape[0])
             _pose_coefficients(tile, coefficients, t * width, width)
-            _joint_transforms(bones, tile, transforms, 12 * t * count)
+            _joint_transforms(bones, tile, transforms, t * per_tile)
+            _write_joints(bones, tile, joints, first + t * lanes)
         for block in range(skin.basis.shape[0]):
             corner = 3 * BLOCK_VERTICES * block
             rows_left = min(3 * BLOCK_VERTICES, vertices.shape[1] - corner)
             for t in range(tiles):
                 store_all(tile.block, 0, _blend_block(skin.basis, block, coefficients, t * width))
                 for k in range(rows_left // 3):
-                    _skin_vertex(skin, tile, transforms, BLOCK_VERTICES * block + k, k, 12 * t * count)
+                    _skin_vertex(skin, tile, transforms, BLOCK_VERTICES * block + k, k, t * per_tile)
                 _write_rows(tile.block, vertices, first + t * lanes, corner, rows_left)
 
 
@@ -158,9 +158,9 @@ def forward_few(bones, skin, rows, coefficients, transforms, pose, betas, transl
     quarters = skin.basis.reshape((3 * width * skin.basis.shape[0], 4))
     for first in range(0, len(pose), lanes):
         _place_body(bones, tile, pose, betas, transl, first)
-        _write_rows(tile.joints, joints, first, 0, tile.joints.shape[0])
         _pose_coefficients(tile, coefficients, 0, width)
         _joint_transforms(bones, tile, transforms, 0)
+        _write_joints(bones, tile, joints, first)
         for lane in range(min(lanes, len(pose) - first)):
             place = vertices[first + lane]
             for block in range(skin.basis.shape[0]):
@@ -174,7 +174,7 @@ def forward_few(bones, skin, rows, coefficients, transforms, pose, betas, transl
 
 @kernel
 def _place_body(bones, tile, pose, betas, transl, start):
-    """Read bodies into a tile and pose their joints, translation added."""
+    """Read bodies into a tile and pose their joints, without translation."""
     lanes = tile.joints.shape[1]
     turned = pose.shape[1] == tile.pose.shape[0]
     for lane in range(lanes):
@@ -190,9 +190,6 @@ def _place_body(bones, tile, pose, betas, transl, start):
         for j in range(bones.parents.size - 1, -1, -1):
             store_all(tile.pose, 9 * j, from_axis_angle(load3(tile.pose, j)))
     forward_kinematics(bones, tile)
-    moved = load3(tile.transl, 0)
-    for j in range(bones.parents.size):
-        store_all(tile.joints, 3 * j, add(load3(tile.joints, j), moved))
 
 
 @kernel
@@ -209,16 +206,17 @@ def _pose_coefficients(tile, coefficients, first, width):
 
 @kernel
 def _joint_transforms(bones, tile, transforms, first):
-    """Fused twin of kitro_np.body.skinning.joint_transforms: nine rows of rotation, three of shift."""
+    """Fused twin of kitro_np.body.skinning.joint_transforms: translation, then rotation and shift a joint."""
+    store_all(transforms, first, load3(tile.transl, 0))
     for j in range(bones.parents.size):
         rest = load3(tile.offsets, j)
         if j > 0:
             rest = add(rest, load3(tile.rest, bones.parents[j]))
         store_all(tile.rest, 3 * j, rest)
         turned = load9(tile.turned, j)
-        store_all(transforms, first + 12 * j, turned)
+        store_all(transforms, first + 3 + 12 * j, turned)
         shift = subtract(load3(tile.joints, j), transform(turned, rest))
-        store_all(transforms, first + 12 * j + 9, shift)
+        store_all(transforms, first + 12 + 12 * j, shift)
 
 
 @kernel
@@ -268,11 +266,12 @@ def _skin_vertex(skin, tile, transforms, vertex, k, first):
     zero = full(transforms, 0.0)
     turned, shift = (zero, zero, zero, zero, zero, zero, zero, zero, zero), (zero, zero, zero)
     for n in range(skin.joint_count[vertex]):
-        row = first + 12 * skin.joint[vertex, n]
+        row = first + 3 + 12 * skin.joint[vertex, n]
         weight = skin.weight[vertex, n]
         turned = _add_scaled9(turned, weight, rows9(transforms, row))
         shift = add(shift, scale(weight, rows3(transforms, row + 9)))
-    store_all(tile.block, 3 * k, add(transform(turned, load3(tile.block, k)), shift))
+    place = add(transform(turned, load3(tile.block, k)), shift)
+    store_all(tile.block, 3 * k, add(place, rows3(transforms, first)))
 
 
 @kernel
@@ -282,11 +281,11 @@ def _skin_lane(skin, transforms, lane, vertex, place):
     for k in range(3):
         moved = x - x
         for n in range(skin.joint_count[vertex]):
-            row = 12 * skin.joint[vertex, n]
+            row = 3 + 12 * skin.joint[vertex, n]
             turned = transforms[row + 3 * k, lane] * x + transforms[row + 3 * k + 1, lane] * y
             turned = turned + transforms[row + 3 * k + 2, lane] * z + transforms[row + 9 + k, lane]
             moved = moved + skin.weight[vertex, n] * turned
-        place[3 * vertex + k] = moved
+        place[3 * vertex + k] = moved + transforms[k, lane]
 
 
 @kernel
@@ -296,6 +295,15 @@ def _add_scaled9(m, weight, n):
         m[3] + weight * n[3], m[4] + weight * n[4], m[5] + weight * n[5],
         m[6] + weight * n[6], m[7] + weight * n[7], m[8] + weight * n[8],
     )  # fmt: skip
+
+
+@kernel
+def _write_joints(bones, tile, joints, start):
+    """Add the translation to a tile's joints and write them out."""
+    moved = load3(tile.transl, 0)
+    for j in range(bones.parents.size):
+        store_all(tile.joints, 3 * j, add(load3(tile.joints, j), moved))
+    _write_rows(tile.joints, joints, start, 0, tile.joints.shape[0])
 
 
 @kernel

@@ -6,7 +6,7 @@ Matrices are nine lanes row by row; quaternions are (w, x, y, z). Every function
 from __future__ import annotations
 
 from .jit import kernel
-from .lanes import absolute, cos, load, sin, sqrt, store, where
+from .lanes import absolute, cos, epsilon, load, sin, sqrt, store, where
 
 TINY = 1e-30
 """Added under square roots and to divisors, so that degenerate vectors stay finite in float32."""
@@ -155,10 +155,11 @@ def swing(a, b):
     """Fused twin of kitro_np.geometry.swing, as a quaternion between unit vectors."""
     bisector = add(a, b)
     squared = dot(bisector, bisector)
-    opposite = squared < 1e-12
-    inverse = 1.0 / sqrt(where(opposite, 1.0, squared))
-    axis = where3(opposite, unit(perpendicular(a)), scale(inverse, cross(a, b)))
-    return where(opposite, 0.0, 0.5 * squared * inverse), axis[0], axis[1], axis[2]
+    opposite = squared < epsilon(squared)
+    first = where3(opposite, unit(perpendicular(a)), a)
+    second = unit(where3(opposite, subtract(b, a), bisector))
+    axis = cross(first, second)
+    return dot(first, second), axis[0], axis[1], axis[2]
 
 
 @kernel

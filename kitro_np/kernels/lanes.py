@@ -190,6 +190,18 @@ def _jit_unary(name: str) -> Any:
     return unary
 
 
+def _jit_epsilon() -> Any:
+    @intrinsic
+    def epsilon(typing_context: Any, value: Any) -> Any:
+        def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            rounding = float(np.finfo(value.dtype.name).eps)
+            return context.get_constant(types.float64, rounding)
+
+        return signature(types.float64, value), codegen
+
+    return epsilon
+
+
 def _jit_where() -> Any:
     @intrinsic
     def where(typing_context: Any, mask: Any, chosen: Any, other: Any) -> Any:
@@ -219,8 +231,13 @@ if config.DISABLE_JIT:  # type: ignore[attr-defined]
         """Return lanes of the tile's dtype that all hold `number`."""
         return np.full(tile.shape[1], number, dtype=tile.dtype)
 
+    def epsilon(value: Any) -> float:
+        """Return the rounding unit of the lanes' dtype."""
+        return float(np.finfo(value.dtype).eps)
+
     where, sqrt, exp, sin, cos, absolute = np.where, np.sqrt, np.exp, np.sin, np.cos, np.abs
 else:
     load, store, full, where = _jit_load(), _jit_store(), _jit_full(), _jit_where()
     sqrt, exp, absolute = _jit_unary("sqrt"), _jit_unary("exp"), _jit_unary("fabs")
+    epsilon = _jit_epsilon()
     sin, cos = _jit_unary("sin"), _jit_unary("cos")

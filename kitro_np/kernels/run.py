@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,9 +14,9 @@ import numpy as np
 from ..body.skeleton import Skeleton
 from ..door import Request
 from ..result import Refined
+from ..threads import each
 from ..variants import Variant
 from .refine import Bodies, Settings, refine_bodies
-from .threads import each
 from .tile import Tile, Tree, make_tile, make_tree
 
 CHUNK = 512
@@ -80,7 +81,7 @@ def _settings(request: Request, variant: Variant, iterations: int, shape_steps: 
     return Settings(
         iterations,
         shape_steps,
-        1 / max(request.skeleton.num_joints - 1, 1) if variant.mean_loss else 1.0,
+        1 / (request.skeleton.num_joints - 1) if variant.mean_loss else 1.0,
         variant.softmax_scores,
         variant.trunk_in_every_limb,
         variant.tree_targets,
@@ -93,8 +94,9 @@ def _bodies(request: Request, start: int, stop: int, dtype: np.dtype[Any]) -> Bo
     """Rows `start` to `stop` as the kernel reads them: views where that is possible."""
 
     def rows(array: Any, own: slice) -> np.ndarray:
-        part = np.ascontiguousarray(array[own], dtype=dtype)
-        return part.reshape(len(part), array[0].size)
+        # Numba would compile once more for arrays that are read-only or not aligned.
+        part = np.require(array[own], dtype, ["C", "A", "W"])
+        return part.reshape(len(part), math.prod(array.shape[1:]))
 
     own = slice(start, stop)
     every = slice(None) if len(request.intrinsics) == 1 else own

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..threads import each, usable_cores
 from .forward import BATCH_TILES, Bones, Skin, forward_body, forward_few, make_rows, make_skin, pose_joints
 from .lanes import lane_count
-from .threads import each, usable_cores
 from .tile import aligned_rows, make_tree
 
 if TYPE_CHECKING:
@@ -90,5 +90,5 @@ class BodyKernels:
             width = self._skin.basis.shape[1]  # type: ignore[union-attr]
             return (
                 aligned_rows(BATCH_TILES * width, self._dtype),
-                aligned_rows(BATCH_TILES * 12 * self._bones.parents.size, self._dtype),
+                aligned_rows(BATCH_TILES * (3 + 12 * self._bones.parents.size), self._dtype),
             )
