@@ -65,17 +65,22 @@ class BodyTile(NamedTuple):
     block: np.ndarray  # 12 coordinates of a block of vertices
 
 
+def basis_columns(v_template: Any, shapedirs: Any, posedirs: Any) -> np.ndarray:
+    """Template, shape and pose directions side by side: (3 V, 1 + S + 9 (J - 1))."""
+    flat = 3 * len(v_template)
+    parts = [np.reshape(v_template, (flat, 1)), np.reshape(shapedirs, (flat, shapedirs.shape[2]))]
+    if posedirs is not None:
+        parts.append(np.reshape(posedirs, (flat, posedirs.shape[2])))
+    return np.concatenate(parts, axis=1)
+
+
 def make_skin(v_template: Any, shapedirs: Any, posedirs: Any, weights: Any, dtype: Any) -> Skin:
     """Lay out a body's surface for the kernel."""
     vertices = len(v_template)
-    parts = [np.reshape(v_template, (3 * vertices, 1)), np.reshape(shapedirs, (3 * vertices, -1))]
-    if posedirs is not None:
-        parts.append(np.reshape(posedirs, (3 * vertices, -1)))
-    columns = np.concatenate(parts, axis=1)
+    columns = basis_columns(v_template, shapedirs, posedirs)
     blocks = -(-vertices // BLOCK_VERTICES)
     rows = 3 * BLOCK_VERTICES
-    # One block more than there are vertices: registers read beyond the last row.
-    basis = np.zeros((blocks + 1, columns.shape[1], rows), dtype)
+    basis = np.zeros((blocks, columns.shape[1], rows), dtype)
     for block in range(blocks):
         own = columns[block * rows : (block + 1) * rows]
         basis[block, :, : len(own)] = own.T
@@ -84,7 +89,7 @@ def make_skin(v_template: Any, shapedirs: Any, posedirs: Any, weights: Any, dtyp
     # Heaviest first: the joints of no weight end up behind the count.
     joint = np.argsort(-weights, axis=1, kind="stable")[:, : count.max()]
     return Skin(
-        basis[:blocks],
+        basis,
         count.astype(np.int64),
         np.ascontiguousarray(joint, dtype=np.int64),
         np.ascontiguousarray(np.take_along_axis(weights, joint, axis=1), dtype=dtype),
@@ -98,7 +103,7 @@ def make_rows(bones: Bones, dtype: Any) -> np.ndarray:
 
 
 @kernel
-def _tile_of(bones, rows):
+def tile_of(bones, rows):
     """Cut the rows of :func:`make_rows` into a tile."""
     joints, betas = bones.parents.size, bones.shapedirs.shape[1]
     k = 27 * joints
@@ -116,76 +121,57 @@ def _tile_of(bones, rows):
 
 @entry
 def pose_joints(parents, template, shapedirs, rows, pose, betas, transl, joints):
-    """Fused twin of kitro_np.BodyModel.joints: pose (N, 9 J) or axis-angle (N, 3 J) to joints (N, 3 J)."""
+    """Fused twin of kitro_np.BodyModel.joints: joints (N, J, 3).
+
+    Here and below pose is (N, J, 3, 3), or (N, J, 3, 1) for axis-angle vectors.
+    """
     bones = Bones(parents, template, shapedirs)
-    tile = _tile_of(bones, rows)
+    tile = tile_of(bones, rows)
     for start in range(0, len(pose), rows.shape[1]):
-        _place_body(bones, tile, pose, betas, transl, start)
-        _write_joints(bones, tile, joints, start)
+        place_body(bones, tile, pose, betas, transl, start)
+        write_joints(bones, tile, joints, start)
 
 
 @entry
 def forward_body(bones, skin, rows, coefficients, transforms, pose, betas, transl, joints, vertices):
-    """Fused twin of kitro_np.body.skinning.forward_body, translation added: vertices (N, 3 V).
+    """Fused twin of kitro_np.body.skinning.forward_body, translation added: vertices (N, V, 3).
 
     Coefficients and transforms are working memory for BATCH_TILES tiles.
     """
-    tile = _tile_of(bones, rows)
+    tile = tile_of(bones, rows)
     lanes, width, per_tile = rows.shape[1], skin.basis.shape[1], 3 + 12 * bones.parents.size
     batch = BATCH_TILES * lanes
+    coordinates = vertices.reshape((len(vertices), 3 * vertices.shape[1]))
     for first in range(0, len(pose), batch):
         tiles = (min(batch, len(pose) - first) + lanes - 1) // lanes
         for t in range(tiles):
-            _place_body(bones, tile, pose, betas, transl, first + t * lanes)
-            _pose_coefficients(tile, coefficients, t * width, width)
-            _joint_transforms(bones, tile, transforms, t * per_tile)
-            _write_joints(bones, tile, joints, first + t * lanes)
+            place_body(bones, tile, pose, betas, transl, first + t * lanes)
+            pose_coefficients(tile, coefficients, t * width, width)
+            joint_transforms(bones, tile, transforms, t * per_tile)
+            write_joints(bones, tile, joints, first + t * lanes)
         for block in range(skin.basis.shape[0]):
             corner = 3 * BLOCK_VERTICES * block
-            rows_left = min(3 * BLOCK_VERTICES, vertices.shape[1] - corner)
+            rows_left = min(3 * BLOCK_VERTICES, coordinates.shape[1] - corner)
             for t in range(tiles):
                 store_all(tile.block, 0, _blend_block(skin.basis, block, coefficients, t * width))
                 for k in range(rows_left // 3):
                     _skin_vertex(skin, tile, transforms, BLOCK_VERTICES * block + k, k, t * per_tile)
-                _write_rows(tile.block, vertices, first + t * lanes, corner, rows_left)
-
-
-@entry
-def forward_few(bones, skin, rows, coefficients, transforms, pose, betas, transl, joints, vertices):
-    """Like :func:`forward_body`, body by body: lanes are coordinates, where bodies would not fill them."""
-    tile = _tile_of(bones, rows)
-    lanes, width = rows.shape[1], skin.basis.shape[1]
-    quarters = skin.basis.reshape((3 * width * skin.basis.shape[0], 4))
-    for first in range(0, len(pose), lanes):
-        _place_body(bones, tile, pose, betas, transl, first)
-        _pose_coefficients(tile, coefficients, 0, width)
-        _joint_transforms(bones, tile, transforms, 0)
-        _write_joints(bones, tile, joints, first)
-        for lane in range(min(lanes, len(pose) - first)):
-            place = vertices[first + lane]
-            for block in range(skin.basis.shape[0]):
-                corner = 3 * BLOCK_VERTICES * block
-                _blend_lane(quarters, block * width, width, coefficients, lane, tile.block)
-                for k in range(min(3 * BLOCK_VERTICES, place.size - corner)):
-                    place[corner + k] = tile.block[k // lanes, k % lanes]
-            for vertex in range(skin.joint_count.size):
-                _skin_lane(skin, transforms, lane, vertex, place)
+                _write_rows(tile.block, coordinates, first + t * lanes, corner, rows_left)
 
 
 @kernel
-def _place_body(bones, tile, pose, betas, transl, start):
-    """Read bodies into a tile and pose their joints, without translation."""
-    lanes = tile.joints.shape[1]
-    turned = pose.shape[1] == tile.pose.shape[0]
-    for lane in range(lanes):
-        body = min(start + lane, len(pose) - 1)
-        for row in range(pose.shape[1]):
-            tile.pose[row, lane] = pose[body, row]
+def place_body(bones, tile, pose, betas, transl, start):
+    """Read bodies into a tile and pose their joints, without translation; lanes may be left over."""
+    entries = tile.pose.shape[0] if pose.shape[3] == 3 else tile.pose.shape[0] // 3
+    flat = pose.reshape((len(pose), entries))
+    for lane in range(min(tile.joints.shape[1], len(pose) - start)):
+        for row in range(entries):
+            tile.pose[row, lane] = flat[start + lane, row]
         for row in range(tile.betas.shape[0]):
-            tile.betas[row, lane] = betas[body, row]
+            tile.betas[row, lane] = betas[start + lane, row]
         for row in range(3):
-            tile.transl[row, lane] = transl[body, row]
-    if not turned:
+            tile.transl[row, lane] = transl[start + lane, row]
+    if pose.shape[3] == 1:
         # From the last joint on: a matrix takes nine rows where its axis-angle vector took three.
         for j in range(bones.parents.size - 1, -1, -1):
             store_all(tile.pose, 9 * j, from_axis_angle(load3(tile.pose, j)))
@@ -193,7 +179,7 @@ def _place_body(bones, tile, pose, betas, transl, start):
 
 
 @kernel
-def _pose_coefficients(tile, coefficients, first, width):
+def pose_coefficients(tile, coefficients, first, width):
     """Fill in 1, betas, and R - I of all joints but the root where the basis has pose directions."""
     store(coefficients, first, 1.0)
     for s in range(tile.betas.shape[0]):
@@ -205,7 +191,7 @@ def _pose_coefficients(tile, coefficients, first, width):
 
 
 @kernel
-def _joint_transforms(bones, tile, transforms, first):
+def joint_transforms(bones, tile, transforms, first):
     """Fused twin of kitro_np.body.skinning.joint_transforms: translation, then rotation and shift a joint."""
     store_all(transforms, first, load3(tile.transl, 0))
     for j in range(bones.parents.size):
@@ -237,30 +223,6 @@ def _blend_block(basis, block, coefficients, first):
 
 
 @kernel
-def _blend_lane(quarters, first, width, coefficients, lane, block):
-    """Coordinates of four vertices at rest, for one body, to the first rows of `block`.
-
-    A row of the basis holds twelve numbers. Registers hold 16 (float32) or 8: they take a row from its
-    start and from its eighth number on, and what they read beyond it is not used. Even and odd rows have
-    sums of their own, for the processor to add them at the same time.
-    """
-    even, odd = full(quarters, 0.0), full(quarters, 0.0)
-    even_end, odd_end = full(quarters, 0.0), full(quarters, 0.0)
-    for p in range(0, width - 1, 2):
-        row = 3 * (first + p)
-        even = even + coefficients[p, lane] * load(quarters, row)
-        even_end = even_end + coefficients[p, lane] * load(quarters, row + 2)
-        odd = odd + coefficients[p + 1, lane] * load(quarters, row + 3)
-        odd_end = odd_end + coefficients[p + 1, lane] * load(quarters, row + 5)
-    if width % 2 == 1:
-        row = 3 * (first + width - 1)
-        even = even + coefficients[width - 1, lane] * load(quarters, row)
-        even_end = even_end + coefficients[width - 1, lane] * load(quarters, row + 2)
-    store(block, 0, even + odd)
-    store(block, 1, even_end + odd_end)
-
-
-@kernel
 def _skin_vertex(skin, tile, transforms, vertex, k, first):
     """Fused twin of kitro_np.body.skinning.skin, for vertex k of the block."""
     zero = full(transforms, 0.0)
@@ -275,20 +237,6 @@ def _skin_vertex(skin, tile, transforms, vertex, k, first):
 
 
 @kernel
-def _skin_lane(skin, transforms, lane, vertex, place):
-    """Fused twin of kitro_np.body.skinning.skin, for one vertex of one body."""
-    x, y, z = place[3 * vertex], place[3 * vertex + 1], place[3 * vertex + 2]
-    for k in range(3):
-        moved = x - x
-        for n in range(skin.joint_count[vertex]):
-            row = 3 + 12 * skin.joint[vertex, n]
-            turned = transforms[row + 3 * k, lane] * x + transforms[row + 3 * k + 1, lane] * y
-            turned = turned + transforms[row + 3 * k + 2, lane] * z + transforms[row + 9 + k, lane]
-            moved = moved + skin.weight[vertex, n] * turned
-        place[3 * vertex + k] = moved + transforms[k, lane]
-
-
-@kernel
 def _add_scaled9(m, weight, n):
     return (
         m[0] + weight * n[0], m[1] + weight * n[1], m[2] + weight * n[2],
@@ -298,12 +246,13 @@ def _add_scaled9(m, weight, n):
 
 
 @kernel
-def _write_joints(bones, tile, joints, start):
+def write_joints(bones, tile, joints, start):
     """Add the translation to a tile's joints and write them out."""
     moved = load3(tile.transl, 0)
     for j in range(bones.parents.size):
         store_all(tile.joints, 3 * j, add(load3(tile.joints, j), moved))
-    _write_rows(tile.joints, joints, start, 0, tile.joints.shape[0])
+    coordinates = joints.reshape((len(joints), tile.joints.shape[0]))
+    _write_rows(tile.joints, coordinates, start, 0, tile.joints.shape[0])
 
 
 @kernel

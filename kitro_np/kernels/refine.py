@@ -82,9 +82,9 @@ def _refine_tile(tree, tile, settings):
 
 @kernel
 def _read_tile(tile, bodies, start, last):
-    """Turn rows of bodies into lanes; the last body fills the lanes that are left."""
-    for lane in range(tile.status.shape[1]):
-        body = min(start + lane, last - 1)
+    """Turn rows of bodies into lanes; what lanes are left over holds does not matter."""
+    for lane in range(min(tile.status.shape[1], last - start)):
+        body = start + lane
         for row in range(tile.pose.shape[0]):
             tile.pose[row, lane] = bodies.pose[body, row]
         for row in range(tile.betas.shape[0]):
@@ -105,8 +105,8 @@ def _read_tile(tile, bodies, start, last):
 @kernel
 def _refuse_skew(tile, bodies, start, last):
     """Mark intrinsics with other entries than focal lengths and centre, which lanes do not hold."""
-    for lane in range(tile.status.shape[1]):
-        k = bodies.intrinsics[min(start + lane, last - 1, bodies.intrinsics.shape[0] - 1)]
+    for lane in range(min(tile.status.shape[1], last - start)):
+        k = bodies.intrinsics[min(start + lane, bodies.intrinsics.shape[0] - 1)]
         plain = k[1] == 0 and k[3] == 0 and k[6] == 0 and k[7] == 0 and k[8] == 1
         finite = np.isfinite(k[1]) and np.isfinite(k[3]) and np.isfinite(k[6]) and np.isfinite(k[7] + k[8])
         if not finite:

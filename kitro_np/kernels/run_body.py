@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from ..threads import each, usable_cores
-from .forward import BATCH_TILES, Bones, Skin, forward_body, forward_few, make_rows, make_skin, pose_joints
+from .forward import BATCH_TILES, Bones, Skin, forward_body, make_rows, make_skin, pose_joints
+from .forward_few import VertexLanes, forward_few, make_vertex_lanes
 from .lanes import lane_count
 from .tile import aligned_rows, make_tree
-
-if TYPE_CHECKING:
-    from ..body.model import BodyModel
 
 FEW = 2
 """So many bodies are done faster one by one than as a tile."""
@@ -29,19 +28,18 @@ class BodyKernels:
     dtype : dtype
     """
 
-    def __init__(self, model: BodyModel, dtype: np.dtype[Any]) -> None:
+    def __init__(self, model: Any, dtype: np.dtype[Any]) -> None:
         tree = make_tree(model.skeleton, dtype)
         self._bones = Bones(tree.parents, tree.template, tree.shapedirs)
         self._model = model
         self._dtype = dtype
-        self._skin: Skin | None = None
         self._idle_rows: deque[np.ndarray] = deque()
         self._idle_batches: deque[tuple[np.ndarray, np.ndarray]] = deque()
 
     def joints(self, pose: np.ndarray, betas: np.ndarray, transl: np.ndarray) -> np.ndarray:
-        """Posed joints (N, 3 J) of pose (N, 9 J) or axis-angle (N, 3 J)."""
+        """Posed joints (N, J, 3) of pose (N, J, 3, 3), or (N, J, 3, 1) of axis-angle vectors."""
         bones = self._bones
-        joints = np.empty((pose.shape[0], 3 * bones.parents.size), self._dtype)
+        joints = np.empty(pose.shape[:3], self._dtype)
         rows = self._rows()
         pose_joints(bones.parents, bones.template, bones.shapedirs, rows, pose, betas, transl, joints)
         self._idle_rows.append(rows)
@@ -50,15 +48,13 @@ class BodyKernels:
     def forward(
         self, pose: np.ndarray, betas: np.ndarray, transl: np.ndarray, threads: int | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Joints (N, 3 J) and vertices (N, 3 V)."""
-        if self._skin is None:
-            model = self._model
-            parts = (model.v_template, model.shapedirs, model.posedirs, model.weights)
-            self._skin = make_skin(*parts, self._dtype)
+        """Joints (N, J, 3) and vertices (N, V, 3)."""
         count = pose.shape[0]
-        joints = np.empty((count, 3 * self._bones.parents.size), self._dtype)
-        vertices = np.empty((count, 3 * self._skin.joint_count.size), self._dtype)
-        run = forward_few if count <= FEW else forward_body
+        joints = np.empty(pose.shape[:3], self._dtype)
+        vertices = np.empty((count, self._model.num_vertices, 3), self._dtype)
+        few = count <= FEW
+        skin = self._vertex_lanes if few else self._skin
+        run = forward_few if few else forward_body
         lanes = lane_count(self._dtype)
         share = -(-count // (lanes * (threads or usable_cores())))
         chunk = lanes * min(max(share, 1), BATCH_TILES)
@@ -66,8 +62,7 @@ class BodyKernels:
         def work(start: int) -> int:
             own = slice(start, start + chunk)
             rows, batch = self._rows(), self._batch()
-            parts = (pose[own], betas[own], transl[own], joints[own], vertices[own])
-            run(self._bones, self._skin, rows, *batch, *parts)
+            run(self._bones, skin, rows, *batch, *(p[own] for p in (pose, betas, transl, joints, vertices)))
             self._idle_rows.append(rows)
             self._idle_batches.append(batch)
             return 0
@@ -75,6 +70,18 @@ class BodyKernels:
         for _ in each(work, range(0, count, chunk), threads):
             pass
         return joints, vertices
+
+    @cached_property
+    def _skin(self) -> Skin:
+        return make_skin(*self._surface(), self._dtype)
+
+    @cached_property
+    def _vertex_lanes(self) -> VertexLanes:
+        return make_vertex_lanes(*self._surface(), self._dtype)
+
+    def _surface(self) -> tuple[Any, Any, Any, Any]:
+        model = self._model
+        return model.v_template, model.shapedirs, model.posedirs, np.asarray(model.weights)
 
     def _rows(self) -> np.ndarray:
         try:
@@ -87,8 +94,8 @@ class BodyKernels:
         try:
             return self._idle_batches.pop()
         except IndexError:
-            width = self._skin.basis.shape[1]  # type: ignore[union-attr]
+            joints, betas = self._bones.shapedirs.shape[:2]
             return (
-                aligned_rows(BATCH_TILES * width, self._dtype),
-                aligned_rows(BATCH_TILES * (3 + 12 * self._bones.parents.size), self._dtype),
+                aligned_rows(BATCH_TILES * (1 + betas + 9 * (joints - 1)), self._dtype),
+                aligned_rows(BATCH_TILES * (3 + 12 * joints), self._dtype),
             )

@@ -1,0 +1,116 @@
+"""The whole body of one or two: here lanes are vertices, since so few bodies would not fill them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .forward import (
+    basis_columns,
+    joint_transforms,
+    place_body,
+    pose_coefficients,
+    tile_of,
+    write_joints,
+)
+from .geometry import add, store_all
+from .jit import entry, kernel
+from .lanes import full, lane_count, load
+from .tile import aligned_rows
+
+
+class VertexLanes(NamedTuple):
+    """A body's surface in groups of as many vertices as a register has lanes."""
+
+    basis: np.ndarray  # (3 groups (1 + S + 9 (J - 1)), lanes): x, y and z of a group one after the other
+    weights: np.ndarray  # (groups J, lanes)
+
+
+def make_vertex_lanes(
+    v_template: Any, shapedirs: Any, posedirs: Any, weights: Any, dtype: Any
+) -> VertexLanes:
+    """Lay out a body's surface for the kernel."""
+    vertices, joints = weights.shape
+    lanes = lane_count(dtype)
+    groups = -(-vertices // lanes)
+    columns = basis_columns(v_template, shapedirs, posedirs)
+    padded = np.zeros((groups * lanes, 3, columns.shape[1]), dtype)
+    padded[:vertices] = columns.reshape(vertices, 3, columns.shape[1])
+    basis = aligned_rows(3 * groups * columns.shape[1], dtype)
+    basis[:] = padded.reshape(groups, lanes, 3, -1).transpose(0, 2, 3, 1).reshape(basis.shape)
+    padded_weights = np.zeros((groups * lanes, joints), dtype)
+    padded_weights[:vertices] = weights
+    rows = aligned_rows(groups * joints, dtype)
+    rows[:] = padded_weights.reshape(groups, lanes, joints).transpose(0, 2, 1).reshape(rows.shape)
+    return VertexLanes(basis, rows)
+
+
+@entry
+def forward_few(bones, skin, rows, coefficients, transforms, pose, betas, transl, joints, vertices):
+    """Fused twin of kitro_np.body.skinning.forward_body, translation added: vertices (N, V, 3)."""
+    tile = tile_of(bones, rows)
+    lanes, count = rows.shape[1], bones.parents.size
+    groups = skin.weights.shape[0] // count
+    width = skin.basis.shape[0] // (3 * groups)
+    for first in range(0, len(pose), lanes):
+        place_body(bones, tile, pose, betas, transl, first)
+        pose_coefficients(tile, coefficients, 0, width)
+        joint_transforms(bones, tile, transforms, 0)
+        write_joints(bones, tile, joints, first)
+        for lane in range(min(lanes, len(pose) - first)):
+            for group in range(groups):
+                place = _blend_group(skin.basis, 3 * width * group, width, coefficients, lane)
+                place = _skin_group(skin.weights, count * group, count, transforms, lane, place)
+                store_all(tile.block, 0, place)
+                start = lanes * group
+                for k in range(min(lanes, vertices.shape[1] - start)):
+                    for c in range(3):
+                        vertices[first + lane, start + k, c] = tile.block[c, k]
+
+
+@kernel
+def _blend_group(basis, row, width, coefficients, lane):
+    """Return a group's vertices at rest. Even and odd terms have sums of their own, to overlap."""
+    zero = full(basis, 0.0)
+    x, y, z, odd_x, odd_y, odd_z = zero, zero, zero, zero, zero, zero
+    for p in range(0, width - 1, 2):
+        even, odd = coefficients[p, lane], coefficients[p + 1, lane]
+        x = x + even * load(basis, row + p)
+        odd_x = odd_x + odd * load(basis, row + p + 1)
+        y = y + even * load(basis, row + width + p)
+        odd_y = odd_y + odd * load(basis, row + width + p + 1)
+        z = z + even * load(basis, row + 2 * width + p)
+        odd_z = odd_z + odd * load(basis, row + 2 * width + p + 1)
+    if width % 2 == 1:
+        last = coefficients[width - 1, lane]
+        x = x + last * load(basis, row + width - 1)
+        y = y + last * load(basis, row + 2 * width - 1)
+        z = z + last * load(basis, row + 3 * width - 1)
+    return x + odd_x, y + odd_y, z + odd_z
+
+
+@kernel
+def _skin_group(weights, row, joints, transforms, lane, place):
+    """Fused twin of kitro_np.body.skinning.skin, for a group of vertices of one body."""
+    x, y, z = place
+    moved = (
+        full(weights, transforms[0, lane]),
+        full(weights, transforms[1, lane]),
+        full(weights, transforms[2, lane]),
+    )
+    for j in range(joints):
+        weight = load(weights, row + j)
+        t = 3 + 12 * j
+        moved = add(
+            moved,
+            (
+                weight * (transforms[t, lane] * x + transforms[t + 1, lane] * y
+                          + transforms[t + 2, lane] * z + transforms[t + 9, lane]),
+                weight * (transforms[t + 3, lane] * x + transforms[t + 4, lane] * y
+                          + transforms[t + 5, lane] * z + transforms[t + 10, lane]),
+                weight * (transforms[t + 6, lane] * x + transforms[t + 7, lane] * y
+                          + transforms[t + 8, lane] * z + transforms[t + 11, lane]),
+            ),
+        )  # fmt: skip
+    return moved
