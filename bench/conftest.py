@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -20,20 +22,55 @@ SECONDS = 0.25
 SLOW = 0.6
 """Seconds from which on a case runs for one round only."""
 
+BASELINE = Path(__file__).with_name("baseline.json")
+"""Time of each case as a multiple of the yardstick's, see :func:`yardstick`."""
+
+ALLOWED = 1.15
+"""A case is slower than its baseline if it takes so many times as long, in each of TRIES tries."""
+
+TRIES = 4
+
 FINDINGS = pytest.StashKey[list[tuple[str, float]]]()
+RATIOS = pytest.StashKey[dict[str, float]]()
+MARKS = ("first_call", "growth")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("kitro_np")
+    group.addoption("--compare", action="store_true", help="fail cases that are slower than the baseline")
+    group.addoption("--save-baseline", action="store_true", help="make this run the baseline")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "first_call: import and compile times in new processes; -m first_call")
+    config.addinivalue_line("markers", "growth: up to a million bodies, speed and memory; -m growth")
     config.stash[FINDINGS] = []
+    config.stash[RATIOS] = {}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if "first_call" in config.getoption("markexpr"):
-        return
-    slow = [item for item in items if item.get_closest_marker("first_call")]
+    unwanted = [mark for mark in MARKS if mark not in config.getoption("markexpr")]
+    slow = [item for item in items if any(item.get_closest_marker(mark) for mark in unwanted)]
     items[:] = [item for item in items if item not in slow]
     config.hook.pytest_deselected(items=slow)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.config.getoption("save_baseline"):
+        ratios = {name: float(f"{ratio:.4g}") for name, ratio in session.config.stash[RATIOS].items()}
+        BASELINE.write_text(json.dumps(ratios, indent=1, sort_keys=True) + "\n")
+
+
+def yardstick() -> float:
+    """Seconds that NumPy takes for a fixed piece of arithmetic in the first cache, now, on this machine."""
+    x = np.linspace(0.5, 1.5, 2048, dtype=np.float32)
+    best = np.inf
+    for _ in range(20):
+        begin = perf_counter()
+        for _ in range(20):
+            np.sqrt(x * x + x)
+        best = min(best, perf_counter() - begin)
+    return best
 
 
 def pytest_report_header() -> list[str]:
@@ -63,6 +100,12 @@ def one_thread() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def baseline() -> dict[str, float]:
+    """Ratios to the yardstick that were measured and committed earlier."""
+    return json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
+
+
 @pytest.fixture
 def findings(request: pytest.FixtureRequest) -> list[tuple[str, float]]:
     """Names and seconds per body for the summary below the benchmarks."""
@@ -71,12 +114,34 @@ def findings(request: pytest.FixtureRequest) -> list[tuple[str, float]]:
 
 @pytest.fixture
 def measure(
-    benchmark: Any, request: pytest.FixtureRequest, findings: list[tuple[str, float]]
+    benchmark: Any,
+    request: pytest.FixtureRequest,
+    findings: list[tuple[str, float]],
+    baseline: dict[str, float],
 ) -> Callable[..., None]:
     """Check what a call returns, then time it: the checked call also compiles and warms up.
 
     ``once`` is for slow calls that compile nothing: the only call is timed, then checked.
     """
+
+    name, config = request.node.name, request.config
+
+    def compare(call: Callable[[], Any], rounds: int, ratio: float) -> None:
+        """Hold a ratio against the baseline; what seems slower is measured again, for noise passes."""
+        ratios = config.stash[RATIOS]
+        allowed = ALLOWED * baseline.get(name, np.inf) if config.getoption("compare") else np.inf
+        for _ in range(TRIES - 1):
+            if ratio <= allowed:
+                break
+            stick = yardstick()
+            times = []
+            for _ in range(rounds):
+                begin = perf_counter()
+                call()
+                times.append(perf_counter() - begin)
+            ratio = min(ratio, min(times) / min(stick, yardstick()))
+        ratios[name] = ratio
+        assert ratio <= allowed, f"{ratio / baseline[name]:.2f} times as long as the baseline"
 
     def run(
         call: Callable[[], Any], bodies: int, check: Callable[[Any], None], *, once: bool = False
@@ -89,7 +154,10 @@ def measure(
             call()
             seconds = perf_counter() - begin
             rounds = int(np.clip(SECONDS / seconds, 1 if seconds > SLOW else 5, 50))
+            stick = yardstick()
             benchmark.pedantic(call, rounds=rounds)
+            if benchmark.stats is not None:
+                compare(call, rounds, benchmark.stats.stats.min / min(stick, yardstick()))
         if benchmark.stats is not None:  # None under --benchmark-disable
             best = benchmark.stats.stats.min / bodies
             benchmark.extra_info.update(bodies=bodies, bodies_per_second=1 / best, us_per_body=1e6 * best)

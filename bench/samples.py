@@ -32,7 +32,7 @@ class Batch(NamedTuple):
 def make_batch(count: int, dtype: str = "float64") -> Batch:
     """Estimates of `count` bodies, off by some 8 degrees a joint, and the keypoints of the truth."""
     which = np.arange(count) % DISTINCT
-    return Batch(*(np.ascontiguousarray(part[which], dtype=dtype) for part in _distinct()))
+    return Batch(*(part.astype(dtype)[which] for part in _distinct()))
 
 
 @lru_cache(maxsize=1)

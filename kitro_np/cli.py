@@ -1,4 +1,4 @@
-"""Command line: kitro-np refine, eval, demo, info."""
+"""Command line: kitro-np refine, eval, demo, info, warmup."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from . import __version__
 from .body import BodyModel, load_body
 from .body.load import LICENSED
 from .body.locate import find_model_file, search_folders
+from .body.model import KERNEL_DTYPES
 from .engine import ENGINES
 from .errors import InputError
 from .evaluation import Evaluation, evaluate
@@ -81,6 +84,26 @@ def run_demo(options: argparse.Namespace) -> int:
     return 0
 
 
+def run_warmup(options: argparse.Namespace) -> int:
+    """Compile the kernels and keep their machine code on disk, so that no later call waits for that."""
+    body = load_body("open")
+    with as_file(files("kitro_np") / "data" / "demo_clip.npz") as clip, EstimateFile(clip) as file:
+        estimates = file.estimates()
+    with _progress(len(KERNEL_DTYPES), "compile") as progress:
+        for dtype in KERNEL_DTYPES:
+            few = [part[:1].astype(dtype) for part in estimates if part is not None]
+            refine(*few)
+            # One body and many have kernels of their own.
+            for count in (1, 20):
+                pose = np.broadcast_to(few[0], (count, *few[0].shape[1:]))
+                body.forward(pose)
+                body.joints(pose)
+            if progress is not None:
+                progress(1)
+    print(f"compiled kernels are kept in {kernel_cache()}")
+    return 0
+
+
 def run_info(options: argparse.Namespace) -> int:
     """Print versions, threads, engines and where models are looked for."""
     print(f"kitro-np {__version__}, Python {platform.python_version()} on {platform.platform()}")
@@ -88,6 +111,7 @@ def run_info(options: argparse.Namespace) -> int:
     print("versions: " + ", ".join(f"{name} {version(name)}" for name in names))
     print(f"threads: {usable_cores()} by default")
     print(f"engines: {', '.join(ENGINES)}")
+    print(f"compiled kernels: {kernel_cache()}")
     print("bodies: open (embedded)")
     for name in LICENSED:
         try:
@@ -98,6 +122,13 @@ def run_info(options: argparse.Namespace) -> int:
     for folder in search_folders(options.models):
         print(f"  {folder}{'' if folder.is_dir() else ' (does not exist)'}")
     return 0
+
+
+def kernel_cache() -> str:
+    """Where machine code is kept: beside the kernels, or in the user's cache folder if that is closed."""
+    from .kernels.refine import refine_bodies
+
+    return str(refine_bodies.stats.cache_path)
 
 
 def _refine_file(path: Any, options: argparse.Namespace) -> tuple[Estimates, RefineResult, BodyModel]:
@@ -179,6 +210,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--force", action="store_true", help="write over an existing file")
     command.set_defaults(run=run_demo, **_refinement_defaults())
+
+    command = commands.add_parser("warmup", help="compile the kernels now", description=run_warmup.__doc__)
+    command.set_defaults(run=run_warmup)
 
     command = commands.add_parser("info", help="versions, engines, models", description=run_info.__doc__)
     command.add_argument("--models", metavar="DIR", type=Path, help="folder to look for model files in first")

@@ -121,6 +121,16 @@ def test_info_says_where_models_are_looked_for(tmp_path, monkeypatch, capsys):
     assert kitro_np.__version__ in printed
 
 
+def test_warmup_says_where_the_machine_code_is(capsys):
+    assert main(["warmup"]) == 0
+    printed = capsys.readouterr().out
+    assert main(["info"]) == 0
+    place = printed.strip().removeprefix("compiled kernels are kept in ")
+    assert os.path.isdir(place)
+    assert any(name.startswith("refine.refine_bodies") for name in os.listdir(place))
+    assert f"compiled kernels: {place}" in capsys.readouterr().out
+
+
 def test_image_size_stands_in_for_intrinsics(tmp_path, estimates):
     arrays = {key: value for key, value in estimates.items() if key != "intrinsics"}
     np.savez(tmp_path / "in.npz", **arrays)
@@ -219,7 +229,7 @@ def test_empty_file_of_bodies(tmp_path, estimates, capsys):
     assert "at least one body" in fails(capsys, "eval", tmp_path / "in.npz")
 
 
-@pytest.mark.parametrize("command", [[], ["refine"], ["eval"], ["demo"], ["info"]])
+@pytest.mark.parametrize("command", [[], ["refine"], ["eval"], ["demo"], ["warmup"], ["info"]])
 def test_help_fits_a_narrow_terminal(command, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "60")
     with pytest.raises(SystemExit) as stop:

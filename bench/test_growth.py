@@ -1,0 +1,59 @@
+"""Speed and memory from a hundred bodies to a million, float32. Run with -m growth."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.growth
+
+SCRIPT = """
+import json, resource, sys
+from time import perf_counter
+from samples import make_batch
+import kitro_np
+count, threads = int(sys.argv[1]), int(sys.argv[2])
+kitro_np.refine(*make_batch(600, "float32"), threads=threads)
+bodies = make_batch(count, "float32")
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+times = []
+for _ in range(1 if count > 100_000 else 5):
+    begin = perf_counter()
+    result = kitro_np.refine(*bodies, threads=threads)
+    times.append(perf_counter() - begin)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+held = sum(part.nbytes for part in (*bodies, *vars(result).values()))
+print(json.dumps([count / min(times), 1024 * peak, 1024 * before, held]))
+"""
+
+COUNTS = (100, 1_000, 10_000, 100_000, 1_000_000)
+
+
+def measure_growth(count: int, threads: int) -> tuple[float, float, float]:
+    """Bodies per second, peak memory of the process, and bytes of inputs and outputs."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(count), str(threads)],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parent,
+    )
+    speed, peak, _, held = json.loads(done.stdout)
+    return speed, peak, held
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("count", COUNTS)
+def test_growth(benchmark, findings, request, count, threads):
+    found = []
+    benchmark.pedantic(lambda: found.append(measure_growth(count, threads)))
+    speed, peak, held = found[0]
+    over = (peak - held) / 1e6
+    benchmark.extra_info.update(
+        count=count, threads=threads, bodies_per_second=speed, peak_mb=peak / 1e6, over_mb=over
+    )
+    findings.append((f"{request.node.name} ({over:.0f} MB besides arrays)", 1 / speed))
