@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from dataclasses import dataclass
 from typing import Any
@@ -92,7 +93,7 @@ def read_request(
         xp.reshape(betas, (count, betas.shape[-1])),
         xp.reshape(transl, (count, 3)),
         xp.reshape(keypoints_2d, (count, joints, 2)),
-        xp.reshape(intrinsics, (-1 if count else intrinsics.size // 9, 3, 3)),
+        xp.reshape(intrinsics, (math.prod(intrinsics.shape[:-2]), 3, 3)),
         dtype,
         lead,
         pose,
@@ -169,7 +170,7 @@ def _intrinsics(pose: Any, intrinsics: Any, image_size: Any, lead: tuple[int, ..
             f"intrinsics: expected shape (3, 3) or {(*lead, 3, 3)}, got {tuple(intrinsics.shape)}."
         )
     xp = array_namespace(intrinsics)
-    each = xp.reshape(intrinsics, (intrinsics.size // 9, 3, 3))
+    each = xp.reshape(intrinsics, (math.prod(intrinsics.shape[:-2]), 3, 3))
     if each.shape[0] and not bool(xp.any(usable_intrinsics(each))):
         first = [[float(each[0, i, j]) for j in range(3)] for i in range(3)]
         raise InputError(

@@ -235,17 +235,19 @@ class BodyModel:
         model = self.like(given.pose)
         matrices, _ = as_matrices(given.pose, self.num_joints)
         blocks = []
-        for i in range(0, max(matrices.shape[0], 1), BLOCK):
+        count = matrices.shape[0]
+        for start in range(0, max(count, 1), BLOCK):
+            own = slice(start, min(start + BLOCK, count))
             joints, vertices = forward_body(
                 model.skeleton,
                 model.v_template,
                 model.shapedirs,
                 model.posedirs,
                 model.weights,
-                matrices[i : i + BLOCK, ...],
-                given.betas[i : i + BLOCK, :],
+                matrices[own, ...],
+                given.betas[own, :],
             )
-            moved = given.transl[i : i + BLOCK, None, :]
+            moved = given.transl[own, None, :]
             blocks.append((joints + moved, vertices + moved))
         joints, vertices = (xp.concat(parts, axis=0) for parts in zip(*blocks, strict=True))
         return joints, vertices
