@@ -143,8 +143,12 @@ class BodyModel:
 
     def joints(self, pose: Any, betas: Any = None, transl: Any = None, *, engine: str | None = None) -> Any:
         """Posed joints alone, (..., J, 3), without touching a vertex; parameters as in :meth:`forward`."""
-        if engine is None and self._ready_for_kernels(pose, betas, transl):
-            return self._kernels(pose.dtype).joints(pose, betas, transl)
+        kernels = (
+            self._kinds_of_kernels.get(pose.dtype) if type(pose) is np.ndarray and engine is None else None
+        )
+        if kernels is not None and kernels.takes(pose, betas, transl):
+            # Plain arrays go to the kernel as they are: all checks besides take longer than the kernel.
+            return kernels.joints(pose, betas, transl)
         given = self._read(pose, betas, transl)
         if choose_engine(engine, given.pose) == "numba":
             joints = self._kernels(given.pose.dtype).joints(*given.rows)
@@ -153,25 +157,6 @@ class BodyModel:
             joints = forward_kinematics(self.skeleton.like(given.pose), matrices, given.betas).joints
             joints = joints + given.transl[:, None, :]
         return given.back(joints, self.num_joints)
-
-    def _ready_for_kernels(self, pose: Any, betas: Any, transl: Any) -> bool:
-        """Whether the commonest arguments, plain arrays of a batch, can go to the kernels as they are.
-
-        A call for one body takes two microseconds, as long as all other checks and conversions.
-        """
-        if not type(pose) is type(betas) is type(transl) is np.ndarray or pose.ndim != 4:
-            return False
-        count = pose.shape[0]
-        return (
-            pose.dtype in KERNEL_DTYPES
-            and betas.dtype == pose.dtype == transl.dtype
-            and pose.shape[1:] == (self.num_joints, 3, 3)
-            and betas.shape == (count, self.num_betas)
-            and transl.shape == (count, 3)
-            and pose.flags.carray
-            and betas.flags.carray
-            and transl.flags.carray
-        )
 
     def like(self, array: Any) -> BodyModel:
         """Return this body with arrays of the kind, dtype and device of `array`."""

@@ -33,8 +33,25 @@ class BodyKernels:
         self._bones = Bones(tree.parents, tree.template, tree.shapedirs)
         self._model = model
         self._dtype = dtype
+        self._num_joints, self._num_betas = tree.shapedirs.shape[:2]
         self._idle_rows: deque[np.ndarray] = deque()
         self._idle_batches: deque[tuple[np.ndarray, np.ndarray]] = deque()
+
+    def takes(self, pose: np.ndarray, betas: Any, transl: Any) -> bool:
+        """Whether a pose (of this dtype) and what belongs to it can go to the kernels as they are."""
+        if type(betas) is not np.ndarray or type(transl) is not np.ndarray or pose.ndim != 4:
+            return False
+        count = pose.shape[0]
+        return (
+            pose.shape == (count, self._num_joints, 3, 3)
+            and betas.shape == (count, self._num_betas)
+            and transl.shape == (count, 3)
+            and betas.dtype is pose.dtype
+            and transl.dtype is pose.dtype
+            and pose.flags.carray
+            and betas.flags.carray
+            and transl.flags.carray
+        )
 
     def joints(self, pose: np.ndarray, betas: np.ndarray, transl: np.ndarray) -> np.ndarray:
         """Posed joints (N, J, 3) of pose (N, J, 3, 3), or (N, J, 3, 1) of axis-angle vectors."""
