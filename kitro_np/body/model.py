@@ -143,12 +143,11 @@ class BodyModel:
 
     def joints(self, pose: Any, betas: Any = None, transl: Any = None, *, engine: str | None = None) -> Any:
         """Posed joints alone, (..., J, 3), without touching a vertex; parameters as in :meth:`forward`."""
-        kernels = (
-            self._kinds_of_kernels.get(pose.dtype) if type(pose) is np.ndarray and engine is None else None
-        )
-        if kernels is not None and kernels.takes(pose, betas, transl):
-            # Plain arrays go to the kernel as they are: all checks besides take longer than the kernel.
-            return kernels.joints(pose, betas, transl)
+        if engine in (None, "numba") and type(pose) is np.ndarray:
+            # Plain arrays go to the kernel as they are: the other checks take longer than the kernel.
+            kernels = self._kinds_of_kernels.get(pose.dtype)
+            if kernels is not None and kernels.takes(pose, betas, transl):
+                return kernels.joints(pose, betas, transl)
         given = self._read(pose, betas, transl)
         if choose_engine(engine, given.pose) == "numba":
             joints = self._kernels(given.pose.dtype).joints(*given.rows)

@@ -82,9 +82,9 @@ def _refine_tile(tree, tile, settings):
 
 @kernel
 def _read_tile(tile, bodies, start, last):
-    """Turn rows of bodies into lanes; what lanes are left over holds does not matter."""
-    for lane in range(min(tile.status.shape[1], last - start)):
-        body = start + lane
+    """Turn rows of bodies into lanes; the last body fills the lanes that are left over."""
+    for lane in range(tile.status.shape[1]):
+        body = min(start + lane, last - 1)
         for row in range(tile.pose.shape[0]):
             tile.pose[row, lane] = bodies.pose[body, row]
         for row in range(tile.betas.shape[0]):
