@@ -139,6 +139,29 @@ def test_image_size_stands_in_for_intrinsics(tmp_path, estimates):
     assert output.exists()
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_output_to_a_device_or_pipe_is_refused_and_leaves_it_alone(file, tmp_path, capsys):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    link = tmp_path / "link"
+    link.symlink_to(pipe)
+    for output in (pipe, link):
+        assert "pipe" in fails(capsys, "refine", file, "-o", output, "--force")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_output_through_a_link_replaces_the_file_and_not_the_link(file, tmp_path, capsys):
+    target, link = tmp_path / "target.npz", tmp_path / "link.npz"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    assert "--force" in fails(capsys, "refine", file, "-o", link)
+    assert target.read_bytes() == b"old"
+    assert main(["refine", str(file), "-o", str(link), "--force"]) == 0
+    assert link.is_symlink()
+    with np.load(target) as out:
+        assert "pose" in out
+
+
 def test_output_that_exists_is_kept_without_force(file, tmp_path, capsys):
     output = tmp_path / "out.npz"
     output.write_text("mine")

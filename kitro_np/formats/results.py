@@ -20,11 +20,22 @@ def check_output(path: str | os.PathLike[str], *, force: bool = False) -> Path:
     Raises
     ------
     InputError
-        If the file exists and `force` is not set, or its folder is missing or closed.
+        If the file exists and `force` is not set, is a folder, pipe or device, or its folder is missing
+        or closed.
+
+    Returns
+    -------
+    Path
+        Where the file itself goes: the target of a symbolic link.
     """
     target = Path(path)
+    if target.is_symlink():
+        target = target.resolve()
     if target.is_dir():
         raise InputError(f"{target}: expected a file to write, got a folder.")
+    if target.exists() and not target.is_file():
+        # To rename a file onto it would take its place for everyone.
+        raise InputError(f"{target}: expected a file to write, got a device, a pipe or a socket.")
     if target.exists() and not force:
         raise InputError(f"{target}: expected a new file, it exists; pass --force to write over it.")
     if not target.parent.is_dir():
