@@ -130,13 +130,13 @@ def _real_array(name: str, value: Any) -> Any:
             value = np.asarray(value)
         except ValueError:
             raise InputError(f"{name}: expected an array of numbers, got a ragged sequence.") from None
-    xp = array_namespace(value)
     if is_numpy_array(value):
         value = np.asarray(value)
-        value = value.astype(value.dtype.newbyteorder("="), copy=False)
+        if not value.dtype.isnative:
+            value = value.astype(value.dtype.newbyteorder("="))
         numeric = value.dtype.kind in "fiu" and value.dtype.itemsize <= 8
     else:
-        numeric = xp.isdtype(value.dtype, ("real floating", "integral"))
+        numeric = array_namespace(value).isdtype(value.dtype, ("real floating", "integral"))
     if not numeric:
         raise InputError(f"{name}: expected an array of real numbers, got dtype {value.dtype}.")
     return value
@@ -145,6 +145,8 @@ def _real_array(name: str, value: Any) -> Any:
 def _beside(pose: Any, name: str, value: Any) -> Any:
     """Check that `value` is an array of pose's kind on pose's device."""
     value = _real_array(name, value)
+    if type(value) is type(pose) is np.ndarray:
+        return value
     ours, theirs = array_namespace(pose), array_namespace(value)
     if ours is not theirs:
         raise InputError(

@@ -1,4 +1,4 @@
-"""The whole body of one or two: here lanes are vertices, since so few bodies would not fill them."""
+"""One body or two: here lanes are coordinates or vertices, since so few bodies would not fill them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .forward import (
+    Bones,
     basis_columns,
     joint_transforms,
     place_body,
@@ -14,9 +15,9 @@ from .forward import (
     tile_of,
     write_joints,
 )
-from .geometry import add, store_all
+from .geometry import add, multiply, store_all, transform
 from .jit import entry, kernel
-from .lanes import full, lane_count, load
+from .lanes import full, lane_count, load, store
 from .tile import aligned_rows
 
 
@@ -44,6 +45,66 @@ def make_vertex_lanes(
     rows = aligned_rows(groups * joints, dtype)
     rows[:] = padded_weights.reshape(groups, lanes, joints).transpose(0, 2, 1).reshape(rows.shape)
     return VertexLanes(basis, rows)
+
+
+def make_bone_lanes(bones: Bones, dtype: Any) -> np.ndarray:
+    """Lay out bones at rest, template and directions, for the kernel: (groups (1 + S), lanes).
+
+    A group holds as many coordinates as a register has lanes: the mean shape's, then each beta's.
+    """
+    lanes, count = lane_count(dtype), 3 * len(bones.template)
+    columns = np.concatenate([bones.template[:, None, :], bones.shapedirs], axis=1).transpose(1, 0, 2)
+    groups = -(-count // lanes)
+    padded = np.zeros((len(columns), groups * lanes), dtype)
+    padded[:, :count] = columns.reshape(len(columns), count)
+    rows = aligned_rows(groups * len(columns), dtype)
+    rows[:] = padded.reshape(len(columns), groups, lanes).transpose(1, 0, 2).reshape(rows.shape)
+    return rows
+
+
+@entry
+def pose_few_joints(parents, bone_lanes, rows, pose, betas, transl, joints):
+    """Fused twin of kitro_np.BodyModel.joints for poses of matrices (N, J, 3, 3), one body at a time.
+
+    Rows are working memory: first the bones at rest, then global rotations, number after number.
+    """
+    flat, matrices = rows.reshape(rows.size), pose.reshape(pose.size)
+    columns = 1 + betas.shape[1]
+    groups = bone_lanes.shape[0] // columns
+    start = groups * rows.shape[1]
+    for body in range(len(pose)):
+        for group in range(groups):
+            offsets = load(bone_lanes, columns * group)
+            for s in range(1, columns):
+                offsets = offsets + betas[body, s - 1] * load(bone_lanes, columns * group + s)
+            store(rows, group, offsets)
+        for j in range(parents.size):
+            place = (flat[3 * j], flat[3 * j + 1], flat[3 * j + 2])
+            turned = _nine(matrices, 9 * (body * parents.size + j))
+            if j > 0:
+                p = parents[j]
+                above = _nine(flat, start + 9 * p)
+                place = add(
+                    (joints[body, p, 0], joints[body, p, 1], joints[body, p, 2]), transform(above, place)
+                )
+                turned = multiply(above, turned)
+            for i in range(9):
+                flat[start + 9 * j + i] = turned[i]
+            for i in range(3):
+                joints[body, j, i] = place[i]
+        for j in range(parents.size):
+            for i in range(3):
+                joints[body, j, i] += transl[body, i]
+
+
+@kernel
+def _nine(flat, k):
+    """Nine numbers from `k` on, as a matrix."""
+    return (
+        flat[k], flat[k + 1], flat[k + 2],
+        flat[k + 3], flat[k + 4], flat[k + 5],
+        flat[k + 6], flat[k + 7], flat[k + 8],
+    )  # fmt: skip
 
 
 @entry

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from numba import config, njit
 from numba.core.caching import FunctionCache
 
-# The options below are not in Numba's type stubs.
-_compile: Any = njit
+# The options below are not in Numba's type stubs. Plain numbers may fuse a multiply and an add, as lanes do.
+_compile: Any = partial(njit, _nrt=False, no_cfunc_wrapper=True, fastmath={"contract"})
 
-kernel = _compile(_nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+kernel = _compile(no_cpython_wrapper=True)
 """A function that other kernels call. Nothing here allocates, so reference counting is left out; it is
 never called from Python, so no wrapper is made for that. Both together halve the time to compile."""
 
@@ -24,7 +25,7 @@ def entry(function: Callable[..., Any]) -> Any:
     The code is kept beside this file or, where that cannot be written, in the user's cache folder;
     ``NUMBA_CACHE_DIR`` overrides both.
     """
-    dispatcher = _compile(_nrt=False, no_cfunc_wrapper=True, nogil=True)(function)
+    dispatcher = _compile(nogil=True)(function)
     if not config.DISABLE_JIT:  # type: ignore[attr-defined]
         dispatcher._cache = _KernelCache(function)
     return dispatcher

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from ..threads import each, usable_cores
 from .forward import BATCH_TILES, Bones, Skin, forward_body, make_rows, make_skin, pose_joints
-from .forward_few import VertexLanes, forward_few, make_vertex_lanes
+from .forward_few import VertexLanes, forward_few, make_bone_lanes, make_vertex_lanes, pose_few_joints
 from .lanes import lane_count
 from .tile import aligned_rows, make_tree
+
+_THREE = (3,)
 
 FEW = 2
 """So many bodies are done faster one by one than as a tile."""
@@ -31,23 +34,28 @@ class BodyKernels:
     def __init__(self, model: Any, dtype: np.dtype[Any]) -> None:
         tree = make_tree(model.skeleton, dtype)
         self._bones = Bones(tree.parents, tree.template, tree.shapedirs)
+        self._pose_joints = partial(pose_joints, *self._bones)
+        self._pose_few_joints = partial(pose_few_joints, tree.parents, make_bone_lanes(self._bones, dtype))
         self._model = model
         self._dtype = dtype
-        self._num_joints, self._num_betas = tree.shapedirs.shape[:2]
+        joints, betas = tree.shapedirs.shape[:2]
+        self._pose_tail, self._betas_tail = (joints, 3, 3), (betas,)
         self._idle_rows: deque[np.ndarray] = deque()
         self._idle_batches: deque[tuple[np.ndarray, np.ndarray]] = deque()
 
     def takes(self, pose: np.ndarray, betas: Any, transl: Any) -> bool:
         """Whether a pose (of this dtype) and what belongs to it can go to the kernels as they are."""
-        if type(betas) is not np.ndarray or type(transl) is not np.ndarray or pose.ndim != 4:
-            return False
-        count = pose.shape[0]
+        # A body's joints take about as long as these checks.
+        shape, kind = pose.shape, pose.dtype
+        count = shape[:1]
         return (
-            pose.shape == (count, self._num_joints, 3, 3)
-            and betas.shape == (count, self._num_betas)
-            and transl.shape == (count, 3)
-            and betas.dtype is pose.dtype
-            and transl.dtype is pose.dtype
+            type(betas) is ndarray
+            and type(transl) is ndarray
+            and betas.dtype is kind
+            and transl.dtype is kind
+            and shape == count + self._pose_tail
+            and betas.shape == count + self._betas_tail
+            and transl.shape == count + _THREE
             and pose.flags.carray
             and betas.flags.carray
             and transl.flags.carray
@@ -55,10 +63,12 @@ class BodyKernels:
 
     def joints(self, pose: np.ndarray, betas: np.ndarray, transl: np.ndarray) -> np.ndarray:
         """Posed joints (N, J, 3) of pose (N, J, 3, 3), or (N, J, 3, 1) of axis-angle vectors."""
-        bones = self._bones
         joints = np.empty(pose.shape[:3], self._dtype)
         rows = self._rows()
-        pose_joints(bones.parents, bones.template, bones.shapedirs, rows, pose, betas, transl, joints)
+        if len(pose) <= FEW and pose.shape[3] == 3:
+            self._pose_few_joints(rows, pose, betas, transl, joints)
+        else:
+            self._pose_joints(rows, pose, betas, transl, joints)
         self._idle_rows.append(rows)
         return joints
 
