@@ -81,15 +81,12 @@ def solve_translation(joints: Any, keypoints_2d: Any, intrinsics: Any) -> Any:
     focal, centre = _focal_and_centre(intrinsics)
     pixel = keypoints_2d - centre
     right = pixel * joints[..., 2:] - focal * joints[..., :2]
-    count = joints.shape[1]
-    focal = focal[:, 0, :]
-    pixel_sum = xp.sum(pixel, axis=1)
-    right_sum = xp.sum(right, axis=1)
-    # Schur complement of the diagonal block.
-    spread = xp.sum(xp.sum(pixel * pixel, axis=1) - pixel_sum * pixel_sum / count, axis=-1)
-    moment = xp.sum(pixel_sum * right_sum / count - xp.sum(pixel * right, axis=1), axis=-1)
-    depth = (moment / spread)[:, None]
-    return xp.concat([(right_sum + pixel_sum * depth) / (count * focal), depth], axis=-1)
+    mean_pixel = xp.mean(pixel, axis=1)
+    # Schur complement of the diagonal block. From the mean keypoint, or a small person far from the centre
+    # would be the difference of two large sums.
+    spread = pixel - mean_pixel[:, None, :]
+    depth = -(xp.sum(spread * right, axis=(1, 2)) / xp.sum(spread * spread, axis=(1, 2)))[:, None]
+    return xp.concat([(xp.mean(right, axis=1) + mean_pixel * depth) / focal[:, 0, :], depth], axis=-1)
 
 
 def update_translation(transl: Any, best_translation: Any) -> Any:

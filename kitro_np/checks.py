@@ -14,6 +14,9 @@ from .body.skeleton import Skeleton
 ROTATION_TOLERANCE = 1e-2
 """Largest entry of R^T R - I that still counts as a rotation: room for half precision."""
 
+SMALLEST_SIGHT = 1e-6
+"""Least distance of a keypoint from the first, per focal length: a person seen from 1,000 km away."""
+
 
 class Status(IntEnum):
     """What became of a body; every body but a refined one comes back as its estimate."""
@@ -63,7 +66,7 @@ def estimate_status(
         (Status.BAD_INTRINSICS, ~usable_intrinsics(intrinsics)),
         (Status.NOT_A_ROTATION, ~_rotations(pose)),
         (Status.BEHIND_CAMERA, ~in_front(forward_kinematics(skeleton, pose, betas).joints, transl)),
-        (Status.KEYPOINTS_IN_ONE_POINT, _in_one_point(keypoints_2d)),
+        (Status.KEYPOINTS_IN_ONE_POINT, _in_one_point(keypoints_2d, intrinsics)),
     )
     status = xp.zeros_like(transl[:, 0])
     for reason, applies in reversed(pairs):
@@ -109,6 +112,7 @@ def _rotations(pose: Any) -> Any:
     return square & xp.all(xp.linalg.det(pose) > 0, axis=1)
 
 
-def _in_one_point(keypoints_2d: Any) -> Any:
+def _in_one_point(keypoints_2d: Any, intrinsics: Any) -> Any:
     xp = array_namespace(keypoints_2d)
-    return xp.all(keypoints_2d == keypoints_2d[:, :1, :], axis=(1, 2))
+    reach = xp.max(xp.abs(keypoints_2d - keypoints_2d[:, :1, :]), axis=(1, 2))
+    return ~(reach > SMALLEST_SIGHT * intrinsics[:, 0, 0])

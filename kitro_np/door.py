@@ -84,8 +84,9 @@ def read_request(
         _wrong_shape("keypoints_2d", (*lead, joints, 2), keypoints_2d)
     dtype = _compute_dtype(pose, betas, transl, keypoints_2d, intrinsics)
     xp = array_namespace(pose)
-    floating = xp.isdtype(pose.dtype, "real floating")
-    matrices, _ = as_matrices(pose if floating else xp.astype(pose, dtype), joints)
+    # Matrices are cast chunk by chunk, later; vectors are turned into matrices in the dtype that counts.
+    exact = pose.ndim == len(lead) + 3 and xp.isdtype(pose.dtype, "real floating")
+    matrices, _ = as_matrices(pose if exact else xp.astype(pose, dtype, copy=False), joints)
     count = matrices.shape[0]
     return Request(
         with_betas(skeleton, int(betas.shape[-1])),
@@ -168,13 +169,11 @@ def _intrinsics(pose: Any, intrinsics: Any, image_size: Any, lead: tuple[int, ..
         raise InputError("image_size: expected None where intrinsics are given, got both.")
     intrinsics = _beside(pose, "intrinsics", intrinsics)
     if tuple(intrinsics.shape) not in ((3, 3), (*lead, 3, 3)):
-        raise InputError(
-            f"intrinsics: expected shape (3, 3) or {(*lead, 3, 3)}, got {tuple(intrinsics.shape)}."
-        )
-    xp = array_namespace(intrinsics)
-    each = xp.reshape(intrinsics, (math.prod(intrinsics.shape[:-2]), 3, 3))
-    if each.shape[0] and not bool(xp.any(usable_intrinsics(each))):
-        first = [[float(each[0, i, j]) for j in range(3)] for i in range(3)]
+        wanted = f"(3, 3) or {(*lead, 3, 3)}" if lead else "(3, 3)"
+        raise InputError(f"intrinsics: expected shape {wanted}, got {tuple(intrinsics.shape)}.")
+    # A camera of its own that is wrong is a matter of that body alone.
+    if intrinsics.ndim == 2 and not bool(usable_intrinsics(intrinsics[None, :, :])[0]):
+        first = [[float(intrinsics[i, j]) for j in range(3)] for i in range(3)]
         raise InputError(
             "intrinsics: expected [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] with positive focal lengths, "
             f"got {first}."

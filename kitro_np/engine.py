@@ -1,4 +1,4 @@
-"""Engine: the only place that decides what runs a refinement."""
+"""Engine: where the choice between kernels and array stages is made."""
 
 from __future__ import annotations
 

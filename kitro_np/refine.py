@@ -58,12 +58,14 @@ def refine(
     pose : (..., J, 3, 3) array
         Local rotation matrices of the estimate; axis-angle vectors (..., J, 3) or (..., 3 J) in
         radians work too, and come back as such. SMPL has J = 24. No leading axis is one body.
+        Matrices off a rotation by up to 1e-2 are taken as they are.
     betas : (..., S) array
         Shape coefficients, at most as many as the body has.
     transl : (..., 3) array
         Camera translation in metres; the camera looks along +z, image y points down.
     keypoints_2d : (..., J, 2) array
-        Keypoints of the body's joints, in its joint order, in pixels.
+        Keypoints of the body's joints, in its joint order, in pixels. All count alike: KITRO has no
+        weights, so a missing one written as (0, 0) spoils its limb.
     intrinsics : (3, 3) or (..., 3, 3) array, optional
         Camera matrix [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels.
     body : BodyModel or Skeleton, optional

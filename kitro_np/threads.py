@@ -7,7 +7,7 @@ is not.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 
@@ -18,12 +18,25 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def each(work: Callable[[int], int], starts: Sequence[int], threads: int | None) -> Iterator[int]:
-    """Do `work` for every start on up to `threads` threads (None: all cores); yield results as they come."""
+def each(
+    work: Callable[[int], int],
+    starts: Sequence[int],
+    threads: int | None,
+    report: Callable[[int], None] | None = None,
+) -> None:
+    """Do `work` for every start on up to `threads` threads (None: all cores); report results as they come.
+
+    Where work or report raises, Ctrl-C included, what has not begun is dropped.
+    """
+    report = report or (lambda done: None)
     workers = min(threads or usable_cores(), len(starts))
     if workers <= 1:
-        yield from map(work, starts)
+        for start in starts:
+            report(work(start))
         return
-    with ThreadPoolExecutor(workers) as pool:
+    pool = ThreadPoolExecutor(workers)
+    try:
         for done in as_completed([pool.submit(work, start) for start in starts]):
-            yield done.result()
+            report(done.result())
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -66,7 +66,7 @@ class KernelSteps:
         self.skeleton, self.batch = skeleton, batch
         v = variant
         self._tree_switches = v.softmax_scores, v.trunk_in_every_limb, v.shift_keypoints
-        self._rotate_switches = v.rewind, v.tree_targets, v.softmax_scores, v.shift_keypoints
+        self._rotate_switches = v.rewind, v.tree_targets, v.softmax_scores
 
     def translation(self, pose: Any, betas: Any, transl: Any) -> Any:
         return self.run(pose, betas, transl, [run_camera], "transl")[0]
@@ -128,8 +128,8 @@ def run_tree(tree, tile, softmax_scores, trunk_in_every_limb, shift):
 
 
 @entry
-def run_rotate(tree, tile, rewind, tree_targets, softmax_scores, shift):
-    rotate.rotate_joints(tree, tile, rewind, tree_targets, softmax_scores, shift)
+def run_rotate(tree, tile, rewind, tree_targets, softmax_scores):
+    rotate.rotate_joints(tree, tile, rewind, tree_targets, softmax_scores)
 
 
 @entry

@@ -52,7 +52,6 @@ WRONG = [
     ("intrinsics", np.diag([1000.0, -1000, 1])),
     ("intrinsics", np.array([[1000.0, 5, 500], [0, 1000, 500], [0, 0, 1]])),
     ("intrinsics", np.full((3, 3), np.nan)),
-    ("intrinsics", np.zeros((4, 3, 3))),
     ("image_size", (1920, 1080)),
     # Kinds of arrays
     ("betas", array_api_strict.asarray(GOOD["betas"])),

@@ -6,6 +6,8 @@ from bodies import Batch
 from same import assert_identical, pick
 
 from kitro_np import InputError, Status, refine
+from kitro_np.body.load import default_body
+from kitro_np.metrics import reprojection_error
 
 BAD = 5
 COUNT = 17
@@ -34,6 +36,11 @@ def turn_keypoints(body):
     body.keypoints_2d[:] = centre - 0.01 * (body.keypoints_2d - centre)
 
 
+def shrink_keypoints(body):
+    """A person whom no camera sees."""
+    body.keypoints_2d[:] = 1e-6 * body.keypoints_2d
+
+
 SPOILED = {
     **{
         f"{value} in {name}": (put(name, place, value), Status.NOT_FINITE)
@@ -56,6 +63,7 @@ SPOILED = {
     "behind the camera": (put("transl", 2, -4.0), Status.BEHIND_CAMERA),
     "around the camera": (put("transl", 2, 0.0), Status.BEHIND_CAMERA),
     "keypoints in one point": (put("keypoints_2d", slice(None), 300.0), Status.KEYPOINTS_IN_ONE_POINT),
+    "almost in one point": (shrink_keypoints, Status.KEYPOINTS_IN_ONE_POINT),
     "no focal length": (put("intrinsics", (0, 0), 0.0), Status.BAD_INTRINSICS),
     "negative focal length": (put("intrinsics", (1, 1), -900.0), Status.BAD_INTRINSICS),
     "skew": (put("intrinsics", (0, 1), 1e-9), Status.BAD_INTRINSICS),
@@ -93,6 +101,10 @@ def test_comes_back_as_it_was(batch, clean, engine, spoil, status):
         np.testing.assert_array_equal(getattr(found, name)[BAD], getattr(bad, name)[BAD])
     assert np.all(found.selection[BAD] == -1)
     assert np.isnan(found.path_score[BAD])
+    with np.errstate(all="ignore"):
+        joints = default_body().joints(bad.pose, bad.betas, bad.transl, engine="array")
+        error = reprojection_error(joints, bad.keypoints_2d, bad.intrinsics)
+    np.testing.assert_allclose(found.reprojection_error[BAD], error[BAD], rtol=1e-9)
     assert_identical(pick(found, OTHERS), clean[engine], OTHERS)
     assert Status(status).reason in found.summary()
 
@@ -100,10 +112,11 @@ def test_comes_back_as_it_was(batch, clean, engine, spoil, status):
 @pytest.mark.parametrize(("spoil", "status"), SPOILED.values(), ids=SPOILED)
 def test_alone_and_strict(batch, engine, spoil, status):
     bad = spoiled(batch, spoil)
-    if np.array_equal(bad.intrinsics, batch.intrinsics):
+    assert refine(*bad.some([BAD]), engine=engine, iterations=2).status == [status]
+    if np.array_equal(bad.intrinsics, batch.intrinsics, equal_nan=True):
         assert refine(*bad.some(BAD), engine=engine, iterations=2).status == status
     else:
-        # One camera, and a wrong one, is an argument as a whole.
+        # One camera for all, and a wrong one, is an argument as a whole.
         with pytest.raises(InputError, match=r"^intrinsics: expected"):
             refine(*bad.some(BAD), engine=engine)
     with pytest.raises(InputError, match=f"^body {BAD}: .*{Status(status).reason[:10]}"):

@@ -58,6 +58,16 @@ def test_translation_of_exact_keypoints(posed):
     )
 
 
+def test_translation_of_a_small_person_far_from_the_centre_in_float32(posed):
+    """Single precision is lost to the keypoints' own rounding, not to differences of large sums."""
+    batch, joints = posed
+    there = joints + np.array([20.0, 10.0, 40.0])
+    keypoints = project(there, batch.intrinsics).astype(np.float32)
+    exact = solve_translation(joints, keypoints.astype(np.float64), batch.intrinsics)
+    single = (joints.astype(np.float32), keypoints, batch.intrinsics.astype(np.float32))
+    np.testing.assert_allclose(solve_translation(*single), exact, rtol=2e-5)
+
+
 def test_translation_moves_half_way():
     np.testing.assert_array_equal(update_translation(np.array([1.0, 2, 3]), np.array([3.0, 2, 9])), [2, 2, 6])
 

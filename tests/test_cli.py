@@ -224,7 +224,7 @@ def test_wrong_arguments_give_one_sentence(file, tmp_path, capsys, estimates):
     assert "body" in fails(capsys, "refine", file, "-o", output, "--body", "cat")
     assert "iterations" in fails(capsys, "refine", file, "-o", output, "--iterations", "-1")
     assert "threads" in fails(capsys, "refine", file, "-o", output, "--threads", "0")
-    np.savez(tmp_path / "k.npz", **{**estimates, "intrinsics": np.zeros((12, 3, 3))})
+    np.savez(tmp_path / "k.npz", **{**estimates, "intrinsics": np.zeros((3, 3))})
     assert "intrinsics" in fails(capsys, "refine", tmp_path / "k.npz", "-o", output)
     np.savez(tmp_path / "s.npz", **{**estimates, "pred_beta": np.zeros((11, 10))})
     assert "betas" in fails(capsys, "refine", tmp_path / "s.npz", "-o", output)

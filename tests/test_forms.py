@@ -109,6 +109,14 @@ def test_each_array_keeps_its_own_dtype(batch, plain, engine):
     np.testing.assert_array_equal(found.betas, plain.betas.astype(np.float32))
 
 
+def test_vectors_are_turned_into_matrices_in_the_dtype_that_counts(batch, engine):
+    vectors = vectors_of(batch.pose).astype(np.float16)
+    found = refine(vectors, *batch[1:], engine=engine, iterations=1)
+    exact = refine(vectors.astype(np.float64), *batch[1:], engine=engine, iterations=1)
+    np.testing.assert_array_equal(found.betas, exact.betas)
+    np.testing.assert_array_equal(found.transl, exact.transl)
+
+
 def test_half_precision_is_computed_in_single(batch, engine):
     half = batch.astype(np.float16)
     wanted = refine(*half.astype(np.float32), engine=engine, **FEW)

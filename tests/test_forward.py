@@ -37,7 +37,7 @@ def make_body(vertices, dtype, posedirs=True, parents=(-1, 0, 1, 1, 0, 4)):
 def make_input(body, count, dtype):
     random = np.random.default_rng(count)
     axis_angle = random.normal(0, 0.8, (count, body.num_joints, 3))
-    axis_angle[::3, 1] = 1e-6 * axis_angle[::3, 1]
+    axis_angle[::3, 1] *= np.geomspace(1e-7, 0.1, len(axis_angle[::3]))[:, None]
     axis_angle[::4, 2] = 0
     pose = Rotation.from_rotvec(axis_angle.reshape(-1, 3)).as_matrix().reshape(count, body.num_joints, 3, 3)
     betas, transl = random.normal(0, 1, (count, body.num_betas)), random.normal(0, 1, (count, 3))

@@ -55,7 +55,9 @@ def both(skeleton, variant, dtype):
     """The same steps by the stages and by the kernels, and a body to take them from: another pose than
     the estimate, as after a loop."""
     batch = make_batch(skeleton, COUNT, seed=1).astype(dtype)
-    pose = make_batch(skeleton, COUNT, seed=2).pose.astype(dtype)
+    # Estimates come in float32: as float64 they are rotations to seven digits only.
+    batch = batch._replace(pose=batch.pose.astype(np.float32).astype(dtype))
+    pose = make_batch(skeleton, COUNT, seed=2).pose.astype(np.float32).astype(dtype)
     steps = ArraySteps(skeleton, batch, variant), KernelSteps(skeleton, batch, variant)
     return *steps, (pose, batch.betas, batch.transl)
 
@@ -192,6 +194,28 @@ def formulas(tree_, tile):
     geometry.store_all(tile.turned, 49, solution)
     store(tile.turned, 52, weight)
     store(tile.turned, 53, rotate.aligned_error(tile, place, end, 0, 1))
+
+
+@njit
+def align_only(tree_, tile):
+    """Align by the covariance in the first rows of tile.pose."""
+    geometry.store_all(tile.turned, 0, geometry.matrix(geometry.align(geometry.load9(tile.pose, 0))))
+
+
+@pytest.mark.parametrize("gap", [1e-1, 1e-2, 1e-3, 1e-4, 1e-5])
+def test_alignment_near_two_equal_singular_values(gap):
+    """With a reflection the rotation hangs on the gap between the two smallest, and is sharp."""
+    random = np.random.default_rng(7)
+    left, right = (np.linalg.qr(random.normal(0, 1, (16, 3, 3)))[0] for _ in range(2))
+    left[np.linalg.det(left) < 0, :, 2] *= -1
+    right[np.linalg.det(right) < 0, :, 2] *= -1
+    sizes = np.array([1.0, 0.6 * (1 + gap), -0.6])
+    covariance = left * sizes @ right.transpose(0, 2, 1)
+    pose = np.repeat(covariance[:, None], 24, axis=1)
+    found = run_in_tiles(make_skeleton("smpl"), align_only, {"pose": pose}, ["turned"])["turned"][:, :9]
+    np.testing.assert_allclose(
+        found.reshape(-1, 3, 3), left @ right.transpose(0, 2, 1), rtol=0, atol=1e-13 / gap
+    )
 
 
 @pytest.fixture(scope="module")

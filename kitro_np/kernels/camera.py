@@ -36,21 +36,24 @@ def solve_translation(tree, tile):
     count = tree.parents.size
     fx, fy = load(tile.camera, 0), load(tile.camera, 1)
     zero = full(tile.camera, 0.0)
-    u_sum, v_sum, right_u_sum, right_v_sum, square_sum, mixed_sum = zero, zero, zero, zero, zero, zero
+    u_mean, v_mean = zero, zero
+    for j in range(count):
+        u, v = load2(tile.keypoints, j)
+        u_mean, v_mean = u_mean + u, v_mean + v
+    share = 1.0 / count
+    u_mean, v_mean = share * u_mean - load(tile.camera, 2), share * v_mean - load(tile.camera, 3)
+    right_u_mean, right_v_mean, square_sum, mixed_sum = zero, zero, zero, zero
     for j in range(count):
         u, v = load2(tile.keypoints, j)
         u, v = u - load(tile.camera, 2), v - load(tile.camera, 3)
         joint = load3(tile.joints, j)
         right_u, right_v = u * joint[2] - fx * joint[0], v * joint[2] - fy * joint[1]
-        u_sum, v_sum = u_sum + u, v_sum + v
-        right_u_sum, right_v_sum = right_u_sum + right_u, right_v_sum + right_v
-        square_sum = square_sum + u * u + v * v
-        mixed_sum = mixed_sum + u * right_u + v * right_v
-    share = 1.0 / count
-    spread = square_sum - share * (u_sum * u_sum + v_sum * v_sum)
-    moment = share * (u_sum * right_u_sum + v_sum * right_v_sum) - mixed_sum
-    depth = moment / spread
-    return share * (right_u_sum + u_sum * depth) / fx, share * (right_v_sum + v_sum * depth) / fy, depth
+        right_u_mean, right_v_mean = right_u_mean + share * right_u, right_v_mean + share * right_v
+        u, v = u - u_mean, v - v_mean
+        square_sum = square_sum + (u * u + v * v)
+        mixed_sum = mixed_sum + (u * right_u + v * right_v)
+    depth = -mixed_sum / square_sum
+    return (right_u_mean + u_mean * depth) / fx, (right_v_mean + v_mean * depth) / fy, depth
 
 
 @kernel

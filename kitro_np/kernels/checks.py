@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..checks import ROTATION_TOLERANCE, Status
+from ..checks import ROTATION_TOLERANCE, SMALLEST_SIGHT, Status
 from .camera import in_camera
 from .geometry import dot, load9
 from .jit import kernel
@@ -24,7 +24,9 @@ def estimate_status(tree, tile):
     Whether the intrinsics have the right zeros is seen when they are read; see tiles of refine.py.
     """
     one = full(tile.status, 1.0)
-    status = where(_spread(tree, tile) > 0.0, 0.0 * one, KEYPOINTS_IN_ONE_POINT)
+    status = where(
+        _spread(tree, tile) > SMALLEST_SIGHT * load(tile.camera, 0), 0.0 * one, KEYPOINTS_IN_ONE_POINT
+    )
     status = where(_nearest_depth(tree, tile) > 0.0, status, BEHIND_CAMERA)
     status = where(_rotation_error(tree, tile) > ROTATION_TOLERANCE, NOT_A_ROTATION, status)
     usable = where(load(tile.camera, 0) > 0.0, load(tile.camera, 1), 0.0 * one)
@@ -84,7 +86,7 @@ def _nearest_depth(tree, tile):
 def _spread(tree, tile):
     spread = full(tile.status, 0.0)
     for row in range(2, 2 * tree.parents.size):
-        spread = spread + absolute(load(tile.keypoints, row) - load(tile.keypoints, row % 2))
+        spread = _larger(spread, absolute(load(tile.keypoints, row) - load(tile.keypoints, row % 2)))
     return spread
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,19 @@ def entry(function: Callable[..., Any]) -> Any:
     """Compile a kernel that Python calls: it lets go of the GIL, and its machine code is kept on disk.
 
     The code is kept beside this file or, where that cannot be written, in the user's cache folder;
-    ``NUMBA_CACHE_DIR`` overrides both.
+    ``NUMBA_CACHE_DIR`` overrides both. Where no folder can be written at all, every process compiles anew.
     """
     dispatcher = _compile(nogil=True)(function)
     if not config.DISABLE_JIT:  # type: ignore[attr-defined]
-        dispatcher._cache = _KernelCache(function)
+        try:
+            dispatcher._cache = _KernelCache(function)
+        except RuntimeError:
+            warnings.warn(
+                "kitro_np compiles its kernels anew in every process: it found no folder to keep them in. "
+                "Set NUMBA_CACHE_DIR to a folder that can be written.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
     return dispatcher
 
 
@@ -43,8 +52,14 @@ class _KernelCache(FunctionCache):
         self._cache_file._source_stamp = _all_sources()
 
 
+CONSTANTS_FROM = ("checks.py", "shape.py")
+"""Modules of the package whose constants are compiled into kernels."""
+
+
+@cache
 def _all_sources() -> str:
+    folder = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in (*sorted(Path(__file__).parent.glob("*.py")), Path(__file__).parents[1] / "shape.py"):
+    for path in (*sorted(folder.glob("*.py")), *(folder.parent / name for name in CONSTANTS_FROM)):
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -70,14 +70,7 @@ def _refine_tile(tree, tile, settings):
         select_branches(
             tree, tile, settings.softmax_scores, settings.trunk_in_every_limb, settings.shift_keypoints
         )
-        rotate_joints(
-            tree,
-            tile,
-            settings.rewind,
-            settings.tree_targets,
-            settings.softmax_scores,
-            settings.shift_keypoints,
-        )
+        rotate_joints(tree, tile, settings.rewind, settings.tree_targets, settings.softmax_scores)
 
 
 @kernel

@@ -46,17 +46,16 @@ def solve_again(tile, place, bone, reference, i, c):
 
 
 @kernel
-def solution_of_path(tree, tile, bone, i, c, softmax_scores, shift):
-    """Return the tree's own solution and softmax weight of the chosen branch."""
-    a, b, cosine, sine = bone_rays(tile, in_camera(tile, i), i, c, shift)
+def solution_of_path(tile, c, softmax_scores):
+    """Return the tree's own solution and softmax weight of the chosen branch of joint c."""
     distance = load(tile.taken_distance, c)
-    chord, _ = half_chord(distance, sine, dot(bone, bone))
-    second = load(tile.selection, c) > 0.5
-    foot = scale(distance, foot_direction(a, b, cosine))
+    chord, _ = half_chord(distance, load(tile.sine, c), load(tile.bone_squared, c))
+    chord = where(load(tile.selection, c) > 0.5, -chord, chord)
+    solution = add(scale(distance, load3(tile.foot, c)), scale(chord, load3(tile.ray, c)))
     weight = load(tile.taken_score, c)
     if not softmax_scores:
         weight = edge_weight(2.0 * weight - 1.0, 2.0 * load(tile.left_score, c) - 1.0)
-    return add(foot, scale(where(second, -chord, chord), b)), weight
+    return solution, weight
 
 
 @kernel
@@ -71,7 +70,7 @@ def aligned_error(tile, place, bone, i, c):
 
 
 @kernel
-def rotate_joints(tree, tile, rewind, tree_targets, softmax_scores, shift):
+def rotate_joints(tree, tile, rewind, tree_targets, softmax_scores):
     """Fused twin of kitro_np.rotate.rotate_joints; leaves turned and joints as the new pose has them."""
     one, zero = full(tile.joints, 1.0), full(tile.joints, 0.0)
     identity = (one, zero, zero, zero, one, zero, zero, zero, one)
@@ -81,9 +80,7 @@ def rotate_joints(tree, tile, rewind, tree_targets, softmax_scores, shift):
             above = load9(tile.turned, tree.parents[i])
         rotation = load9(tile.pose, i)
         if tree.first_child[i + 1] > tree.first_child[i]:
-            rotation = _turn_joint(
-                tree, tile, i, above, rotation, rewind, tree_targets, softmax_scores, shift
-            )
+            rotation = _turn_joint(tree, tile, i, above, rotation, rewind, tree_targets, softmax_scores)
             store_all(tile.pose, 9 * i, rotation)
         turned = multiply(above, rotation)
         store_all(tile.turned, 9 * i, turned)
@@ -94,7 +91,7 @@ def rotate_joints(tree, tile, rewind, tree_targets, softmax_scores, shift):
 
 
 @kernel
-def _turn_joint(tree, tile, i, above, rotation, rewind, tree_targets, softmax_scores, shift):
+def _turn_joint(tree, tile, i, above, rotation, rewind, tree_targets, softmax_scores):
     """Return the new local rotation of joint i."""
     first, last = tree.first_child[i], tree.first_child[i + 1]
     place = in_camera(tile, i)
@@ -108,7 +105,7 @@ def _turn_joint(tree, tile, i, above, rotation, rewind, tree_targets, softmax_sc
         offset = load3(tile.offsets, c)
         bone = transform(old, offset)
         if tree_targets:
-            solution, weight = solution_of_path(tree, tile, bone, i, c, softmax_scores, shift)
+            solution, weight = solution_of_path(tile, c, softmax_scores)
         else:
             solution, weight = solve_again(tile, place, offset, transform(estimate, offset), i, c)
         target = add(scale(weight, solution), scale(1.0 - weight, bone))

@@ -47,9 +47,7 @@ def run_kernels(
             )
         return stop - start
 
-    for done in each(work, starts, threads):
-        if progress is not None:
-            progress(done)
+    each(work, starts, threads, progress)
     return refined._replace(pose=refined.pose.reshape(request.pose.shape))
 
 
@@ -94,8 +92,10 @@ def _bodies(request: Request, start: int, stop: int, dtype: np.dtype[Any]) -> Bo
     """Rows `start` to `stop` as the kernel reads them: views where that is possible."""
 
     def rows(array: Any, own: slice) -> np.ndarray:
-        # Numba would compile once more for arrays that are read-only or not aligned.
-        part = np.require(array[own], dtype, ["C", "A", "W"])
+        part = array[own]
+        if part.dtype != dtype or not part.flags.carray:
+            # Numba would compile once more for arrays that are read-only or not aligned.
+            part = np.require(part, dtype, ["C", "A", "W"])
         return part.reshape(len(part), math.prod(array.shape[1:]))
 
     own = slice(start, stop)

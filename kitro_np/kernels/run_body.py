@@ -94,8 +94,7 @@ class BodyKernels:
             self._idle_batches.append(batch)
             return 0
 
-        for _ in each(work, range(0, count, chunk), threads):
-            pass
+        each(work, range(0, count, chunk), threads)
         return joints, vertices
 
     @cached_property

@@ -55,6 +55,10 @@ class Tile(NamedTuple):
     mean: np.ndarray  # S Adam's first moment
     square: np.ndarray  # S Adam's second moment
     # Tree
+    foot: np.ndarray  # 3 J towards the nearest point of the child's ray, per unit of distance
+    ray: np.ndarray  # 3 J direction of the child's ray
+    sine: np.ndarray  # J of the angle between the rays of parent and child
+    bone_squared: np.ndarray  # J
     path_swing: np.ndarray  # 4 a node
     path_distance: np.ndarray  # 1 a node
     edge_score: np.ndarray  # 1 a node
@@ -103,6 +107,7 @@ def make_tile(tree: Tree, dtype: Any) -> Tile:
         "turned": 9 * joints, "initial_turned": 9 * joints, "offsets": 3 * joints, "joints": 3 * joints,
         "wanted_length": joints, "drawn": 2 * joints, "pull": 2 * joints, "force": 3 * joints,
         "gradient": betas, "mean": betas, "square": betas,
+        "foot": 3 * joints, "ray": 3 * joints, "sine": joints, "bone_squared": joints,
         "path_swing": 8 * pairs, "path_distance": 2 * pairs, "edge_score": 2 * pairs, "below": 2 * pairs,
         "takes_second": pairs, "path_score": 1,
         "hypothesis": joints, "selection": joints, "taken_distance": joints, "taken_score": joints,

@@ -32,7 +32,10 @@ def edge_weight(cosine, other):
 
 @kernel
 def grow_tree(tree, tile, softmax_scores, shift):
-    """Fused twin of kitro_np.tree.grow_tree: fills edge_score, and the paths of joints that go on."""
+    """Fused twin of kitro_np.tree.grow_tree: fills edge_score, and the paths of joints that go on.
+
+    The two solutions of a bone are kept as foot, ray, sine and bone_squared.
+    """
     root = in_camera(tile, 0)
     store(tile.path_distance, 0, signed_distance(root))
     store_all(tile.path_swing, 0, (full(tile.joints, 1.0), *_zeros(tile)))
@@ -44,6 +47,10 @@ def grow_tree(tree, tile, softmax_scores, shift):
         bone_squared = dot(bone, bone)
         a, b, cosine, sine = bone_rays(tile, parent_joint, p, c, shift)
         foot = foot_direction(a, b, cosine)
+        store_all(tile.foot, 3 * c, foot)
+        store_all(tile.ray, 3 * c, b)
+        store(tile.sine, c, sine)
+        store(tile.bone_squared, c, bone_squared)
         estimate = unit(transform(load9(tile.initial_turned, p), load3(tile.offsets, c)))
         goes_on = tree.first_child[c + 1] > tree.first_child[c]
         for h in range(1 << tree.depths[p]):

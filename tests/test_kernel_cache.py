@@ -1,0 +1,63 @@
+"""Machine code of the kernels on disk: where it is kept, and when it is out of date."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import kitro_np
+from kitro_np.kernels import jit
+
+PACKAGE = Path(kitro_np.__file__).parent
+BRIDGES = ("run.py", "run_body.py", "tile.py")
+"""Plain Python, of which nothing is compiled."""
+
+NOWHERE = """
+import warnings
+from numba.core.caching import FunctionCache
+def init(self, function):
+    raise RuntimeError("cannot cache function: no locator available")
+FunctionCache.__init__ = init
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("default")
+    import numpy as np, kitro_np
+    pose = np.broadcast_to(np.eye(3), (1, 24, 3, 3))
+    assert kitro_np.load_body().joints(pose).shape == (1, 24, 3)
+assert any("NUMBA_CACHE_DIR" in str(warning.message) for warning in caught)
+"""
+
+
+def test_every_module_whose_constants_are_compiled_counts():
+    imported = set()
+    for path in (PACKAGE / "kernels").glob("*.py"):
+        if path.name not in BRIDGES:
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom) and node.level == 2:
+                    imported.add(f"{node.module}.py")
+    assert imported == set(jit.CONSTANTS_FROM)
+
+
+@pytest.mark.parametrize("name", ["kernels/rays.py", "checks.py"])
+def test_code_is_out_of_date_when_a_source_changes(tmp_path, name):
+    shutil.copytree(PACKAGE, tmp_path / "kitro_np", ignore=shutil.ignore_patterns("__pycache__", "*.npz"))
+    code = "from kitro_np.kernels.forward import pose_joints as f; print(f._cache._cache_file._source_stamp)"
+    own = {**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+
+    def stamp() -> str:
+        run = [sys.executable, "-c", code]
+        return subprocess.run(run, env=own, check=True, capture_output=True, text=True, cwd=tmp_path).stdout
+
+    before = stamp()
+    assert stamp() == before
+    with (tmp_path / "kitro_np" / name).open("a", encoding="utf-8") as file:
+        file.write("# changed\n")
+    assert stamp() != before
+
+
+@pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="nothing is compiled")
+def test_without_a_folder_to_write_kernels_run_and_a_warning_says_what_to_do():
+    subprocess.run([sys.executable, "-c", NOWHERE], check=True)
