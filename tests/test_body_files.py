@@ -33,7 +33,8 @@ def assert_same(read: ModelArrays, members: dict, betas: int = 10) -> None:
     for key in ("v_template", "posedirs", "J_regressor", "weights"):
         np.testing.assert_array_equal(getattr(read, key), members[key], err_msg=key)
         assert getattr(read, key).dtype == members["v_template"].dtype
-        assert getattr(read, key).flags.c_contiguous and getattr(read, key).flags.owndata
+        flags = getattr(read, key).flags
+        assert flags.c_contiguous and flags.owndata and not flags.writeable
     np.testing.assert_array_equal(read.shapedirs, members["shapedirs"][:, :, :betas])
     np.testing.assert_array_equal(read.faces, members["f"])
     np.testing.assert_array_equal(read.parents[1:], members["kintree_table"][0, 1:])

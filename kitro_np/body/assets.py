@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +26,8 @@ _WEIGHT_TOLERANCE = 1e-3  # releases are good to 1e-6; a wrong array misses by f
 class ModelArrays:
     """The arrays of a body model; V vertices, J joints, S shape and P pose coefficients, F faces.
 
-    Floats are all float32 when the file has nothing else, otherwise all float64. Every array is C-contiguous
-    and owns its memory.
+    Floats are all float32 when the file has nothing else, otherwise all float64. Every array is C-contiguous,
+    owns its memory, and is read-only.
 
     Attributes
     ----------
@@ -111,13 +110,16 @@ def read_model_file(path: str | os.PathLike[str], num_betas: int | None = 10) ->
         J_regressor=_owned(J_regressor, dtype),
         weights=_owned(weights, dtype),
         faces=file.faces(count),
-        parents=parents,
+        parents=_owned(parents, np.int64),
         joint_names=file.joint_names(joints),
     )
 
 
-def _owned(array: Array, dtype: np.dtype[Any]) -> Array:
-    return np.array(array, dtype, order="C")
+def _owned(array: Array, dtype: npt.DTypeLike) -> Array:
+    """Return a read-only copy, which a body takes over without another copy."""
+    array = np.array(array, dtype, order="C")
+    array.setflags(write=False)
+    return array
 
 
 class _ModelFile:
@@ -205,7 +207,7 @@ class _ModelFile:
         lowest, highest = int(faces.min()), int(faces.max())
         wanted = f"vertices 0 to {count - 1} were expected, and {lowest} to {highest} came"
         self.expect(lowest >= 0 and highest < count, "f", wanted)
-        return np.ascontiguousarray(faces, np.int32)
+        return _owned(faces, np.int32)
 
     def joint_names(self, joints: int) -> tuple[str, ...] | None:
         """Read the joints' names, which only some files have."""

@@ -13,6 +13,7 @@ from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy
 from ..engine import choose_engine
 from ..errors import InputError
 from ..poses import as_matrices, pose_tail
+from .frozen import frozen, frozen_like
 from .kinematics import forward_kinematics
 from .skeleton import Skeleton
 from .skinning import forward_body
@@ -22,6 +23,9 @@ BLOCK = 32
 
 KERNEL_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 """What the kernels compute in."""
+
+FLOATS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights")
+"""Arrays of a body that hold real numbers."""
 
 
 class BodyOutput(NamedTuple):
@@ -34,6 +38,8 @@ class BodyOutput(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class BodyModel:
     """A body in SMPL's format: shape blend, pose blend, linear blend skinning.
+
+    NumPy arrays are read-only, copies where the given ones are not.
 
     Parameters
     ----------
@@ -63,6 +69,10 @@ class BodyModel:
     skeleton: Skeleton
     _kinds: dict[Any, BodyModel] = field(default_factory=dict, repr=False)
     _kinds_of_kernels: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in (*FLOATS, "faces"):
+            object.__setattr__(self, name, frozen(getattr(self, name)))
 
     @classmethod
     def from_arrays(
@@ -159,13 +169,10 @@ class BodyModel:
 
     def like(self, array: Any) -> BodyModel:
         """Return this body with arrays of the kind, dtype and device of `array`."""
-        xp = array_namespace(array)
-        kind = {"dtype": array.dtype, "device": device(array)}
-        key = (xp.__name__, str(array.dtype), str(device(array)))
+        key = (array_namespace(array).__name__, str(array.dtype), str(device(array)))
         if key not in self._kinds:
-            names = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights")
-            parts = {name: getattr(self, name) for name in names}
-            parts = {name: None if part is None else xp.asarray(part, **kind) for name, part in parts.items()}
+            given = {name: getattr(self, name) for name in FLOATS}
+            parts = {name: frozen_like(part, array) for name, part in given.items() if part is not None}
             self._kinds[key] = replace(
                 self, **parts, skeleton=self.skeleton.like(array), _kinds={}, _kinds_of_kernels={}
             )

@@ -8,9 +8,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace
 
 from ..errors import InputError
+from .frozen import frozen, frozen_like
 
 SMPL_JOINT_NAMES = (
     "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",
@@ -24,6 +25,8 @@ SMPL_JOINT_NAMES = (
 @dataclass(frozen=True, eq=False)
 class Skeleton:
     """A kinematic tree whose rest joints are linear in betas: J(betas) = template + shapedirs betas.
+
+    NumPy arrays are read-only, copies where the given ones are not.
 
     Parameters
     ----------
@@ -68,8 +71,8 @@ class Skeleton:
             raise InputError(f"joint_names: expected {count} names, got {len(names)}.")
         for name, value in (
             ("parents", tree),
-            ("joint_template", template),
-            ("joint_shapedirs", shapedirs),
+            ("joint_template", frozen(template)),
+            ("joint_shapedirs", frozen(shapedirs)),
             ("joint_names", names),
         ):
             object.__setattr__(self, name, value)
@@ -135,12 +138,10 @@ class Skeleton:
 
     def like(self, array: Any) -> Skeleton:
         """Return this skeleton with arrays of the kind, dtype and device of `array`."""
-        xp = array_namespace(array)
-        kind = {"dtype": array.dtype, "device": device(array)}
         return Skeleton(
             self.parents,
-            xp.asarray(self.joint_template, **kind),
-            xp.asarray(self.joint_shapedirs, **kind),
+            frozen_like(self.joint_template, array),
+            frozen_like(self.joint_shapedirs, array),
             self.joint_names,
         )
 
