@@ -12,7 +12,9 @@ from .errors import InputError
 
 
 def whole_number(name: str, value: Any, least: int) -> int:
-    """Check that `value` is a whole number of at least `least`."""
+    """Check that `value` is a whole number of at least `least`; True and False are none."""
+    if isinstance(value, bool):
+        raise InputError(f"{name}: expected a whole number, got {value}.")
     try:
         number = operator.index(value)
     except TypeError:

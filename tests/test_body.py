@@ -1,5 +1,6 @@
 """Bodies: posed as the package smplx poses them, in every form of pose, and skeletons built by hand."""
 
+import array_api_strict
 import numpy as np
 import pytest
 from bodies import SMPL_PARENTS, TREES, make_batch, make_skeleton
@@ -158,6 +159,43 @@ def test_lists_and_whole_numbers(synthetic):
 def test_wrong_shapes(synthetic, method, name, arguments):
     with pytest.raises(InputError, match=f"^{name}: expected shape"):
         getattr(synthetic, method)(*map(np.zeros, arguments))
+
+
+POSE = np.zeros((2, 72))
+WRONG = [
+    ("pose", POSE + 0j),
+    ("pose", POSE.astype(bool)),
+    ("pose", POSE.astype(object)),
+    ("pose", POSE.astype(np.longdouble)),
+    ("pose", "poses.npz"),
+    ("pose", [[0.0] * 72, [0.0] * 71]),
+    ("pose", None),
+    ("betas", np.zeros((2, 10), complex)),
+    ("betas", [["a"] * 10] * 2),
+    ("betas", [[0.0] * 10, [0.0] * 9]),
+    ("betas", array_api_strict.zeros((2, 10))),
+    ("transl", np.zeros((2, 3), bool)),
+    ("transl", array_api_strict.zeros((2, 3))),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+@pytest.mark.parametrize("method", ["forward", "joints"])
+def test_wrong_numbers_and_kinds(synthetic, method, name, value, engine):
+    arguments = {"pose": POSE, "betas": np.zeros((2, 10)), "transl": np.zeros((2, 3)), name: value}
+    with pytest.raises(InputError, match=f"^{name}: expected an array of .*, got .*\\.$"):
+        getattr(synthetic, method)(**arguments, engine=engine)
+
+
+@pytest.mark.parametrize("threads", ["2", 0, -1, 1.5, True, [1]])
+def test_wrong_threads(synthetic, engine, threads):
+    with pytest.raises(InputError, match=r"^threads: expected .*, got .*\.$"):
+        synthetic.forward(POSE, engine=engine, threads=threads)
+
+
+def test_threads_may_be_a_number_of_numpy(synthetic):
+    wanted = synthetic.forward(POSE, threads=1).vertices
+    np.testing.assert_array_equal(synthetic.forward(POSE, threads=np.int64(2)).vertices, wanted)
 
 
 def test_a_number_is_no_betas(synthetic):

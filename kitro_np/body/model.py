@@ -8,8 +8,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy_array
+from array_api_compat import array_namespace, device, is_numpy_array
 
+from ..arguments import beside, real_array, whole_number
 from ..engine import choose_engine
 from ..errors import InputError
 from ..poses import as_matrices, pose_tail
@@ -142,8 +143,11 @@ class BodyModel:
         Raises
         ------
         InputError
-            If a shape does not fit the body.
+            If an argument is wrong: its shape does not fit the body, it holds no real numbers, or it is not
+            of pose's kind.
         """
+        if threads is not None:
+            threads = whole_number("threads", threads, least=1)
         given = self._read(pose, betas, transl)
         if choose_engine(engine, given.pose) == "numba":
             joints, vertices = self._kernels(given.pose.dtype).forward(*given.rows, threads)
@@ -180,13 +184,13 @@ class BodyModel:
 
     def _read(self, pose: Any, betas: Any, transl: Any) -> _Given:
         """Check the arguments, and give them one leading axis."""
-        pose = pose if is_array_api_obj(pose) else np.asarray(pose)
+        pose = real_array("pose", pose)
         xp = array_namespace(pose)
         if not xp.isdtype(pose.dtype, "real floating"):
             pose = xp.astype(pose, xp.float64)
         dtype = pose.dtype
         if is_numpy_array(pose) and dtype not in KERNEL_DTYPES:
-            pose = pose.astype(np.float32 if dtype.itemsize < 4 else np.float64)
+            pose = pose.astype(np.float32)  # from half precision, the only other there is
         tail = pose_tail(tuple(pose.shape), self.num_joints)
         lead = tuple(pose.shape[: pose.ndim - len(tail)])
         count = math.prod(lead)
@@ -202,7 +206,7 @@ class BodyModel:
         count = math.prod(lead)
         if value is None:
             return xp.zeros((count, width), **kind)
-        value = xp.asarray(value, **kind)
+        value = xp.astype(beside(pose, name, value), pose.dtype, copy=False)
         given = value.shape[-1] if value.ndim else width + 1
         if tuple(value.shape[:-1]) != lead or given > width or (given < width and name != "betas"):
             raise InputError(f"{name}: expected shape {(*lead, width)}, got {tuple(value.shape)}.")
