@@ -269,3 +269,29 @@ def test_rest_joints_are_the_posed_joints_of_no_rotation():
 def test_wrong_skeletons(name, parents, template, shapedirs, names):
     with pytest.raises(InputError, match=f"^{name}: expected"):
         Skeleton(parents, np.zeros(template), np.zeros(shapedirs), names)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("parents", [-1.5, 0.7]),
+        ("parents", [-1, np.nan]),
+        ("parents", ["-1", "0"]),
+        ("parents", [[-1], [0, 0]]),
+        ("parents", None),
+        ("joint_template", "abc"),
+        ("joint_template", None),
+        ("joint_template", np.zeros((2, 3), complex)),
+        ("joint_shapedirs", "abc"),
+        ("joint_shapedirs", [[[0.0]] * 3, [[0.0]] * 2]),
+    ],
+)
+def test_skeletons_of_wrong_numbers(name, value):
+    good = {"parents": [-1, 0], "joint_template": np.zeros((2, 3)), "joint_shapedirs": np.zeros((2, 3, 1))}
+    with pytest.raises(InputError, match=rf"^{name}: expected .*, got .*\.$"):
+        Skeleton(**{**good, name: value})
+
+
+def test_a_skeleton_of_whole_numbers_is_one_of_floats():
+    skeleton = Skeleton(np.array([-1, 0]), [[0, 0, 0], [0, 1, 0]], np.zeros((2, 3, 1), int))
+    assert skeleton.joint_template.dtype == skeleton.joint_shapedirs.dtype == np.float64

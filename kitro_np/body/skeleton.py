@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 
+from ..arguments import real_array, whole_number
 from ..errors import InputError
 from .frozen import frozen, frozen_like
 
@@ -41,7 +42,8 @@ class Skeleton:
     Raises
     ------
     InputError
-        If `parents` is no tree in topological order or the shapes do not fit one another.
+        If `parents` is no tree in topological order, or the arrays hold no real numbers or do not fit one
+        another.
     """
 
     parents: tuple[int, ...]
@@ -58,8 +60,8 @@ class Skeleton:
     ) -> None:
         tree = _checked_parents(parents)
         count = len(tree)
-        template = _float_array(joint_template)
-        shapedirs = _float_array(joint_shapedirs)
+        template = _float_array("joint_template", joint_template)
+        shapedirs = _float_array("joint_shapedirs", joint_shapedirs)
         if tuple(template.shape) != (count, 3):
             raise InputError(f"joint_template: expected shape ({count}, 3), got {tuple(template.shape)}.")
         if shapedirs.ndim != 3 or tuple(shapedirs.shape[:2]) != (count, 3):
@@ -147,7 +149,8 @@ class Skeleton:
 
 
 def _checked_parents(parents: Sequence[int]) -> tuple[int, ...]:
-    tree = tuple(int(p) for p in np.asarray(parents).ravel())
+    given = np.asarray(real_array("parents", parents)).ravel().tolist()
+    tree = tuple(whole_number("parents", parent, least=-1) for parent in given)
     if not tree or tree[0] != -1:
         raise InputError(f"parents: expected -1 for the root, joint 0, got {tree[:1] or 'no joints'}.")
     for joint, parent in enumerate(tree[1:], start=1):
@@ -156,8 +159,10 @@ def _checked_parents(parents: Sequence[int]) -> tuple[int, ...]:
     return tree
 
 
-def _float_array(array: Any) -> Any:
-    return np.asarray(array, dtype=np.float64) if isinstance(array, list | tuple) else array
+def _float_array(name: str, value: Any) -> Any:
+    value = real_array(name, value)
+    xp = array_namespace(value)
+    return value if xp.isdtype(value.dtype, "real floating") else xp.astype(value, xp.float64)
 
 
 def _default_names(count: int) -> tuple[str, ...]:
