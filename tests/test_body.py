@@ -1,5 +1,8 @@
 """Bodies: posed as the package smplx poses them, in every form of pose, and skeletons built by hand."""
 
+import re
+from pathlib import Path
+
 import array_api_strict
 import numpy as np
 import pytest
@@ -7,8 +10,10 @@ from bodies import SMPL_PARENTS, TREES, make_batch, make_skeleton
 from scipy.spatial.transform import Rotation
 
 from kitro_np import BodyModel, InputError, Skeleton, load_body, refine
+from kitro_np.body import kinematics
 from kitro_np.body.kinematics import forward_kinematics
 
+OPEN_BODY = Path(kinematics.__file__).with_name("open_body.npz")
 MODEL_KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f", "parents")
 
 
@@ -220,6 +225,42 @@ def test_fewer_betas_of_the_open_body(open_body):
     three = load_body("open", num_betas=3)
     assert three.num_betas == three.skeleton.num_betas == 3
     np.testing.assert_array_equal(three.shapedirs, open_body.shapedirs[:, :, :3])
+
+
+@pytest.mark.parametrize("num_betas", [[9], 0, -1, 2.5, True, "10"])
+@pytest.mark.parametrize("name", ["open", "body.npz"])
+def test_wrong_numbers_of_betas(name, num_betas):
+    with pytest.raises(InputError, match=r"^num_betas: expected .*, got .*\.$"):
+        load_body(name, num_betas=num_betas)
+
+
+def test_a_number_of_betas_may_be_one_of_numpy(open_body):
+    assert load_body(num_betas=np.int64(9)).num_betas == 9
+    assert load_body(num_betas=np.int64(10)) is open_body
+
+
+def test_names_in_any_case(open_body):
+    assert load_body("OPEN", gender="Neutral") is open_body
+
+
+@pytest.mark.parametrize("name", ["cat", Path("cat"), "cat.txt", "", None, 3, ["open"], b"cat.pkl"])
+def test_wrong_names(name):
+    given = str(name) if isinstance(name, Path) else name
+    came = re.escape(repr(given))
+    with pytest.raises(InputError, match=rf"^body: expected one of open, .*, got {came}\.$"):
+        load_body(name)
+
+
+@pytest.mark.parametrize("gender", ["nonsense", None])
+@pytest.mark.parametrize("name", ["open", OPEN_BODY])
+def test_wrong_genders(name, gender):
+    """Whether the body has one or not."""
+    with pytest.raises(InputError, match=rf"^gender: expected one of .*, got {gender!r}\.$"):
+        load_body(name, gender=gender)
+
+
+def test_a_path_may_come_with_a_gender(open_body):
+    np.testing.assert_array_equal(load_body(OPEN_BODY, gender="male").v_template, open_body.v_template)
 
 
 def test_sim_keypoints_are_the_open_bodys_joints(open_body, sim):

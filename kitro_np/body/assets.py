@@ -14,8 +14,10 @@ from kitro_np.body.pickles import read_pickle
 from kitro_np.body.recipes import Array
 from kitro_np.errors import InputError
 
-__all__ = ["ModelArrays", "read_model_file"]
+__all__ = ["SUFFIXES", "ModelArrays", "read_model_file"]
 
+SUFFIXES = (".pkl", ".npz")
+"""Ends of the names of model files."""
 
 _SMPLX_JOINTS = 55
 _SMPLX_SHAPE_WIDTHS = {20: 10, 400: 300}  # the last columns of SMPL-X's shapedirs are facial expressions
@@ -85,8 +87,6 @@ def read_model_file(path: str | os.PathLike[str], num_betas: int | None = 10) ->
         a body: shapes that disagree, numbers that are not finite, parents that are no tree, weights that do
         not sum to one, faces out of range. The message names the file and the key.
     """
-    if num_betas is not None and (type(num_betas) is not int or num_betas < 1):
-        raise InputError(f"num_betas is a whole number of at least 1 or None, and {num_betas!r} came.")
     file = _ModelFile(Path(path))
     parents = file.parents()
     joints = len(parents)
@@ -127,7 +127,7 @@ class _ModelFile:
 
     def __init__(self, path: Path) -> None:
         suffix = path.suffix.lower()
-        if suffix not in (".pkl", ".npz"):
+        if suffix not in SUFFIXES:
             raise InputError(f"{path}: a model file ends in .pkl or .npz, and {suffix or 'no suffix'} came.")
         self._path = path
         self._members: Mapping[str, Array] = read_pickle(path) if suffix == ".pkl" else NpzArrays(path)
