@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import operator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy_array
+from array_api_compat import array_namespace, device
 
+from .arguments import beside, real_array
 from .body.model import BodyModel, with_betas
 from .body.skeleton import Skeleton
 from .camera import default_intrinsics
@@ -70,11 +70,11 @@ def read_request(
     """
     skeleton = _skeleton(body)
     joints = skeleton.num_joints
-    pose = _real_array("pose", pose)
+    pose = real_array("pose", pose)
     lead = tuple(pose.shape[: pose.ndim - len(pose_tail(tuple(pose.shape), joints))])
-    betas = _beside(pose, "betas", betas)
-    transl = _beside(pose, "transl", transl)
-    keypoints_2d = _beside(pose, "keypoints_2d", keypoints_2d)
+    betas = beside(pose, "betas", betas)
+    transl = beside(pose, "transl", transl)
+    keypoints_2d = beside(pose, "keypoints_2d", keypoints_2d)
     intrinsics = _intrinsics(pose, intrinsics, image_size, lead)
     if betas.ndim != len(lead) + 1 or tuple(betas.shape[:-1]) != lead or betas.shape[-1] > skeleton.num_betas:
         _wrong_shape("betas", (*lead, skeleton.num_betas), betas)
@@ -101,17 +101,6 @@ def read_request(
     )
 
 
-def whole_number(name: str, value: Any, least: int) -> int:
-    """Check that `value` is a whole number of at least `least`."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise InputError(f"{name}: expected a whole number, got {value!r}.") from None
-    if number < least:
-        raise InputError(f"{name}: expected at least {least}, got {number}.")
-    return number
-
-
 def _skeleton(body: Any) -> Skeleton:
     skeleton = body.skeleton if isinstance(body, BodyModel) else body
     if not isinstance(skeleton, Skeleton):
@@ -125,49 +114,12 @@ def _skeleton(body: Any) -> Skeleton:
     return skeleton
 
 
-def _real_array(name: str, value: Any) -> Any:
-    if not is_array_api_obj(value):
-        try:
-            value = np.asarray(value)
-        except ValueError:
-            raise InputError(f"{name}: expected an array of numbers, got a ragged sequence.") from None
-    if is_numpy_array(value):
-        value = np.asarray(value)
-        if not value.dtype.isnative:
-            value = value.astype(value.dtype.newbyteorder("="))
-        numeric = value.dtype.kind in "fiu" and value.dtype.itemsize <= 8
-    else:
-        numeric = array_namespace(value).isdtype(value.dtype, ("real floating", "integral"))
-    if not numeric:
-        raise InputError(f"{name}: expected an array of real numbers, got dtype {value.dtype}.")
-    return value
-
-
-def _beside(pose: Any, name: str, value: Any) -> Any:
-    """Check that `value` is an array of pose's kind on pose's device."""
-    value = _real_array(name, value)
-    if type(value) is type(pose) is np.ndarray:
-        return value
-    ours, theirs = array_namespace(pose), array_namespace(value)
-    if ours is not theirs:
-        raise InputError(
-            f"{name}: expected an array of the same kind as pose, {_kind(ours)}, got {_kind(theirs)}."
-        )
-    if device(value) != device(pose):
-        raise InputError(f"{name}: expected an array on pose's device, {device(pose)}, got {device(value)}.")
-    return value
-
-
-def _kind(xp: Any) -> str:
-    return str(xp.__name__).removeprefix("array_api_compat.")
-
-
 def _intrinsics(pose: Any, intrinsics: Any, image_size: Any, lead: tuple[int, ...]) -> Any:
     if intrinsics is None:
         intrinsics = _default_intrinsics(pose, image_size, lead)
     elif image_size is not None:
         raise InputError("image_size: expected None where intrinsics are given, got both.")
-    intrinsics = _beside(pose, "intrinsics", intrinsics)
+    intrinsics = beside(pose, "intrinsics", intrinsics)
     if tuple(intrinsics.shape) not in ((3, 3), (*lead, 3, 3)):
         wanted = f"(3, 3) or {(*lead, 3, 3)}" if lead else "(3, 3)"
         raise InputError(f"intrinsics: expected shape {wanted}, got {tuple(intrinsics.shape)}.")
@@ -184,7 +136,7 @@ def _intrinsics(pose: Any, intrinsics: Any, image_size: Any, lead: tuple[int, ..
 def _default_intrinsics(pose: Any, image_size: Any, lead: tuple[int, ...]) -> Any:
     if image_size is None:
         raise InputError("intrinsics: expected a camera matrix, or image_size=(width, height), got neither.")
-    sizes = np.asarray(_real_array("image_size", image_size), dtype=np.float64)
+    sizes = np.asarray(real_array("image_size", image_size), dtype=np.float64)
     if sizes.shape not in ((2,), (*lead, 2)) or not np.all(sizes > 0):
         raise InputError(
             f"image_size: expected (width, height) in pixels, or one for each body, got {image_size!r}."

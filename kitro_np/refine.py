@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, device, is_numpy_array
 
+from .arguments import whole_number
 from .body.kinematics import forward_kinematics
 from .body.load import default_body
 from .body.skeleton import Skeleton
 from .camera import project, solve_translation, update_translation
 from .checks import Status, estimate_status, outcome_status
-from .door import Request, read_request, whole_number
+from .door import Request, read_request
 from .engine import choose_engine
 from .errors import InputError, one_of
 from .geometry import axis_angle_from_matrix

@@ -1,13 +1,19 @@
 """Bodies: posed as the package smplx poses them, in every form of pose, and skeletons built by hand."""
 
+import re
+from pathlib import Path
+
+import array_api_strict
 import numpy as np
 import pytest
 from bodies import SMPL_PARENTS, TREES, make_batch, make_skeleton
 from scipy.spatial.transform import Rotation
 
 from kitro_np import BodyModel, InputError, Skeleton, load_body, refine
+from kitro_np.body import kinematics
 from kitro_np.body.kinematics import forward_kinematics
 
+OPEN_BODY = Path(kinematics.__file__).with_name("open_body.npz")
 MODEL_KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f", "parents")
 
 
@@ -160,6 +166,43 @@ def test_wrong_shapes(synthetic, method, name, arguments):
         getattr(synthetic, method)(*map(np.zeros, arguments))
 
 
+POSE = np.zeros((2, 72))
+WRONG = [
+    ("pose", POSE + 0j),
+    ("pose", POSE.astype(bool)),
+    ("pose", POSE.astype(object)),
+    ("pose", POSE.astype(np.longdouble)),
+    ("pose", "poses.npz"),
+    ("pose", [[0.0] * 72, [0.0] * 71]),
+    ("pose", None),
+    ("betas", np.zeros((2, 10), complex)),
+    ("betas", [["a"] * 10] * 2),
+    ("betas", [[0.0] * 10, [0.0] * 9]),
+    ("betas", array_api_strict.zeros((2, 10))),
+    ("transl", np.zeros((2, 3), bool)),
+    ("transl", array_api_strict.zeros((2, 3))),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+@pytest.mark.parametrize("method", ["forward", "joints"])
+def test_wrong_numbers_and_kinds(synthetic, method, name, value, engine):
+    arguments = {"pose": POSE, "betas": np.zeros((2, 10)), "transl": np.zeros((2, 3)), name: value}
+    with pytest.raises(InputError, match=f"^{name}: expected an array of .*, got .*\\.$"):
+        getattr(synthetic, method)(**arguments, engine=engine)
+
+
+@pytest.mark.parametrize("threads", ["2", 0, -1, 1.5, True, [1]])
+def test_wrong_threads(synthetic, engine, threads):
+    with pytest.raises(InputError, match=r"^threads: expected .*, got .*\.$"):
+        synthetic.forward(POSE, engine=engine, threads=threads)
+
+
+def test_threads_may_be_a_number_of_numpy(synthetic):
+    wanted = synthetic.forward(POSE, threads=1).vertices
+    np.testing.assert_array_equal(synthetic.forward(POSE, threads=np.int64(2)).vertices, wanted)
+
+
 def test_a_number_is_no_betas(synthetic):
     with pytest.raises(InputError, match=r"^betas"):
         synthetic.forward(np.zeros(72), 0.5)
@@ -182,6 +225,42 @@ def test_fewer_betas_of_the_open_body(open_body):
     three = load_body("open", num_betas=3)
     assert three.num_betas == three.skeleton.num_betas == 3
     np.testing.assert_array_equal(three.shapedirs, open_body.shapedirs[:, :, :3])
+
+
+@pytest.mark.parametrize("num_betas", [[9], 0, -1, 2.5, True, "10"])
+@pytest.mark.parametrize("name", ["open", "body.npz"])
+def test_wrong_numbers_of_betas(name, num_betas):
+    with pytest.raises(InputError, match=r"^num_betas: expected .*, got .*\.$"):
+        load_body(name, num_betas=num_betas)
+
+
+def test_a_number_of_betas_may_be_one_of_numpy(open_body):
+    assert load_body(num_betas=np.int64(9)).num_betas == 9
+    assert load_body(num_betas=np.int64(10)) is open_body
+
+
+def test_names_in_any_case(open_body):
+    assert load_body("OPEN", gender="Neutral") is open_body
+
+
+@pytest.mark.parametrize("name", ["cat", Path("cat"), "cat.txt", "", None, 3, ["open"], b"cat.pkl"])
+def test_wrong_names(name):
+    given = str(name) if isinstance(name, Path) else name
+    came = re.escape(repr(given))
+    with pytest.raises(InputError, match=rf"^body: expected one of open, .*, got {came}\.$"):
+        load_body(name)
+
+
+@pytest.mark.parametrize("gender", ["nonsense", None])
+@pytest.mark.parametrize("name", ["open", OPEN_BODY])
+def test_wrong_genders(name, gender):
+    """Whether the body has one or not."""
+    with pytest.raises(InputError, match=rf"^gender: expected one of .*, got {gender!r}\.$"):
+        load_body(name, gender=gender)
+
+
+def test_a_path_may_come_with_a_gender(open_body):
+    np.testing.assert_array_equal(load_body(OPEN_BODY, gender="male").v_template, open_body.v_template)
 
 
 def test_sim_keypoints_are_the_open_bodys_joints(open_body, sim):
@@ -231,3 +310,29 @@ def test_rest_joints_are_the_posed_joints_of_no_rotation():
 def test_wrong_skeletons(name, parents, template, shapedirs, names):
     with pytest.raises(InputError, match=f"^{name}: expected"):
         Skeleton(parents, np.zeros(template), np.zeros(shapedirs), names)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("parents", [-1.5, 0.7]),
+        ("parents", [-1, np.nan]),
+        ("parents", ["-1", "0"]),
+        ("parents", [[-1], [0, 0]]),
+        ("parents", None),
+        ("joint_template", "abc"),
+        ("joint_template", None),
+        ("joint_template", np.zeros((2, 3), complex)),
+        ("joint_shapedirs", "abc"),
+        ("joint_shapedirs", [[[0.0]] * 3, [[0.0]] * 2]),
+    ],
+)
+def test_skeletons_of_wrong_numbers(name, value):
+    good = {"parents": [-1, 0], "joint_template": np.zeros((2, 3)), "joint_shapedirs": np.zeros((2, 3, 1))}
+    with pytest.raises(InputError, match=rf"^{name}: expected .*, got .*\.$"):
+        Skeleton(**{**good, name: value})
+
+
+def test_a_skeleton_of_whole_numbers_is_one_of_floats():
+    skeleton = Skeleton(np.array([-1, 0]), [[0, 0, 0], [0, 1, 0]], np.zeros((2, 3, 1), int))
+    assert skeleton.joint_template.dtype == skeleton.joint_shapedirs.dtype == np.float64

@@ -33,7 +33,8 @@ def assert_same(read: ModelArrays, members: dict, betas: int = 10) -> None:
     for key in ("v_template", "posedirs", "J_regressor", "weights"):
         np.testing.assert_array_equal(getattr(read, key), members[key], err_msg=key)
         assert getattr(read, key).dtype == members["v_template"].dtype
-        assert getattr(read, key).flags.c_contiguous and getattr(read, key).flags.owndata
+        flags = getattr(read, key).flags
+        assert flags.c_contiguous and flags.owndata and not flags.writeable
     np.testing.assert_array_equal(read.shapedirs, members["shapedirs"][:, :, :betas])
     np.testing.assert_array_equal(read.faces, members["f"])
     np.testing.assert_array_equal(read.parents[1:], members["kintree_table"][0, 1:])
@@ -81,10 +82,7 @@ def test_smpl_v110_betas_are_sliced(tmp_path, asked, width):
 
 def test_more_betas_than_there_are_is_an_error(tmp_path):
     path = make.write_pickle(tmp_path / "smpl.pkl", BODY)
-    assert "300 betas were asked for (num_betas), and 10 are there" in refusal(path, num_betas=300)
-    for wrong in (0, -1, 2.5, True, "10"):
-        with pytest.raises(InputError, match="num_betas"):
-            read_model_file(path, wrong)
+    assert "shapedirs: expected 300 betas (num_betas) or more, got 10." in refusal(path, num_betas=300)
 
 
 @pytest.mark.parametrize("flat", [False, True])
@@ -102,7 +100,7 @@ def test_smplx_npz_without_its_expressions(tmp_path, columns, shape):
     path = make.write_npz(tmp_path / "SMPLX_NEUTRAL.npz", make.smplx(members))
     assert_same(read_model_file(path), members)
     assert_same(read_model_file(path, None), members, shape)
-    assert f"and {shape} are there" in refusal(path, num_betas=shape + 1)
+    assert f"got {shape}." in refusal(path, num_betas=shape + 1)
 
 
 def test_smplh_npz_of_amass(tmp_path):
@@ -221,7 +219,7 @@ def test_wrong_contents_are_named(tmp_path, key, value, suffix):
 def test_missing_keys_are_named(tmp_path, key):
     members = {other: value for other, value in BODY.items() if other != key}
     for path in (make.write_npz(tmp_path / "a.npz", members), make.write_pickle(tmp_path / "a.pkl", members)):
-        assert f"the key {key} was expected" in refusal(path)
+        assert f"expected the key {key}, got" in refusal(path)
 
 
 def test_files_of_the_wrong_kind(tmp_path):
@@ -232,10 +230,10 @@ def test_files_of_the_wrong_kind(tmp_path):
         ("text.pkl", b"version https://git-lfs.github.com/spec/v1\n", "it is no pickle"),
         ("zip.pkl", b"PK\x03\x04" + bytes(30), "it is no pickle"),
         ("page.npz", b"<!DOCTYPE html>", "no .npz archive"),
-        ("list.pkl", pickle.dumps([1, 2]), "a dict was expected at its top level"),
-        ("array.pkl", pickle.dumps(np.eye(3)), "a dict was expected at its top level"),
+        ("list.pkl", pickle.dumps([1, 2]), "expected a dict at its top level"),
+        ("array.pkl", pickle.dumps(np.eye(3)), "expected a dict at its top level"),
         ("stop.pkl", b".", "no pickle, or it is damaged"),
-        ("body.txt", b"x", "ends in .pkl or .npz"),
+        ("body.txt", b"x", "expected a file name in .pkl or .npz, got .txt"),
         ("body", b"x", "no suffix"),
     ]:
         path = tmp_path / name
@@ -243,21 +241,25 @@ def test_files_of_the_wrong_kind(tmp_path):
         assert part in refusal(path)
 
 
+def test_an_incomplete_download(tmp_path):
+    path = tmp_path / "body.pkl"
+    path.write_bytes(make.dump(BODY)[:1000])
+    assert refusal(path).endswith("it ends at byte 1000, too early, as incomplete downloads do.")
+
+
 @pytest.mark.parametrize("suffix", [".pkl", ".npz"])
 def test_missing_file_and_folder(tmp_path, suffix):
     with pytest.raises(FileNotFoundError):
         read_model_file(tmp_path / ("nothing" + suffix))
     (tmp_path / ("folder" + suffix)).mkdir()
-    assert "is no file" in refusal(tmp_path / ("folder" + suffix))
+    assert "no file" in refusal(tmp_path / ("folder" + suffix))
 
 
 def test_object_members_are_refused_only_where_needed(tmp_path):
     odd = np.array([{}], dtype=object)
     assert "object came" in refusal(make.write_npz(tmp_path / "a.npz", {**BODY, "weights": odd}))
     path = make.write_pickle(tmp_path / "a.pkl", {**BODY, "weights": odd})
-    assert "'weights' cannot be read: numbers or text were expected, and the data type 'O8' came" in refusal(
-        path
-    )
+    assert "'weights' cannot be read: expected numbers or text, got the data type 'O8'." in refusal(path)
 
 
 # ------------------------------------------------------------------------------------------- hostile pickles
@@ -333,7 +335,10 @@ def hostile(trap: str) -> dict[str, tuple[bytes, str]]:
         "build twice": (b"}" + put + chumpy + b")R}b}bs.", "sets the state of an object of chumpy.ch.Ch"),
         "item of a class": (chumpy + text("__setstate__") + b"Ns.", "sets items of chumpy.ch.Ch"),
         "append to an object": (chumpy + b")RNa.", "no pickle, or it is damaged"),
-        "reduce of chumpy": (b"}" + put + chumpy + b"(" + text(trap) + b"tRs.", "lacks it"),
+        "reduce of chumpy": (
+            b"}" + put + chumpy + b"(" + text(trap) + b"tRs.",
+            "expected the key kintree_table",
+        ),
     }
 
 
@@ -377,16 +382,16 @@ def test_odd_states_of_permitted_classes(tmp_path):
     regressor = make.sparse(BODY["J_regressor"])
     huge = np.array([0] * 20 + [2**62])
     for value, part in [
-        (make.ch("text"), "numbers were expected"),
-        (make.ch(None), "an object of type NoneType came"),
-        (make.ch([1.0, 2.0]), "an object of type list came"),
+        (make.ch("text"), "expected numbers"),
+        (make.ch(None), "expected an array, got an object of type NoneType"),
+        (make.ch([1.0, 2.0]), "expected an array, got an object of type list"),
         (make.Ch(y=1), "NoneType"),
         (make.Select(a=BODY["weights"], idxs=np.arange(100)), "damaged (IndexError)"),
         (make.Select(a=BODY["weights"], idxs=np.arange(3), preferred_shape=(2**40, 2)), "whole numbers"),
         (make.Select(a=BODY["weights"], idxs=np.arange(3), preferred_shape="abc"), "whole numbers"),
         (make.Reshape(a=BODY["weights"], newshape=(3, 3)), "damaged (ValueError)"),
         (make.Transpose(a=BODY["weights"], axes=(0, 0)), "damaged (ValueError)"),
-        (make.sparse(BODY["J_regressor"], "csr"), "the shape (20, 4) was expected"),
+        (make.sparse(BODY["J_regressor"], "csr"), "expected shape (20, 4), got (4, 20)."),
         (type(regressor)(**{**vars(regressor), "_shape": (2**20, 2**20)}), "has more than"),
         (type(regressor)(**{**vars(regressor), "_shape": (3, 20)}), "out of range"),
         (type(regressor)(**{**vars(regressor), "_shape": (4, 21)}), "out of range"),
@@ -396,10 +401,10 @@ def test_odd_states_of_permitted_classes(tmp_path):
         (type(regressor)(), "without content"),
         (np.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")]), "data type 'V12'"),
         (np.array(["2020-01-01"], "M8[D]"), "data type 'M8'"),
-        (np.float64(3.0), "the shape (20, 4) was expected, and () came"),
-        (np.array([]), "and (0,) came"),
-        (2**70, "an object of type int came"),
-        ("x" * 20_000, "an object of type str came"),
+        (np.float64(3.0), "expected shape (20, 4), got ()."),
+        (np.array([]), "got (0,)."),
+        (2**70, "expected an array, got an object of type int"),
+        ("x" * 20_000, "expected an array, got an object of type str"),
     ]:
         path = make.write_pickle(tmp_path / "body.pkl", {**BODY, "weights": value})
         assert part in refusal(path)
@@ -407,7 +412,7 @@ def test_odd_states_of_permitted_classes(tmp_path):
         (b"U\x02f8", b"U\x02g8", "data type 'g8'"),
         (b"U\x02f8", b"U\x02O8", "data type 'O8'"),
         (b"U\x01<", b"U\x01?", "byte order"),
-        (b"K\x14K\x03\x86", b"K\x15K\x03\x86", "63 numbers of float64 were expected, and 480 bytes came"),
+        (b"K\x14K\x03\x86", b"K\x15K\x03\x86", "expected 63 numbers of float64, got 480 bytes"),
         (b"K\x14K\x03\x86", b"K\x14K\x03\x87", "it is an array without content"),
     ]:
         assert old in good
@@ -626,12 +631,24 @@ def test_a_missing_file_is_explained(places, name, address):
     assert message.endswith(".") and "\n" not in message
 
 
+def test_a_missing_file_where_other_genders_are(places):
+    male = touch(places / "given" / "smpl" / "SMPL_MALE.pkl")
+    female = touch(places / "here" / "models" / "basicModel_f_lbs_10_207_0_v1.0.0.pkl")
+    female = female.relative_to(places / "here")
+    there = f"would do; there is one for 'female' ({female}) and 'male' ({male}); get it from"
+    with pytest.raises(FileNotFoundError, match=re.escape(there)):
+        find_model_file("smpl", folder=places / "given")
+    with pytest.raises(FileNotFoundError, match=r"would do; get it from"):
+        find_model_file("smplx", folder=places / "given")
+
+
 def test_unknown_names_and_genders(places):
-    with pytest.raises(
-        InputError, match=re.escape("name is one of smpl, smplh, smplx, mano, and 'skel' came.")
-    ):
-        find_model_file("skel")
-    with pytest.raises(InputError, match="gender of smpl is one of neutral, female, male, and 'right' came"):
-        find_model_file("smpl", "right")
-    with pytest.raises(InputError, match="gender of mano is one of right, left, and 'male' came"):
-        file_names("mano", "male")
+    for arguments, sentence in [
+        (("skel",), "name: expected one of smpl, smplh, smplx, mano, got 'skel'."),
+        (("smpl", "right"), "gender of smpl: expected one of neutral, female, male, got 'right'."),
+        (("smpl", None), "gender of smpl: expected one of neutral, female, male, got None."),
+        (("mano", "male"), "gender of mano: expected one of right, left, got 'male'."),
+    ]:
+        for function in (find_model_file, file_names):
+            with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
+                function(*arguments)

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +14,10 @@ from kitro_np.body.pickles import read_pickle
 from kitro_np.body.recipes import Array
 from kitro_np.errors import InputError
 
-__all__ = ["ModelArrays", "read_model_file"]
+__all__ = ["SUFFIXES", "ModelArrays", "read_model_file"]
 
+SUFFIXES = (".pkl", ".npz")
+"""Ends of the names of model files."""
 
 _SMPLX_JOINTS = 55
 _SMPLX_SHAPE_WIDTHS = {20: 10, 400: 300}  # the last columns of SMPL-X's shapedirs are facial expressions
@@ -27,8 +28,8 @@ _WEIGHT_TOLERANCE = 1e-3  # releases are good to 1e-6; a wrong array misses by f
 class ModelArrays:
     """The arrays of a body model; V vertices, J joints, S shape and P pose coefficients, F faces.
 
-    Floats are all float32 when the file has nothing else, otherwise all float64. Every array is C-contiguous
-    and owns its memory.
+    Floats are all float32 when the file has nothing else, otherwise all float64. Every array is C-contiguous,
+    owns its memory, and is read-only.
 
     Attributes
     ----------
@@ -86,8 +87,6 @@ def read_model_file(path: str | os.PathLike[str], num_betas: int | None = 10) ->
         a body: shapes that disagree, numbers that are not finite, parents that are no tree, weights that do
         not sum to one, faces out of range. The message names the file and the key.
     """
-    if num_betas is not None and (type(num_betas) is not int or num_betas < 1):
-        raise InputError(f"num_betas is a whole number of at least 1 or None, and {num_betas!r} came.")
     file = _ModelFile(Path(path))
     parents = file.parents()
     joints = len(parents)
@@ -100,7 +99,7 @@ def read_model_file(path: str | os.PathLike[str], num_betas: int | None = 10) ->
     weights = file.floats("weights", (count, joints))
     with np.errstate(over="ignore"):
         uneven = np.abs(weights.sum(axis=1, dtype=np.float64) - 1.0) > _WEIGHT_TOLERANCE
-    file.expect(not uneven.any(), "weights", f"every row sums to one, and {np.sum(uneven)} rows do not")
+    file.expect(not uneven.any(), "weights", "rows that sum to one", f"{np.sum(uneven)} rows that do not")
 
     arrays = [v_template, shapedirs, J_regressor, weights] + ([] if posedirs is None else [posedirs])
     dtype = np.result_type(*arrays)
@@ -111,13 +110,16 @@ def read_model_file(path: str | os.PathLike[str], num_betas: int | None = 10) ->
         J_regressor=_owned(J_regressor, dtype),
         weights=_owned(weights, dtype),
         faces=file.faces(count),
-        parents=parents,
+        parents=_owned(parents, np.int64),
         joint_names=file.joint_names(joints),
     )
 
 
-def _owned(array: Array, dtype: np.dtype[Any]) -> Array:
-    return np.array(array, dtype, order="C")
+def _owned(array: Array, dtype: npt.DTypeLike) -> Array:
+    """Return a read-only copy, which a body takes over without another copy."""
+    array = np.array(array, dtype, order="C")
+    array.setflags(write=False)
+    return array
 
 
 class _ModelFile:
@@ -125,27 +127,27 @@ class _ModelFile:
 
     def __init__(self, path: Path) -> None:
         suffix = path.suffix.lower()
-        if suffix not in (".pkl", ".npz"):
-            raise InputError(f"{path}: a model file ends in .pkl or .npz, and {suffix or 'no suffix'} came.")
+        if suffix not in SUFFIXES:
+            raise InputError(f"{path}: expected a file name in .pkl or .npz, got {suffix or 'no suffix'}.")
         self._path = path
         self._members: Mapping[str, Array] = read_pickle(path) if suffix == ".pkl" else NpzArrays(path)
 
-    def expect(self, holds: object, key: str, wanted: str) -> None:
+    def expect(self, holds: object, key: str, wanted: str, came: object) -> None:
         if not holds:
-            raise InputError(f"{self._path}: in {key}, {wanted}.")
+            raise InputError(f"{self._path}: {key}: expected {wanted}, got {came}.")
 
     def has(self, key: str) -> bool:
         return key in self._members
 
     def member(self, key: str) -> Array:
         if key not in self._members:
-            raise InputError(f"{self._path}: the key {key} was expected, and the file lacks it.")
+            raise InputError(f"{self._path}: expected the key {key}, got a file without it.")
         return self._members[key]
 
     def floats(self, key: str, shape: tuple[int | None, ...]) -> Array:
         """Read finite numbers of a shape, where None stands for any size but zero."""
         array = self.member(key)
-        self.expect(array.dtype.kind in "fiu", key, f"numbers were expected, and {array.dtype} came")
+        self.expect(array.dtype.kind in "fiu", key, "numbers", array.dtype)
         if array.ndim == 1 and len(shape) == 3:  # MANO stores its bases flat
             cell = prod(size or 1 for size in shape)
             if array.size and array.size % cell == 0:
@@ -155,10 +157,10 @@ class _ModelFile:
             for size, wanted in zip(array.shape, shape, strict=True)
         )
         text = str(shape).replace("None", "any")
-        self.expect(fits, key, f"the shape {text} was expected, and {array.shape} came")
+        self.expect(fits, key, f"shape {text}", array.shape)
         single = array.dtype.kind == "f" and array.dtype.itemsize == 4  # of either byte order
         array = array.astype(np.float32 if single else np.float64)
-        self.expect(np.isfinite(array).all(), key, "finite numbers were expected, and NaN or infinity came")
+        self.expect(np.isfinite(array).all(), key, "finite numbers", "NaN or infinity")
         return array
 
     def integers(self, key: str) -> npt.NDArray[np.int64]:
@@ -167,8 +169,7 @@ class _ModelFile:
         whole = array.dtype.kind in "iu" or (
             array.dtype.kind == "f" and np.all(np.abs(array) < 2**53) and np.all(np.rint(array) == array)
         )
-        wanted = f"a table of whole numbers was expected, and {_kind(array)} came"
-        self.expect(whole and array.ndim == 2, key, wanted)
+        self.expect(whole and array.ndim == 2, key, "a table of whole numbers", _kind(array))
         return array.astype(np.int64)
 
     def shape_width(self, width: int, joints: int, num_betas: int | None) -> int:
@@ -176,8 +177,7 @@ class _ModelFile:
         shapes = _SMPLX_SHAPE_WIDTHS.get(width, width) if joints == _SMPLX_JOINTS else width
         if num_betas is None:
             return shapes
-        wanted = f"{num_betas} betas were asked for (num_betas), and {shapes} are there"
-        self.expect(num_betas <= shapes, "shapedirs", wanted)
+        self.expect(num_betas <= shapes, "shapedirs", f"{num_betas} betas (num_betas) or more", shapes)
         return num_betas
 
     def parents(self) -> npt.NDArray[np.int64]:
@@ -185,27 +185,25 @@ class _ModelFile:
         table = self.integers("kintree_table")
         joints = table.shape[1]
         named = table.shape[0] == 2 and joints > 0 and np.array_equal(table[1], np.arange(joints))
-        wanted = f"parents of the joints 0, 1, ... were expected, and {_kind(table)} came"
-        self.expect(named, "kintree_table", wanted)
+        self.expect(named, "kintree_table", "parents of the joints 0, 1, ...", _kind(table))
         parents = np.array(table[0])
         if not 0 < parents[0] < joints:
             parents[0] = -1
         odd = np.flatnonzero((parents >= np.arange(joints)) | (parents < [-1] + [0] * (joints - 1)))
         if odd.size:
-            wanted = "joint 0 as the only root and parents before their children were expected"
-            came = f"joint {odd[0]} with the parent {parents[odd[0]]} came"
-            self.expect(False, "kintree_table", f"{wanted}, and {came}")
+            wanted = "joint 0 as the only root and parents before their children"
+            came = f"joint {odd[0]} with the parent {parents[odd[0]]}"
+            self.expect(False, "kintree_table", wanted, came)
         return parents
 
     def faces(self, count: int) -> npt.NDArray[np.int32]:
         """Read the triangles over `count` vertices."""
         faces = self.integers("f")
-        wanted = f"the shape (any, 3) was expected, and {faces.shape} came"
-        self.expect(faces.shape[1] == 3 and faces.size, "f", wanted)
+        self.expect(faces.shape[1] == 3 and faces.size, "f", "shape (any, 3)", faces.shape)
         lowest, highest = int(faces.min()), int(faces.max())
-        wanted = f"vertices 0 to {count - 1} were expected, and {lowest} to {highest} came"
-        self.expect(lowest >= 0 and highest < count, "f", wanted)
-        return np.ascontiguousarray(faces, np.int32)
+        inside = lowest >= 0 and highest < count
+        self.expect(inside, "f", f"vertices 0 to {count - 1}", f"{lowest} to {highest}")
+        return _owned(faces, np.int32)
 
     def joint_names(self, joints: int) -> tuple[str, ...] | None:
         """Read the joints' names, which only some files have."""
@@ -213,11 +211,11 @@ class _ModelFile:
             return None
         names = self.member("joint_names")
         fits = names.dtype.kind == "U" and names.dtype.itemsize > 0 and names.shape == (joints,)
-        self.expect(fits, "joint_names", f"{joints} texts were expected, and {_kind(names)} came")
+        self.expect(fits, "joint_names", f"{joints} texts", _kind(names))
         # NumPy does not check the characters, and Python raises SystemError over those beyond Unicode.
         codes = np.array(names, names.dtype.newbyteorder("=")).view(np.uint32)
         sound = (codes < 0xD800) | ((codes > 0xDFFF) & (codes < 0x110000))
-        self.expect(sound.all(), "joint_names", "text was expected, and characters beyond Unicode came")
+        self.expect(sound.all(), "joint_names", "text", "characters beyond Unicode")
         return tuple(str(name) for name in names)
 
 

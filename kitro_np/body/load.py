@@ -6,10 +6,12 @@ import os
 from functools import lru_cache
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
-from ..errors import InputError
-from .assets import ModelArrays, read_model_file
-from .locate import find_model_file
+from ..arguments import whole_number
+from ..errors import InputError, one_of
+from .assets import SUFFIXES, ModelArrays, read_model_file
+from .locate import GENDERS, find_model_file, in_lower_case
 from .model import BodyModel
 
 LICENSED = ("smpl", "smplh", "smplx", "mano")
@@ -29,9 +31,9 @@ def load_body(
     ----------
     name : str or path
         ``"open"`` for the embedded CC0 body; ``"smpl"``, ``"smplh"``, ``"smplx"`` or ``"mano"`` for a
-        licensed file of yours; or the path of a .pkl or .npz file in SMPL's format.
+        licensed file of yours, in any case; or the path of a .pkl or .npz file in SMPL's format.
     gender : {"neutral", "female", "male"}
-        Which licensed file; ``"right"`` or ``"left"`` for MANO.
+        Which licensed file; ``"right"`` or ``"left"`` for MANO. Other bodies have no gender.
     num_betas : int or None
         How many shape coefficients to keep; None keeps all.
     folder : path, optional
@@ -48,16 +50,16 @@ def load_body(
     InputError
         If the file is not what it should be, or the name is unknown.
     """
-    if name == "open":
-        return _open_body(num_betas)
-    path = Path(name)
-    if str(name).lower() in LICENSED:
-        path = find_model_file(str(name), gender, folder)
-    elif path.suffix.lower() not in (".pkl", ".npz"):
-        choices = ", ".join(("open", *LICENSED))
-        raise InputError(
-            f"body: expected one of {choices} or the path of a .pkl or .npz file, got {str(name)!r}."
-        )
+    if num_betas is not None:
+        num_betas = whole_number("num_betas", num_betas, least=1)
+    known = str(name).lower()
+    if known in LICENSED:
+        path = find_model_file(known, gender, folder)
+    else:
+        one_of("gender", in_lower_case(gender), GENDERS)
+        if known == "open":
+            return _open_body(num_betas)
+        path = _model_path(name)
     return _from_arrays(path.stem, read_model_file(path, num_betas))
 
 
@@ -70,6 +72,14 @@ def default_body() -> BodyModel:
 def _open_body(num_betas: int | None) -> BodyModel:
     with as_file(files(__package__) / "open_body.npz") as path:
         return _from_arrays("open", read_model_file(path, num_betas))
+
+
+def _model_path(name: Any) -> Path:
+    name = os.fspath(name) if isinstance(name, os.PathLike) else name
+    if not isinstance(name, str) or not name.lower().endswith(SUFFIXES):
+        choices = ", ".join(("open", *LICENSED))
+        raise InputError(f"body: expected one of {choices} or the path of a .pkl or .npz file, got {name!r}.")
+    return Path(name)
 
 
 def _from_arrays(name: str, arrays: ModelArrays) -> BodyModel:

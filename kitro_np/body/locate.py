@@ -1,13 +1,18 @@
 """Where SMPL-family model files are looked for, and under which names."""
 
+import itertools
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from kitro_np.errors import InputError
+from kitro_np.errors import one_of
 
-__all__ = ["file_names", "find_model_file", "search_folders"]
+__all__ = ["GENDERS", "file_names", "find_model_file", "in_lower_case", "search_folders"]
+
+GENDERS = ("neutral", "female", "male", "right", "left")
+"""Which of a model's files: MANO has hands where the others have genders."""
 
 _FOLDER_VARIABLE = "KITRO_NP_MODELS"
 
@@ -76,21 +81,22 @@ def find_model_file(name: str, gender: str = "neutral", folder: str | os.PathLik
     InputError
         When the name or the gender is unknown.
     FileNotFoundError
-        When there is no such file; the message lists the folders and names, and where to get the file.
+        When there is no such file; the message lists the folders and names, the files of other
+        genders, and where to get the file.
     """
     model, kind = _checked(name, gender)
     folders = search_folders(folder)
-    names = file_names(model, kind)
-    for start in folders:
-        for candidate in names:
-            for below in _SUBFOLDERS[model]:
-                found = _resolve(start, f"{below}/{candidate}")
-                if found is not None:
-                    return found
+    found = _first_file(model, kind, folders)
+    if found is not None:
+        return found
     looked = ", ".join(str(start) for start in folders)
+    there = {other: _first_file(model, other, folders) for other in _kinds(model)}
+    others = " and ".join(f"{other!r} ({file})" for other, file in there.items() if file is not None)
+    instead = f"; there is one for {others}" if others else ""
     raise FileNotFoundError(
         f"no {model} model file for {kind!r} was found in {looked} or their usual subfolders, where any of "
-        f"{', '.join(names)} would do; get it from {_HOMES[model]} under the licence given there."
+        f"{', '.join(file_names(model, kind))} would do{instead}; get it from {_HOMES[model]} under the "
+        "licence given there."
     )
 
 
@@ -137,16 +143,27 @@ def file_names(name: str, gender: str = "neutral") -> list[str]:
     return [pattern.format(**words) for pattern in _FILE_NAMES[model]]
 
 
+def in_lower_case(text: Any) -> Any:
+    """Return a text in lower case, and anything else as it is."""
+    return text.lower() if isinstance(text, str) else text
+
+
 def _checked(name: str, gender: str) -> tuple[str, str]:
-    model, kind = str(name).lower(), str(gender).lower()
-    if model not in _FILE_NAMES:
-        raise InputError(f"name is one of {', '.join(_FILE_NAMES)}, and {name!r} came.")
+    model = one_of("name", in_lower_case(name), _FILE_NAMES)
+    kind = in_lower_case(gender)
     if model == "mano" and kind == "neutral":
         kind = "right"
-    known = ("right", "left") if model == "mano" else tuple(_LETTERS)
-    if kind not in known:
-        raise InputError(f"gender of {model} is one of {', '.join(known)}, and {gender!r} came.")
-    return model, kind
+    return model, one_of(f"gender of {model}", kind, _kinds(model))
+
+
+def _kinds(model: str) -> tuple[str, ...]:
+    return ("right", "left") if model == "mano" else tuple(_LETTERS)
+
+
+def _first_file(model: str, kind: str, folders: list[Path]) -> Path | None:
+    places = itertools.product(folders, file_names(model, kind), _SUBFOLDERS[model])
+    found = (_resolve(start, f"{below}/{candidate}") for start, candidate, below in places)
+    return next(filter(None, found), None)
 
 
 def _data_homes() -> Iterator[Path]:

@@ -8,11 +8,13 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy_array
+from array_api_compat import array_namespace, device, is_numpy_array
 
+from ..arguments import beside, real_array, whole_number
 from ..engine import choose_engine
 from ..errors import InputError
 from ..poses import as_matrices, pose_tail
+from .frozen import frozen, frozen_like
 from .kinematics import forward_kinematics
 from .skeleton import Skeleton
 from .skinning import forward_body
@@ -22,6 +24,9 @@ BLOCK = 32
 
 KERNEL_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 """What the kernels compute in."""
+
+FLOATS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights")
+"""Arrays of a body that hold real numbers."""
 
 
 class BodyOutput(NamedTuple):
@@ -34,6 +39,8 @@ class BodyOutput(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class BodyModel:
     """A body in SMPL's format: shape blend, pose blend, linear blend skinning.
+
+    NumPy arrays are read-only, copies where the given ones are not.
 
     Parameters
     ----------
@@ -63,6 +70,10 @@ class BodyModel:
     skeleton: Skeleton
     _kinds: dict[Any, BodyModel] = field(default_factory=dict, repr=False)
     _kinds_of_kernels: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in (*FLOATS, "faces"):
+            object.__setattr__(self, name, frozen(getattr(self, name)))
 
     @classmethod
     def from_arrays(
@@ -132,8 +143,11 @@ class BodyModel:
         Raises
         ------
         InputError
-            If a shape does not fit the body.
+            If an argument is wrong: its shape does not fit the body, it holds no real numbers, or it is not
+            of pose's kind.
         """
+        if threads is not None:
+            threads = whole_number("threads", threads, least=1)
         given = self._read(pose, betas, transl)
         if choose_engine(engine, given.pose) == "numba":
             joints, vertices = self._kernels(given.pose.dtype).forward(*given.rows, threads)
@@ -159,13 +173,10 @@ class BodyModel:
 
     def like(self, array: Any) -> BodyModel:
         """Return this body with arrays of the kind, dtype and device of `array`."""
-        xp = array_namespace(array)
-        kind = {"dtype": array.dtype, "device": device(array)}
-        key = (xp.__name__, str(array.dtype), str(device(array)))
+        key = (array_namespace(array).__name__, str(array.dtype), str(device(array)))
         if key not in self._kinds:
-            names = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights")
-            parts = {name: getattr(self, name) for name in names}
-            parts = {name: None if part is None else xp.asarray(part, **kind) for name, part in parts.items()}
+            given = {name: getattr(self, name) for name in FLOATS}
+            parts = {name: frozen_like(part, array) for name, part in given.items() if part is not None}
             self._kinds[key] = replace(
                 self, **parts, skeleton=self.skeleton.like(array), _kinds={}, _kinds_of_kernels={}
             )
@@ -173,13 +184,13 @@ class BodyModel:
 
     def _read(self, pose: Any, betas: Any, transl: Any) -> _Given:
         """Check the arguments, and give them one leading axis."""
-        pose = pose if is_array_api_obj(pose) else np.asarray(pose)
+        pose = real_array("pose", pose)
         xp = array_namespace(pose)
         if not xp.isdtype(pose.dtype, "real floating"):
             pose = xp.astype(pose, xp.float64)
         dtype = pose.dtype
         if is_numpy_array(pose) and dtype not in KERNEL_DTYPES:
-            pose = pose.astype(np.float32 if dtype.itemsize < 4 else np.float64)
+            pose = pose.astype(np.float32)  # from half precision, the only other there is
         tail = pose_tail(tuple(pose.shape), self.num_joints)
         lead = tuple(pose.shape[: pose.ndim - len(tail)])
         count = math.prod(lead)
@@ -195,7 +206,7 @@ class BodyModel:
         count = math.prod(lead)
         if value is None:
             return xp.zeros((count, width), **kind)
-        value = xp.asarray(value, **kind)
+        value = xp.astype(beside(pose, name, value), pose.dtype, copy=False)
         given = value.shape[-1] if value.ndim else width + 1
         if tuple(value.shape[:-1]) != lead or given > width or (given < width and name != "betas"):
             raise InputError(f"{name}: expected shape {(*lead, width)}, got {tuple(value.shape)}.")

@@ -98,7 +98,7 @@ def read_pickle(path: str | os.PathLike[str]) -> PickledArrays:
     """
     path = Path(path)
     if path.exists() and not path.is_file():
-        raise InputError(f"{path} is no file; a pickled model file (.pkl) was expected.")
+        raise InputError(f"{path}: expected a pickled model file (.pkl), got no file.")
     try:
         with open(path, "rb") as file:
             top = _parse(file)
@@ -119,7 +119,7 @@ def _parse(file: BinaryIO) -> dict[str, object]:
         raise RefusedError(f"it is larger than {_MAX_FILE_BYTES} bytes, which no SMPL-family file is")
     top = _InertUnpickler(_Source(file.read()), encoding="latin1").load()
     if type(top) is not dict:
-        raise RefusedError(f"a dict was expected at its top level, and {describe(top)} came")
+        raise RefusedError(f"expected a dict at its top level, got {describe(top)}")
     return top
 
 
@@ -145,7 +145,9 @@ class _Source:
 
     def _check(self, complete: bool) -> None:
         if not complete:
-            raise RefusedError(f"it ends too early, at byte {self._stream.tell()}; is the download complete?")
+            raise RefusedError(
+                f"it ends at byte {self._stream.tell()}, too early, as incomplete downloads do"
+            )
 
 
 class _Instructions(dict[int, Callable[[Any], None]]):

@@ -62,7 +62,7 @@ def evaluate(value: object, depth: int) -> Array:
         return np.array(value)
     recipe = _RECIPES.get(value.name.kind) if type(value) is Node else None
     if recipe is None:
-        raise RefusedError(f"an array was expected, and {describe(value)} came")
+        raise RefusedError(f"expected an array, got {describe(value)}")
     if depth > _MAX_DEPTH:
         raise RefusedError(f"its expression is more than {_MAX_DEPTH} levels deep")
     return recipe(value, depth + 1)  # type: ignore[arg-type]
@@ -93,7 +93,7 @@ def _from_bytes(data: object, dtype: np.dtype[Any], shape: tuple[int, ...], fort
     count = prod(shape)
     if not isinstance(raw, bytes) or len(raw) != count * dtype.itemsize:
         size = f"{len(raw)} bytes" if isinstance(raw, bytes) else describe(raw)
-        raise RefusedError(f"{count} numbers of {dtype} were expected, and {size} came")
+        raise RefusedError(f"expected {count} numbers of {dtype}, got {size}")
     return np.ndarray(shape, dtype, raw, order="F" if fortran else "C")
 
 
@@ -111,7 +111,7 @@ def _dtype(node: object) -> np.dtype[Any]:
     code = node.args[0] if type(node) is Node and node.name.kind == "dtype" and node.args else None
     if not isinstance(code, str) or not re.fullmatch(r"[<>|=]?(b1|[iu][1248]|f[248]|[SU][0-9]{1,4})", code):
         kind = ascii(code[:20]) if isinstance(code, str) else describe(node)
-        raise RefusedError(f"numbers or text were expected, and the data type {kind} came")
+        raise RefusedError(f"expected numbers or text, got the data type {kind}")
     dtype = np.dtype(code)
     state = node.state  # type: ignore[attr-defined]
     order = state[1] if isinstance(state, tuple) and len(state) > 1 else "|"

@@ -8,9 +8,11 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace
 
+from ..arguments import real_array, whole_number
 from ..errors import InputError
+from .frozen import frozen, frozen_like
 
 SMPL_JOINT_NAMES = (
     "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",
@@ -25,6 +27,8 @@ SMPL_JOINT_NAMES = (
 class Skeleton:
     """A kinematic tree whose rest joints are linear in betas: J(betas) = template + shapedirs betas.
 
+    NumPy arrays are read-only, copies where the given ones are not.
+
     Parameters
     ----------
     parents : sequence of int
@@ -38,7 +42,8 @@ class Skeleton:
     Raises
     ------
     InputError
-        If `parents` is no tree in topological order or the shapes do not fit one another.
+        If `parents` is no tree in topological order, or the arrays hold no real numbers or do not fit one
+        another.
     """
 
     parents: tuple[int, ...]
@@ -55,8 +60,8 @@ class Skeleton:
     ) -> None:
         tree = _checked_parents(parents)
         count = len(tree)
-        template = _float_array(joint_template)
-        shapedirs = _float_array(joint_shapedirs)
+        template = _float_array("joint_template", joint_template)
+        shapedirs = _float_array("joint_shapedirs", joint_shapedirs)
         if tuple(template.shape) != (count, 3):
             raise InputError(f"joint_template: expected shape ({count}, 3), got {tuple(template.shape)}.")
         if shapedirs.ndim != 3 or tuple(shapedirs.shape[:2]) != (count, 3):
@@ -68,8 +73,8 @@ class Skeleton:
             raise InputError(f"joint_names: expected {count} names, got {len(names)}.")
         for name, value in (
             ("parents", tree),
-            ("joint_template", template),
-            ("joint_shapedirs", shapedirs),
+            ("joint_template", frozen(template)),
+            ("joint_shapedirs", frozen(shapedirs)),
             ("joint_names", names),
         ):
             object.__setattr__(self, name, value)
@@ -135,18 +140,17 @@ class Skeleton:
 
     def like(self, array: Any) -> Skeleton:
         """Return this skeleton with arrays of the kind, dtype and device of `array`."""
-        xp = array_namespace(array)
-        kind = {"dtype": array.dtype, "device": device(array)}
         return Skeleton(
             self.parents,
-            xp.asarray(self.joint_template, **kind),
-            xp.asarray(self.joint_shapedirs, **kind),
+            frozen_like(self.joint_template, array),
+            frozen_like(self.joint_shapedirs, array),
             self.joint_names,
         )
 
 
 def _checked_parents(parents: Sequence[int]) -> tuple[int, ...]:
-    tree = tuple(int(p) for p in np.asarray(parents).ravel())
+    given = np.asarray(real_array("parents", parents)).ravel().tolist()
+    tree = tuple(whole_number("parents", parent, least=-1) for parent in given)
     if not tree or tree[0] != -1:
         raise InputError(f"parents: expected -1 for the root, joint 0, got {tree[:1] or 'no joints'}.")
     for joint, parent in enumerate(tree[1:], start=1):
@@ -155,8 +159,10 @@ def _checked_parents(parents: Sequence[int]) -> tuple[int, ...]:
     return tree
 
 
-def _float_array(array: Any) -> Any:
-    return np.asarray(array, dtype=np.float64) if isinstance(array, list | tuple) else array
+def _float_array(name: str, value: Any) -> Any:
+    value = real_array(name, value)
+    xp = array_namespace(value)
+    return value if xp.isdtype(value.dtype, "real floating") else xp.astype(value, xp.float64)
 
 
 def _default_names(count: int) -> tuple[str, ...]:
