@@ -2,9 +2,9 @@
 
 python bench/floor.py [--dtype float64]
 
-The counts come from the kernels themselves, run in the interpreter on a tile whose lanes count what is done with
-them. A kernel cannot take less time than its busiest kind of operation: multiplies and adds (a multiply that
-feeds an add is one operation), divisions and square roots, loads, or stores.
+The counts come from the kernels themselves, run in the interpreter on a tile whose lanes count what is
+done with them. A kernel cannot take less time than its busiest kind of operation: multiplies and adds (a
+multiply that feeds an add is one operation), divisions and square roots, loads, or stores.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from kitro_np.kernels.camera import in_camera, solve_translation, update_transla
 from kitro_np.kernels.geometry import add, dot, scale, store_all, subtract
 from kitro_np.kernels.lanes import load, store
 from kitro_np.kernels.tile import Tile, Tree, aligned_rows, make_tile, make_tree
+from kitro_np.shape import adam_rates
 
 
 def start_tile(skeleton: Skeleton, bodies: Batch, selection: np.ndarray) -> tuple[Tree, Tile]:
@@ -41,6 +42,8 @@ def _start(layout, tile):
     shape.keypoint_lengths(layout, tile)
 
 
+RATES = tuple(adam_rates(10))
+
 # Each loop puts back what its stage changes, so that every repetition does the same work.
 
 
@@ -59,9 +62,10 @@ def repeat_camera(layout, tile, start, repeats):
 
 @njit
 def repeat_shape(layout, tile, start, repeats):
+    rates = np.array(RATES, start.dtype)
     for _ in range(repeats):
         _put_back(tile.betas, start)
-        shape.fit_shape(layout, tile, 10, 1 / (layout.parents.size - 1))
+        shape.fit_shape(layout, tile, rates, 1 / (layout.parents.size - 1))
 
 
 @njit

@@ -6,7 +6,7 @@ import math
 from enum import IntEnum
 from typing import Any
 
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 
 from .body.kinematics import forward_kinematics
 from .body.skeleton import Skeleton
@@ -98,7 +98,7 @@ def in_front(joints: Any, transl: Any) -> Any:
 
 def _finite(*arrays: Any) -> Any:
     xp = array_namespace(*arrays)
-    fine = xp.ones(arrays[0].shape[0], dtype=xp.bool)
+    fine = xp.ones(arrays[0].shape[0], dtype=xp.bool, device=device(arrays[0]))
     for array in arrays:
         flat = xp.reshape(array, (array.shape[0], math.prod(array.shape[1:])))
         fine = fine & xp.all(xp.isfinite(flat), axis=1)
@@ -108,7 +108,8 @@ def _finite(*arrays: Any) -> Any:
 def _rotations(pose: Any) -> Any:
     xp = array_namespace(pose)
     gram = xp.matmul(xp.matrix_transpose(pose), pose)
-    square = xp.max(xp.abs(gram - xp.eye(3, dtype=pose.dtype)), axis=(1, 2, 3)) <= ROTATION_TOLERANCE
+    eye = xp.eye(3, dtype=pose.dtype, device=device(pose))
+    square = xp.max(xp.abs(gram - eye), axis=(1, 2, 3)) <= ROTATION_TOLERANCE
     return square & xp.all(xp.linalg.det(pose) > 0, axis=1)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 
 
 def dot(a: Any, b: Any) -> Any:
@@ -22,7 +22,9 @@ def norm(a: Any) -> Any:
 def unit(a: Any) -> Any:
     """Direction a / |a|; the zero vector stays zero."""
     xp = array_namespace(a)
-    return a / xp.maximum(norm(a), xp.asarray(xp.finfo(a.dtype).smallest_normal, dtype=a.dtype))
+    return a / xp.maximum(
+        norm(a), xp.asarray(xp.finfo(a.dtype).smallest_normal, dtype=a.dtype, device=device(a))
+    )
 
 
 def cross(a: Any, b: Any) -> Any:
@@ -48,7 +50,7 @@ def matrix_from_rows(rows: list[list[Any]]) -> Any:
 def half_turn(axis: Any) -> Any:
     """Rotation by 180 degrees about the unit `axis`: 2 n n^T - I."""
     xp = array_namespace(axis)
-    return 2 * axis[..., :, None] * axis[..., None, :] - xp.eye(3, dtype=axis.dtype)
+    return 2 * axis[..., :, None] * axis[..., None, :] - xp.eye(3, dtype=axis.dtype, device=device(axis))
 
 
 def swing(start: Any, end: Any) -> Any:
@@ -105,7 +107,7 @@ def align(current: Any, target: Any) -> Any:
     covariance = xp.matmul(xp.matrix_transpose(target), current)
     # An SVD of NaN would fail the whole batch; whoever has NaN here has it in `current` too.
     finite = xp.all(xp.isfinite(covariance), axis=(-2, -1), keepdims=True)
-    covariance = xp.where(finite, covariance, xp.eye(3, dtype=covariance.dtype))
+    covariance = xp.where(finite, covariance, xp.eye(3, dtype=covariance.dtype, device=device(covariance)))
     left, _, right = xp.linalg.svd(covariance)
     mirrored = xp.linalg.det(xp.matmul(left, right)) < 0
     ones = xp.ones_like(covariance[..., 0, 0])
@@ -137,7 +139,11 @@ def matrix_from_axis_angle(axis_angle: Any) -> Any:
     x, y, z = axis_angle[..., 0], axis_angle[..., 1], axis_angle[..., 2]
     zero = xp.zeros_like(x)
     skew = matrix_from_rows([[zero, -z, y], [z, zero, -x], [-y, x, zero]])
-    return xp.eye(3, dtype=axis_angle.dtype) + sine * skew + versine * xp.matmul(skew, skew)
+    return (
+        xp.eye(3, dtype=axis_angle.dtype, device=device(axis_angle))
+        + sine * skew
+        + versine * xp.matmul(skew, skew)
+    )
 
 
 def axis_angle_from_matrix(rotation: Any) -> Any:

@@ -118,14 +118,21 @@ def fit_shape(
     constant, by_beta = affine_joints(skeleton, global_rotations)
     constant = constant + transl[:, None, :]
     mean, square = xp.zeros_like(betas), xp.zeros_like(betas)
-    for step in range(1, steps + 1):
+    for rate, spread_rate in adam_rates(steps):
         joints = constant + xp.matmul(by_beta, betas[:, None, :, None])[..., 0]
         gradient = scale * bone_length_gradient(skeleton, joints, by_beta, keypoints_2d, intrinsics)
         mean = DECAY_MEAN * mean + (1 - DECAY_MEAN) * gradient
         square = DECAY_SQUARE * square + (1 - DECAY_SQUARE) * gradient * gradient
-        spread = xp.sqrt(square) / math.sqrt(1 - DECAY_SQUARE**step) + EPSILON
-        betas = betas - LEARNING_RATE / (1 - DECAY_MEAN**step) * mean / spread
+        betas = betas - rate * mean / (spread_rate * xp.sqrt(square) + EPSILON)
     return betas
+
+
+def adam_rates(steps: int) -> list[tuple[float, float]]:
+    """Adam's rates of the mean and of the root of the square, freed of their start at zero, for each step."""
+    return [
+        (LEARNING_RATE / (1 - DECAY_MEAN**step), 1 / math.sqrt(1 - DECAY_SQUARE**step))
+        for step in range(1, steps + 1)
+    ]
 
 
 def _bones(skeleton: Skeleton) -> list[tuple[int, int]]:

@@ -20,7 +20,7 @@ from kitro_np.kernels import camera, checks, kinematics, rotate, shape
 from kitro_np.kernels import tree as branches
 from kitro_np.kernels.tile import Tile, Tree
 from kitro_np.rotate import rotate_joints
-from kitro_np.shape import fit_shape
+from kitro_np.shape import adam_rates, fit_shape
 from kitro_np.tree import select_branches
 from kitro_np.variants import Variant
 
@@ -59,6 +59,11 @@ class ArraySteps:
         return select_branches(self.skeleton, self.batch.pose, betas, joints, *seen, self.variant)
 
 
+def adam_rows(steps: int, dtype: Any = np.float64) -> np.ndarray:
+    """The rates of Adam's steps as a kernel reads them."""
+    return np.array(adam_rates(steps), dtype)
+
+
 class KernelSteps:
     """Steps by the fused twins in kitro_np.kernels."""
 
@@ -72,7 +77,9 @@ class KernelSteps:
         return self.run(pose, betas, transl, [run_camera], "transl")[0]
 
     def betas(self, pose: Any, betas: Any, transl: Any, loss_scale: float) -> Any:
-        return self.run(pose, betas, transl, [(run_shape, 10, loss_scale)], "betas")[0]
+        return self.run(
+            pose, betas, transl, [(run_shape, adam_rows(10, self.batch.pose.dtype), loss_scale)], "betas"
+        )[0]
 
     def select(self, pose: Any, betas: Any, transl: Any) -> tuple[Any, Any]:
         entry = (run_tree, *self._tree_switches)
@@ -114,10 +121,10 @@ def run_camera(tree, tile):
 
 
 @entry
-def run_shape(tree, tile, steps, loss_scale):
+def run_shape(tree, tile, rates, loss_scale):
     shape.keypoint_lengths(tree, tile)
     kinematics.forward_kinematics(tree, tile)
-    shape.fit_shape(tree, tile, steps, loss_scale)
+    shape.fit_shape(tree, tile, rates, loss_scale)
 
 
 @entry

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from bodies import TREES, make_batch, make_skeleton
 from numba import njit
-from steps import ArraySteps, KernelSteps, run_checks, run_shape, run_tree
+from steps import ArraySteps, KernelSteps, adam_rows, run_checks, run_shape, run_tree
 from tiles import camera_rows, run_in_tiles
 
 from kitro_np import camera as camera_stage
@@ -121,7 +121,7 @@ def test_gradient(skeleton, batch, posed):
     joints = posed.joints + batch.transl[:, None, :]
     wanted = 0.25 * bone_length_gradient(skeleton, joints, by_beta, *batch[3:])
     kernels = KernelSteps(skeleton, batch, VARIANTS["released"])
-    (found,) = kernels.run(*batch[:3], [(run_shape, 1, 0.25)], "gradient")
+    (found,) = kernels.run(*batch[:3], [(run_shape, adam_rows(1), 0.25)], "gradient")
     assert_near(found, wanted)
 
 

@@ -40,7 +40,7 @@ def solve_translation(tree, tile):
     for j in range(count):
         u, v = load2(tile.keypoints, j)
         u_mean, v_mean = u_mean + u, v_mean + v
-    share = 1.0 / count
+    share = full(tile.camera, 1.0 / count)
     u_mean, v_mean = share * u_mean - load(tile.camera, 2), share * v_mean - load(tile.camera, 3)
     right_u_mean, right_v_mean, square_sum, mixed_sum = zero, zero, zero, zero
     for j in range(count):

@@ -24,6 +24,8 @@ from numba.core.imputils import lower_builtin
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, register_model
 
+from .jit import kernel
+
 LANE_BYTES = 64
 """Width of a row of a tile: an AVX-512 register, a cache line."""
 
@@ -241,3 +243,9 @@ else:
     sqrt, exp, absolute = _jit_unary("sqrt"), _jit_unary("exp"), _jit_unary("fabs")
     epsilon = _jit_epsilon()
     sin, cos = _jit_unary("sin"), _jit_unary("cos")
+
+
+@kernel
+def own_lanes(rows, count):
+    """Return the lanes among the first `count` that this thread sees to: on a CPU all of a tile's."""
+    return range(min(rows.shape[1], count))

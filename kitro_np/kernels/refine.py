@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from .camera import solve_translation, update_translation
 from .checks import BAD_INTRINSICS, estimate_status, outcome_status
 from .jit import entry, kernel
 from .kinematics import forward_kinematics, global_rotations
-from .lanes import load, store
+from .lanes import load, own_lanes, store
 from .rotate import reprojection_error, rotate_joints
 from .shape import fit_shape, keypoint_lengths
 from .tree import select_branches
@@ -30,7 +29,7 @@ class Settings(NamedTuple):
     """What to do; the switches are those of kitro_np.variants.Variant."""
 
     iterations: int
-    shape_steps: int
+    adam_rates: Any  # (steps, 2)
     loss_scale: float
     softmax_scores: bool
     trunk_in_every_limb: bool
@@ -49,7 +48,7 @@ def refine_bodies(tree, tile, bodies, refined, settings, first, last):
         estimate_status(tree, tile)
         _refuse_skew(tile, bodies, start, last)
         reprojection_error(tree, tile)
-        for lane in range(min(lanes, last - start)):
+        for lane in own_lanes(tile.error, last - start):
             refined.reprojection_error[start + lane] = tile.error[0, lane]
         _refine_tile(tree, tile, settings)
         outcome_status(tree, tile)
@@ -66,7 +65,7 @@ def _refine_tile(tree, tile, settings):
         store(tile.selection, j, -1.0)
     for _ in range(settings.iterations):
         update_translation(tile, solve_translation(tree, tile))
-        fit_shape(tree, tile, settings.shape_steps, settings.loss_scale)
+        fit_shape(tree, tile, settings.adam_rates, settings.loss_scale)
         select_branches(
             tree, tile, settings.softmax_scores, settings.trunk_in_every_limb, settings.shift_keypoints
         )
@@ -76,7 +75,7 @@ def _refine_tile(tree, tile, settings):
 @kernel
 def _read_tile(tile, bodies, start, last):
     """Turn rows of bodies into lanes; the last body fills the lanes that are left over."""
-    for lane in range(tile.status.shape[1]):
+    for lane in own_lanes(tile.status, tile.status.shape[1]):
         body = min(start + lane, last - 1)
         for row in range(tile.pose.shape[0]):
             tile.pose[row, lane] = bodies.pose[body, row]
@@ -98,10 +97,11 @@ def _read_tile(tile, bodies, start, last):
 @kernel
 def _refuse_skew(tile, bodies, start, last):
     """Mark intrinsics with other entries than focal lengths and centre, which lanes do not hold."""
-    for lane in range(min(tile.status.shape[1], last - start)):
+    for lane in own_lanes(tile.status, last - start):
         k = bodies.intrinsics[min(start + lane, bodies.intrinsics.shape[0] - 1)]
         plain = k[1] == 0 and k[3] == 0 and k[6] == 0 and k[7] == 0 and k[8] == 1
-        finite = np.isfinite(k[1]) and np.isfinite(k[3]) and np.isfinite(k[6]) and np.isfinite(k[7] + k[8])
+        finite = math.isfinite(k[1]) and math.isfinite(k[3])
+        finite = finite and math.isfinite(k[6]) and math.isfinite(k[7]) and math.isfinite(k[8])
         if not finite:
             tile.status[0, lane] = 1
         elif not plain and tile.status[0, lane] != 1:
@@ -111,7 +111,7 @@ def _refuse_skew(tile, bodies, start, last):
 @kernel
 def _write_tile(tile, bodies, refined, start, last):
     """Turn lanes into rows of bodies; a body that was not refined comes back as its estimate."""
-    for lane in range(min(tile.status.shape[1], last - start)):
+    for lane in own_lanes(tile.status, last - start):
         body = start + lane
         good = tile.status[0, lane] == 0
         refined.status[body] = int(tile.status[0, lane])
@@ -123,6 +123,6 @@ def _write_tile(tile, bodies, refined, start, last):
             refined.transl[body, row] = tile.transl[row, lane] if good else bodies.transl[body, row]
         for row in range(tile.selection.shape[0]):
             refined.selection[body, row] = int(tile.selection[row, lane]) if good else -1
-        refined.path_score[body] = tile.path_score[0, lane] if good else np.nan
+        refined.path_score[body] = tile.path_score[0, lane] if good else math.nan
         if good:
             refined.reprojection_error[body] = tile.error[0, lane]

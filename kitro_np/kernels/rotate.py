@@ -142,4 +142,4 @@ def reprojection_error(tree, tile):
         wanted_u, wanted_v = load2(tile.keypoints, j)
         u, v = u - wanted_u, v - wanted_v
         total = total + sqrt(u * u + v * v)
-    store(tile.error, 0, total / tree.parents.size)
+    store(tile.error, 0, full(tile.error, 1.0 / tree.parents.size) * total)

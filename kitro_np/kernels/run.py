@@ -14,6 +14,7 @@ import numpy as np
 from ..body.skeleton import Skeleton
 from ..door import Request
 from ..result import Refined
+from ..shape import adam_rates
 from ..threads import each
 from ..variants import Variant
 from .refine import Bodies, Settings, refine_bodies
@@ -35,7 +36,7 @@ def run_kernels(
     dtype = np.dtype(request.dtype)
     workspace = _workspace(request.skeleton, dtype)
     refined = _allocate(request, dtype)
-    settings = _settings(request, variant, iterations, shape_steps)
+    settings = _settings(request, variant, iterations, shape_steps, dtype)
     starts = range(0, request.count, CHUNK)
 
     def work(start: int) -> int:
@@ -75,10 +76,12 @@ def _workspace(skeleton: Skeleton, dtype: np.dtype[Any]) -> _Workspace:
     return _Workspace(make_tree(skeleton, dtype), dtype)
 
 
-def _settings(request: Request, variant: Variant, iterations: int, shape_steps: int) -> Settings:
+def _settings(
+    request: Request, variant: Variant, iterations: int, shape_steps: int, dtype: np.dtype[Any]
+) -> Settings:
     return Settings(
         iterations,
-        shape_steps,
+        np.array(adam_rates(shape_steps), dtype).reshape(shape_steps, 2),
         1 / (request.skeleton.num_joints - 1) if variant.mean_loss else 1.0,
         variant.softmax_scores,
         variant.trunk_in_every_limb,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
-from ..shape import DECAY_MEAN, DECAY_SQUARE, EPSILON, LEARNING_RATE
+from ..shape import DECAY_MEAN, DECAY_SQUARE, EPSILON
 from .camera import in_camera, project
 from .geometry import add, load2, load3, load9, store_all, transform, transpose
 from .jit import kernel
@@ -91,17 +89,19 @@ def _pull_betas(tree, tile):
 
 
 @kernel
-def fit_shape(tree, tile, steps, loss_scale):
-    """Fused twin of kitro_np.shape.fit_shape; leaves offsets and joints as the new betas have them."""
+def fit_shape(tree, tile, rates, loss_scale):
+    """Fused twin of kitro_np.shape.fit_shape; leaves offsets and joints as the new betas have them.
+
+    Rates are kitro_np.shape.adam_rates, one row a step.
+    """
     betas = tile.betas.shape[0]
     for s in range(betas):
         store(tile.mean, s, 0.0)
         store(tile.square, s, 0.0)
     scale = full(tile.betas, loss_scale)
-    for step in range(1, steps + 1):
+    for step in range(rates.shape[0]):
         bone_length_gradient(tree, tile, scale)
-        rate = LEARNING_RATE / (1 - DECAY_MEAN**step)
-        spread_rate = 1 / math.sqrt(1 - DECAY_SQUARE**step)
+        rate, spread_rate = rates[step, 0], rates[step, 1]
         for s in range(betas):
             gradient = load(tile.gradient, s)
             mean = DECAY_MEAN * load(tile.mean, s) + (1 - DECAY_MEAN) * gradient

@@ -97,11 +97,11 @@ def make_tree(skeleton: Skeleton, dtype: Any) -> Tree:
     )
 
 
-def make_tile(tree: Tree, dtype: Any) -> Tile:
-    """Allocate a tile for a tree, every row on a cache line of its own."""
+def tile_rows(tree: Tree) -> dict[str, int]:
+    """How many rows each member of a tile has."""
     joints, betas = tree.shapedirs.shape[:2]
     pairs = int(tree.first_pair[-1] + 2 ** (tree.depths[-1] - 1)) if joints > 1 else 1
-    rows = {
+    return {
         "initial_pose": 9 * joints, "pose": 9 * joints, "betas": betas, "transl": 3,
         "keypoints": 2 * joints, "camera": 4,
         "turned": 9 * joints, "initial_turned": 9 * joints, "offsets": 3 * joints, "joints": 3 * joints,
@@ -113,6 +113,11 @@ def make_tile(tree: Tree, dtype: Any) -> Tile:
         "hypothesis": joints, "selection": joints, "taken_distance": joints, "taken_score": joints,
         "left_score": joints, "error": 1, "status": 1,
     }  # fmt: skip
+
+
+def make_tile(tree: Tree, dtype: Any) -> Tile:
+    """Allocate a tile for a tree, every row on a cache line of its own."""
+    rows = tile_rows(tree)
     return Tile(**{name: aligned_rows(count, dtype) for name, count in rows.items()})
 
 

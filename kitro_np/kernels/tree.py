@@ -20,7 +20,7 @@ from .geometry import (
     unit,
 )
 from .jit import kernel
-from .lanes import exp, full, load, store, where
+from .lanes import exp, full, load, own_lanes, store, where
 from .rays import bone_rays, foot_direction, half_chord, signed_distance
 
 
@@ -125,7 +125,7 @@ def _walk_down(tree, tile):
     store(tile.selection, 0, -1.0)
     for c in range(1, tree.parents.size):
         p = tree.parents[c]
-        for lane in range(tile.hypothesis.shape[1]):
+        for lane in own_lanes(tile.hypothesis, tile.hypothesis.shape[1]):
             h = int(tile.hypothesis[p, lane])
             pair = tree.first_pair[c] + h
             branch = int(tile.takes_second[pair, lane])
