@@ -56,8 +56,7 @@ def run_refine(options: argparse.Namespace) -> int:
 
 def run_eval(options: argparse.Namespace) -> int:
     """Refine the bodies of a file and print their errors against the truth in it."""
-    with EstimateFile(options.input) as file:
-        truth = file.truth()
+    truth = EstimateFile(options.input).truth()
     estimates, result, body = _refine_file(options.input, options)
     evaluation = _evaluate(body, estimates, result, truth)
     if options.json:
@@ -73,8 +72,7 @@ def run_demo(options: argparse.Namespace) -> int:
     output = options.output or free_name("kitro-np-demo", ".npz")
     check_output(output, force=options.force)
     with as_file(files("kitro_np") / "data" / "demo_clip.npz") as clip:
-        with EstimateFile(clip) as file:
-            truth = file.truth()
+        truth = EstimateFile(clip).truth()
         estimates, result, body = _refine_file(clip, options)
     print(
         f"A clip of {len(estimates.pose)} frames of real motion (CMU mocap), simulated estimates, open body:"
@@ -87,8 +85,8 @@ def run_demo(options: argparse.Namespace) -> int:
 def run_warmup(options: argparse.Namespace) -> int:
     """Compile the kernels and keep their machine code on disk, so that no later call waits for that."""
     body = load_body("open")
-    with as_file(files("kitro_np") / "data" / "demo_clip.npz") as clip, EstimateFile(clip) as file:
-        estimates = file.estimates()
+    with as_file(files("kitro_np") / "data" / "demo_clip.npz") as clip:
+        estimates = EstimateFile(clip).estimates()
     with _progress(len(KERNEL_DTYPES), "compile") as progress:
         for dtype in KERNEL_DTYPES:
             few = [part[:1].astype(dtype) for part in estimates if part is not None]
@@ -132,8 +130,9 @@ def kernel_cache() -> str:
 
 
 def _refine_file(path: Any, options: argparse.Namespace) -> tuple[Estimates, RefineResult, BodyModel]:
-    with EstimateFile(path) as file:
-        estimates = file.estimates(options.keypoints_key, need_intrinsics=options.image_size is None)
+    estimates = EstimateFile(path).estimates(
+        options.keypoints_key, need_intrinsics=options.image_size is None
+    )
     if options.image_size is not None:
         estimates = estimates._replace(intrinsics=None)
     body = load_body(options.body, gender=options.gender, folder=options.models)

@@ -202,7 +202,7 @@ def test_wrong_files_give_one_sentence(tmp_path, file, capsys, estimates):
     np.savez(tmp_path / "some.npz", pred_theta=estimates["pred_theta"])
     assert "keypoints_2d" in fails(capsys, "refine", tmp_path / "some.npz", "-o", output)
     np.save(tmp_path / "single.npy", estimates["pred_theta"])
-    assert "single array" in fails(capsys, "refine", tmp_path / "single.npy", "-o", output)
+    assert "no .npz archive" in fails(capsys, "refine", tmp_path / "single.npy", "-o", output)
     bare = {key: value for key, value in estimates.items() if not key.startswith("GT")}
     np.savez(tmp_path / "bare.npz", **bare)
     assert "GT_theta" in fails(capsys, "eval", tmp_path / "bare.npz")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import zipfile
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..body.archives import NpzArrays
 from ..errors import InputError
 from ..geometry import matrix_from_axis_angle
 
@@ -54,23 +55,11 @@ class EstimateFile:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.fspath(path)
-        try:
-            self._handle = open(self.path, "rb")  # noqa: SIM115 - closed with this object
-        except FileNotFoundError:
-            raise FileNotFoundError(f"{self.path}: expected an .npz file, there is none.") from None
-        try:
-            self._file = self._open()
-        except InputError:
-            self._handle.close()
-            raise
-
-    def __enter__(self) -> EstimateFile:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-        self._handle.close()
+        self.path = Path(path)
+        if not self.path.exists():
+            raise FileNotFoundError(f"{path}: expected an .npz file, there is none.")
+        # A clip may be of any length.
+        self._arrays = NpzArrays(self.path, max_elements=None)
 
     def estimates(self, keypoints_key: str = "keypoints_2d", *, need_intrinsics: bool = True) -> Estimates:
         """Read what :func:`kitro_np.refine` needs; InputError names the keys that are missing."""
@@ -80,7 +69,7 @@ class EstimateFile:
         if not need_intrinsics and found["intrinsics"] is None:
             missing.remove("intrinsics")
         if missing:
-            has = ", ".join(self._file.files) or "none"
+            has = ", ".join(self._arrays) or "none"
             raise InputError(f"{self.path}: expected the keys {', '.join(missing)}, got {has}.")
         arrays: dict[str, Any] = {k: None if name is None else self._read(name) for k, name in found.items()}
         return Estimates(**arrays)
@@ -88,8 +77,8 @@ class EstimateFile:
     def truth(self) -> Truth:
         """Read the ground truth: GT_theta or GT_pose, and GT_beta."""
         name = self._first(("GT_theta", "GT_pose"))
-        if name is None or "GT_beta" not in self._file.files:
-            has = ", ".join(self._file.files) or "none"
+        if name is None or "GT_beta" not in self._arrays:
+            has = ", ".join(self._arrays) or "none"
             raise InputError(
                 f"{self.path}: expected ground truth GT_theta or GT_pose, and GT_beta, got {has}."
             )
@@ -102,23 +91,11 @@ class EstimateFile:
             pose = matrix_from_axis_angle(pose.reshape(len(pose), -1, 3))
         return Truth(pose, self._read("GT_beta"))
 
-    def _open(self) -> Any:
-        try:
-            file = np.load(self._handle, allow_pickle=False)
-        except (ValueError, EOFError, zipfile.BadZipFile) as problem:
-            raise InputError(f"{self.path}: expected an .npz file, got something else ({problem}).") from None
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise InputError(f"{self.path}: expected an .npz file with named arrays, got a single array.")
-        return file
-
     def _first(self, names: tuple[str, ...]) -> str | None:
-        return next((name for name in names if name in self._file.files), None)
+        return next((name for name in names if name in self._arrays), None)
 
     def _read(self, name: str) -> Any:
-        try:
-            array = self._file[name]
-        except (ValueError, EOFError, OSError, zipfile.BadZipFile, zipfile.zlib.error) as problem:  # type: ignore[attr-defined]
-            raise InputError(f"{self.path}: {name}: expected an array of numbers, got {problem}.") from None
+        array = self._arrays[name]
         if array.dtype.kind not in "fiu":
             raise InputError(f"{self.path}: {name}: expected an array of numbers, got dtype {array.dtype}.")
         return array
