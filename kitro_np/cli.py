@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +23,7 @@ from .body.locate import find_model_file, search_folders
 from .body.model import KERNEL_DTYPES
 from .engine import ENGINES
 from .errors import InputError
-from .evaluation import Evaluation, evaluate
+from .evaluation import Evaluation, check_body, evaluate
 from .formats.estimates import EstimateFile, Estimates
 from .formats.results import check_output, free_name, write_result
 from .refine import METHODS, refine
@@ -49,18 +50,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_refine(options: argparse.Namespace) -> int:
     """Refine the bodies of a file and write the result."""
     check_output(options.output, force=options.force)
-    estimates, result, _ = _refine_file(options.input, options)
-    _write(options.output, result, estimates, force=options.force)
+    estimates, body = _read(EstimateFile(options.input), options)
+    _write(options.output, _refine(estimates, body, options), force=options.force)
     return 0
 
 
 def run_eval(options: argparse.Namespace) -> int:
     """Refine the bodies of a file and print their errors against the truth in it."""
-    truth = EstimateFile(options.input).truth()
-    estimates, result, body = _refine_file(options.input, options)
-    evaluation = _evaluate(body, estimates, result, truth)
+    result, evaluation = _refine_and_evaluate(options.input, options)
     if options.json:
-        print(json.dumps(evaluation.as_dict()))
+        print(json.dumps(evaluation.as_dict(), allow_nan=False))
     else:
         print(evaluation.table())
         print(result.summary())
@@ -72,13 +71,10 @@ def run_demo(options: argparse.Namespace) -> int:
     output = options.output or free_name("kitro-np-demo", ".npz")
     check_output(output, force=options.force)
     with as_file(files("kitro_np") / "data" / "demo_clip.npz") as clip:
-        truth = EstimateFile(clip).truth()
-        estimates, result, body = _refine_file(clip, options)
-    print(
-        f"A clip of {len(estimates.pose)} frames of real motion (CMU mocap), simulated estimates, open body:"
-    )
-    print(_evaluate(body, estimates, result, truth).table())
-    _write(output, result, estimates, force=options.force)
+        result, evaluation = _refine_and_evaluate(clip, options)
+    print(f"A clip of {len(result.pose)} frames of real motion (CMU mocap), simulated estimates, open body:")
+    print(evaluation.table())
+    _write(output, result, force=options.force)
     return 0
 
 
@@ -129,16 +125,16 @@ def kernel_cache() -> str:
     return str(refine_bodies.stats.cache_path)
 
 
-def _refine_file(path: Any, options: argparse.Namespace) -> tuple[Estimates, RefineResult, BodyModel]:
-    estimates = EstimateFile(path).estimates(
-        options.keypoints_key, need_intrinsics=options.image_size is None
-    )
+def _read(file: EstimateFile, options: argparse.Namespace) -> tuple[Estimates, BodyModel]:
+    estimates = file.estimates(options.keypoints_key, need_intrinsics=options.image_size is None)
     if options.image_size is not None:
         estimates = estimates._replace(intrinsics=None)
-    body = load_body(options.body, gender=options.gender, folder=options.models)
-    count = len(estimates.pose) if estimates.pose.ndim > 1 else 1
-    with _progress(count, "refine") as progress:
-        result = refine(
+    return estimates, load_body(options.body, gender=options.gender, folder=options.models)
+
+
+def _refine(estimates: Estimates, body: BodyModel, options: argparse.Namespace) -> RefineResult:
+    with _progress(math.prod(estimates.lead(body.num_joints)), "refine") as progress:
+        return refine(
             *estimates,
             body=body,
             method=options.method,
@@ -151,15 +147,21 @@ def _refine_file(path: Any, options: argparse.Namespace) -> tuple[Estimates, Ref
             threads=options.threads,
             progress=progress,
         )
-    return estimates, result, body
 
 
-def _evaluate(body: BodyModel, estimates: Estimates, result: RefineResult, truth: Any) -> Evaluation:
-    with _progress(len(estimates.pose), "measure") as progress:
-        return evaluate(body, (estimates.pose, estimates.betas), (result.pose, result.betas), truth, progress)
+def _refine_and_evaluate(path: Any, options: argparse.Namespace) -> tuple[RefineResult, Evaluation]:
+    """Refine the bodies of a file and measure them; the truth is checked first, for refining takes long."""
+    file = EstimateFile(path)
+    estimates, body = _read(file, options)
+    check_body(body)
+    truth = file.truth(body, estimates.lead(body.num_joints))
+    result = _refine(estimates, body, options)
+    before, after = (estimates.pose, estimates.betas), (result.pose, result.betas)
+    with _progress(result.status.size, "measure") as progress:
+        return result, evaluate(body, before, after, truth, progress)
 
 
-def _write(path: Any, result: RefineResult, estimates: Estimates, *, force: bool) -> None:
+def _write(path: Any, result: RefineResult, *, force: bool) -> None:
     target = write_result(path, result, force=force)
     print(result.summary())
     print(f"wrote {target}")

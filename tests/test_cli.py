@@ -8,9 +8,12 @@ import stat
 
 import numpy as np
 import pytest
+import smpl_files as make
 
 import kitro_np
+from kitro_np import cli
 from kitro_np.cli import main
+from kitro_np.evaluation import evaluate
 from kitro_np.formats.estimates import KEYS
 
 
@@ -92,15 +95,97 @@ def test_eval_reads_axis_angle_truth(tmp_path, estimates, capsys):
     assert found[0] == pytest.approx(found[1], abs=1e-3)
 
 
-def test_eval_leaves_a_body_with_nan_out(tmp_path, estimates, capsys):
-    arrays = {key: value.copy() for key, value in estimates.items()}
-    arrays["pred_theta"][3, 0, 0, 0] = np.nan
+@pytest.mark.parametrize(
+    ("key", "joint", "value"),
+    [("pred_theta", 0, np.nan), ("pred_theta", 22, np.inf), ("GT_theta", 9, 1e38), ("GT_beta", 0, 1e300)],
+)
+def test_eval_leaves_out_a_body_that_is_not_finite(tmp_path, estimates, capsys, key, joint, value):
+    """The table is that of the others, and a line says that one is missing."""
+    arrays = {k: v.copy() for k, v in estimates.items()}
+    arrays["GT_beta"] = arrays["GT_beta"].astype(float)
+    arrays[key][3, joint] = value
     np.savez(tmp_path / "in.npz", **arrays)
-    assert main(["eval", str(tmp_path / "in.npz")]) == 0
-    printed = capsys.readouterr().out
-    assert "in 91.7% of 11 bodies" in printed or "of 11 bodies" in printed
-    assert "1 bodies left out" in printed
-    assert "1: NaN or infinity in its input" in printed
+    np.savez(tmp_path / "others.npz", **{k: np.delete(v, 3, axis=0) for k, v in arrays.items()})
+    printed = []
+    for name in ("in.npz", "others.npz"):
+        assert main(["eval", str(tmp_path / name)]) == 0
+        printed.append(capsys.readouterr().out.splitlines())
+    assert printed[0][:5] == printed[1][:5]
+    assert printed[0][4].endswith("of 11 bodies")
+    assert printed[0][5] == "1 body left out: NaN or infinity in estimate or truth"
+    refined = "11 bodies refined, 1 returned as they were (1: NaN or infinity in its input)"
+    assert printed[0][6] == ("12 bodies refined" if key.startswith("GT") else refined)
+
+
+@pytest.mark.parametrize("key", ["pred_theta", "GT_beta"])
+def test_eval_of_nothing_but_nan_is_wrong_input(tmp_path, estimates, capsys, key):
+    np.savez(tmp_path / "in.npz", **{**estimates, key: np.full_like(estimates[key], np.nan)})
+    for options in ([], ["--json"]):
+        assert "got none among 12 bodies" in fails(capsys, "eval", tmp_path / "in.npz", *options)
+
+
+@pytest.mark.parametrize("axis_angle", [False, True])
+def test_a_single_body_needs_no_leading_axis(tmp_path, estimates, capsys, axis_angle):
+    from scipy.spatial.transform import Rotation
+
+    arrays = {key: value[:1] for key, value in estimates.items()}
+    if axis_angle:
+        for key in ("pred_theta", "GT_theta"):
+            arrays[key] = Rotation.from_matrix(arrays[key].reshape(-1, 3, 3)).as_rotvec().reshape(1, 72)
+    np.savez(tmp_path / "clip.npz", **arrays)
+    np.savez(tmp_path / "single.npz", **{key: value[0] for key, value in arrays.items()})
+    printed, written = [], []
+    for name in ("clip", "single"):
+        output = tmp_path / f"{name}-out.npz"
+        assert main(["eval", str(tmp_path / f"{name}.npz")]) == 0
+        printed.append(capsys.readouterr().out)
+        assert main(["refine", str(tmp_path / f"{name}.npz"), "-o", str(output)]) == 0
+        assert capsys.readouterr().out.startswith("1 body refined\n")
+        with np.load(output) as file:
+            written.append(dict(file))
+    assert printed[0] == printed[1]
+    assert "% of 1 body" in printed[0]
+    assert written[1]["pose"].shape == (24, 3, 3)
+    for key, value in written[1].items():
+        np.testing.assert_array_equal(value, written[0][key][0])
+
+
+@pytest.mark.parametrize(
+    ("key", "shape", "wanted"),
+    [
+        ("GT_theta", (12, 22, 3, 3), "(12, 24, 3, 3) or (12, 24, 3) or (12, 72)"),
+        ("GT_theta", (11, 24, 3, 3), "(12, 24, 3, 3)"),
+        ("GT_theta", (24, 3, 3), "(12, 24, 3, 3)"),
+        ("GT_theta", (), "(12, 24, 3, 3)"),
+        ("GT_beta", (12, 11), "(12, 10)"),
+        ("GT_beta", (11, 10), "(12, 10)"),
+        ("GT_beta", (10,), "(12, 10)"),
+        ("GT_beta", (), "(12, 10)"),
+    ],
+)
+def test_wrong_truth_is_named_before_anything_is_refined(
+    tmp_path, estimates, capsys, monkeypatch, key, shape, wanted
+):
+    monkeypatch.setattr(cli, "refine", None)
+    np.savez(tmp_path / "in.npz", **{**estimates, key: np.zeros(shape)})
+    sentence = fails(capsys, "eval", tmp_path / "in.npz")
+    assert f"in.npz: {key}: expected shape {wanted}" in sentence
+    assert sentence.endswith(f"got {shape}.\n")
+
+
+def test_eval_of_a_body_without_the_joints_that_are_measured(tmp_path, capsys, monkeypatch):
+    """A hand has 16 joints, and the wrist that PA-MPJPE asks for is SMPL's 21st."""
+    hand = make.write_npz(tmp_path / "hand.npz", make.body(joints=16))
+    pose, betas = np.tile(np.eye(3), (2, 16, 1, 1)), np.zeros((2, 10))
+    np.savez(
+        tmp_path / "in.npz", pose=pose, betas=betas, transl=np.ones((2, 3)), GT_theta=pose, GT_beta=betas,
+        keypoints_2d=np.zeros((2, 16, 2)), intrinsics=np.eye(3),
+    )  # fmt: skip
+    wanted = "body: expected SMPL's first 22 joints, got 16 joints."
+    with pytest.raises(kitro_np.InputError, match=wanted):
+        evaluate(kitro_np.load_body(hand), (pose, betas), (pose, betas), (pose, betas))
+    monkeypatch.setattr(cli, "refine", None)
+    assert wanted in fails(capsys, "eval", tmp_path / "in.npz", "--body", hand)
 
 
 def test_demo_never_writes_over_an_earlier_one(tmp_path, monkeypatch, capsys):

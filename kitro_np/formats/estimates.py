@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..body.archives import NpzArrays
+from ..body.model import BodyModel
 from ..errors import InputError
-from ..geometry import matrix_from_axis_angle
+from ..poses import pose_tail
 
 KEYS = {
     "pose": ("pose", "pred_theta"),
@@ -31,9 +32,14 @@ class Estimates(NamedTuple):
     keypoints_2d: np.ndarray
     intrinsics: np.ndarray | None
 
+    def lead(self, num_joints: int) -> tuple[int, ...]:
+        """Leading shape: () for a single body of so many joints, (N,) for a clip."""
+        tail = pose_tail(self.pose.shape, num_joints)
+        return self.pose.shape[: self.pose.ndim - len(tail)]
+
 
 class Truth(NamedTuple):
-    """True pose as rotation matrices (N, J, 3, 3), and true betas (N, S)."""
+    """True pose, as rotation matrices or axis-angle vectors, and true betas."""
 
     pose: np.ndarray
     betas: np.ndarray
@@ -74,22 +80,26 @@ class EstimateFile:
         arrays: dict[str, Any] = {k: None if name is None else self._read(name) for k, name in found.items()}
         return Estimates(**arrays)
 
-    def truth(self) -> Truth:
-        """Read the ground truth: GT_theta or GT_pose, and GT_beta."""
+    def truth(self, body: BodyModel, lead: tuple[int, ...]) -> Truth:
+        """Read the ground truth, GT_theta or GT_pose and GT_beta, in the estimates' leading shape."""
         name = self._first(("GT_theta", "GT_pose"))
         if name is None or "GT_beta" not in self._arrays:
             has = ", ".join(self._arrays) or "none"
             raise InputError(
                 f"{self.path}: expected ground truth GT_theta or GT_pose, and GT_beta, got {has}."
             )
-        pose = self._read(name)
-        if pose.shape[-2:] != (3, 3) or pose.ndim != 4:
-            if pose.ndim < 2 or pose.size % 3:
-                raise InputError(
-                    f"{self.path}: {name}: expected shape (N, 24, 3, 3) or (N, 72), got {pose.shape}."
-                )
-            pose = matrix_from_axis_angle(pose.reshape(len(pose), -1, 3))
-        return Truth(pose, self._read("GT_beta"))
+        pose, betas = self._read(name), self._read("GT_beta")
+        joints = body.num_joints
+        forms = ((*lead, joints, 3, 3), (*lead, joints, 3), (*lead, 3 * joints))
+        if pose.shape not in forms:
+            raise InputError(
+                f"{self.path}: {name}: expected shape {' or '.join(map(str, forms))}, got {pose.shape}."
+            )
+        if betas.shape[:-1] != lead or not betas.ndim or betas.shape[-1] > body.num_betas:
+            raise InputError(
+                f"{self.path}: GT_beta: expected shape {(*lead, body.num_betas)}, got {betas.shape}."
+            )
+        return Truth(pose, betas)
 
     def _first(self, names: tuple[str, ...]) -> str | None:
         return next((name for name in names if name in self._arrays), None)
