@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -31,14 +32,28 @@ from .result import RefineResult
 from .threads import usable_cores
 from .variants import VARIANTS
 
+NOBODY_READS = 1
 WRONG_INPUT = 2
+
+GENDERS = {name: ("right", "left") if name == "mano" else ("neutral", "female", "male") for name in LICENSED}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0, or 2 where the input is wrong."""
-    options = _parser().parse_args(arguments)
+    """Run the command line and return its exit status: 0, or 2 where the input is wrong.
+
+    It is 1 where whoever read the output has gone, as ``head`` does.
+    """
     try:
-        return int(options.run(options))
+        try:
+            options = _parser().parse_args(arguments)
+            return int(options.run(options))
+        finally:
+            # Here rather than at exit, so that a broken pipe is noticed while it can be handled.
+            print(end="", flush=True)
+    except BrokenPipeError:
+        # The interpreter flushes once more at exit, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
     except (InputError, OSError) as problem:
         print(f"kitro-np: error: {_sentence(problem)}", file=sys.stderr)
         return WRONG_INPUT
@@ -83,7 +98,7 @@ def run_warmup(options: argparse.Namespace) -> int:
     body = load_body("open")
     with as_file(files("kitro_np") / "data" / "demo_clip.npz") as clip:
         estimates = EstimateFile(clip).estimates()
-    with _progress(len(KERNEL_DTYPES), "compile") as progress:
+    with _progress(len(KERNEL_DTYPES), "compile", unit="dtypes") as progress:
         for dtype in KERNEL_DTYPES:
             few = [part[:1].astype(dtype) for part in estimates if part is not None]
             refine(*few)
@@ -94,7 +109,7 @@ def run_warmup(options: argparse.Namespace) -> int:
                 body.joints(pose)
             if progress is not None:
                 progress(1)
-    print(f"compiled kernels are kept in {kernel_cache()}")
+    print(f"compiled kernels: {kernel_cache()}")
     return 0
 
 
@@ -108,9 +123,10 @@ def run_info(options: argparse.Namespace) -> int:
     print(f"compiled kernels: {kernel_cache()}")
     print("bodies: open (embedded)")
     for name in LICENSED:
-        try:
-            print(f"  {name}: {find_model_file(name, folder=options.models)}")
-        except FileNotFoundError:
+        found = dict(_model_files(name, options.models))
+        for gender, path in found.items():
+            print(f"  {name} {gender}: {path}")
+        if not found:
             print(f"  {name}: not found")
     print("models are looked for in:")
     for folder in search_folders(options.models):
@@ -122,7 +138,16 @@ def kernel_cache() -> str:
     """Where machine code is kept: beside the kernels, or in the user's cache folder if that is closed."""
     from .kernels.refine import refine_bodies
 
-    return str(refine_bodies.stats.cache_path)
+    # A kernel that is not compiled has no stats, and one that is not kept has no path.
+    path = getattr(getattr(refine_bodies, "stats", None), "cache_path", None)
+    return str(path) if path else "not kept: no folder can be written, or Numba's compiler is off"
+
+
+def _model_files(name: str, folder: Path | None) -> Iterator[tuple[str, Path]]:
+    """Yield the genders of a licensed body that are there, and their files."""
+    for gender in GENDERS[name]:
+        with suppress(FileNotFoundError):
+            yield gender, find_model_file(name, gender, folder)
 
 
 def _read(file: EstimateFile, options: argparse.Namespace) -> tuple[Estimates, BodyModel]:
@@ -168,7 +193,7 @@ def _write(path: Any, result: RefineResult, *, force: bool) -> None:
 
 
 @contextmanager
-def _progress(total: int, what: str) -> Iterator[Callable[[int], None] | None]:
+def _progress(total: int, what: str, unit: str = "bodies") -> Iterator[Callable[[int], None] | None]:
     """Draw a bar on a terminal, where tqdm is installed; else say nothing."""
     if not sys.stderr.isatty():
         yield None
@@ -178,7 +203,7 @@ def _progress(total: int, what: str) -> Iterator[Callable[[int], None] | None]:
     except ImportError:
         yield None
         return
-    with tqdm(total=total, desc=what, unit="bodies", leave=False, dynamic_ncols=True) as bar:
+    with tqdm(total=total, desc=what, unit=unit, leave=False, dynamic_ncols=True) as bar:
         yield lambda done: bar.update(done) and None
 
 

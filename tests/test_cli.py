@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -210,10 +213,76 @@ def test_warmup_says_where_the_machine_code_is(capsys):
     assert main(["warmup"]) == 0
     printed = capsys.readouterr().out
     assert main(["info"]) == 0
-    place = printed.strip().removeprefix("compiled kernels are kept in ")
+    place = printed.strip().removeprefix("compiled kernels: ")
     assert os.path.isdir(place)
     assert any(name.startswith("refine.refine_bodies") for name in os.listdir(place))
-    assert f"compiled kernels: {place}" in capsys.readouterr().out
+    assert printed in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [lambda: None, SimpleNamespace(stats=SimpleNamespace(cache_path=None))],
+    ids=["no JIT", "no folder"],
+)
+def test_info_where_no_machine_code_is_kept(kernel, monkeypatch, capsys):
+    monkeypatch.setattr("kitro_np.kernels.refine.refine_bodies", kernel)
+    assert main(["info"]) == 0
+    assert "compiled kernels: not kept" in capsys.readouterr().out
+
+
+def test_info_names_every_gender_that_is_there(tmp_path, capsys):
+    names = ("SMPL_MALE.pkl", "SMPL_FEMALE.pkl", "MANO_LEFT.pkl")
+    for name in names:
+        (tmp_path / name).touch()
+    assert main(["info", "--models", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name in names:
+        model, gender = name.removesuffix(".pkl").lower().split("_")
+        assert f"  {model} {gender}: {tmp_path / name}" in lines
+    assert "  smplx: not found" in lines
+    assert "  smpl: not found" not in lines
+    assert not any(line.startswith("  smpl neutral") for line in lines)
+
+
+def test_warmup_counts_dtypes(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(["warmup"]) == 0
+    bar = capsys.readouterr().err
+    assert "dtypes/s" in bar
+    assert "bodies" not in bar
+
+
+def run_unread(*arguments, unbuffered: str = "") -> subprocess.CompletedProcess:
+    """Run the module with an output that nobody reads any more; unbuffered, its first line finds out."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        command = [sys.executable, "-m", "kitro_np", *map(str, arguments)]
+        env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        return subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False, env=env)
+    finally:
+        os.close(writer)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes break in another way there")
+@pytest.mark.parametrize(("command", "unbuffered"), [("info", ""), ("info", "1"), ("--help", "")])
+def test_output_that_nobody_reads_is_no_error(command, unbuffered):
+    done = run_unread(command, unbuffered=unbuffered)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes break in another way there")
+def test_result_is_whole_where_nobody_reads_the_summary(file, tmp_path):
+    done = run_unread("refine", file, "-o", tmp_path / "out.npz")
+    assert (done.returncode, done.stderr) == (1, b"")
+    with np.load(tmp_path / "out.npz") as out:
+        assert out["status"].shape == (12,)
+
+
+def test_the_package_runs_as_a_module():
+    command = [sys.executable, "-m", "kitro_np", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"kitro-np {kitro_np.__version__}\n"
 
 
 def test_image_size_stands_in_for_intrinsics(tmp_path, estimates):
