@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
+import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -22,7 +24,7 @@ from .body.locate import find_model_file, search_folders
 from .body.model import KERNEL_DTYPES
 from .engine import ENGINES
 from .errors import InputError
-from .evaluation import Evaluation, evaluate
+from .evaluation import Evaluation, check_body, evaluate
 from .formats.estimates import EstimateFile, Estimates
 from .formats.results import check_output, free_name, write_result
 from .refine import METHODS, refine
@@ -30,14 +32,28 @@ from .result import RefineResult
 from .threads import usable_cores
 from .variants import VARIANTS
 
+NOBODY_READS = 1
 WRONG_INPUT = 2
+
+GENDERS = {name: ("right", "left") if name == "mano" else ("neutral", "female", "male") for name in LICENSED}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0, or 2 where the input is wrong."""
-    options = _parser().parse_args(arguments)
+    """Run the command line and return its exit status: 0, or 2 where the input is wrong.
+
+    It is 1 where whoever read the output has gone, as ``head`` does.
+    """
     try:
-        return int(options.run(options))
+        try:
+            options = _parser().parse_args(arguments)
+            return int(options.run(options))
+        finally:
+            # Here rather than at exit, so that a broken pipe is noticed while it can be handled.
+            print(end="", flush=True)
+    except BrokenPipeError:
+        # The interpreter flushes once more at exit, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
     except (InputError, OSError) as problem:
         print(f"kitro-np: error: {_sentence(problem)}", file=sys.stderr)
         return WRONG_INPUT
@@ -49,19 +65,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_refine(options: argparse.Namespace) -> int:
     """Refine the bodies of a file and write the result."""
     check_output(options.output, force=options.force)
-    estimates, result, _ = _refine_file(options.input, options)
-    _write(options.output, result, estimates, force=options.force)
+    estimates, body = _read(EstimateFile(options.input), options)
+    _write(options.output, _refine(estimates, body, options), force=options.force)
     return 0
 
 
 def run_eval(options: argparse.Namespace) -> int:
     """Refine the bodies of a file and print their errors against the truth in it."""
-    with EstimateFile(options.input) as file:
-        truth = file.truth()
-    estimates, result, body = _refine_file(options.input, options)
-    evaluation = _evaluate(body, estimates, result, truth)
+    result, evaluation = _refine_and_evaluate(options.input, options)
     if options.json:
-        print(json.dumps(evaluation.as_dict()))
+        print(json.dumps(evaluation.as_dict(), allow_nan=False))
     else:
         print(evaluation.table())
         print(result.summary())
@@ -73,23 +86,19 @@ def run_demo(options: argparse.Namespace) -> int:
     output = options.output or free_name("kitro-np-demo", ".npz")
     check_output(output, force=options.force)
     with as_file(files("kitro_np") / "data" / "demo_clip.npz") as clip:
-        with EstimateFile(clip) as file:
-            truth = file.truth()
-        estimates, result, body = _refine_file(clip, options)
-    print(
-        f"A clip of {len(estimates.pose)} frames of real motion (CMU mocap), simulated estimates, open body:"
-    )
-    print(_evaluate(body, estimates, result, truth).table())
-    _write(output, result, estimates, force=options.force)
+        result, evaluation = _refine_and_evaluate(clip, options)
+    print(f"A clip of {len(result.pose)} frames of real motion (CMU mocap), simulated estimates, open body:")
+    print(evaluation.table())
+    _write(output, result, force=options.force)
     return 0
 
 
 def run_warmup(options: argparse.Namespace) -> int:
     """Compile the kernels and keep their machine code on disk, so that no later call waits for that."""
     body = load_body("open")
-    with as_file(files("kitro_np") / "data" / "demo_clip.npz") as clip, EstimateFile(clip) as file:
-        estimates = file.estimates()
-    with _progress(len(KERNEL_DTYPES), "compile") as progress:
+    with as_file(files("kitro_np") / "data" / "demo_clip.npz") as clip:
+        estimates = EstimateFile(clip).estimates()
+    with _progress(len(KERNEL_DTYPES), "compile", unit="dtypes") as progress:
         for dtype in KERNEL_DTYPES:
             few = [part[:1].astype(dtype) for part in estimates if part is not None]
             refine(*few)
@@ -100,7 +109,7 @@ def run_warmup(options: argparse.Namespace) -> int:
                 body.joints(pose)
             if progress is not None:
                 progress(1)
-    print(f"compiled kernels are kept in {kernel_cache()}")
+    print(f"compiled kernels: {kernel_cache()}")
     return 0
 
 
@@ -114,9 +123,10 @@ def run_info(options: argparse.Namespace) -> int:
     print(f"compiled kernels: {kernel_cache()}")
     print("bodies: open (embedded)")
     for name in LICENSED:
-        try:
-            print(f"  {name}: {find_model_file(name, folder=options.models)}")
-        except FileNotFoundError:
+        found = dict(_model_files(name, options.models))
+        for gender, path in found.items():
+            print(f"  {name} {gender}: {path}")
+        if not found:
             print(f"  {name}: not found")
     print("models are looked for in:")
     for folder in search_folders(options.models):
@@ -128,18 +138,28 @@ def kernel_cache() -> str:
     """Where machine code is kept: beside the kernels, or in the user's cache folder if that is closed."""
     from .kernels.refine import refine_bodies
 
-    return str(refine_bodies.stats.cache_path)
+    # A kernel that is not compiled has no stats, and one that is not kept has no path.
+    path = getattr(getattr(refine_bodies, "stats", None), "cache_path", None)
+    return str(path) if path else "not kept: no folder can be written, or Numba's compiler is off"
 
 
-def _refine_file(path: Any, options: argparse.Namespace) -> tuple[Estimates, RefineResult, BodyModel]:
-    with EstimateFile(path) as file:
-        estimates = file.estimates(options.keypoints_key, need_intrinsics=options.image_size is None)
+def _model_files(name: str, folder: Path | None) -> Iterator[tuple[str, Path]]:
+    """Yield the genders of a licensed body that are there, and their files."""
+    for gender in GENDERS[name]:
+        with suppress(FileNotFoundError):
+            yield gender, find_model_file(name, gender, folder)
+
+
+def _read(file: EstimateFile, options: argparse.Namespace) -> tuple[Estimates, BodyModel]:
+    estimates = file.estimates(options.keypoints_key, need_intrinsics=options.image_size is None)
     if options.image_size is not None:
         estimates = estimates._replace(intrinsics=None)
-    body = load_body(options.body, gender=options.gender, folder=options.models)
-    count = len(estimates.pose) if estimates.pose.ndim > 1 else 1
-    with _progress(count, "refine") as progress:
-        result = refine(
+    return estimates, load_body(options.body, gender=options.gender, folder=options.models)
+
+
+def _refine(estimates: Estimates, body: BodyModel, options: argparse.Namespace) -> RefineResult:
+    with _progress(math.prod(estimates.lead(body.num_joints)), "refine") as progress:
+        return refine(
             *estimates,
             body=body,
             method=options.method,
@@ -152,22 +172,28 @@ def _refine_file(path: Any, options: argparse.Namespace) -> tuple[Estimates, Ref
             threads=options.threads,
             progress=progress,
         )
-    return estimates, result, body
 
 
-def _evaluate(body: BodyModel, estimates: Estimates, result: RefineResult, truth: Any) -> Evaluation:
-    with _progress(len(estimates.pose), "measure") as progress:
-        return evaluate(body, (estimates.pose, estimates.betas), (result.pose, result.betas), truth, progress)
+def _refine_and_evaluate(path: Any, options: argparse.Namespace) -> tuple[RefineResult, Evaluation]:
+    """Refine the bodies of a file and measure them; the truth is checked first, for refining takes long."""
+    file = EstimateFile(path)
+    estimates, body = _read(file, options)
+    check_body(body)
+    truth = file.truth(body, estimates.lead(body.num_joints))
+    result = _refine(estimates, body, options)
+    before, after = (estimates.pose, estimates.betas), (result.pose, result.betas)
+    with _progress(result.status.size, "measure") as progress:
+        return result, evaluate(body, before, after, truth, progress)
 
 
-def _write(path: Any, result: RefineResult, estimates: Estimates, *, force: bool) -> None:
+def _write(path: Any, result: RefineResult, *, force: bool) -> None:
     target = write_result(path, result, force=force)
     print(result.summary())
     print(f"wrote {target}")
 
 
 @contextmanager
-def _progress(total: int, what: str) -> Iterator[Callable[[int], None] | None]:
+def _progress(total: int, what: str, unit: str = "bodies") -> Iterator[Callable[[int], None] | None]:
     """Draw a bar on a terminal, where tqdm is installed; else say nothing."""
     if not sys.stderr.isatty():
         yield None
@@ -177,7 +203,7 @@ def _progress(total: int, what: str) -> Iterator[Callable[[int], None] | None]:
     except ImportError:
         yield None
         return
-    with tqdm(total=total, desc=what, unit="bodies", leave=False, dynamic_ncols=True) as bar:
+    with tqdm(total=total, desc=what, unit=unit, leave=False, dynamic_ncols=True) as bar:
         yield lambda done: bar.update(done) and None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +11,14 @@ import numpy as np
 
 from .body.model import BodyModel
 from .errors import InputError
-from .metrics import BodyErrors, body_errors
+from .metrics import LSP_JOINTS, BodyErrors, body_errors
+from .poses import pose_tail
 
 BLOCK = 256
 """Bodies whose vertices are compared at once: about 130 MB."""
+
+FAR = 1e6
+"""Metres from the origin that no joint of a body reaches; squares of much larger numbers overflow float32."""
 
 METRICS = {"mpjpe": "MPJPE", "pa_mpjpe": "PA-MPJPE", "pve": "PVE"}
 
@@ -49,10 +54,17 @@ class Evaluation:
             for name, title in METRICS.items()
         ]
         count, measured = len(self.measured), int(self.measured.sum())
-        lines.append(f"MPJPE improved in {100 * figures['improved']:.1f}% of {measured} bodies")
+        lines.append(f"MPJPE improved in {100 * figures['improved']:.1f}% of {_bodies(measured)}")
         if measured < count:
-            lines.append(f"{count - measured} bodies left out: NaN or infinity in estimate or truth")
+            lines.append(f"{_bodies(count - measured)} left out: NaN or infinity in estimate or truth")
         return "\n".join(lines)
+
+
+def check_body(body: BodyModel) -> None:
+    """Raise InputError if the errors of such a body cannot be measured, as those of a hand cannot."""
+    wanted = max(LSP_JOINTS) + 1
+    if body.num_joints < wanted:
+        raise InputError(f"body: expected SMPL's first {wanted} joints, got {body.num_joints} joints.")
 
 
 def evaluate(
@@ -67,9 +79,9 @@ def evaluate(
     Parameters
     ----------
     body : BodyModel
-        With SMPL's 24 joints.
+        With SMPL's joints; it may have more, as SMPL-X has.
     estimate, refined, truth : (pose, betas)
-        Poses (N, 24, 3, 3), (N, 24, 3) or (N, 72), betas (N, S).
+        Poses (..., 24, 3, 3), (..., 24, 3) or (..., 72), betas (..., S).
     progress : callable, optional
         Called with the number of bodies just measured.
 
@@ -80,8 +92,11 @@ def evaluate(
     Raises
     ------
     InputError
-        If the truth does not hold as many bodies as the estimate, or there is nothing to measure.
+        If the truth does not hold as many bodies as the estimate, the body lacks joints that are measured, or
+        there is nothing to measure.
     """
+    check_body(body)
+    estimate, refined, truth = (_rows(body, *pair) for pair in (estimate, refined, truth))
     count = len(estimate[0])
     if len(truth[0]) != count or len(truth[1]) != count:
         raise InputError(f"truth: expected {count} bodies, got {len(truth[0])} poses, {len(truth[1])} betas.")
@@ -91,7 +106,7 @@ def evaluate(
     for start in range(0, count, BLOCK):
         own = slice(start, start + BLOCK)
         true = (truth[0][own], truth[1][own])
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             blocks.append([_errors(body, (p[own], b[own]), true) for p, b in (estimate, refined)])
         if progress is not None:
             progress(len(true[0]))
@@ -99,15 +114,30 @@ def evaluate(
         BodyErrors(*(1000 * np.concatenate(parts) for parts in zip(*side, strict=True)))
         for side in zip(*blocks, strict=True)
     )
-    return Evaluation(before, after)
+    evaluation = Evaluation(before, after)
+    if not evaluation.measured.any():
+        raise InputError(
+            f"estimate and truth: expected a body that is finite in both, got none among {_bodies(count)}."
+        )
+    return evaluation
+
+
+def _rows(body: BodyModel, pose: Any, betas: Any) -> tuple[Any, Any]:
+    """Give the pose and betas one leading axis; a single body has none."""
+    tail = pose_tail(tuple(pose.shape), body.num_joints)
+    return pose.reshape(-1, *tail), betas.reshape(math.prod(betas.shape[:-1]), betas.shape[-1])
+
+
+def _bodies(count: int) -> str:
+    return "1 body" if count == 1 else f"{count} bodies"
 
 
 def _errors(body: BodyModel, found: tuple[Any, Any], true: tuple[Any, Any]) -> BodyErrors:
-    """Errors of a block; a body that is not finite gets NaN, and would fail the others' alignment."""
-    parts = (*found, *true)
-    finite = np.all([np.isfinite(part).reshape(len(part), -1).all(axis=1) for part in parts], axis=0)
-    errors = body_errors(body, *(part[finite] for part in parts))
-    filled = [np.full(len(finite), np.nan) for _ in errors]
+    """Errors of a block; a body that is nowhere gets NaN, and would fail the others' alignment."""
+    joints = np.stack([body.joints(*found), body.joints(*true)])
+    somewhere = np.all(np.abs(joints) < FAR, axis=(0, 2, 3))
+    errors = body_errors(body, *(part[somewhere] for part in (*found, *true)))
+    filled = [np.full(len(somewhere), np.nan) for _ in errors]
     for whole, own in zip(filled, errors, strict=True):
-        whole[finite] = own
+        whole[somewhere] = own
     return BodyErrors(*filled)

@@ -62,7 +62,8 @@ class RefineResult:
     def summary(self) -> str:
         """One line for a person: how many bodies were refined, and why others were not."""
         counts = self.counts()
-        line = f"{counts.pop(Status.REFINED, 0)} bodies refined"
+        refined = counts.pop(Status.REFINED, 0)
+        line = f"{refined} {'body' if refined == 1 else 'bodies'} refined"
         if counts:
             reasons = "; ".join(f"{count}: {status.reason}" for status, count in counts.items())
             line += f", {sum(counts.values())} returned as they were ({reasons})"

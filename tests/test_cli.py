@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import smpl_files as make
 
 import kitro_np
+from kitro_np import cli
 from kitro_np.cli import main
+from kitro_np.evaluation import evaluate
 from kitro_np.formats.estimates import KEYS
 
 
@@ -92,15 +98,97 @@ def test_eval_reads_axis_angle_truth(tmp_path, estimates, capsys):
     assert found[0] == pytest.approx(found[1], abs=1e-3)
 
 
-def test_eval_leaves_a_body_with_nan_out(tmp_path, estimates, capsys):
-    arrays = {key: value.copy() for key, value in estimates.items()}
-    arrays["pred_theta"][3, 0, 0, 0] = np.nan
+@pytest.mark.parametrize(
+    ("key", "joint", "value"),
+    [("pred_theta", 0, np.nan), ("pred_theta", 22, np.inf), ("GT_theta", 9, 1e38), ("GT_beta", 0, 1e300)],
+)
+def test_eval_leaves_out_a_body_that_is_not_finite(tmp_path, estimates, capsys, key, joint, value):
+    """The table is that of the others, and a line says that one is missing."""
+    arrays = {k: v.copy() for k, v in estimates.items()}
+    arrays["GT_beta"] = arrays["GT_beta"].astype(float)
+    arrays[key][3, joint] = value
     np.savez(tmp_path / "in.npz", **arrays)
-    assert main(["eval", str(tmp_path / "in.npz")]) == 0
-    printed = capsys.readouterr().out
-    assert "in 91.7% of 11 bodies" in printed or "of 11 bodies" in printed
-    assert "1 bodies left out" in printed
-    assert "1: NaN or infinity in its input" in printed
+    np.savez(tmp_path / "others.npz", **{k: np.delete(v, 3, axis=0) for k, v in arrays.items()})
+    printed = []
+    for name in ("in.npz", "others.npz"):
+        assert main(["eval", str(tmp_path / name)]) == 0
+        printed.append(capsys.readouterr().out.splitlines())
+    assert printed[0][:5] == printed[1][:5]
+    assert printed[0][4].endswith("of 11 bodies")
+    assert printed[0][5] == "1 body left out: NaN or infinity in estimate or truth"
+    refined = "11 bodies refined, 1 returned as they were (1: NaN or infinity in its input)"
+    assert printed[0][6] == ("12 bodies refined" if key.startswith("GT") else refined)
+
+
+@pytest.mark.parametrize("key", ["pred_theta", "GT_beta"])
+def test_eval_of_nothing_but_nan_is_wrong_input(tmp_path, estimates, capsys, key):
+    np.savez(tmp_path / "in.npz", **{**estimates, key: np.full_like(estimates[key], np.nan)})
+    for options in ([], ["--json"]):
+        assert "got none among 12 bodies" in fails(capsys, "eval", tmp_path / "in.npz", *options)
+
+
+@pytest.mark.parametrize("axis_angle", [False, True])
+def test_a_single_body_needs_no_leading_axis(tmp_path, estimates, capsys, axis_angle):
+    from scipy.spatial.transform import Rotation
+
+    arrays = {key: value[:1] for key, value in estimates.items()}
+    if axis_angle:
+        for key in ("pred_theta", "GT_theta"):
+            arrays[key] = Rotation.from_matrix(arrays[key].reshape(-1, 3, 3)).as_rotvec().reshape(1, 72)
+    np.savez(tmp_path / "clip.npz", **arrays)
+    np.savez(tmp_path / "single.npz", **{key: value[0] for key, value in arrays.items()})
+    printed, written = [], []
+    for name in ("clip", "single"):
+        output = tmp_path / f"{name}-out.npz"
+        assert main(["eval", str(tmp_path / f"{name}.npz")]) == 0
+        printed.append(capsys.readouterr().out)
+        assert main(["refine", str(tmp_path / f"{name}.npz"), "-o", str(output)]) == 0
+        assert capsys.readouterr().out.startswith("1 body refined\n")
+        with np.load(output) as file:
+            written.append(dict(file))
+    assert printed[0] == printed[1]
+    assert "% of 1 body" in printed[0]
+    assert written[1]["pose"].shape == (24, 3, 3)
+    for key, value in written[1].items():
+        np.testing.assert_array_equal(value, written[0][key][0])
+
+
+@pytest.mark.parametrize(
+    ("key", "shape", "wanted"),
+    [
+        ("GT_theta", (12, 22, 3, 3), "(12, 24, 3, 3) or (12, 24, 3) or (12, 72)"),
+        ("GT_theta", (11, 24, 3, 3), "(12, 24, 3, 3)"),
+        ("GT_theta", (24, 3, 3), "(12, 24, 3, 3)"),
+        ("GT_theta", (), "(12, 24, 3, 3)"),
+        ("GT_beta", (12, 11), "(12, 10)"),
+        ("GT_beta", (11, 10), "(12, 10)"),
+        ("GT_beta", (10,), "(12, 10)"),
+        ("GT_beta", (), "(12, 10)"),
+    ],
+)
+def test_wrong_truth_is_named_before_anything_is_refined(
+    tmp_path, estimates, capsys, monkeypatch, key, shape, wanted
+):
+    monkeypatch.setattr(cli, "refine", None)
+    np.savez(tmp_path / "in.npz", **{**estimates, key: np.zeros(shape)})
+    sentence = fails(capsys, "eval", tmp_path / "in.npz")
+    assert f"in.npz: {key}: expected shape {wanted}" in sentence
+    assert sentence.endswith(f"got {shape}.\n")
+
+
+def test_eval_of_a_body_without_the_joints_that_are_measured(tmp_path, capsys, monkeypatch):
+    """A hand has 16 joints, and the wrist that PA-MPJPE asks for is SMPL's 21st."""
+    hand = make.write_npz(tmp_path / "hand.npz", make.body(joints=16))
+    pose, betas = np.tile(np.eye(3), (2, 16, 1, 1)), np.zeros((2, 10))
+    np.savez(
+        tmp_path / "in.npz", pose=pose, betas=betas, transl=np.ones((2, 3)), GT_theta=pose, GT_beta=betas,
+        keypoints_2d=np.zeros((2, 16, 2)), intrinsics=np.eye(3),
+    )  # fmt: skip
+    wanted = "body: expected SMPL's first 22 joints, got 16 joints."
+    with pytest.raises(kitro_np.InputError, match=wanted):
+        evaluate(kitro_np.load_body(hand), (pose, betas), (pose, betas), (pose, betas))
+    monkeypatch.setattr(cli, "refine", None)
+    assert wanted in fails(capsys, "eval", tmp_path / "in.npz", "--body", hand)
 
 
 def test_demo_never_writes_over_an_earlier_one(tmp_path, monkeypatch, capsys):
@@ -125,10 +213,76 @@ def test_warmup_says_where_the_machine_code_is(capsys):
     assert main(["warmup"]) == 0
     printed = capsys.readouterr().out
     assert main(["info"]) == 0
-    place = printed.strip().removeprefix("compiled kernels are kept in ")
+    place = printed.strip().removeprefix("compiled kernels: ")
     assert os.path.isdir(place)
     assert any(name.startswith("refine.refine_bodies") for name in os.listdir(place))
-    assert f"compiled kernels: {place}" in capsys.readouterr().out
+    assert printed in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [lambda: None, SimpleNamespace(stats=SimpleNamespace(cache_path=None))],
+    ids=["no JIT", "no folder"],
+)
+def test_info_where_no_machine_code_is_kept(kernel, monkeypatch, capsys):
+    monkeypatch.setattr("kitro_np.kernels.refine.refine_bodies", kernel)
+    assert main(["info"]) == 0
+    assert "compiled kernels: not kept" in capsys.readouterr().out
+
+
+def test_info_names_every_gender_that_is_there(tmp_path, capsys):
+    names = ("SMPL_MALE.pkl", "SMPL_FEMALE.pkl", "MANO_LEFT.pkl")
+    for name in names:
+        (tmp_path / name).touch()
+    assert main(["info", "--models", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name in names:
+        model, gender = name.removesuffix(".pkl").lower().split("_")
+        assert f"  {model} {gender}: {tmp_path / name}" in lines
+    assert "  smplx: not found" in lines
+    assert "  smpl: not found" not in lines
+    assert not any(line.startswith("  smpl neutral") for line in lines)
+
+
+def test_warmup_counts_dtypes(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(["warmup"]) == 0
+    bar = capsys.readouterr().err
+    assert "dtypes/s" in bar
+    assert "bodies" not in bar
+
+
+def run_unread(*arguments, unbuffered: str = "") -> subprocess.CompletedProcess:
+    """Run the module with an output that nobody reads any more; unbuffered, its first line finds out."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        command = [sys.executable, "-m", "kitro_np", *map(str, arguments)]
+        env = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+        return subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False, env=env)
+    finally:
+        os.close(writer)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes break in another way there")
+@pytest.mark.parametrize(("command", "unbuffered"), [("info", ""), ("info", "1"), ("--help", "")])
+def test_output_that_nobody_reads_is_no_error(command, unbuffered):
+    done = run_unread(command, unbuffered=unbuffered)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes break in another way there")
+def test_result_is_whole_where_nobody_reads_the_summary(file, tmp_path):
+    done = run_unread("refine", file, "-o", tmp_path / "out.npz")
+    assert (done.returncode, done.stderr) == (1, b"")
+    with np.load(tmp_path / "out.npz") as out:
+        assert out["status"].shape == (12,)
+
+
+def test_the_package_runs_as_a_module():
+    command = [sys.executable, "-m", "kitro_np", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"kitro-np {kitro_np.__version__}\n"
 
 
 def test_image_size_stands_in_for_intrinsics(tmp_path, estimates):
@@ -202,7 +356,7 @@ def test_wrong_files_give_one_sentence(tmp_path, file, capsys, estimates):
     np.savez(tmp_path / "some.npz", pred_theta=estimates["pred_theta"])
     assert "keypoints_2d" in fails(capsys, "refine", tmp_path / "some.npz", "-o", output)
     np.save(tmp_path / "single.npy", estimates["pred_theta"])
-    assert "single array" in fails(capsys, "refine", tmp_path / "single.npy", "-o", output)
+    assert "no .npz archive" in fails(capsys, "refine", tmp_path / "single.npy", "-o", output)
     bare = {key: value for key, value in estimates.items() if not key.startswith("GT")}
     np.savez(tmp_path / "bare.npz", **bare)
     assert "GT_theta" in fails(capsys, "eval", tmp_path / "bare.npz")

@@ -1,4 +1,4 @@
-"""Read the members of an .npz model file, distrusting its sizes."""
+"""Read the members of an .npz file, distrusting its sizes."""
 
 import warnings
 import zipfile
@@ -15,14 +15,25 @@ from kitro_np.errors import InputError
 
 __all__ = ["NpzArrays"]
 
+_PIECE = 2**18
+
 
 class NpzArrays(Mapping[str, Array]):
-    """The members of an .npz file, read one by one on access; no pickle is ever read."""
+    """The members of an .npz file, read one by one on access; no pickle is ever read.
 
-    def __init__(self, path: Path) -> None:
+    Parameters
+    ----------
+    path
+        The file.
+    max_elements
+        Most numbers in one array; None where only the data that are there limit it.
+    """
+
+    def __init__(self, path: Path, max_elements: int | None = MAX_ELEMENTS) -> None:
         self._path = path
+        self._max_elements = max_elements
         if path.exists() and not path.is_file():
-            raise InputError(f"{path} is no file; a model file (.npz) was expected.")
+            raise InputError(f"{path} is no file; an .npz archive was expected.")
         with open(path, "rb") as file:
             try:
                 with zipfile.ZipFile(file) as archive:
@@ -37,7 +48,7 @@ class NpzArrays(Mapping[str, Array]):
             raise KeyError(key)
         try:
             with zipfile.ZipFile(self._path) as archive, archive.open(key + ".npy") as member:
-                return _read_npy(member)
+                return _read_npy(member, self._max_elements)
         except InputError as error:
             raise InputError(f"{self._path}: in {key}, {error}.") from None
         except Exception as error:  # as above, and the header of the member is untrusted, too
@@ -53,8 +64,8 @@ class NpzArrays(Mapping[str, Array]):
         return key in self._keys
 
 
-def _read_npy(member: IO[bytes]) -> Array:
-    """Read one array; the size that its header claims is checked before memory is asked for."""
+def _read_npy(member: IO[bytes], max_elements: int | None) -> Array:
+    """Read one array; memory is taken for what is there, never for what the header claims."""
     version = npy.read_magic(member)
     read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
     with warnings.catch_warnings():
@@ -64,10 +75,12 @@ def _read_npy(member: IO[bytes]) -> Array:
         raise InputError(f"numbers or text were expected, and {dtype} came")
     if min(shape, default=0) < 0:
         raise InputError(f"a size of at least 0 was expected, and the shape {shape} came")
-    if prod(shape) > MAX_ELEMENTS or prod(shape) * dtype.itemsize > 8 * MAX_ELEMENTS:
-        raise InputError(f"at most {MAX_ELEMENTS} numbers were expected, and the shape {shape} came")
     wanted = prod(shape) * dtype.itemsize
-    data = member.read(wanted + 1)  # one more, so that zipfile gets to the end and checks its sum
+    if max_elements is not None and (prod(shape) > max_elements or wanted > 8 * max_elements):
+        raise InputError(f"at most {max_elements} numbers were expected, and the shape {shape} came")
+    data = bytearray()  # grows piece by piece: one read of a long clip would need twice its memory
+    while len(data) <= wanted and (piece := member.read(_PIECE)):  # to the end: zipfile checks its sum there
+        data += piece
     if len(data) != wanted:
         raise InputError(f"{wanted} bytes were expected, and {len(data)} or more came")
     return np.ndarray(shape, dtype, data, order="F" if fortran else "C")

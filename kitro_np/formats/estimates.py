@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-import zipfile
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..body.archives import NpzArrays
+from ..body.model import BodyModel
 from ..errors import InputError
-from ..geometry import matrix_from_axis_angle
+from ..poses import pose_tail
 
 KEYS = {
     "pose": ("pose", "pred_theta"),
@@ -30,9 +32,14 @@ class Estimates(NamedTuple):
     keypoints_2d: np.ndarray
     intrinsics: np.ndarray | None
 
+    def lead(self, num_joints: int) -> tuple[int, ...]:
+        """Leading shape: () for a single body of so many joints, (N,) for a clip."""
+        tail = pose_tail(self.pose.shape, num_joints)
+        return self.pose.shape[: self.pose.ndim - len(tail)]
+
 
 class Truth(NamedTuple):
-    """True pose as rotation matrices (N, J, 3, 3), and true betas (N, S)."""
+    """True pose, as rotation matrices or axis-angle vectors, and true betas."""
 
     pose: np.ndarray
     betas: np.ndarray
@@ -54,23 +61,11 @@ class EstimateFile:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.fspath(path)
-        try:
-            self._handle = open(self.path, "rb")  # noqa: SIM115 - closed with this object
-        except FileNotFoundError:
-            raise FileNotFoundError(f"{self.path}: expected an .npz file, there is none.") from None
-        try:
-            self._file = self._open()
-        except InputError:
-            self._handle.close()
-            raise
-
-    def __enter__(self) -> EstimateFile:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-        self._handle.close()
+        self.path = Path(path)
+        if not self.path.exists():
+            raise FileNotFoundError(f"{path}: expected an .npz file, there is none.")
+        # A clip may be of any length.
+        self._arrays = NpzArrays(self.path, max_elements=None)
 
     def estimates(self, keypoints_key: str = "keypoints_2d", *, need_intrinsics: bool = True) -> Estimates:
         """Read what :func:`kitro_np.refine` needs; InputError names the keys that are missing."""
@@ -80,45 +75,37 @@ class EstimateFile:
         if not need_intrinsics and found["intrinsics"] is None:
             missing.remove("intrinsics")
         if missing:
-            has = ", ".join(self._file.files) or "none"
+            has = ", ".join(self._arrays) or "none"
             raise InputError(f"{self.path}: expected the keys {', '.join(missing)}, got {has}.")
         arrays: dict[str, Any] = {k: None if name is None else self._read(name) for k, name in found.items()}
         return Estimates(**arrays)
 
-    def truth(self) -> Truth:
-        """Read the ground truth: GT_theta or GT_pose, and GT_beta."""
+    def truth(self, body: BodyModel, lead: tuple[int, ...]) -> Truth:
+        """Read the ground truth, GT_theta or GT_pose and GT_beta, in the estimates' leading shape."""
         name = self._first(("GT_theta", "GT_pose"))
-        if name is None or "GT_beta" not in self._file.files:
-            has = ", ".join(self._file.files) or "none"
+        if name is None or "GT_beta" not in self._arrays:
+            has = ", ".join(self._arrays) or "none"
             raise InputError(
                 f"{self.path}: expected ground truth GT_theta or GT_pose, and GT_beta, got {has}."
             )
-        pose = self._read(name)
-        if pose.shape[-2:] != (3, 3) or pose.ndim != 4:
-            if pose.ndim < 2 or pose.size % 3:
-                raise InputError(
-                    f"{self.path}: {name}: expected shape (N, 24, 3, 3) or (N, 72), got {pose.shape}."
-                )
-            pose = matrix_from_axis_angle(pose.reshape(len(pose), -1, 3))
-        return Truth(pose, self._read("GT_beta"))
-
-    def _open(self) -> Any:
-        try:
-            file = np.load(self._handle, allow_pickle=False)
-        except (ValueError, EOFError, zipfile.BadZipFile) as problem:
-            raise InputError(f"{self.path}: expected an .npz file, got something else ({problem}).") from None
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise InputError(f"{self.path}: expected an .npz file with named arrays, got a single array.")
-        return file
+        pose, betas = self._read(name), self._read("GT_beta")
+        joints = body.num_joints
+        forms = ((*lead, joints, 3, 3), (*lead, joints, 3), (*lead, 3 * joints))
+        if pose.shape not in forms:
+            raise InputError(
+                f"{self.path}: {name}: expected shape {' or '.join(map(str, forms))}, got {pose.shape}."
+            )
+        if betas.shape[:-1] != lead or not betas.ndim or betas.shape[-1] > body.num_betas:
+            raise InputError(
+                f"{self.path}: GT_beta: expected shape {(*lead, body.num_betas)}, got {betas.shape}."
+            )
+        return Truth(pose, betas)
 
     def _first(self, names: tuple[str, ...]) -> str | None:
-        return next((name for name in names if name in self._file.files), None)
+        return next((name for name in names if name in self._arrays), None)
 
     def _read(self, name: str) -> Any:
-        try:
-            array = self._file[name]
-        except (ValueError, EOFError, OSError, zipfile.BadZipFile, zipfile.zlib.error) as problem:  # type: ignore[attr-defined]
-            raise InputError(f"{self.path}: {name}: expected an array of numbers, got {problem}.") from None
+        array = self._arrays[name]
         if array.dtype.kind not in "fiu":
             raise InputError(f"{self.path}: {name}: expected an array of numbers, got dtype {array.dtype}.")
         return array

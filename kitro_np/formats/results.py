@@ -54,13 +54,12 @@ def free_name(stem: str, suffix: str) -> Path:
 
 
 def write_result(path: str | os.PathLike[str], result: RefineResult, *, force: bool = False) -> Path:
-    """Write a result as .npz: pose (N, J, 3, 3), betas, transl and what is known about each body.
+    """Write a result as .npz: pose (..., J, 3, 3), betas, transl and what is known about each body.
 
     Parameters
     ----------
     path : path
     result : RefineResult
-        With one leading axis.
     force : bool
         Write over an existing file.
 
@@ -69,8 +68,8 @@ def write_result(path: str | os.PathLike[str], result: RefineResult, *, force: b
     Path
     """
     joints = result.selection.shape[-1]
-    pose, _ = as_matrices(result.pose, joints)
-    arrays: dict[str, Any] = {"pose": pose}
+    pose, lead = as_matrices(result.pose, joints)
+    arrays: dict[str, Any] = {"pose": pose.reshape(*lead, joints, 3, 3)}
     for name in ("betas", "transl", "selection", "path_score", "reprojection_error", "status"):
         arrays[name] = getattr(result, name)
     target = check_output(path, force=force)
