@@ -54,7 +54,7 @@ def test_one_body_without_leading_axis(batch, engine):
     found = refine(*batch.some(2), engine=engine, **FEW)
     assert_identical(found, refine(*batch.some(slice(2, 3)), engine=engine, **FEW), 0)
     assert found.status.shape == ()
-    assert found.summary() == "1 bodies refined"
+    assert found.summary() == "1 body refined"
 
 
 def test_time_and_people(batch, plain, engine):
