@@ -24,7 +24,7 @@ from .tile import aligned_rows
 class VertexLanes(NamedTuple):
     """A body's surface in groups of as many vertices as a register has lanes."""
 
-    basis: np.ndarray  # (3 groups (1 + S + 9 (J - 1)), lanes): x, y and z of a group one after the other
+    basis: np.ndarray  # (groups (1 + S + 9 (J - 1)) 3, lanes): one stream through memory, as it is read
     weights: np.ndarray  # (groups J, lanes)
 
 
@@ -39,7 +39,7 @@ def make_vertex_lanes(
     padded = np.zeros((groups * lanes, 3, columns.shape[1]), dtype)
     padded[:vertices] = columns.reshape(vertices, 3, columns.shape[1])
     basis = aligned_rows(3 * groups * columns.shape[1], dtype)
-    basis[:] = padded.reshape(groups, lanes, 3, -1).transpose(0, 2, 3, 1).reshape(basis.shape)
+    basis[:] = padded.reshape(groups, lanes, 3, -1).transpose(0, 3, 2, 1).reshape(basis.shape)
     padded_weights = np.zeros((groups * lanes, joints), dtype)
     padded_weights[:vertices] = weights
     rows = aligned_rows(groups * joints, dtype)
@@ -137,17 +137,18 @@ def _blend_group(basis, row, width, coefficients, lane):
     x, y, z, odd_x, odd_y, odd_z = zero, zero, zero, zero, zero, zero
     for p in range(0, width - 1, 2):
         even, odd = coefficients[p, lane], coefficients[p + 1, lane]
-        x = x + even * load(basis, row + p)
-        odd_x = odd_x + odd * load(basis, row + p + 1)
-        y = y + even * load(basis, row + width + p)
-        odd_y = odd_y + odd * load(basis, row + width + p + 1)
-        z = z + even * load(basis, row + 2 * width + p)
-        odd_z = odd_z + odd * load(basis, row + 2 * width + p + 1)
+        k = row + 3 * p
+        x = x + even * load(basis, k)
+        y = y + even * load(basis, k + 1)
+        z = z + even * load(basis, k + 2)
+        odd_x = odd_x + odd * load(basis, k + 3)
+        odd_y = odd_y + odd * load(basis, k + 4)
+        odd_z = odd_z + odd * load(basis, k + 5)
     if width % 2 == 1:
-        last = coefficients[width - 1, lane]
-        x = x + last * load(basis, row + width - 1)
-        y = y + last * load(basis, row + 2 * width - 1)
-        z = z + last * load(basis, row + 3 * width - 1)
+        last, k = coefficients[width - 1, lane], row + 3 * (width - 1)
+        x = x + last * load(basis, k)
+        y = y + last * load(basis, k + 1)
+        z = z + last * load(basis, k + 2)
     return x + odd_x, y + odd_y, z + odd_z
 
 

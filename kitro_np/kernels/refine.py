@@ -14,6 +14,9 @@ from .rotate import reprojection_error, rotate_joints
 from .shape import fit_shape, keypoint_lengths
 from .tree import select_branches
 
+NAN = math.nan
+"""A number of its own: what belongs to a module stays a double on a GPU."""
+
 
 class Bodies(NamedTuple):
     """A batch as the kernel reads it: C-ordered, one row a body; it writes a kitro_np.result.Refined."""
@@ -123,6 +126,6 @@ def _write_tile(tile, bodies, refined, start, last):
             refined.transl[body, row] = tile.transl[row, lane] if good else bodies.transl[body, row]
         for row in range(tile.selection.shape[0]):
             refined.selection[body, row] = int(tile.selection[row, lane]) if good else -1
-        refined.path_score[body] = tile.path_score[0, lane] if good else math.nan
+        refined.path_score[body] = tile.path_score[0, lane] if good else NAN
         if good:
             refined.reprojection_error[body] = tile.error[0, lane]

@@ -36,7 +36,7 @@ def run_kernels(
     dtype = np.dtype(request.dtype)
     workspace = _workspace(request.skeleton, dtype)
     refined = _allocate(request, dtype)
-    settings = _settings(request, variant, iterations, shape_steps, dtype)
+    settings = make_settings(request, variant, iterations, shape_steps, dtype)
     starts = range(0, request.count, CHUNK)
 
     def work(start: int) -> int:
@@ -76,13 +76,14 @@ def _workspace(skeleton: Skeleton, dtype: np.dtype[Any]) -> _Workspace:
     return _Workspace(make_tree(skeleton, dtype), dtype)
 
 
-def _settings(
+def make_settings(
     request: Request, variant: Variant, iterations: int, shape_steps: int, dtype: np.dtype[Any]
 ) -> Settings:
+    """Gather what the kernels are to do."""
     return Settings(
         iterations,
         np.array(adam_rates(shape_steps), dtype).reshape(shape_steps, 2),
-        1 / (request.skeleton.num_joints - 1) if variant.mean_loss else 1.0,
+        dtype.type(1 / (request.skeleton.num_joints - 1) if variant.mean_loss else 1.0),
         variant.softmax_scores,
         variant.trunk_in_every_limb,
         variant.tree_targets,

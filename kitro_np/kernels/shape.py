@@ -104,8 +104,8 @@ def fit_shape(tree, tile, rates, loss_scale):
         rate, spread_rate = rates[step, 0], rates[step, 1]
         for s in range(betas):
             gradient = load(tile.gradient, s)
-            mean = DECAY_MEAN * load(tile.mean, s) + (1 - DECAY_MEAN) * gradient
-            square = DECAY_SQUARE * load(tile.square, s) + (1 - DECAY_SQUARE) * gradient * gradient
+            mean = DECAY_MEAN * load(tile.mean, s) + (1.0 - DECAY_MEAN) * gradient
+            square = DECAY_SQUARE * load(tile.square, s) + (1.0 - DECAY_SQUARE) * gradient * gradient
             store(tile.mean, s, mean)
             store(tile.square, s, square)
             spread = sqrt(square) * spread_rate + EPSILON

@@ -1,0 +1,122 @@
+"""GPU: the same kernels, with a thread for every lane.
+
+A kernel knows its bodies through the functions of lanes.py alone. On a GPU those functions mean one float, of
+the thread's own body, and each kernel is compiled once more from its Python source by numba-cuda: one statement
+of the mathematics serves both. A tile's rows are as long as there are threads, so that neighbouring threads
+read neighbouring numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+from numba import cuda
+
+from . import lanes
+
+
+@cache
+def compile_for_gpu(entry: Callable[..., Any], dtype: np.dtype[Any]) -> Any:
+    """Return a kernel to launch on a GPU, in one dtype.
+
+    Parameters
+    ----------
+    entry : function
+        A kernel of this package that Python calls.
+    dtype : dtype
+        float32 or float64. Every number in the kernels' sources becomes one of it: a literal is a double
+        to Numba, and one double would make doubles of all it touches.
+
+    Returns
+    -------
+    CUDADispatcher
+    """
+    return cuda.jit(_Port(np.dtype(dtype).type).source(entry))
+
+
+class _Port:
+    """Kernels as functions of a GPU, each ported once."""
+
+    def __init__(self, number: type[np.floating[Any]]) -> None:
+        self._number = number
+        functions = lane_functions(number)
+        self._ported = {id(getattr(lanes, name)): function for name, function in functions.items()}
+
+    def source(self, kernel: Any) -> Any:
+        """Return a kernel's Python source, with the GPU's functions and numbers in place of its own."""
+        python = getattr(kernel, "py_func", kernel)
+        code = python.__code__
+        own = python.__globals__
+        names = {name: self._value(own[name]) for name in code.co_names if name in own}
+        code = code.replace(co_consts=tuple(map(self._value, code.co_consts)))
+        return FunctionType(code, {**names, "__builtins__": own["__builtins__"]}, python.__name__)
+
+    def _value(self, value: Any) -> Any:
+        if type(value) is float:
+            return self._number(value)
+        if id(value) in self._ported:
+            return self._ported[id(value)]
+        python = getattr(value, "py_func", value)
+        if isinstance(python, FunctionType) and python.__module__.startswith(f"{__package__}."):
+            self._ported[id(value)] = cuda.jit(device=True)(self.source(value))
+            return self._ported[id(value)]
+        return value
+
+
+def lane_functions(number: type[np.floating[Any]]) -> dict[str, Any]:
+    """Return the functions of lanes.py for one thread's float, by name."""
+    rounding = number(np.finfo(number).eps)
+
+    @cuda.jit(device=True)
+    def load(tile, row):
+        return tile[row, cuda.grid(1)]
+
+    @cuda.jit(device=True)
+    def store(tile, row, value):
+        tile[row, cuda.grid(1)] = value
+
+    @cuda.jit(device=True)
+    def full(tile, value):
+        return number(value)
+
+    @cuda.jit(device=True)
+    def where(mask, chosen, other):
+        return number(chosen) if mask else number(other)
+
+    @cuda.jit(device=True)
+    def epsilon(value):
+        return rounding
+
+    @cuda.jit(device=True)
+    def own_lanes(rows, count):
+        return range(cuda.grid(1), min(cuda.grid(1) + 1, count))
+
+    @cuda.jit(device=True)
+    def sqrt(value):
+        return number(math.sqrt(value))
+
+    @cuda.jit(device=True)
+    def exp(value):
+        return number(math.exp(value))
+
+    @cuda.jit(device=True)
+    def sin(value):
+        return number(math.sin(value))
+
+    @cuda.jit(device=True)
+    def cos(value):
+        return number(math.cos(value))
+
+    @cuda.jit(device=True)
+    def absolute(value):
+        return number(math.fabs(value))
+
+    return {
+        "load": load, "store": store, "full": full, "where": where, "epsilon": epsilon,
+        "own_lanes": own_lanes, "sqrt": sqrt, "exp": exp, "sin": sin, "cos": cos, "absolute": absolute,
+    }  # fmt: skip
