@@ -38,4 +38,5 @@ def test_refine(measure, refined_joints, engine, batch, dtype, threads):
         batch,
         check,
         once=engine == "array" and batch > 32,
+        gated=threads == 1,
     )
