@@ -25,7 +25,9 @@ class VertexLanes(NamedTuple):
     """A body's surface in groups of as many vertices as a register has lanes."""
 
     basis: np.ndarray  # (groups (1 + S + 9 (J - 1)) 3, lanes): one stream through memory, as it is read
-    weights: np.ndarray  # (groups J, lanes)
+    first: np.ndarray  # (groups + 1,) into joint and weights
+    joint: np.ndarray  # which joints move any vertex of a group
+    weights: np.ndarray  # (as many, lanes)
 
 
 def make_vertex_lanes(
@@ -42,9 +44,12 @@ def make_vertex_lanes(
     basis[:] = padded.reshape(groups, lanes, 3, -1).transpose(0, 3, 2, 1).reshape(basis.shape)
     padded_weights = np.zeros((groups * lanes, joints), dtype)
     padded_weights[:vertices] = weights
-    rows = aligned_rows(groups * joints, dtype)
-    rows[:] = padded_weights.reshape(groups, lanes, joints).transpose(0, 2, 1).reshape(rows.shape)
-    return VertexLanes(basis, rows)
+    by_group = padded_weights.reshape(groups, lanes, joints).transpose(0, 2, 1)
+    moves = np.any(by_group != 0, axis=2)
+    rows = aligned_rows(int(moves.sum()), dtype)
+    rows[:] = by_group[moves]
+    first = np.concatenate([[0], np.cumsum(moves.sum(axis=1))]).astype(np.int64)
+    return VertexLanes(basis, first, np.nonzero(moves)[1].astype(np.int64), rows)
 
 
 def make_bone_lanes(bones: Bones, dtype: Any) -> np.ndarray:
@@ -111,8 +116,7 @@ def _nine(flat, k):
 def forward_few(bones, skin, rows, coefficients, transforms, pose, betas, transl, joints, vertices):
     """Fused twin of kitro_np.body.skinning.forward_body, translation added: vertices (N, V, 3)."""
     tile = tile_of(bones, rows)
-    lanes, count = rows.shape[1], bones.parents.size
-    groups = skin.weights.shape[0] // count
+    lanes, groups = rows.shape[1], skin.first.size - 1
     width = skin.basis.shape[0] // (3 * groups)
     for first in range(0, len(pose), lanes):
         place_body(bones, tile, pose, betas, transl, first)
@@ -122,7 +126,7 @@ def forward_few(bones, skin, rows, coefficients, transforms, pose, betas, transl
         for lane in range(min(lanes, len(pose) - first)):
             for group in range(groups):
                 place = _blend_group(skin.basis, 3 * width * group, width, coefficients, lane)
-                place = _skin_group(skin.weights, count * group, count, transforms, lane, place)
+                place = _skin_group(skin, group, transforms, lane, place)
                 store_all(tile.block, 0, place)
                 start = lanes * group
                 for k in range(min(lanes, vertices.shape[1] - start)):
@@ -153,17 +157,17 @@ def _blend_group(basis, row, width, coefficients, lane):
 
 
 @kernel
-def _skin_group(weights, row, joints, transforms, lane, place):
+def _skin_group(skin, group, transforms, lane, place):
     """Fused twin of kitro_np.body.skinning.skin, for a group of vertices of one body."""
     x, y, z = place
     moved = (
-        full(weights, transforms[0, lane]),
-        full(weights, transforms[1, lane]),
-        full(weights, transforms[2, lane]),
+        full(skin.weights, transforms[0, lane]),
+        full(skin.weights, transforms[1, lane]),
+        full(skin.weights, transforms[2, lane]),
     )
-    for j in range(joints):
-        weight = load(weights, row + j)
-        t = 3 + 12 * j
+    for k in range(skin.first[group], skin.first[group + 1]):
+        weight = load(skin.weights, k)
+        t = 3 + 12 * skin.joint[k]
         moved = add(
             moved,
             (
