@@ -38,6 +38,10 @@ def real_array(name: str, value: Any) -> Any:
         numeric = value.dtype.kind in "fiu" and value.dtype.itemsize <= 8
     else:
         numeric = array_namespace(value).isdtype(value.dtype, ("real floating", "integral"))
+    if getattr(value, "requires_grad", False):
+        raise InputError(
+            f"{name}: expected a tensor without gradients, got one that requires grad; give {name}.detach()."
+        )
     if not numeric:
         raise InputError(f"{name}: expected an array of real numbers, got dtype {value.dtype}.")
     return value

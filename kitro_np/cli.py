@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 
 from . import __version__
+from .backends import describe_backends
 from .body import BodyModel, load_body
 from .body.load import LICENSED
 from .body.locate import find_model_file, search_folders
 from .body.model import KERNEL_DTYPES
-from .engine import ENGINES
+from .engine import CPU_ENGINES, ENGINES
 from .errors import InputError
 from .evaluation import Evaluation, check_body, evaluate
 from .formats.estimates import EstimateFile, Estimates
@@ -120,6 +121,9 @@ def run_info(options: argparse.Namespace) -> int:
     print("versions: " + ", ".join(f"{name} {version(name)}" for name in names))
     print(f"threads: {usable_cores()} by default")
     print(f"engines: {', '.join(ENGINES)}")
+    print("arrays:")
+    for name, state in describe_backends().items():
+        print(f"  {name}: {state}")
     print(f"compiled kernels: {kernel_cache()}")
     print("bodies: open (embedded)")
     for name in LICENSED:
@@ -256,7 +260,7 @@ def _add_refinement(command: argparse.ArgumentParser) -> None:
     add("--image-size", nargs=2, type=float, metavar=("W", "H"), help="in pixels, instead of intrinsics")
     add("--method", choices=METHODS, default="kitro")
     add("--variant", choices=tuple(VARIANTS), default="released")
-    add("--engine", choices=ENGINES, help="kernels (numba, the default) or array stages")
+    add("--engine", choices=CPU_ENGINES, help="kernels (numba, the default) or array stages")
     add("--iterations", type=int, default=10, metavar="N", help="loops of Algorithm 1 (default: 10)")
     add("--shape-steps", type=int, default=10, metavar="N", help="steps on betas a loop (default: 10)")
     add("--threads", type=int, metavar="N", help="default: all cores of this process")

@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from array_api_compat import array_namespace, is_numpy_array
 
 from .errors import InputError, one_of
 
-ENGINES = ("numba", "array")
-"""``numba``: fused kernels for NumPy arrays. ``array``: the stages as they stand, for any array."""
+ENGINES = ("numba", "array", "cuda")
+"""``numba``: fused kernels, for NumPy arrays. ``array``: the stages as they stand, for any array. ``cuda``:
+the kernels on a GPU, for arrays that are there."""
+
+CPU_ENGINES = ("numba", "array")
+"""What runs without a GPU."""
 
 
-def choose_engine(engine: str | None, array: Any) -> str:
-    """Return the engine to run: the one asked for, else kernels for NumPy arrays and stages for the rest.
+def choose_engine(engine: str | None, array: Any, engines: Sequence[str] = ENGINES) -> str:
+    """Return the engine to run: the one asked for, else kernels where there are some and stages for the rest.
 
     Parameters
     ----------
     engine : str or None
     array : array
         One of the arrays that the engine will be given.
+    engines : sequence of str
+        Those on offer.
 
     Raises
     ------
     InputError
         If the name is unknown, or the engine cannot take such arrays; there is no silent fallback.
     """
+    on_cpu, on_gpu = is_numpy_array(array), hasattr(array, "__cuda_array_interface__")
+    compiler = find_spec("numba_cuda") is not None if on_gpu or engine == "cuda" else False
     if engine is None:
-        return "numba" if is_numpy_array(array) else "array"
-    if one_of("engine", engine, ENGINES) == "numba" and not is_numpy_array(array):
+        return "numba" if on_cpu else "cuda" if "cuda" in engines and on_gpu and compiler else "array"
+    one_of("engine", engine, engines)
+    if (engine == "numba" and not on_cpu) or (engine == "cuda" and not on_gpu):
+        wanted = "NumPy arrays" if engine == "numba" else "arrays on a GPU"
         kind = array_namespace(array).__name__.removeprefix("array_api_compat.")
-        raise InputError(f"engine: expected NumPy arrays for 'numba', got {kind} arrays.")
+        raise InputError(f"engine: expected {wanted} for {engine!r}, got {kind} arrays.")
+    if engine == "cuda" and not compiler:
+        raise InputError(
+            "engine: expected numba-cuda for 'cuda', it is not installed; pip install 'kitro-np[cupy]'."
+        )
     return engine

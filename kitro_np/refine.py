@@ -30,8 +30,12 @@ from .variants import Variant, find_variant
 METHODS = ("kitro",)
 """Refinement methods on offer."""
 
-CHUNK = 1024
-"""Bodies that the array engine takes at once: the tree needs up to 100 kB a body in float32."""
+NUMBERS_A_BRANCH, NUMBERS_A_JOINT = 12, 65
+"""What the array engine holds of each body at its peak, measured: for SMPL 60 kB in float32."""
+
+MEMORY = 64_000_000
+"""Bytes that the array engine may take for a chunk of bodies; on a GPU, which idles on less, ten times
+as much."""
 
 
 def refine(
@@ -50,6 +54,7 @@ def refine(
     image_size: Any = None,
     strict: bool = False,
     threads: int | None = None,
+    chunk_size: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> RefineResult:
     """Refine body estimates so that they agree with 2D keypoints (KITRO, Algorithm 1).
@@ -78,14 +83,19 @@ def refine(
         Loops of Algorithm 1.
     shape_steps : int
         Adam steps on betas in each loop.
-    engine : {None, "numba", "array"}
-        None takes fused kernels for NumPy arrays and the array stages for others.
+    engine : {None, "numba", "array", "cuda"}
+        None takes fused kernels for NumPy arrays (numba), and for arrays on a GPU where numba-cuda is
+        installed (cuda); for others the array stages.
     image_size : (2,) or (..., 2) array_like, optional
         Width and height in pixels, instead of `intrinsics` (Eq. 4).
     strict : bool
         Raise if any body cannot be refined, instead of returning it as its estimate.
     threads : int, optional
         Threads of the numba engine; as many as the process may use cores by default.
+    chunk_size : int, optional
+        Bodies to take at once, by each thread; fewer need less memory. By default 512 (numba), 32,768
+        (cuda, 40 kB a body in float32) or as many as 64 MB hold (array, 60 kB a body in float32; on a
+        GPU ten times as many).
     progress : callable, optional
         Called with the number of bodies just finished, now and then, from the calling thread.
 
@@ -117,16 +127,24 @@ def refine(
     shape_steps = whole_number("shape_steps", shape_steps, least=0)
     if threads is not None:
         threads = whole_number("threads", threads, least=1)
+    if chunk_size is not None:
+        chunk_size = whole_number("chunk_size", chunk_size, least=1)
     request = read_request(
         pose, betas, transl, keypoints_2d, intrinsics, image_size, default_body() if body is None else body
     )
-    if choose_engine(engine, request.pose) == "numba":
-        # Imported on first use: Numba is the slowest import of all.
-        from .kernels.run import run_kernels
+    steps = (chosen_variant, iterations, shape_steps, chunk_size, progress)
+    # Numba is the slowest import of all: it waits for the first call.
+    match choose_engine(engine, request.pose):
+        case "numba":
+            from .kernels.run import run_kernels
 
-        refined = run_kernels(request, chosen_variant, iterations, shape_steps, threads, progress)
-    else:
-        refined = _run_stages(request, chosen_variant, iterations, shape_steps, progress)
+            refined = run_kernels(request, *steps, threads=threads)
+        case "cuda":
+            from .kernels.run_gpu import run_gpu
+
+            refined = run_gpu(request, *steps)
+        case _:
+            refined = _run_stages(request, *steps)
     if strict:
         _raise_if_any_failed(refined.status)
     return _give_back(request, refined, pose, betas, transl, changed=iterations > 0)
@@ -189,15 +207,17 @@ def _run_stages(
     variant: Variant,
     iterations: int,
     shape_steps: int,
+    chunk_size: int | None,
     progress: Callable[[int], None] | None,
 ) -> Refined:
     """Run the array engine over chunks of a request."""
     xp = array_namespace(request.pose)
     like = xp.zeros(1, dtype=request.dtype, device=device(request.pose))
     skeleton = request.skeleton.like(like)
+    chunk = chunk_size or _chunk_size(skeleton, like)
     chunks = []
-    for start in range(0, max(request.count, 1), CHUNK):
-        stop = min(start + CHUNK, request.count)
+    for start in range(0, max(request.count, 1), chunk):
+        stop = min(start + chunk, request.count)
         own = [
             xp.astype(part[start:stop, ...], request.dtype)
             for part in (request.pose, request.betas, request.transl, request.keypoints_2d)
@@ -212,6 +232,15 @@ def _run_stages(
         if progress is not None:
             progress(stop - start)
     return Refined(*(xp.concat(parts, axis=0) for parts in zip(*chunks, strict=True)))
+
+
+def _chunk_size(skeleton: Skeleton, like: Any) -> int:
+    """Return how many bodies the array engine takes at once: the tree decides, being the largest of all."""
+    branches = sum(2**depth for depth in skeleton.depths[1:])
+    number = array_namespace(like).finfo(like.dtype).bits // 8
+    memory = 10 * MEMORY if hasattr(like, "__cuda_array_interface__") else MEMORY
+    numbers = NUMBERS_A_BRANCH * branches + NUMBERS_A_JOINT * skeleton.num_joints
+    return max(1, int(memory // (number * numbers)))
 
 
 def _refine_usable(

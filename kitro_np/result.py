@@ -66,5 +66,6 @@ class RefineResult:
         line = f"{refined} {'body' if refined == 1 else 'bodies'} refined"
         if counts:
             reasons = "; ".join(f"{count}: {status.reason}" for status, count in counts.items())
-            line += f", {sum(counts.values())} returned as they were ({reasons})"
+            others = sum(counts.values())
+            line += f", {others} returned as {'it was' if others == 1 else 'they were'} ({reasons})"
         return line

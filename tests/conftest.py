@@ -1,5 +1,6 @@
 """What all tests share: recorded data, skeletons, and hypothesis without chance."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from bodies import Batch
 from hypothesis import settings
 
 from kitro_np import Skeleton, load_body
-from kitro_np.engine import ENGINES
+from kitro_np.engine import CPU_ENGINES
 
 DATA = Path(__file__).with_name("data")
 
@@ -56,6 +57,20 @@ def sim_batch(sim):
     return Batch(*(sim[key] for key in keys)).astype(np.float64)
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=CPU_ENGINES)
 def engine(request):
     return request.param
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how many tests ran on each backend."""
+    counts = Counter(
+        value
+        for report in terminalreporter.stats.get("passed", [])
+        for key, value in report.user_properties
+        if key == "backend"
+    )
+    if counts:
+        terminalreporter.section("tests passed on each backend")
+        for name, count in counts.items():
+            terminalreporter.write_line(f"{name}: {count}")

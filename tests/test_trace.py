@@ -92,7 +92,7 @@ def use_loss_scale(monkeypatch, loss_scale):
     """Make both engines scale the loss of Eq. 9 as the record does, over the batch."""
     stages = importlib.import_module("kitro_np.refine")
     kernels = importlib.import_module("kitro_np.kernels.run")
-    settings = kernels._settings
+    settings = kernels.make_settings
 
     def scaled_fit(*args, **options):
         return fit_shape(*args, **{**options, "loss_scale": loss_scale})
@@ -101,4 +101,4 @@ def use_loss_scale(monkeypatch, loss_scale):
         return settings(*args)._replace(loss_scale=loss_scale)
 
     monkeypatch.setattr(stages, "fit_shape", scaled_fit)
-    monkeypatch.setattr(kernels, "_settings", scaled_settings)
+    monkeypatch.setattr(kernels, "make_settings", scaled_settings)

@@ -11,7 +11,7 @@ import numpy as np
 from array_api_compat import array_namespace, device, is_numpy_array
 
 from ..arguments import beside, real_array, whole_number
-from ..engine import choose_engine
+from ..engine import CPU_ENGINES, choose_engine
 from ..errors import InputError
 from ..poses import as_matrices, pose_tail
 from .frozen import frozen, frozen_like
@@ -149,7 +149,7 @@ class BodyModel:
         if threads is not None:
             threads = whole_number("threads", threads, least=1)
         given = self._read(pose, betas, transl)
-        if choose_engine(engine, given.pose) == "numba":
+        if choose_engine(engine, given.pose, CPU_ENGINES) == "numba":
             joints, vertices = self._kernels(given.pose.dtype).forward(*given.rows, threads)
         else:
             joints, vertices = self._run_stages(given)
@@ -163,7 +163,7 @@ class BodyModel:
             if kernels is not None and kernels.takes(pose, betas, transl):
                 return kernels.joints(pose, betas, transl)
         given = self._read(pose, betas, transl)
-        if choose_engine(engine, given.pose) == "numba":
+        if choose_engine(engine, given.pose, CPU_ENGINES) == "numba":
             joints = self._kernels(given.pose.dtype).joints(*given.rows)
         else:
             matrices, _ = as_matrices(given.pose, self.num_joints)

@@ -1,9 +1,9 @@
 """GPU: the same kernels, with a thread for every lane.
 
-A kernel knows its bodies through the functions of lanes.py alone. On a GPU those functions mean one float, of
-the thread's own body, and each kernel is compiled once more from its Python source by numba-cuda: one statement
-of the mathematics serves both. A tile's rows are as long as there are threads, so that neighbouring threads
-read neighbouring numbers.
+A kernel knows its bodies through the functions of lanes.py alone. On a GPU those functions mean one float,
+of the thread's own body, and each kernel is compiled once more from its Python source by numba-cuda: one
+statement of the mathematics serves both. A tile's rows are as long as there are threads, so that
+neighbouring threads read neighbouring numbers.
 """
 
 from __future__ import annotations

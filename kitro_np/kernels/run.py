@@ -29,18 +29,21 @@ def run_kernels(
     variant: Variant,
     iterations: int,
     shape_steps: int,
-    threads: int | None,
+    chunk_size: int | None,
     progress: Callable[[int], None] | None,
+    *,
+    threads: int | None,
 ) -> Refined:
     """Refine a request with the fused kernels."""
     dtype = np.dtype(request.dtype)
     workspace = _workspace(request.skeleton, dtype)
     refined = _allocate(request, dtype)
     settings = make_settings(request, variant, iterations, shape_steps, dtype)
-    starts = range(0, request.count, CHUNK)
+    chunk = chunk_size or CHUNK
+    starts = range(0, request.count, chunk)
 
     def work(start: int) -> int:
-        stop = min(start + CHUNK, request.count)
+        stop = min(start + chunk, request.count)
         own = Refined(*(part[start:stop] for part in refined))
         with workspace.tile() as tile:
             refine_bodies(

@@ -20,7 +20,7 @@ from .run import make_settings
 from .tile import Tile, Tree, make_tree, tile_rows
 
 CHUNK = 32_768
-"""Bodies at once: the threads that a large GPU runs at the same time. In float32 their tile takes 0.9 GB."""
+"""Bodies at once: the threads that a large GPU runs at the same time. In float32 their tile takes 1.3 GB."""
 
 THREADS = 128
 """Threads of a block."""

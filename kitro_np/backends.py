@@ -1,0 +1,49 @@
+"""Backends: whose arrays can be refined here, and what stands in the way of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+CUPY = "pip install 'kitro-np[cupy]' for CUDA 12, 'kitro-np[cupy13]' for CUDA 13"
+TORCH = "pip install 'kitro-np[torch]'"
+
+
+def describe_backends() -> dict[str, str]:
+    """Say of each library whether it can be used, and if not, why: imports those that are installed."""
+    return {
+        "numpy": _describe("numpy", "", lambda numpy: "usable"),
+        "torch": _describe("torch", TORCH, _torch),
+        "cupy": _describe("cupy", CUPY, _cupy),
+        "numba-cuda": _describe("numba_cuda", CUPY, _numba_cuda),
+    }
+
+
+def _describe(module: str, install: str, judge: Callable[[Any], str]) -> str:
+    try:
+        library = import_module(module)
+    except ImportError as error:
+        absent = isinstance(error, ModuleNotFoundError) and error.name == module
+        return f"not installed; {install}" if absent else f"not usable: {_first_line(error)}"
+    try:
+        return f"{library.__version__}, {judge(library)}"
+    except Exception as error:  # each library has errors of its own for what is missing
+        return f"{library.__version__}, not usable: {_first_line(error)}"
+
+
+def _torch(torch: Any) -> str:
+    return "usable, on a GPU too" if torch.cuda.is_available() else "usable; on the CPU, as it finds no GPU"
+
+
+def _cupy(cupy: Any) -> str:
+    return f"usable, {cupy.cuda.runtime.getDeviceCount()} GPU"
+
+
+def _numba_cuda(_: Any) -> str:
+    cuda = import_module("numba.cuda")
+    return "usable" if cuda.is_available() else "not usable: it finds no GPU or no driver for one"
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"

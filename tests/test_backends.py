@@ -1,0 +1,335 @@
+"""Stages, the body and whole refinements on the arrays of every library that is installed, against NumPy."""
+
+from __future__ import annotations
+
+import importlib
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+from bodies import Batch, make_batch, make_skeleton
+from scipy.spatial.transform import Rotation
+
+from kitro_np import InputError, Status, load_body, refine
+from kitro_np import camera as camera_stage
+from kitro_np import geometry as geometry_stage
+from kitro_np import rays as rays_stage
+from kitro_np import rotate as rotate_stage
+from kitro_np import shape as shape_stage
+from kitro_np import tree as tree_stage
+from kitro_np.body import kinematics as kinematics_stage
+from kitro_np.checks import estimate_status, outcome_status
+from kitro_np.metrics import mpjpe, pa_mpjpe, reprojection_error
+from kitro_np.variants import VARIANTS
+
+TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
+FEW = {"iterations": 2, "shape_steps": 3}
+
+
+class Backend:
+    """A library's arrays, on a device where it has several."""
+
+    def __init__(self, library: str, place: str | None = None) -> None:
+        self.xp = importlib.import_module(library)
+        self.kind = {} if place is None else {"device": self.xp.Device(place)}
+
+    def array(self, array: Any) -> Any:
+        return self.xp.asarray(array, **self.kind)
+
+    def numpy(self, array: Any) -> np.ndarray:
+        if hasattr(array, "get"):  # CuPy
+            return array.get()
+        if self.kind:
+            array = array.to_device(self.xp.Device("CPU_DEVICE"))
+        return np.asarray(array)
+
+
+def _cupy() -> Backend:
+    backend = Backend("cupy")
+    if not backend.xp.cuda.runtime.getDeviceCount():
+        raise ImportError("no GPU")
+    return backend
+
+
+BACKENDS = {
+    "numpy": lambda: Backend("numpy"),
+    "array_api_strict": lambda: Backend("array_api_strict"),
+    # An array made on another device than its input's fails here, as it would on a GPU.
+    "array_api_strict_elsewhere": lambda: Backend("array_api_strict", "device1"),
+    "torch": lambda: Backend("torch"),
+    "cupy": _cupy,
+}
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request):
+    try:
+        found = BACKENDS[request.param]()
+    except Exception as error:  # CuPy raises errors of its own where there is no GPU
+        pytest.skip(f"{request.param}: {error}")
+    # For the summary at the end of a run.
+    request.node.user_properties.append(("backend", request.param))
+    return found
+
+
+@pytest.fixture(params=TOLERANCE)
+def dtype(request):
+    return request.param
+
+
+def assert_near(backend: Backend, found: Any, wanted: Any, dtype: str) -> None:
+    """Compare a tree of tuples of arrays."""
+    if isinstance(wanted, tuple | list):
+        for one, other in zip(found, wanted, strict=True):
+            assert_near(backend, one, other, dtype)
+        return
+    assert isinstance(found, type(backend.array(np.zeros(1))))
+    assert "float" not in str(found.dtype) or str(found.dtype).endswith(dtype)
+    scale = max(1.0, np.nanmax(np.abs(wanted), initial=0.0))
+    np.testing.assert_allclose(backend.numpy(found), wanted, rtol=0, atol=scale * TOLERANCE[dtype])
+
+
+# ----------------------------------------------------------------------------------------------------- stages
+
+
+def posed(skeleton, batch):
+    return kinematics_stage.forward_kinematics(skeleton, batch.pose, batch.betas)
+
+
+def in_camera(skeleton, batch):
+    return posed(skeleton, batch).joints + batch.transl[:, None, :]
+
+
+def gradient(skeleton, batch):
+    _, by_beta = kinematics_stage.affine_joints(skeleton, posed(skeleton, batch).global_rotations)
+    return shape_stage.bone_length_gradient(skeleton, in_camera(skeleton, batch), by_beta, *batch[3:])
+
+
+def bone_rays(skeleton, batch):
+    return tree_stage.all_bone_rays(skeleton, in_camera(skeleton, batch), *batch[3:], shift=True)
+
+
+def solutions(skeleton, batch):
+    joints = in_camera(skeleton, batch)
+    distance = rays_stage.signed_distance(tree_stage.gather_parents(skeleton, joints))
+    return rays_stage.intersect(bone_rays(skeleton, batch), distance)
+
+
+def select(skeleton, batch, variant="released"):
+    joints = in_camera(skeleton, batch)
+    return tree_stage.select_branches(
+        skeleton, batch.pose, batch.betas, joints, *batch[3:], VARIANTS[variant]
+    )
+
+
+def rotate(skeleton, batch, variant="released"):
+    found = select(skeleton, batch, variant)
+    return rotate_stage.rotate_joints(skeleton, batch.pose, batch.pose, *batch[1:], found, VARIANTS[variant])
+
+
+STAGES = {
+    "project": lambda s, b: camera_stage.project(in_camera(s, b), b.intrinsics),
+    "backproject": lambda s, b: camera_stage.backproject(b.keypoints_2d, b.intrinsics),
+    "translation": lambda s, b: camera_stage.update_translation(
+        b.transl, camera_stage.solve_translation(posed(s, b).joints, *b[3:])
+    ),
+    "kinematics": lambda s, b: tuple(posed(s, b)),
+    "affine joints": lambda s, b: kinematics_stage.affine_joints(s, posed(s, b).global_rotations),
+    "gradient": gradient,
+    "shape": lambda s, b: shape_stage.fit_shape(s, posed(s, b).global_rotations, *b[1:]),
+    "rays": lambda s, b: tuple(bone_rays(s, b)),
+    "intersections": solutions,
+    "tree": lambda s, b: (select(s, b).selection, select(s, b).path_score),
+    "tree of the paper": lambda s, b: (select(s, b, "paper").selection, select(s, b, "paper").path_score),
+    "rotate": rotate,
+    "rotate of the paper": lambda s, b: rotate(s, b, "paper"),
+    "swing": lambda s, b: geometry_stage.swing(b.pose[:, 1:4, 0, :], b.pose[:, 1:4, 1, :]),
+    "align": lambda s, b: geometry_stage.align(b.pose[:, 1, :, :], b.pose[:, 2, :, :]),
+    "orthonormalise": lambda s, b: geometry_stage.orthonormalise(1.001 * b.pose),
+    "axis-angle": lambda s, b: geometry_stage.axis_angle_from_matrix(b.pose),
+    "matrices": lambda s, b: geometry_stage.matrix_from_axis_angle(0.5 * b.pose[..., 0]),
+    "checks": lambda s, b: (estimate_status(s, *b), outcome_status(s, *b[:3])),
+    "errors": lambda s, b: (
+        reprojection_error(in_camera(s, b), *b[3:]),
+        mpjpe(in_camera(s, b), 1.1 * in_camera(s, b)),
+        pa_mpjpe(in_camera(s, b), in_camera(s, b) ** 2),
+    ),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
+def test_stage(backend, stage, dtype):
+    skeleton = make_skeleton("smpl")
+    batch = make_batch(skeleton, 5, seed=8)
+    wanted = stage(skeleton, batch)
+    ours = Batch(*(backend.array(part) for part in batch.astype(dtype)))
+    assert_near(backend, stage(skeleton.like(ours.pose), ours), wanted, dtype)
+
+
+@pytest.mark.parametrize("form", ["matrices", "vectors"])
+def test_body(backend, dtype, form):
+    body, batch = load_body(), make_batch(make_skeleton("smpl"), 3, seed=9)
+    betas = np.zeros((3, body.num_betas))
+    wanted = body.forward(batch.pose, betas, batch.transl, engine="array")
+    pose = batch.pose if form == "matrices" else vectors_of(batch.pose)
+    given = [backend.array(part.astype(dtype)) for part in (pose, betas, batch.transl)]
+    found = body.forward(*given, engine="array")
+    assert_near(backend, tuple(found), tuple(wanted), dtype)
+    assert_near(backend, body.joints(*given, engine="array"), wanted.joints, dtype)
+
+
+# ---------------------------------------------------------------------------------------- whole refinements
+
+
+def vectors_of(pose):
+    return Rotation.from_matrix(pose.reshape(-1, 3, 3)).as_rotvec().reshape(*pose.shape[:-2], 3)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("tree", ["smpl", "hand"])
+def test_refine(backend, dtype, variant, tree):
+    skeleton = make_skeleton(tree)
+    batch = make_batch(skeleton, 12, seed=10)
+    batch.transl[3] *= -1
+    wanted = refine(*batch, body=skeleton, engine="array", variant=variant, **FEW)
+    given = [backend.array(part) for part in batch.astype(dtype)]
+    found = refine(*given, body=skeleton, engine="array", variant=variant, **FEW)
+    selection = backend.numpy(found.selection)
+    # In single precision a near tie may fall to the other branch.
+    same = np.all(selection == wanted.selection, axis=1)
+    assert np.all(same) if dtype == "float64" else np.mean(same) > 0.8
+    np.testing.assert_array_equal(backend.numpy(found.status), wanted.status)
+    assert wanted.status[3] == Status.BEHIND_CAMERA
+    for name in ("pose", "betas", "transl", "path_score", "reprojection_error"):
+        ours, theirs = getattr(found, name), getattr(wanted, name)
+        assert isinstance(ours, type(given[0]))
+        assert ours.dtype == given[0].dtype
+        rtol = 1e-4 if name == "reprojection_error" and dtype == "float32" else 0
+        np.testing.assert_allclose(backend.numpy(ours)[same], theirs[same], rtol=rtol, atol=TOLERANCE[dtype])
+
+
+def test_one_body_of_vectors(backend):
+    skeleton = make_skeleton("smpl")
+    batch = make_batch(skeleton, 1, seed=12)
+    batch = batch._replace(pose=vectors_of(batch.pose)).some(0)
+    wanted = refine(*batch, body=skeleton, engine="array", **FEW)
+    found = refine(*map(backend.array, batch), body=skeleton, engine="array", **FEW)
+    for name in ("pose", "betas", "transl", "selection", "path_score", "reprojection_error", "status"):
+        ours, theirs = getattr(found, name), getattr(wanted, name)
+        assert tuple(ours.shape) == np.shape(theirs)
+        np.testing.assert_allclose(backend.numpy(ours), theirs, rtol=0, atol=1e-9)
+
+
+def test_strict_and_summary(backend):
+    skeleton = make_skeleton("smpl")
+    batch = make_batch(skeleton, 3, seed=13)
+    batch.transl[1, 2] = np.nan
+    given = [backend.array(part) for part in batch]
+    found = refine(*given, body=skeleton, engine="array", iterations=1)
+    assert "2 bodies refined, 1 returned as it was" in found.summary()
+    with pytest.raises(InputError, match=r"^body 1: "):
+        refine(*given, body=skeleton, engine="array", iterations=1, strict=True)
+
+
+# -------------------------------------------------------------------------------------- what runs, and where
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """Names of the engines that ran."""
+    names = []
+
+    def record(module, function, name):
+        own = importlib.import_module(module)
+        original = getattr(own, function)
+
+        def call(*args, **options):
+            names.append(name)
+            return original(*args, **options)
+
+        monkeypatch.setattr(own, function, call)
+
+    record("kitro_np.kernels.run", "run_kernels", "numba")
+    record("kitro_np.refine", "_run_stages", "array")
+    return names
+
+
+def test_engine_of_each_backend(backend, ran):
+    skeleton = make_skeleton("chain")
+    given = [backend.array(part) for part in make_batch(skeleton, 2)]
+    default = "numba" if backend.xp is np else "cuda" if backend.xp.__name__ == "cupy" else "array"
+    refine(*given, body=skeleton, iterations=1)
+    assert ran == [name for name in [default] if name != "cuda"]
+    ran.clear()
+    refine(*given, body=skeleton, iterations=1, engine="array")
+    assert ran == ["array"]
+    if backend.xp is not np:
+        for engine in {"numba", "cuda"} - {default}:
+            with pytest.raises(InputError, match=r"^engine: expected .* arrays"):
+                refine(*given, body=skeleton, engine=engine)
+        with pytest.raises(InputError, match=r"^betas: expected an array of the same kind as pose"):
+            refine(given[0], np.zeros((2, 4)), *given[2:], body=skeleton)
+
+
+def test_tensors_that_require_grad_are_refused():
+    torch = pytest.importorskip("torch")
+    skeleton = make_skeleton("chain")
+    given = [torch.asarray(part) for part in make_batch(skeleton, 2)]
+    given[2].requires_grad_()
+    with pytest.raises(InputError, match=r"^transl: expected .*transl\.detach\(\)"):
+        refine(*given, body=skeleton)
+    body = load_body()
+    pose = torch.zeros((1, 72), requires_grad=True)
+    with pytest.raises(InputError, match=r"^pose: expected .*pose\.detach\(\)"):
+        body.forward(pose)
+
+
+def test_dtypes_of_torch_that_numpy_lacks():
+    torch = pytest.importorskip("torch")
+    skeleton = make_skeleton("chain")
+    batch = make_batch(skeleton, 2).astype(np.float32)
+    given = [torch.asarray(part).to(torch.bfloat16) for part in batch[:3]]
+    found = refine(*given, *(torch.asarray(part) for part in batch[3:]), body=skeleton, iterations=1)
+    assert found.pose.dtype == torch.bfloat16
+    assert not torch.any(found.status)
+
+
+# ----------------------------------------------------------------------------------------------------- chunks
+
+
+@pytest.mark.parametrize("chunk_size", [1, 5, 12, 100])
+def test_chunks_change_nothing_on_any_backend(backend, chunk_size):
+    skeleton = make_skeleton("two_children")
+    given = [backend.array(part) for part in make_batch(skeleton, 12, seed=14)]
+    wanted = refine(*given, body=skeleton, **FEW)
+    done = []
+    found = refine(*given, body=skeleton, chunk_size=chunk_size, progress=done.append, threads=1, **FEW)
+    for name in ("pose", "betas", "transl", "selection"):
+        np.testing.assert_allclose(
+            backend.numpy(getattr(found, name)), backend.numpy(getattr(wanted, name)), rtol=0, atol=1e-12
+        )
+    assert sum(done) == 12
+    assert max(done) == min(chunk_size, 12)
+
+
+@pytest.mark.parametrize("chunk_size", [0, -1, 1.5, "many"])
+def test_wrong_chunk_size(chunk_size):
+    skeleton = make_skeleton("chain")
+    with pytest.raises(InputError, match=r"^chunk_size: expected"):
+        refine(*make_batch(skeleton, 1), body=skeleton, chunk_size=chunk_size)
+
+
+def test_array_stages_need_less_than_100_kb_a_body_in_float32():
+    skeleton = make_skeleton("smpl", num_betas=10)
+
+    def peak(count):
+        batch = make_batch(skeleton, count).astype(np.float32)
+        tracemalloc.start()
+        refine(*batch, body=skeleton, engine="array", iterations=1, chunk_size=count)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(2)
+    assert (peak(160) - peak(32)) / 128 < 100_000
