@@ -96,27 +96,18 @@ def lane_functions(number: type[np.floating[Any]]) -> dict[str, Any]:
     def own_lanes(rows, count):
         return range(cuda.grid(1), min(cuda.grid(1) + 1, count))
 
-    @cuda.jit(device=True)
-    def sqrt(value):
-        return number(math.sqrt(value))
+    def of_math(function):
+        @cuda.jit(device=True)
+        def over_lane(value):
+            return number(function(value))
 
-    @cuda.jit(device=True)
-    def exp(value):
-        return number(math.exp(value))
+        return over_lane
 
-    @cuda.jit(device=True)
-    def sin(value):
-        return number(math.sin(value))
-
-    @cuda.jit(device=True)
-    def cos(value):
-        return number(math.cos(value))
-
-    @cuda.jit(device=True)
-    def absolute(value):
-        return number(math.fabs(value))
-
+    functions = {
+        "sqrt": math.sqrt, "exp": math.exp, "sin": math.sin, "cos": math.cos, "absolute": math.fabs
+    }  # fmt: skip
     return {
+        **{name: of_math(function) for name, function in functions.items()},
         "load": load, "store": store, "full": full, "where": where, "epsilon": epsilon,
-        "own_lanes": own_lanes, "sqrt": sqrt, "exp": exp, "sin": sin, "cos": cos, "absolute": absolute,
+        "own_lanes": own_lanes,
     }  # fmt: skip
