@@ -61,7 +61,7 @@ def make_batch(skeleton: Skeleton, count: int, seed: int = 0) -> Batch:
         return Rotation.from_rotvec(random.normal(0, spread, (count * joints, 3))).as_matrix()
 
     estimate = rotations(0.4)
-    estimate[::joints] = Rotation.random(count, rng=random).as_matrix()
+    estimate[::joints] = Rotation.from_quat(random.normal(0, 1, (count, 4))).as_matrix()
     truth = (estimate @ rotations(0.15)).reshape(count, joints, 3, 3)
     true_betas = random.normal(0, 1, (count, betas))
     true_transl = random.uniform((-0.5, -0.5, 4), (0.5, 0.5, 8), (count, 3))
