@@ -446,13 +446,13 @@ def test_bombs_cost_little(tmp_path, name):
     path = tmp_path / "body.pkl"
     path.write_bytes(BOMBS[name])
     tracemalloc.start()
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         refusal(path)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert time.perf_counter() - began < 8.0
+    assert time.process_time() - began < 8.0
     assert peak < 2**26
 
 
