@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -22,8 +23,9 @@ from .tile import Tile, Tree, make_tree, tile_rows
 CHUNK = 32_768
 """Bodies at once: the threads that a large GPU runs at the same time. In float32 their tile takes 1.3 GB."""
 
-THREADS = 128
-"""Threads of a block."""
+THREADS = 32
+"""Threads of a block: one warp, so that few bodies too spread over all of a GPU's processors. Registers, not
+blocks, limit how many run at once."""
 
 
 def run_gpu(
@@ -59,11 +61,15 @@ def run_gpu(
                 for name, rows in tile_rows(layout).items()
             }
         )
+        with warnings.catch_warnings():
+            # That so few blocks leave a GPU idle is no news to whoever has few bodies.
+            warnings.simplefilter("ignore")
+            launch = kernel[blocks, threads]
         for start in range(0, request.count, chunk):
             stop = min(start + chunk, request.count)
             bodies = _bodies(request, slice(start, stop), xp)
             own = Refined(*(_gpu_array(part[start:stop, ...]) for part in refined))
-            kernel[blocks, threads](tree, tile, bodies, own, settings, 0, stop - start)
+            launch(tree, tile, bodies, own, settings, 0, stop - start)
             if progress is not None:
                 cuda.synchronize()
                 progress(stop - start)
