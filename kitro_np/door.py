@@ -75,7 +75,8 @@ def read_request(
     betas = beside(pose, "betas", betas)
     transl = beside(pose, "transl", transl)
     keypoints_2d = beside(pose, "keypoints_2d", keypoints_2d)
-    intrinsics = _intrinsics(pose, intrinsics, image_size, lead)
+    dtype = _compute_dtype(pose, betas, transl, keypoints_2d)
+    intrinsics = _intrinsics(pose, intrinsics, image_size, lead, dtype)
     if betas.ndim != len(lead) + 1 or tuple(betas.shape[:-1]) != lead or betas.shape[-1] > skeleton.num_betas:
         _wrong_shape("betas", (*lead, skeleton.num_betas), betas)
     if tuple(transl.shape) != (*lead, 3):
@@ -114,9 +115,9 @@ def _skeleton(body: Any) -> Skeleton:
     return skeleton
 
 
-def _intrinsics(pose: Any, intrinsics: Any, image_size: Any, lead: tuple[int, ...]) -> Any:
+def _intrinsics(pose: Any, intrinsics: Any, image_size: Any, lead: tuple[int, ...], dtype: Any) -> Any:
     if intrinsics is None:
-        intrinsics = _default_intrinsics(pose, image_size, lead)
+        intrinsics = _default_intrinsics(pose, image_size, lead, dtype)
     elif image_size is not None:
         raise InputError("image_size: expected None where intrinsics are given, got both.")
     intrinsics = beside(pose, "intrinsics", intrinsics)
@@ -133,17 +134,21 @@ def _intrinsics(pose: Any, intrinsics: Any, image_size: Any, lead: tuple[int, ..
     return intrinsics
 
 
-def _default_intrinsics(pose: Any, image_size: Any, lead: tuple[int, ...]) -> Any:
+def _default_intrinsics(pose: Any, image_size: Any, lead: tuple[int, ...], dtype: Any) -> Any:
     if image_size is None:
         raise InputError("intrinsics: expected a camera matrix, or image_size=(width, height), got neither.")
-    sizes = np.asarray(real_array("image_size", image_size), dtype=np.float64)
+    try:
+        sizes = np.asarray(real_array("image_size", image_size), dtype=np.float64)
+    except (TypeError, RuntimeError):  # an array that NumPy cannot reach
+        raise InputError(
+            f"image_size: expected numbers or a NumPy array, got {type(image_size).__name__}."
+        ) from None
     if sizes.shape not in ((2,), (*lead, 2)) or not np.all(sizes > 0):
         raise InputError(
             f"image_size: expected (width, height) in pixels, or one for each body, got {image_size!r}."
         )
-    xp = array_namespace(pose)
-    dtype = pose.dtype if xp.isdtype(pose.dtype, "real floating") else xp.float64
-    return xp.asarray(default_intrinsics(sizes), dtype=dtype, device=device(pose))
+    intrinsics = default_intrinsics(sizes)
+    return array_namespace(pose).asarray(intrinsics, dtype=dtype, device=device(pose))
 
 
 def _compute_dtype(*arrays: Any) -> Any:

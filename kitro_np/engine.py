@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from array_api_compat import array_namespace, is_numpy_array
+from array_api_compat import array_namespace, is_cupy_array, is_numpy_array, is_torch_array
 
 from .errors import InputError, one_of
 
@@ -34,7 +34,7 @@ def choose_engine(engine: str | None, array: Any, engines: Sequence[str] = ENGIN
     InputError
         If the name is unknown, or the engine cannot take such arrays; there is no silent fallback.
     """
-    on_cpu, on_gpu = is_numpy_array(array), hasattr(array, "__cuda_array_interface__")
+    on_cpu, on_gpu = is_numpy_array(array), on_cuda(array)
     compiler = find_spec("numba_cuda") is not None if on_gpu or engine == "cuda" else False
     if engine is None:
         return "numba" if on_cpu else "cuda" if "cuda" in engines and on_gpu and compiler else "array"
@@ -48,3 +48,10 @@ def choose_engine(engine: str | None, array: Any, engines: Sequence[str] = ENGIN
             "engine: expected numba-cuda for 'cuda', it is not installed; pip install 'kitro-np[cupy]'."
         )
     return engine
+
+
+def on_cuda(array: Any) -> bool:
+    """Whether the kernels can work in an array's own memory: CuPy's, or torch's on CUDA (not on ROCm)."""
+    if is_torch_array(array):
+        return array.device.type == "cuda" and array_namespace(array).version.cuda is not None
+    return bool(is_cupy_array(array))

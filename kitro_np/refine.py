@@ -16,7 +16,7 @@ from .body.skeleton import Skeleton
 from .camera import project, solve_translation, update_translation
 from .checks import Status, estimate_status, outcome_status
 from .door import Request, read_request
-from .engine import choose_engine
+from .engine import choose_engine, on_cuda
 from .errors import InputError, one_of
 from .geometry import axis_angle_from_matrix
 from .metrics import reprojection_error
@@ -238,7 +238,7 @@ def _chunk_size(skeleton: Skeleton, like: Any) -> int:
     """Return how many bodies the array engine takes at once: the tree decides, being the largest of all."""
     branches = sum(2**depth for depth in skeleton.depths[1:])
     number = array_namespace(like).finfo(like.dtype).bits // 8
-    memory = 10 * MEMORY if hasattr(like, "__cuda_array_interface__") else MEMORY
+    memory = 10 * MEMORY if on_cuda(like) else MEMORY
     numbers = NUMBERS_A_BRANCH * branches + NUMBERS_A_JOINT * skeleton.num_joints
     return max(1, int(memory // (number * numbers)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import tracemalloc
 from typing import Any
 
@@ -28,11 +29,13 @@ FEW = {"iterations": 2, "shape_steps": 3}
 
 
 class Backend:
-    """A library's arrays, on a device where it has several."""
+    """A library's arrays, on a device where it has several; and the engine that they go to."""
 
-    def __init__(self, library: str, place: str | None = None) -> None:
+    def __init__(self, library: str, place: str | None = None, engine: str = "array") -> None:
         self.xp = importlib.import_module(library)
-        self.kind = {} if place is None else {"device": self.xp.Device(place)}
+        device = self.xp.Device if hasattr(self.xp, "Device") else str
+        self.kind = {} if place is None else {"device": device(place)}
+        self.engine = engine
 
     def array(self, array: Any) -> Any:
         return self.xp.asarray(array, **self.kind)
@@ -40,24 +43,38 @@ class Backend:
     def numpy(self, array: Any) -> np.ndarray:
         if hasattr(array, "get"):  # CuPy
             return array.get()
-        if self.kind:
+        if self.xp.__name__ == "torch":
+            array = array.cpu()
+        elif self.kind:
             array = array.to_device(self.xp.Device("CPU_DEVICE"))
         return np.asarray(array)
 
 
+def _gpu_engine() -> str:
+    return "cuda" if importlib.util.find_spec("numba_cuda") else "array"
+
+
+def _torch_cuda() -> Backend:
+    backend = Backend("torch", "cuda", _gpu_engine())
+    if not backend.xp.cuda.is_available():
+        raise ImportError("no GPU that CUDA can use")
+    return backend
+
+
 def _cupy() -> Backend:
-    backend = Backend("cupy")
+    backend = Backend("cupy", engine=_gpu_engine())
     if not backend.xp.cuda.runtime.getDeviceCount():
         raise ImportError("no GPU")
     return backend
 
 
 BACKENDS = {
-    "numpy": lambda: Backend("numpy"),
+    "numpy": lambda: Backend("numpy", engine="numba"),
     "array_api_strict": lambda: Backend("array_api_strict"),
     # An array made on another device than its input's fails here, as it would on a GPU.
     "array_api_strict_elsewhere": lambda: Backend("array_api_strict", "device1"),
     "torch": lambda: Backend("torch"),
+    "torch_cuda": _torch_cuda,
     "cupy": _cupy,
 }
 
@@ -252,20 +269,21 @@ def ran(monkeypatch):
 
     record("kitro_np.kernels.run", "run_kernels", "numba")
     record("kitro_np.refine", "_run_stages", "array")
+    if importlib.util.find_spec("numba_cuda"):
+        record("kitro_np.kernels.run_gpu", "run_gpu", "cuda")
     return names
 
 
 def test_engine_of_each_backend(backend, ran):
     skeleton = make_skeleton("chain")
     given = [backend.array(part) for part in make_batch(skeleton, 2)]
-    default = "numba" if backend.xp is np else "cuda" if backend.xp.__name__ == "cupy" else "array"
     refine(*given, body=skeleton, iterations=1)
-    assert ran == [name for name in [default] if name != "cuda"]
+    assert ran == [backend.engine]
     ran.clear()
     refine(*given, body=skeleton, iterations=1, engine="array")
     assert ran == ["array"]
     if backend.xp is not np:
-        for engine in {"numba", "cuda"} - {default}:
+        for engine in {"numba", "cuda"} - {backend.engine}:
             with pytest.raises(InputError, match=r"^engine: expected .* arrays"):
                 refine(*given, body=skeleton, engine=engine)
         with pytest.raises(InputError, match=r"^betas: expected an array of the same kind as pose"):
@@ -283,6 +301,46 @@ def test_tensors_that_require_grad_are_refused():
     pose = torch.zeros((1, 72), requires_grad=True)
     with pytest.raises(InputError, match=r"^pose: expected .*pose\.detach\(\)"):
         body.forward(pose)
+
+
+def test_arrays_on_two_devices_are_refused():
+    strict = importlib.import_module("array_api_strict")
+    skeleton = make_skeleton("chain")
+    given = [strict.asarray(part) for part in make_batch(skeleton, 2)]
+    given[3] = given[3].to_device(strict.Device("device1"))
+    with pytest.raises(InputError, match=r"^keypoints_2d: expected an array on pose's device"):
+        refine(*given, body=skeleton)
+
+
+def test_skeleton_and_body_that_were_moved_serve_any_array():
+    strict = importlib.import_module("array_api_strict")
+    skeleton = make_skeleton("chain")
+    batch = make_batch(skeleton, 2)
+    moved = skeleton.like(strict.asarray(batch.pose, device=strict.Device("device1")))
+    for betas in (batch.betas, batch.betas[:, :2]):
+        given = batch._replace(betas=betas)
+        wanted = refine(*given, body=skeleton, **FEW)
+        np.testing.assert_array_equal(refine(*given, body=moved, **FEW).pose, wanted.pose)
+
+
+def test_camera_from_the_image_size_keeps_its_digits():
+    """Half precision of the pose is no reason to round a focal length."""
+    skeleton = make_skeleton("chain")
+    batch = make_batch(skeleton, 2).astype(np.float32)
+    half = batch._replace(pose=batch.pose.astype(np.float16))
+    size = (4000, 3001)
+    wanted = refine(half.pose.astype(np.float32), *batch[1:4], image_size=size, body=skeleton, **FEW)
+    found = refine(*half[:4], image_size=size, body=skeleton, **FEW)
+    np.testing.assert_array_equal(found.transl, wanted.transl)
+
+
+def test_half_precision_is_computed_in_single_by_the_body():
+    torch = pytest.importorskip("torch")
+    body, batch = load_body(), make_batch(make_skeleton("smpl"), 2, seed=9)
+    pose = torch.asarray(batch.pose).to(torch.bfloat16)
+    found = body.forward(pose).vertices
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, body.forward(pose.to(torch.float32)).vertices.to(torch.bfloat16))
 
 
 def test_dtypes_of_torch_that_numpy_lacks():
@@ -318,6 +376,18 @@ def test_wrong_chunk_size(chunk_size):
     skeleton = make_skeleton("chain")
     with pytest.raises(InputError, match=r"^chunk_size: expected"):
         refine(*make_batch(skeleton, 1), body=skeleton, chunk_size=chunk_size)
+
+
+@pytest.mark.parametrize("tree", ["smpl", "hand", "chain"])
+def test_default_chunk_of_the_stages_is_what_64_mb_hold(tree, monkeypatch):
+    skeleton = make_skeleton(tree)
+    sizes = {}
+    for dtype in TOLERANCE:
+        chunks = importlib.import_module("kitro_np.refine")
+        sizes[dtype] = chunks._chunk_size(skeleton, np.zeros(1, dtype))
+    assert sizes["float32"] // 2 == pytest.approx(sizes["float64"], abs=1)
+    if tree == "smpl":
+        assert 900 < sizes["float32"] < 1200
 
 
 def test_array_stages_need_less_than_100_kb_a_body_in_float32():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from kitro_np import InputError
 from kitro_np.body import BodyModel
 from kitro_np.kernels.forward import BATCH_TILES
 from kitro_np.kernels.run_body import FEW
@@ -125,3 +128,41 @@ def test_half_precision_is_computed_in_single():
     assert found.dtype == np.float16
     single = body.forward(*(part.astype(np.float32) for part in (pose, betas, transl))).vertices
     np.testing.assert_array_equal(found, single.astype(np.float16))
+
+
+@pytest.mark.parametrize("count", [1, 3, 17])
+def test_weights_may_be_negative(count):
+    body = make_body(20, np.float64)
+    weights = np.array(body.weights)
+    weights[:, 0] -= 0.3
+    weights[:, 1] += 0.3
+    body = replace(body, weights=weights)
+    _, pose, betas, transl = make_input(body, count, np.float64)
+    wanted = body.forward(pose, betas, transl, engine="array").vertices
+    np.testing.assert_allclose(body.forward(pose, betas, transl).vertices, wanted, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", ["v_template", "shapedirs", "posedirs", "J_regressor", "weights"])
+def test_arrays_that_do_not_fit_are_refused_before_a_kernel_reads_them(name):
+    body = make_body(7, np.float64)
+    parts = {n: getattr(body, n) for n in ("v_template", "shapedirs", "posedirs", "J_regressor", "weights")}
+    _, pose, betas, transl = make_input(body, 3, np.float64)
+    wrong = np.concatenate([parts[name]] * 2, axis=1)
+    with pytest.raises(InputError, match=rf"^{name}: expected shape"):
+        replace(body, **{name: wrong}).forward(pose, betas, transl)
+    if name in ("posedirs", "weights"):
+        parts[name] = wrong
+        with pytest.raises(InputError, match=rf"^{name}: expected shape"):
+            BodyModel.from_arrays("wrong", **parts, faces=body.faces, parents=body.skeleton.parents)
+
+
+def test_a_body_of_other_arrays_lays_out_its_kernels_from_its_own():
+    import array_api_strict
+
+    body = make_body(7, np.float64)
+    pose, betas, transl = make_input(body, 3, np.float64)[1:]
+    there = array_api_strict.asarray(pose, device=array_api_strict.Device("device1"))
+    moved = body.like(there)
+    wanted = body.forward(pose, betas, transl)
+    np.testing.assert_array_equal(moved.forward(pose, betas, transl).vertices, wanted.vertices)
+    np.testing.assert_array_equal(moved.joints(pose, betas, transl), wanted.joints)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_numpy_array
+from array_api_compat import array_namespace, device
 
 from ..arguments import beside, real_array, whole_number
 from ..engine import CPU_ENGINES, choose_engine
@@ -70,6 +70,7 @@ class BodyModel:
     skeleton: Skeleton
     _kinds: dict[Any, BodyModel] = field(default_factory=dict, repr=False)
     _kinds_of_kernels: dict[Any, Any] = field(default_factory=dict, repr=False)
+    _origin: BodyModel | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for name in (*FLOATS, "faces"):
@@ -94,7 +95,24 @@ class BodyModel:
         directions = np.asarray(shapedirs, dtype=np.float64).reshape(len(v_template), -1)
         joint_shapedirs = (regressor @ directions).reshape(len(regressor), 3, -1)
         skeleton = Skeleton(parents, template, joint_shapedirs, joint_names)
-        return cls(name, v_template, shapedirs, posedirs, J_regressor, weights, faces, skeleton)
+        body = cls(name, v_template, shapedirs, posedirs, J_regressor, weights, faces, skeleton)
+        body.check_shapes()
+        return body
+
+    def check_shapes(self) -> None:
+        """Raise InputError if an array does not fit the others: kernels read memory by these shapes."""
+        joints, betas, vertices = self.num_joints, self.num_betas, self.num_vertices
+        shapes = {
+            "v_template": (vertices, 3),
+            "shapedirs": (vertices, 3, betas),
+            "posedirs": (vertices, 3, 9 * (joints - 1)),
+            "J_regressor": (joints, vertices),
+            "weights": (vertices, joints),
+        }
+        for name, shape in shapes.items():
+            given = getattr(self, name)
+            if tuple(np.shape(given) if given is not None else shape) != shape:
+                raise InputError(f"{name}: expected shape {shape}, got {tuple(np.shape(given))}.")
 
     @property
     def num_joints(self) -> int:
@@ -178,7 +196,12 @@ class BodyModel:
             given = {name: getattr(self, name) for name in FLOATS}
             parts = {name: frozen_like(part, array) for name, part in given.items() if part is not None}
             self._kinds[key] = replace(
-                self, **parts, skeleton=self.skeleton.like(array), _kinds={}, _kinds_of_kernels={}
+                self,
+                **parts,
+                skeleton=self.skeleton.like(array),
+                _kinds={},
+                _kinds_of_kernels={},
+                _origin=self._origin or self,
             )
         return self._kinds[key]
 
@@ -189,8 +212,8 @@ class BodyModel:
         if not xp.isdtype(pose.dtype, "real floating"):
             pose = xp.astype(pose, xp.float64)
         dtype = pose.dtype
-        if is_numpy_array(pose) and dtype not in KERNEL_DTYPES:
-            pose = pose.astype(np.float32)  # from half precision, the only other there is
+        if dtype not in (xp.float32, xp.float64):
+            pose = xp.astype(pose, xp.float32)  # from half precision, the only other there is
         tail = pose_tail(tuple(pose.shape), self.num_joints)
         lead = tuple(pose.shape[: pose.ndim - len(tail)])
         count = math.prod(lead)
@@ -221,7 +244,7 @@ class BodyModel:
             # Imported on first use: Numba is the slowest import of all.
             from ..kernels.run_body import BodyKernels
 
-            self._kinds_of_kernels[dtype] = BodyKernels(self, dtype)
+            self._kinds_of_kernels[dtype] = BodyKernels(self._origin or self, dtype)
         return self._kinds_of_kernels[dtype]
 
     def _run_stages(self, given: _Given) -> tuple[Any, Any]:
@@ -272,12 +295,5 @@ class _Given(NamedTuple):
 
 @lru_cache(maxsize=16)
 def with_betas(skeleton: Skeleton, num_betas: int) -> Skeleton:
-    """Return the skeleton with its first `num_betas` shape coefficients only."""
-    if num_betas == skeleton.num_betas:
-        return skeleton
-    return Skeleton(
-        skeleton.parents,
-        skeleton.joint_template,
-        skeleton.joint_shapedirs[:, :, :num_betas],
-        skeleton.joint_names,
-    )
+    """Return the same skeleton for the same number of betas: what is laid out for kernels hangs on it."""
+    return skeleton.with_betas(num_betas)

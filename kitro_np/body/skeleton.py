@@ -50,6 +50,7 @@ class Skeleton:
     joint_template: Any
     joint_shapedirs: Any
     joint_names: tuple[str, ...]
+    host: Skeleton  # the one that this was made from by like(): kernels are laid out from its arrays
 
     def __init__(
         self,
@@ -76,6 +77,7 @@ class Skeleton:
             ("joint_template", frozen(template)),
             ("joint_shapedirs", frozen(shapedirs)),
             ("joint_names", names),
+            ("host", self),
         ):
             object.__setattr__(self, name, value)
 
@@ -140,12 +142,25 @@ class Skeleton:
 
     def like(self, array: Any) -> Skeleton:
         """Return this skeleton with arrays of the kind, dtype and device of `array`."""
-        return Skeleton(
+        found = Skeleton(
             self.parents,
             frozen_like(self.joint_template, array),
             frozen_like(self.joint_shapedirs, array),
             self.joint_names,
         )
+        object.__setattr__(found, "host", self.host)
+        return found
+
+    def with_betas(self, num_betas: int) -> Skeleton:
+        """Return this skeleton with its first `num_betas` shape coefficients only."""
+        if num_betas == self.num_betas:
+            return self
+        found = Skeleton(
+            self.parents, self.joint_template, self.joint_shapedirs[:, :, :num_betas], self.joint_names
+        )
+        if self.host is not self:
+            object.__setattr__(found, "host", self.host.with_betas(num_betas))
+        return found
 
 
 def _checked_parents(parents: Sequence[int]) -> tuple[int, ...]:

@@ -86,8 +86,8 @@ def make_skin(v_template: Any, shapedirs: Any, posedirs: Any, weights: Any, dtyp
         basis[block, :, : len(own)] = own.T
     weights = np.asarray(weights)
     count = np.maximum((weights != 0).sum(axis=1), 1)
-    # Heaviest first: the joints of no weight end up behind the count.
-    joint = np.argsort(-weights, axis=1, kind="stable")[:, : count.max()]
+    # The joints of no weight end up behind the count.
+    joint = np.argsort(weights == 0, axis=1, kind="stable")[:, : count.max()]
     return Skin(
         basis,
         count.astype(np.int64),

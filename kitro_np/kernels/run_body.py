@@ -107,6 +107,7 @@ class BodyKernels:
 
     def _surface(self) -> tuple[Any, Any, Any, Any]:
         model = self._model
+        model.check_shapes()
         return model.v_template, model.shapedirs, model.posedirs, np.asarray(model.weights)
 
     def _rows(self) -> np.ndarray:

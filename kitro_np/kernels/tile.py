@@ -78,6 +78,7 @@ class Tile(NamedTuple):
 
 def make_tree(skeleton: Skeleton, dtype: Any) -> Tree:
     """Lay out a skeleton for the kernels."""
+    skeleton = skeleton.host
     parents = np.array(skeleton.parents, dtype=np.int64)
     depths = np.array(skeleton.depths, dtype=np.int64)
     pairs = np.concatenate([[1], 2 ** depths[parents[1:]]])
