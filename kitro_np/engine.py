@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from typing import Any
 
@@ -48,6 +49,11 @@ def choose_engine(engine: str | None, array: Any, engines: Sequence[str] = ENGIN
             "engine: expected numba-cuda for 'cuda', it is not installed; pip install 'kitro-np[cupy]'."
         )
     return engine
+
+
+def on_device_of(array: Any) -> AbstractContextManager[Any]:
+    """Make the GPU of a CuPy array the current one: CuPy works there, wherever its arrays are."""
+    return array.device if is_cupy_array(array) else nullcontext()
 
 
 def on_cuda(array: Any) -> bool:

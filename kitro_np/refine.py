@@ -16,7 +16,7 @@ from .body.skeleton import Skeleton
 from .camera import project, solve_translation, update_translation
 from .checks import Status, estimate_status, outcome_status
 from .door import Request, read_request
-from .engine import choose_engine, on_cuda
+from .engine import choose_engine, on_cuda, on_device_of
 from .errors import InputError, one_of
 from .geometry import axis_angle_from_matrix
 from .metrics import reprojection_error
@@ -129,25 +129,32 @@ def refine(
         threads = whole_number("threads", threads, least=1)
     if chunk_size is not None:
         chunk_size = whole_number("chunk_size", chunk_size, least=1)
-    request = read_request(
-        pose, betas, transl, keypoints_2d, intrinsics, image_size, default_body() if body is None else body
-    )
-    steps = (chosen_variant, iterations, shape_steps, chunk_size, progress)
-    # Numba is the slowest import of all: it waits for the first call.
-    match choose_engine(engine, request.pose):
-        case "numba":
-            from .kernels.run import run_kernels
+    with on_device_of(pose):
+        request = read_request(
+            pose,
+            betas,
+            transl,
+            keypoints_2d,
+            intrinsics,
+            image_size,
+            default_body() if body is None else body,
+        )
+        steps = (chosen_variant, iterations, shape_steps, chunk_size, progress)
+        # Numba is the slowest import of all: it waits for the first call.
+        match choose_engine(engine, request.pose):
+            case "numba":
+                from .kernels.run import run_kernels
 
-            refined = run_kernels(request, *steps, threads=threads)
-        case "cuda":
-            from .kernels.run_gpu import run_gpu
+                refined = run_kernels(request, *steps, threads=threads)
+            case "cuda":
+                from .kernels.run_gpu import run_gpu
 
-            refined = run_gpu(request, *steps)
-        case _:
-            refined = _run_stages(request, *steps)
-    if strict:
-        _raise_if_any_failed(refined.status)
-    return _give_back(request, refined, pose, betas, transl, changed=iterations > 0)
+                refined = run_gpu(request, *steps)
+            case _:
+                refined = _run_stages(request, *steps)
+        if strict:
+            _raise_if_any_failed(refined.status)
+        return _give_back(request, refined, pose, betas, transl, changed=iterations > 0)
 
 
 def refine_arrays(

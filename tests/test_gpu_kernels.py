@@ -17,6 +17,7 @@ from bodies import make_batch, make_skeleton
 from kitro_np import InputError, Skeleton, refine
 from kitro_np.engine import choose_engine
 from kitro_np.kernels import lanes
+from kitro_np.kernels.tile import make_tree, tile_rows
 
 SIMULATE = """
 import json, sys
@@ -27,15 +28,15 @@ from kitro_np.door import read_request
 from kitro_np.kernels.run_gpu import run_gpu
 from kitro_np.variants import find_variant
 
-tree, dtype, variant = sys.argv[1:]
+tree, dtype, variant, threads = sys.argv[1:]
 skeleton = make_skeleton(tree)
 batch = make_batch(skeleton, 5, seed=15).astype(dtype)
 batch.transl[3] *= -1
 done, few = [], {"iterations": 2, "shape_steps": 2}
 request = read_request(*batch, None, skeleton)
-found = run_gpu(request, find_variant(variant), **few, chunk_size=2, progress=done.append, threads=1)
+found = run_gpu(request, find_variant(variant), **few, chunk_size=3, progress=done.append, threads=int(threads))
 wanted = refine(*batch, body=skeleton, engine="array", variant=variant, **few)
-assert done == [2, 2, 1], done
+assert done == [3, 2], done
 for name, part in vars(wanted).items():
     ours = getattr(found, name)
     assert ours.dtype == part.dtype, name
@@ -81,10 +82,30 @@ def run(script: str, *arguments: str, **environment: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("variant", ["released", "paper"])
-@pytest.mark.parametrize(("tree", "dtype"), [("smpl", "float32"), ("smpl", "float64"), ("nested", "float32")])
-def test_simulated_threads_agree_with_the_stages(tree, dtype, variant):
-    run(SIMULATE, tree, dtype, variant, NUMBA_ENABLE_CUDASIM="1", NUMBA_DISABLE_JIT="1")
+@pytest.mark.parametrize(
+    ("tree", "dtype", "variant", "threads"),
+    [
+        ("smpl", "float32", "released", 1),
+        ("smpl", "float32", "paper", 1),
+        ("smpl", "float64", "released", 1),
+        ("nested", "float64", "paper", 1),
+        ("chain", "float32", "released", 2),  # several threads in a block take the simulator long
+    ],
+)
+def test_simulated_threads_agree_with_the_stages(tree, dtype, variant, threads):
+    run(SIMULATE, tree, dtype, variant, str(threads), NUMBA_ENABLE_CUDASIM="1", NUMBA_DISABLE_JIT="1")
+
+
+def test_default_chunk_follows_the_tree():
+    from kitro_np.kernels.run_gpu import CHUNK, MEMORY, _even_chunk, default_chunk
+
+    body = tile_rows(make_tree(make_skeleton("smpl", 10), np.float32))
+    assert default_chunk(body, np.dtype(np.float32)) == CHUNK
+    fingers = {**body, "path_swing": 20 * body["path_swing"]}
+    for dtype in map(np.dtype, ("float32", "float64")):
+        chunk = default_chunk(fingers, dtype)
+        assert 0.9 * MEMORY < chunk * dtype.itemsize * sum(fingers.values()) <= MEMORY
+    assert [_even_chunk(n, 100) for n in (0, 1, 100, 101, 250)] == [1, 1, 100, 51, 84]
 
 
 @pytest.mark.skipif(
@@ -112,15 +133,10 @@ def test_every_function_over_lanes_has_a_twin_on_a_gpu():
     assert own - {"lane_count"} <= set(lane_functions(np.float32))
 
 
-class OnGpu(np.ndarray):
-    """What an array of a GPU looks like from here."""
-
-    __cuda_array_interface__ = None
-
-
 def test_arrays_of_a_gpu_go_to_its_kernels_where_their_compiler_is(monkeypatch):
-    array = np.zeros(3).view(OnGpu)
+    array = np.zeros(3)
     monkeypatch.setattr("kitro_np.engine.is_numpy_array", lambda value: False)
+    monkeypatch.setattr("kitro_np.engine.is_cupy_array", lambda value: True)
     monkeypatch.setattr("kitro_np.engine.find_spec", lambda name: object())
     assert choose_engine(None, array) == choose_engine("cuda", array) == "cuda"
     assert choose_engine("array", array) == "array"

@@ -197,6 +197,21 @@ def formulas(tree_, tile):
 
 
 @njit
+def exponentials(tree_, tile):
+    geometry.store_all(tile.betas, 0, (geometry.exp_of_few(load(tile.betas, 0)),))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_exponential_of_few(dtype):
+    skeleton = make_skeleton("chain")
+    x = np.zeros((4001, skeleton.num_betas), dtype)
+    x[:, 0] = np.linspace(-2, 2, 4001)
+    found = run_in_tiles(skeleton, exponentials, {"betas": x}, ["betas"], dtype)["betas"][:, 0]
+    wanted = np.exp(x[:, 0].astype(np.float64))
+    np.testing.assert_allclose(found, wanted, rtol=12 * np.finfo(dtype).eps)
+
+
+@njit
 def align_only(tree_, tile):
     """Align by the covariance in the first rows of tile.pose."""
     geometry.store_all(tile.turned, 0, geometry.matrix(geometry.align(geometry.load9(tile.pose, 0))))

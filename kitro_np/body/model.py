@@ -11,7 +11,7 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from ..arguments import beside, real_array, whole_number
-from ..engine import CPU_ENGINES, choose_engine
+from ..engine import CPU_ENGINES, choose_engine, on_device_of
 from ..errors import InputError
 from ..poses import as_matrices, pose_tail
 from .frozen import frozen, frozen_like
@@ -170,7 +170,8 @@ class BodyModel:
         if choose_engine(engine, given.pose, CPU_ENGINES) == "numba":
             joints, vertices = self._kernels(given.pose.dtype).forward(*given.rows, threads)
         else:
-            joints, vertices = self._run_stages(given)
+            with on_device_of(given.pose):
+                joints, vertices = self._run_stages(given)
         return BodyOutput(given.back(joints, self.num_joints), given.back(vertices, self.num_vertices))
 
     def joints(self, pose: Any, betas: Any = None, transl: Any = None, *, engine: str | None = None) -> Any:
@@ -184,9 +185,10 @@ class BodyModel:
         if choose_engine(engine, given.pose, CPU_ENGINES) == "numba":
             joints = self._kernels(given.pose.dtype).joints(*given.rows)
         else:
-            matrices, _ = as_matrices(given.pose, self.num_joints)
-            joints = forward_kinematics(self.skeleton.like(given.pose), matrices, given.betas).joints
-            joints = joints + given.transl[:, None, :]
+            with on_device_of(given.pose):
+                matrices, _ = as_matrices(given.pose, self.num_joints)
+                joints = forward_kinematics(self.skeleton.like(given.pose), matrices, given.betas).joints
+                joints = joints + given.transl[:, None, :]
         return given.back(joints, self.num_joints)
 
     def like(self, array: Any) -> BodyModel:

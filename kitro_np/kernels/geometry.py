@@ -291,3 +291,22 @@ def from_axis_angle(v):
 
 SMALL_ANGLE = 1e-7
 """Squared angle under which the series of sine and cosine are exact to rounding with two terms."""
+
+
+@kernel
+def exp_of_few(x):
+    """Exponential of |x| <= 2, which differences of cosines are: exp(x / 8) by its series, to the eighth.
+
+    LLVM knows no exponential of a register and would call the scalar function for each lane.
+    """
+    x = 0.125 * x
+    value = 1.0 + x * (1.0 / 11.0)
+    for k in range(10, 0, -1):
+        value = 1.0 + x * value * INVERSES[k]
+    value = value * value
+    value = value * value
+    return value * value
+
+
+INVERSES = (0.0, *(1.0 / k for k in range(1, 11)))
+"""1 / k, for the series' terms."""

@@ -59,6 +59,8 @@ class _Port:
     def _value(self, value: Any) -> Any:
         if type(value) is float:
             return self._number(value)
+        if type(value) is tuple:
+            return tuple(map(self._value, value))
         if id(value) in self._ported:
             return self._ported[id(value)]
         python = getattr(value, "py_func", value)

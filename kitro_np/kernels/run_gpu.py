@@ -6,12 +6,14 @@ import math
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace, device, is_cupy_array, is_torch_array
 from numba import cuda
 
+from ..body.skeleton import Skeleton
 from ..door import Request
 from ..result import Refined
 from ..variants import Variant
@@ -21,7 +23,10 @@ from .run import make_settings
 from .tile import Tile, Tree, make_tree, tile_rows
 
 CHUNK = 32_768
-"""Bodies at once: the threads that a large GPU runs at the same time. In float32 their tile takes 1.3 GB."""
+"""Bodies at once: the threads that a large GPU runs at the same time."""
+
+MEMORY = 2_000_000_000
+"""Bytes that the tile of a chunk may take; SMPL's takes 40 kB a body in float32, 1.3 GB in all."""
 
 THREADS = 32
 """Threads of a block: one warp, so that few bodies too spread over all of a GPU's processors. Registers, not
@@ -38,48 +43,84 @@ def run_gpu(
     *,
     threads: int = THREADS,
 ) -> Refined:
-    """Refine a request with the fused kernels on the GPU that holds it; nothing leaves that GPU."""
+    """Refine a request with the fused kernels on the GPU that holds it; nothing leaves that GPU.
+
+    Kernels run in the array library's current stream, in order with what it does before and after.
+    """
     xp = array_namespace(request.pose)
     on_device = device(request.pose)
-    dtype = np.dtype(_name(xp, request.dtype))
-    kernel = compile_for_gpu(refine_bodies, dtype)
-
-    def there(array: Any) -> Any:
-        return _gpu_array(xp.asarray(array, device=on_device) if isinstance(array, np.ndarray) else array)
-
-    layout = make_tree(request.skeleton, dtype)
-    settings = make_settings(request, variant, iterations, shape_steps, dtype)
-    settings = settings._replace(adam_rates=there(settings.adam_rates))
-    tree = Tree(*map(there, layout))
-    refined = _allocate(request, xp)
-    chunk = min(chunk_size or CHUNK, max(request.count, 1))
-    blocks = math.ceil(chunk / threads)
+    dtype = np.dtype("float32" if request.dtype == xp.float32 else "float64")
     with _gpu_of(on_device):
-        tile = Tile(
-            **{
-                name: _gpu_array(xp.empty((rows, blocks * threads), dtype=request.dtype, device=on_device))
-                for name, rows in tile_rows(layout).items()
-            }
-        )
+        tree, rows = _layout(request.skeleton, dtype, _ArraysOf(xp, on_device))
+        settings = make_settings(request, variant, iterations, shape_steps, dtype)
+        rates = xp.asarray(settings.adam_rates, device=on_device)
+        settings = settings._replace(adam_rates=_gpu_array(rates, xp))
+        refined = _allocate(request, xp)
+        chunk = _even_chunk(request.count, chunk_size or default_chunk(rows, dtype))
+        blocks = math.ceil(chunk / threads)
+        tile = {
+            name: xp.empty((count, blocks * threads), dtype=request.dtype, device=on_device)
+            for name, count in rows.items()
+        }
+        gpu_tile = Tile(**{name: _gpu_array(part, xp) for name, part in tile.items()})
+        stream = _stream_of(request.pose, xp)
         with warnings.catch_warnings():
-            # That so few blocks leave a GPU idle is no news to whoever has few bodies.
+            # That few blocks leave a GPU idle is no news to whoever has few bodies.
             warnings.simplefilter("ignore")
-            launch = kernel[blocks, threads]
+            launch = compile_for_gpu(refine_bodies, dtype)[blocks, threads, stream]
         for start in range(0, request.count, chunk):
-            stop = min(start + chunk, request.count)
-            bodies = _bodies(request, slice(start, stop), xp)
-            own = Refined(*(_gpu_array(part[start:stop, ...]) for part in refined))
-            launch(tree, tile, bodies, own, settings, 0, stop - start)
+            own = slice(start, min(start + chunk, request.count))
+            bodies = Bodies(*(_gpu_array(part, xp) for part in _bodies(request, own, xp)))
+            found = Refined(*(_gpu_array(part[own, ...], xp) for part in refined))
+            launch(tree, gpu_tile, bodies, found, settings, 0, own.stop - start)
             if progress is not None:
                 cuda.synchronize()
-                progress(stop - start)
-        cuda.synchronize()
+                progress(own.stop - start)
     return refined._replace(pose=xp.reshape(refined.pose, request.pose.shape))
 
 
-def _gpu_array(array: Any) -> Any:
+def default_chunk(rows: dict[str, int], dtype: np.dtype[Any]) -> int:
+    """Return how many bodies to take at once: what fills a GPU, if their tile is not too large."""
+    return max(1, min(CHUNK, MEMORY // (dtype.itemsize * sum(rows.values()))))
+
+
+def _even_chunk(count: int, most: int) -> int:
+    """Return the size of chunks as equal as can be: the last takes as long as a full one."""
+    return math.ceil(count / max(1, math.ceil(count / most))) or 1
+
+
+class _ArraysOf:
+    """Where a layout goes; layouts for the same library and device are the same."""
+
+    def __init__(self, xp: Any, on_device: Any) -> None:
+        self.xp, self.on_device = xp, on_device
+        self._key = (xp.__name__, str(on_device))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ArraysOf) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+
+@lru_cache(maxsize=8)
+def _layout(skeleton: Skeleton, dtype: np.dtype[Any], where: _ArraysOf) -> tuple[Tree, dict[str, int]]:
+    """Return a skeleton laid out on a device, and the rows of its tile."""
+    layout = make_tree(skeleton, dtype)
+    there = (where.xp.asarray(part, device=where.on_device) for part in layout)
+    return Tree(*(_gpu_array(part, where.xp) for part in there)), tile_rows(layout)
+
+
+def _gpu_array(array: Any, xp: Any) -> Any:
     """Return an array as numba-cuda takes it, in the same memory; in its simulator those are NumPy's."""
-    return cuda.as_cuda_array(array) if hasattr(array, "__cuda_array_interface__") else array
+    if isinstance(array, np.ndarray):
+        return array
+    found = cuda.as_cuda_array(array, sync=False)
+    if found.is_c_contiguous():
+        return found
+    # The compiler would take its time for each layout in memory.
+    array = array.contiguous() if is_torch_array(array) else xp.ascontiguousarray(array)
+    return cuda.as_cuda_array(array, sync=False)
 
 
 def _gpu_of(on_device: Any) -> AbstractContextManager[Any]:
@@ -88,15 +129,24 @@ def _gpu_of(on_device: Any) -> AbstractContextManager[Any]:
     return cuda.gpus[number] if isinstance(number, int) else nullcontext()
 
 
-def _bodies(request: Request, own: slice, xp: Any) -> Bodies:
+def _stream_of(array: Any, xp: Any) -> Any:
+    """Return the stream in which the array's library works now."""
+    pointer = 0
+    if is_torch_array(array):
+        pointer = xp.cuda.current_stream(array.device).cuda_stream
+    elif is_cupy_array(array):
+        pointer = xp.cuda.get_current_stream().ptr
+    return cuda.external_stream(pointer) if pointer else 0
+
+
+def _bodies(request: Request, own: slice, xp: Any) -> list[Any]:
     def rows(array: Any) -> Any:
         part = array if array.shape[0] == 1 else array[own, ...]
         flat = xp.reshape(part, (part.shape[0], math.prod(part.shape[1:])))
-        return _gpu_array(xp.astype(flat, request.dtype, copy=False))
+        return xp.astype(flat, request.dtype, copy=False)
 
-    return Bodies(
-        *map(rows, (request.pose, request.betas, request.transl, request.keypoints_2d, request.intrinsics))
-    )
+    parts = (request.pose, request.betas, request.transl, request.keypoints_2d, request.intrinsics)
+    return [rows(part) for part in parts]
 
 
 def _allocate(request: Request, xp: Any) -> Refined:
@@ -114,7 +164,3 @@ def _allocate(request: Request, xp: Any) -> Refined:
         empty(count),
         empty(count, dtype=xp.int8),
     )
-
-
-def _name(xp: Any, dtype: Any) -> str:
-    return "float32" if dtype == xp.float32 else "float64"

@@ -8,6 +8,7 @@ from .geometry import (
     add,
     compose,
     dot,
+    exp_of_few,
     load3,
     load4,
     load9,
@@ -20,14 +21,14 @@ from .geometry import (
     unit,
 )
 from .jit import kernel
-from .lanes import exp, full, load, own_lanes, store, where
+from .lanes import full, load, own_lanes, store, where
 from .rays import bone_rays, foot_direction, half_chord, signed_distance
 
 
 @kernel
 def edge_weight(cosine, other):
-    """Fused twin of kitro_np.tree.edge_weights, of one branch."""
-    return 1.0 / (1.0 + exp(other - cosine))
+    """Fused twin of kitro_np.tree.edge_weights, of one branch; the other's weight is 1 minus that."""
+    return 1.0 / (1.0 + exp_of_few(other - cosine))
 
 
 @kernel
@@ -65,8 +66,9 @@ def grow_tree(tree, tile, softmax_scores, shift):
             along = inverse * chord * dot(b, reference)
             first, second = toward + along, toward - along
             if softmax_scores:
-                store(tile.edge_score, node, edge_weight(first, second))
-                store(tile.edge_score, node + 1, edge_weight(second, first))
+                weight = edge_weight(first, second)
+                store(tile.edge_score, node, weight)
+                store(tile.edge_score, node + 1, 1.0 - weight)
             else:
                 store(tile.edge_score, node, 0.5 * first + 0.5)
                 store(tile.edge_score, node + 1, 0.5 * second + 0.5)
