@@ -40,3 +40,14 @@ def test_refine(measure, refined_joints, engine, batch, dtype, threads):
         once=engine == "array" and batch > 32,
         gated=threads == 1,
     )
+
+
+def test_refine_by_the_paper(measure):
+    bodies = make_batch(4096, "float32")
+    few = refine(*make_batch(256, "float32"), variant="paper").pose
+
+    def check(result: RefineResult) -> None:
+        assert not result.status.any()
+        np.testing.assert_array_equal(result.pose[-256:], few)
+
+    measure(lambda: refine(*bodies, variant="paper", threads=1), 4096, check)

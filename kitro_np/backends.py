@@ -42,7 +42,10 @@ def _cupy(cupy: Any) -> str:
 
 def _numba_cuda(_: Any) -> str:
     cuda = import_module("numba.cuda")
-    return "usable" if cuda.is_available() else "not usable: it finds no GPU or no driver for one"
+    if not cuda.is_available():
+        return "not usable: it finds no GPU or no driver for one"
+    import_module("numba.cuda.cudadrv.nvvm").NVVM()  # fails where the compiler is missing
+    return "usable"
 
 
 def _first_line(error: Exception) -> str:

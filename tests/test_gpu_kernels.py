@@ -33,8 +33,9 @@ skeleton = make_skeleton(tree)
 batch = make_batch(skeleton, 5, seed=15).astype(dtype)
 batch.transl[3] *= -1
 done, few = [], {"iterations": 2, "shape_steps": 2}
+chunks = {"chunk_size": 3, "progress": done.append, "threads": int(threads)}
 request = read_request(*batch, None, skeleton)
-found = run_gpu(request, find_variant(variant), **few, chunk_size=3, progress=done.append, threads=int(threads))
+found = run_gpu(request, find_variant(variant), **few, **chunks)
 wanted = refine(*batch, body=skeleton, engine="array", variant=variant, **few)
 assert done == [3, 2], done
 for name, part in vars(wanted).items():
@@ -69,7 +70,10 @@ kernel = compile_for_gpu(refine.refine_bodies, dtype)
 arguments = tree, make_tile(tree, dtype), bodies, refined, settings, 0, 4
 ptx, _ = cuda.compile_ptx(kernel.py_func, tuple(map(typeof, arguments)), cc=(9, 0))
 lines = [line.split()[0] for line in ptx.splitlines() if line.startswith(chr(9)) and line.strip()]
-print(json.dumps({kind: sum(kind in line.split(".") for line in lines) for kind in ("f32", "f64")}))
+found = {kind: sum(kind in line.split(".") for line in lines) for kind in ("f32", "f64")}
+parameters = ptx[ptx.index(".entry") : ptx.index("{")].split(".param .")[1:]
+found["parameters"] = sum(int(kind.split()[0][1:]) // 8 for kind in parameters)
+print(json.dumps(found))
 """
 
 
@@ -118,6 +122,7 @@ def test_the_compiler_of_a_gpu_takes_the_kernels(dtype):
     found = json.loads(run(COMPILE, dtype))
     other = "f64" if dtype == "float32" else "f32"
     assert found[other] < 20 < 1000 < found[dtype.replace("loat", "")]
+    assert found["parameters"] <= 4096, "bytes that any GPU takes"
 
 
 def test_every_function_over_lanes_has_a_twin_on_a_gpu():
