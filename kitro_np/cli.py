@@ -222,14 +222,14 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "refine", help="refine the bodies of a file", description=run_refine.__doc__
     )
-    command.add_argument("input", metavar="IN.npz", help=f"estimates: {keys}")
+    command.add_argument("input", metavar="IN", help=f"estimates, .npz or torch's .pt: {keys}")
     command.add_argument("-o", "--output", metavar="OUT.npz", required=True, help="where to write the result")
     command.add_argument("--force", action="store_true", help="write over an existing file")
     _add_refinement(command)
     command.set_defaults(run=run_refine)
 
     command = commands.add_parser("eval", help="errors before and after", description=run_eval.__doc__)
-    command.add_argument("input", metavar="IN.npz", help="estimates with GT_theta or GT_pose, and GT_beta")
+    command.add_argument("input", metavar="IN", help="as refine, with GT_theta or GT_pose, and GT_beta")
     command.add_argument("--json", action="store_true", help="print one line of JSON, in millimetres")
     _add_refinement(command)
     command.set_defaults(run=run_eval)

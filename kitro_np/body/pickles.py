@@ -1,7 +1,7 @@
-"""Read a pickled model file as data: nothing that the file names is imported, called or run.
+"""Read a pickled file as data: nothing that the file names is imported, called or run.
 
 The stream is parsed into inert `Node` records, and only the keys that somebody asks for are turned into
-arrays, by the few recipes of recipes.py. Real files hold chumpy expressions in keys that nobody
+arrays, by the few recipes of recipes.py. Real model files hold chumpy expressions in keys that nobody
 needs; those are never looked at.
 
 The parser is the standard library's Python unpickler rather than its C twin, since its instruction table can
@@ -12,28 +12,34 @@ import io
 import os
 import pickle
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from kitro_np.body.recipes import Array, Name, Node, RefusedError, describe, evaluate
 from kitro_np.errors import InputError
 
-__all__ = ["PickledArrays", "read_pickle"]
+__all__ = ["NUMPY_NAMES", "Dialect", "PickledArrays", "parse", "read_pickle"]
 
 _MAX_FILE_BYTES = 2**30  # SMPL-X, the largest release, has about half of this
-_MAX_READS = 2**21  # a real file takes a few thousand reads; every read can cost an object
 
-
-_NAMES: dict[tuple[str, str], str] = {
+NUMPY_NAMES: dict[tuple[str, str], str] = {
     ("numpy", "ndarray"): "array",
     ("numpy", "dtype"): "dtype",
     ("_codecs", "encode"): "encode",
-    # chumpy's bookkeeping holds sets; Python 3 writes empty bytes as a call in old protocols.
-    **{(module, name): name for module in ("__builtin__", "builtins") for name in ("object", "set", "bytes")},
-    **{(module, "_reconstructor"): "reconstruct" for module in ("copy_reg", "copyreg")},
+    # Python 3 writes empty bytes as a call in old protocols.
+    **{(module, "bytes"): "bytes" for module in ("__builtin__", "builtins")},
     **{(f"numpy.{core}.multiarray", "_reconstruct"): "reconstruct" for core in ("core", "_core")},
     **{(f"numpy.{core}.multiarray", "scalar"): "scalar" for core in ("core", "_core")},
     **{(f"numpy.{core}.numeric", "_frombuffer"): "buffer" for core in ("core", "_core")},
+}
+"""What NumPy 1 and 2 name when they pickle arrays, and the kind of recipe for each."""
+
+_MODEL_NAMES: dict[tuple[str, str], str] = {
+    **NUMPY_NAMES,
+    # chumpy's bookkeeping holds sets.
+    **{(module, name): name for module in ("__builtin__", "builtins") for name in ("object", "set")},
+    **{(module, "_reconstructor"): "reconstruct" for module in ("copy_reg", "copyreg")},
     **{
         (f"scipy.sparse{module}", f"{layout}_{flavour}"): layout
         for layout in ("csc", "csr", "coo")
@@ -43,8 +49,38 @@ _NAMES: dict[tuple[str, str], str] = {
 }
 
 
+@dataclass(frozen=True)
+class Dialect:
+    """What one sort of pickled file may hold.
+
+    Attributes
+    ----------
+    kind_of
+        From (module, name) to the kind of recipe; None for what is refused.
+    max_reads
+        Most reads, several an instruction; every one can cost an object.
+    persistent_ids
+        Whether it may refer to data beside the pickle; these become nodes of kind "persistent id".
+    """
+
+    kind_of: Callable[[tuple[str, str]], str | None]
+    max_reads: int
+    persistent_ids: bool = False
+
+
+def _model_kind(name: tuple[str, str]) -> str | None:
+    """Permit any name of chumpy's, too; only those with a recipe become arrays."""
+    module = name[0]
+    if module == "chumpy" or module.startswith("chumpy."):
+        return f"chumpy {name[1]}"
+    return _MODEL_NAMES.get(name)
+
+
+_MODEL_FILE = Dialect(_model_kind, max_reads=2**21)  # a real file takes a few thousand
+
+
 class PickledArrays(Mapping[str, Array]):
-    """The arrays of a pickled model file, each one evaluated when it is asked for."""
+    """The arrays of a pickled file, each one evaluated when it is asked for."""
 
     def __init__(self, path: Path, values: dict[str, object]) -> None:
         self._path = path
@@ -54,7 +90,7 @@ class PickledArrays(Mapping[str, Array]):
         """Evaluate one key; `InputError` when it holds anything but numbers or text."""
         value = self._values[key]
         try:
-            return evaluate(value, 0)
+            return self._evaluate(value)
         except RefusedError as reason:
             raise InputError(f"{self._path}: the key {key!r} cannot be read: {reason}.") from None
         except Exception as error:  # whatever a recipe stumbles over, the file is at fault
@@ -71,6 +107,9 @@ class PickledArrays(Mapping[str, Array]):
     def __len__(self) -> int:
         """Count the keys."""
         return len(self._values)
+
+    def _evaluate(self, value: object) -> Array:
+        return evaluate(value, 0)
 
 
 def read_pickle(path: str | os.PathLike[str]) -> PickledArrays:
@@ -101,7 +140,7 @@ def read_pickle(path: str | os.PathLike[str]) -> PickledArrays:
         raise InputError(f"{path}: expected a pickled model file (.pkl), got no file.")
     try:
         with open(path, "rb") as file:
-            top = _parse(file)
+            top = parse(file, os.fstat(file.fileno()).st_size, _MODEL_FILE)
     except OSError:
         raise
     except RefusedError as reason:
@@ -111,13 +150,16 @@ def read_pickle(path: str | os.PathLike[str]) -> PickledArrays:
     return PickledArrays(path, top)
 
 
-def _parse(file: BinaryIO) -> dict[str, object]:
-    size = os.fstat(file.fileno()).st_size
+def parse(file: BinaryIO, size: int, dialect: Dialect) -> dict[str, object]:
+    """Parse the next `size` bytes of a file: a dict of what the dialect permits.
+
+    It raises `RefusedError` for anything else, and whatever an unpickler does where they are no pickle.
+    """
     if size == 0:
         raise RefusedError("it is empty")
     if size > _MAX_FILE_BYTES:
-        raise RefusedError(f"it is larger than {_MAX_FILE_BYTES} bytes, which no SMPL-family file is")
-    top = _InertUnpickler(_Source(file.read()), encoding="latin1").load()
+        raise RefusedError(f"its pickle is larger than {_MAX_FILE_BYTES} bytes, which no such file's is")
+    top = _InertUnpickler(_Source(file.read(size), dialect.max_reads), dialect).load()
     if type(top) is not dict:
         raise RefusedError(f"expected a dict at its top level, got {describe(top)}")
     return top
@@ -126,14 +168,14 @@ def _parse(file: BinaryIO) -> dict[str, object]:
 class _Source:
     """The bytes of the file; refuses to read past their end, or to be read too often."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, max_reads: int) -> None:
         self._stream = io.BytesIO(data)
-        self._reads = 0
+        self._left = max_reads
 
     def read(self, count: int) -> bytes:
-        self._reads += 1
-        if self._reads > _MAX_READS:
-            raise RefusedError("it has millions of pickle instructions, which no SMPL-family file has")
+        self._left -= 1
+        if self._left < 0:
+            raise RefusedError("it has millions of pickle instructions, which no such file has")
         block = self._stream.read(count)
         self._check(len(block) == count)
         return block
@@ -157,7 +199,7 @@ class _Instructions(dict[int, Callable[[Any], None]]):
         raise RefusedError(f"it is no pickle, or one with the instruction {code:#04x}, which is refused")
 
 
-# Left out, hence refused: EXT1/2/4 (the process' extension registry), PERSID and BINPERSID, INST and OBJ
+# Left out, hence refused: EXT1/2/4 (the process' extension registry), PERSID, INST and OBJ
 # (Python 2 old-style classes), NEWOBJ_EX, FROZENSET and out-of-band buffers.
 _PLAIN = """
 PROTO STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4
@@ -180,18 +222,17 @@ class _InertUnpickler(pickle._Unpickler):
     stack: list[Any]  # these two are the parent's; its type stubs leave them out
     pop_mark: Callable[[], list[Any]]
 
-    def __init__(self, source: _Source, *, encoding: str) -> None:
-        super().__init__(source, encoding=encoding)
+    def __init__(self, source: _Source, dialect: Dialect) -> None:
+        super().__init__(source, encoding="latin1")
         self._source = source
+        self._dialect = dialect
 
     def find_class(self, module: str, name: str) -> Name:
         """Look the name up in the allow-list; nothing is ever imported."""
-        if module == "chumpy" or module.startswith("chumpy."):
-            return Name("chumpy " + name, f"{module}.{name}")
-        kind = _NAMES.get((module, name))
+        kind = self._dialect.kind_of((module, name))
         if kind is None:
             asked = ascii(f"{module}.{name}"[:100])
-            raise RefusedError(f"it asks for {asked}, which no SMPL-family file needs; nothing was run")
+            raise RefusedError(f"it asks for {asked}, which no such file needs; nothing was run")
         return Name(kind, f"{module}.{name}")
 
     def load_frame(self) -> None:
@@ -211,6 +252,12 @@ class _InertUnpickler(pickle._Unpickler):
         if type(node) is not Node or node.state is not None:
             raise RefusedError(f"it sets the state of {describe(node)}")
         node.state = state
+
+    def load_binpersid(self) -> None:
+        if not self._dialect.persistent_ids:
+            self.dispatch.__missing__(pickle.BINPERSID[0])
+        args = self.stack.pop()
+        self.stack.append(_record(Name("persistent id", "a persistent id"), args))
 
     def load_setitem(self) -> None:
         value = self.stack.pop()
@@ -240,6 +287,7 @@ class _InertUnpickler(pickle._Unpickler):
     dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
     dispatch[pickle.REDUCE[0]] = dispatch[pickle.NEWOBJ[0]] = load_reduce
     dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.BINPERSID[0]] = load_binpersid
     dispatch[pickle.DICT[0]] = load_dict
     dispatch[pickle.SETITEM[0]] = load_setitem
     dispatch[pickle.SETITEMS[0]] = load_setitems
@@ -247,7 +295,7 @@ class _InertUnpickler(pickle._Unpickler):
     dispatch[pickle.ADDITEMS[0]] = dispatch[pickle.APPENDS[0]]
 
 
-def _record(name: object, args: object) -> Node:
+def _record(name: object, args: object) -> Node | dict[str, object]:
     """Write down the call that REDUCE and NEWOBJ stand for."""
     if type(name) is not Name or not isinstance(args, tuple):
         raise RefusedError(f"it calls {describe(name)}")
@@ -255,4 +303,6 @@ def _record(name: object, args: object) -> Node:
         if not args or type(args[0]) is not Name:
             raise RefusedError(f"it calls {name.origin} on no class")
         return Node(args[0], ())
+    if name.kind == "dict" and not args:  # its items follow
+        return {}
     return Node(name, args)

@@ -1,8 +1,9 @@
-"""Read estimates, keypoints and ground truth from an .npz file."""
+"""Read estimates, keypoints and ground truth from an .npz file, or from a .pt file as the KITRO authors'."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from ..body.archives import NpzArrays
 from ..body.model import BodyModel
 from ..errors import InputError
 from ..poses import pose_tail
+from .torch_files import TorchArrays, is_torch_file
 
 KEYS = {
     "pose": ("pose", "pred_theta"),
@@ -46,7 +48,7 @@ class Truth(NamedTuple):
 
 
 class EstimateFile:
-    """An .npz file of estimates; arrays are read when asked for, and objects never.
+    """A file of estimates, .npz or torch's .pt; arrays are read when asked for, and objects never.
 
     Parameters
     ----------
@@ -57,15 +59,17 @@ class EstimateFile:
     FileNotFoundError
         If there is no such file.
     InputError
-        If it is no .npz file.
+        If it is neither an .npz file nor one that torch.save wrote.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         if not self.path.exists():
-            raise FileNotFoundError(f"{path}: expected an .npz file, there is none.")
+            raise FileNotFoundError(f"{path}: expected an .npz or .pt file, there is none.")
         # A clip may be of any length.
-        self._arrays = NpzArrays(self.path, max_elements=None)
+        self._arrays: Mapping[str, Any] = (
+            TorchArrays(self.path) if is_torch_file(self.path) else NpzArrays(self.path, max_elements=None)
+        )
 
     def estimates(self, keypoints_key: str = "keypoints_2d", *, need_intrinsics: bool = True) -> Estimates:
         """Read what :func:`kitro_np.refine` needs; InputError names the keys that are missing."""
