@@ -3,68 +3,86 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .body.model import BodyModel
-from .errors import InputError
-from .metrics import LSP_JOINTS, BodyErrors, body_errors
+from .body.model import BodyModel, BodyOutput
+from .errors import InputError, one_of
+from .metrics import LSP14, Protocol, measure, share_improved
 from .poses import pose_tail
 
 BLOCK = 256
-"""Bodies whose vertices are compared at once: about 130 MB."""
+"""Bodies whose vertices are compared at once: about 130 MB in float32, a tenth more with PA-PVE."""
 
 FAR = 1e6
 """Metres from the origin that no joint of a body reaches; squares of much larger numbers overflow float32."""
 
-METRICS = {"mpjpe": "MPJPE", "pa_mpjpe": "PA-MPJPE", "pve": "PVE"}
+METRICS = {
+    "mpjpe": "MPJPE",
+    "pa_mpjpe": "PA-MPJPE",
+    "pve": "PVE",
+    "pa_pve": "PA-PVE",
+    "depth_error": "depth",
+}
+"""What can be measured, and how tables call it."""
+
+USUAL = ("mpjpe", "pa_mpjpe", "pve")
+"""What the paper's tables show."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Errors of each body in millimetres, (N,) each, before and after refinement."""
+    """Errors of each body before and after refinement.
 
-    before: BodyErrors
-    after: BodyErrors
+    Parameters
+    ----------
+    before, after : dict
+        Errors by name, (N,) each, in millimetres; the same names in both. Others than those of METRICS are
+        welcome: they are called by their names, which then say the unit if it is another one.
+    """
+
+    before: dict[str, Any]
+    after: dict[str, Any]
 
     @property
     def measured(self) -> Any:
         """Bodies whose errors are finite: those with NaN in estimate or truth are left out of means."""
-        return np.all(np.isfinite(np.stack([*self.before, *self.after])), axis=0)
+        return np.all(np.isfinite(np.stack([*self.before.values(), *self.after.values()])), axis=0)
 
     def as_dict(self) -> dict[str, Any]:
-        """Means in millimetres, and the share of bodies whose MPJPE fell."""
+        """Means, and the share of bodies whose first error, MPJPE, fell."""
         measured = self.measured
         means = [
-            {name: float(np.mean(values[measured])) for name, values in errors._asdict().items()}
+            {name: float(np.mean(values[measured])) for name, values in errors.items()}
             for errors in (self.before, self.after)
         ]
-        improved = self.after.mpjpe[measured] < self.before.mpjpe[measured]
-        return {"before": means[0], "after": means[1], "improved": float(np.mean(improved))}
+        first = next(iter(self.before))
+        improved = share_improved(self.before[first][measured], self.after[first][measured])
+        return {"before": means[0], "after": means[1], "improved": improved}
 
     def table(self) -> str:
         """Means as a small table for a person."""
         figures = self.as_dict()
+        titles = {name: METRICS.get(name, name) for name in self.before}
         lines = [f"{'mm':<10}{'before':>9}{'after':>9}"]
         lines += [
             f"{title:<10}{figures['before'][name]:>9.2f}{figures['after'][name]:>9.2f}"
-            for name, title in METRICS.items()
+            for name, title in titles.items()
         ]
         count, measured = len(self.measured), int(self.measured.sum())
-        lines.append(f"MPJPE improved in {100 * figures['improved']:.1f}% of {_bodies(measured)}")
+        first = next(iter(titles.values()))
+        lines.append(f"{first} improved in {100 * figures['improved']:.1f}% of {_bodies(measured)}")
         if measured < count:
             lines.append(f"{_bodies(count - measured)} left out: NaN or infinity in estimate or truth")
         return "\n".join(lines)
 
 
-def check_body(body: BodyModel) -> None:
+def check_body(body: BodyModel, protocol: Protocol = LSP14) -> None:
     """Raise InputError if the errors of such a body cannot be measured, as those of a hand cannot."""
-    wanted = max(LSP_JOINTS) + 1
-    if body.num_joints < wanted:
-        raise InputError(f"body: expected SMPL's first {wanted} joints, got {body.num_joints} joints.")
+    protocol.check_body(body)
 
 
 def evaluate(
@@ -73,6 +91,9 @@ def evaluate(
     refined: tuple[Any, Any],
     truth: tuple[Any, Any],
     progress: Callable[[int], None] | None = None,
+    *,
+    metrics: Sequence[str] = USUAL,
+    protocol: Protocol = LSP14,
 ) -> Evaluation:
     """Compare estimates and refined bodies with the truth.
 
@@ -84,6 +105,10 @@ def evaluate(
         Poses (..., 24, 3, 3), (..., 24, 3) or (..., 72), betas (..., S).
     progress : callable, optional
         Called with the number of bodies just measured.
+    metrics : sequence of str
+        At least one of METRICS.
+    protocol : Protocol, optional
+        Which joints are compared.
 
     Returns
     -------
@@ -92,10 +117,11 @@ def evaluate(
     Raises
     ------
     InputError
-        If the truth does not hold as many bodies as the estimate, the body lacks joints that are measured, or
-        there is nothing to measure.
+        If the truth does not hold as many bodies as the estimate, the body lacks joints that are measured,
+        there is nothing to measure, or a metric has another name.
     """
-    check_body(body)
+    check_body(body, protocol)
+    metrics = [one_of("metrics", name, METRICS) for name in metrics]
     estimate, refined, truth = (_rows(body, *pair) for pair in (estimate, refined, truth))
     count = len(estimate[0])
     if len(truth[0]) != count or len(truth[1]) != count:
@@ -105,13 +131,14 @@ def evaluate(
     blocks = []
     for start in range(0, count, BLOCK):
         own = slice(start, start + BLOCK)
-        true = (truth[0][own], truth[1][own])
         with np.errstate(invalid="ignore", over="ignore"):
-            blocks.append([_errors(body, (p[own], b[own]), true) for p, b in (estimate, refined)])
+            true = body.forward(truth[0][own], truth[1][own])
+            found = (body.forward(pose[own], betas[own]) for pose, betas in (estimate, refined))
+            blocks.append([_millimetres(one, true, metrics, protocol) for one in found])
         if progress is not None:
-            progress(len(true[0]))
+            progress(len(true.joints))
     before, after = (
-        BodyErrors(*(1000 * np.concatenate(parts) for parts in zip(*side, strict=True)))
+        {name: np.concatenate([block[name] for block in side]) for name in metrics}
         for side in zip(*blocks, strict=True)
     )
     evaluation = Evaluation(before, after)
@@ -132,12 +159,12 @@ def _bodies(count: int) -> str:
     return "1 body" if count == 1 else f"{count} bodies"
 
 
-def _errors(body: BodyModel, found: tuple[Any, Any], true: tuple[Any, Any]) -> BodyErrors:
-    """Errors of a block; a body that is nowhere gets NaN, and would fail the others' alignment."""
-    joints = np.stack([body.joints(*found), body.joints(*true)])
-    somewhere = np.all(np.abs(joints) < FAR, axis=(0, 2, 3))
-    errors = body_errors(body, *(part[somewhere] for part in (*found, *true)))
-    filled = [np.full(len(somewhere), np.nan) for _ in errors]
-    for whole, own in zip(filled, errors, strict=True):
-        whole[somewhere] = own
-    return BodyErrors(*filled)
+def _millimetres(
+    found: BodyOutput, true: BodyOutput, metrics: Sequence[str], protocol: Protocol
+) -> dict[str, Any]:
+    """Errors of a block; a body that is nowhere gets NaN."""
+    somewhere = np.all(np.abs(np.stack([found.joints, true.joints])) < FAR, axis=(0, 2, 3))
+    errors = measure(found, true, metrics, protocol)
+    return {
+        name: np.where(somewhere, 1000 * values.astype(np.float64), np.nan) for name, values in errors.items()
+    }
