@@ -130,15 +130,8 @@ def refine(
     if chunk_size is not None:
         chunk_size = whole_number("chunk_size", chunk_size, least=1)
     with on_device_of(pose):
-        request = read_request(
-            pose,
-            betas,
-            transl,
-            keypoints_2d,
-            intrinsics,
-            image_size,
-            default_body() if body is None else body,
-        )
+        body = default_body() if body is None else body
+        request = read_request(pose, betas, transl, keypoints_2d, intrinsics, image_size, body)
         steps = (chosen_variant, iterations, shape_steps, chunk_size, progress)
         # Numba is the slowest import of all: it waits for the first call.
         match choose_engine(engine, request.pose):

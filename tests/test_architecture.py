@@ -17,7 +17,7 @@ LAYERS = [
     {"errors"},
     {"geometry", "arguments", "threads"},
     {"body", "poses", "variants", "engine"},
-    {"camera"},
+    {"camera", "protocols"},
     {"checks", "metrics", "shape", "rays"},
     {"tree"},
     {"rotate"},
