@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+import backends
 import numpy as np
 import pytest
 from bodies import Batch
@@ -60,6 +61,20 @@ def sim_batch(sim):
 @pytest.fixture(params=CPU_ENGINES)
 def engine(request):
     return request.param
+
+
+@pytest.fixture(
+    params=[pytest.param(n, marks=pytest.mark.gpu) if n in backends.ON_GPU else n for n in backends.BACKENDS]
+)
+def backend(request):
+    """Every library that is installed."""
+    try:
+        found = backends.BACKENDS[request.param]()
+    except Exception as error:  # CuPy raises errors of its own where there is no GPU
+        pytest.skip(f"{request.param}: {error}")
+    # For the summary at the end of a run.
+    request.node.user_properties.append(("backend", request.param))
+    return found
 
 
 def pytest_terminal_summary(terminalreporter):

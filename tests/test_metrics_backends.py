@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-import test_backends
+from backends import TOLERANCE, assert_near
 from bodies import make_batch, make_skeleton
-from test_backends import assert_near
 
 from kitro_np.body import BodyOutput
 from kitro_np.body.kinematics import forward_kinematics
@@ -21,7 +20,11 @@ from kitro_np.metrics import (
     share_improved,
 )
 
-backend, dtype = test_backends.backend, test_backends.dtype
+
+@pytest.fixture(params=TOLERANCE)
+def dtype(request):
+    return request.param
+
 
 EVERY = ("mpjpe", "pa_mpjpe", "pve", "pa_pve", "depth_error")
 
