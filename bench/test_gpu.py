@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from backends import load_or_skip
 from samples import make_batch
 
 from kitro_np import refine
@@ -19,12 +20,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def cupy():
-    found = pytest.importorskip("cupy", reason="CuPy is not installed")
-    try:
-        found.cuda.runtime.getDeviceCount()
-    except found.cuda.runtime.CUDARuntimeError as error:
-        pytest.skip(f"no GPU: {error}")
-    return found
+    return load_or_skip("cupy").xp
 
 
 @pytest.mark.parametrize(("engine", "batch", "transfer"), CASES)

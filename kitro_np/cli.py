@@ -21,7 +21,7 @@ from . import __version__
 from .backends import describe_backends
 from .body import BodyModel, load_body
 from .body.load import LICENSED
-from .body.locate import find_model_file, search_folders
+from .body.locate import find_model_file, kinds_of, search_folders
 from .body.model import KERNEL_DTYPES
 from .engine import CPU_ENGINES, ENGINES
 from .errors import InputError
@@ -35,8 +35,6 @@ from .variants import VARIANTS
 
 NOBODY_READS = 1
 WRONG_INPUT = 2
-
-GENDERS = {name: ("right", "left") if name == "mano" else ("neutral", "female", "male") for name in LICENSED}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -149,7 +147,7 @@ def kernel_cache() -> str:
 
 def _model_files(name: str, folder: Path | None) -> Iterator[tuple[str, Path]]:
     """Yield the genders of a licensed body that are there, and their files."""
-    for gender in GENDERS[name]:
+    for gender in kinds_of(name):
         with suppress(FileNotFoundError):
             yield gender, find_model_file(name, gender, folder)
 

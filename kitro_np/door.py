@@ -75,8 +75,12 @@ def read_request(
     betas = beside(pose, "betas", betas)
     transl = beside(pose, "transl", transl)
     keypoints_2d = beside(pose, "keypoints_2d", keypoints_2d)
-    dtype = _compute_dtype(pose, betas, transl, keypoints_2d)
-    intrinsics = _intrinsics(pose, intrinsics, image_size, lead, dtype)
+    if intrinsics is None:
+        dtype = _compute_dtype(pose, betas, transl, keypoints_2d)
+        intrinsics = _default_intrinsics(pose, image_size, lead, dtype)
+    elif image_size is not None:
+        raise InputError("image_size: expected None where intrinsics are given, got both.")
+    intrinsics = _intrinsics(pose, intrinsics, lead)
     if betas.ndim != len(lead) + 1 or tuple(betas.shape[:-1]) != lead or betas.shape[-1] > skeleton.num_betas:
         _wrong_shape("betas", (*lead, skeleton.num_betas), betas)
     if tuple(transl.shape) != (*lead, 3):
@@ -115,11 +119,7 @@ def _skeleton(body: Any) -> Skeleton:
     return skeleton
 
 
-def _intrinsics(pose: Any, intrinsics: Any, image_size: Any, lead: tuple[int, ...], dtype: Any) -> Any:
-    if intrinsics is None:
-        intrinsics = _default_intrinsics(pose, image_size, lead, dtype)
-    elif image_size is not None:
-        raise InputError("image_size: expected None where intrinsics are given, got both.")
+def _intrinsics(pose: Any, intrinsics: Any, lead: tuple[int, ...]) -> Any:
     intrinsics = beside(pose, "intrinsics", intrinsics)
     if tuple(intrinsics.shape) not in ((3, 3), (*lead, 3, 3)):
         wanted = f"(3, 3) or {(*lead, 3, 3)}" if lead else "(3, 3)"

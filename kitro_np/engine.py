@@ -35,10 +35,11 @@ def choose_engine(engine: str | None, array: Any, engines: Sequence[str] = ENGIN
     InputError
         If the name is unknown, or the engine cannot take such arrays; there is no silent fallback.
     """
-    on_cpu, on_gpu = is_numpy_array(array), on_cuda(array)
-    compiler = find_spec("numba_cuda") is not None if on_gpu or engine == "cuda" else False
+    on_cpu = is_numpy_array(array)
+    on_gpu = not on_cpu and on_cuda(array)
+    compiler = on_gpu and find_spec("numba_cuda") is not None
     if engine is None:
-        return "numba" if on_cpu else "cuda" if "cuda" in engines and on_gpu and compiler else "array"
+        return "numba" if on_cpu else "cuda" if "cuda" in engines and compiler else "array"
     one_of("engine", engine, engines)
     if (engine == "numba" and not on_cpu) or (engine == "cuda" and not on_gpu):
         wanted = "NumPy arrays" if engine == "numba" else "arrays on a GPU"

@@ -7,6 +7,7 @@ import importlib.util
 from typing import Any
 
 import numpy as np
+import pytest
 
 TOLERANCE = {"float64": 1e-9, "float32": 1e-4}
 """Of a stage's result against NumPy's in float64."""
@@ -65,6 +66,14 @@ BACKENDS = {
 
 ON_GPU = ("torch_cuda", "cupy")
 """Those that need a GPU: marked as such."""
+
+
+def load_or_skip(name: str) -> Backend:
+    """Return a backend, or skip the test that wants it and say why."""
+    try:
+        return BACKENDS[name]()
+    except Exception as error:  # CuPy raises errors of its own where there is no GPU
+        pytest.skip(f"{name}: {error}")
 
 
 def assert_near(backend: Backend, found: Any, wanted: Any, dtype: str) -> None:

@@ -68,10 +68,7 @@ def engine(request):
 )
 def backend(request):
     """Every library that is installed."""
-    try:
-        found = backends.BACKENDS[request.param]()
-    except Exception as error:  # CuPy raises errors of its own where there is no GPU
-        pytest.skip(f"{request.param}: {error}")
+    found = backends.load_or_skip(request.param)
     # For the summary at the end of a run.
     request.node.user_properties.append(("backend", request.param))
     return found

@@ -9,7 +9,7 @@ from typing import Any
 
 from kitro_np.errors import one_of
 
-__all__ = ["GENDERS", "file_names", "find_model_file", "in_lower_case", "search_folders"]
+__all__ = ["GENDERS", "file_names", "find_model_file", "in_lower_case", "kinds_of", "search_folders"]
 
 GENDERS = ("neutral", "female", "male", "right", "left")
 """Which of a model's files: MANO has hands where the others have genders."""
@@ -90,7 +90,7 @@ def find_model_file(name: str, gender: str = "neutral", folder: str | os.PathLik
     if found is not None:
         return found
     looked = ", ".join(str(start) for start in folders)
-    there = {other: _first_file(model, other, folders) for other in _kinds(model)}
+    there = {other: _first_file(model, other, folders) for other in kinds_of(model)}
     others = " and ".join(f"{other!r} ({file})" for other, file in there.items() if file is not None)
     instead = f"; there is one for {others}" if others else ""
     raise FileNotFoundError(
@@ -153,10 +153,11 @@ def _checked(name: str, gender: str) -> tuple[str, str]:
     kind = in_lower_case(gender)
     if model == "mano" and kind == "neutral":
         kind = "right"
-    return model, one_of(f"gender of {model}", kind, _kinds(model))
+    return model, one_of(f"gender of {model}", kind, kinds_of(model))
 
 
-def _kinds(model: str) -> tuple[str, ...]:
+def kinds_of(model: str) -> tuple[str, ...]:
+    """Return the genders of a licensed model's files, or MANO's hands."""
     return ("right", "left") if model == "mano" else tuple(_LETTERS)
 
 

@@ -3,7 +3,7 @@
 Kernels read like scalar code about one body; every value in them is a whole register of bodies that go
 through the same steps in lockstep. LLVM's vectoriser cannot be relied on for that: its aliasing checks
 give up on loops that touch as many arrays as ours. So this file gives Numba a vector type: ``load`` and
-``store`` move a row of a tile, ``+ - * /``, comparisons, ``where``, ``sqrt``, ``exp`` and the like
+``store`` move a row of a tile, ``+ - * /``, comparisons, ``where``, ``sqrt`` and the like
 become single LLVM vector instructions. Where registers are narrower than 64 bytes LLVM splits them.
 
 With ``NUMBA_DISABLE_JIT=1`` a row of a tile is a NumPy vector and the same kernels run in the interpreter.
@@ -237,10 +237,10 @@ if config.DISABLE_JIT:  # type: ignore[attr-defined]
         """Return the rounding unit of the lanes' dtype."""
         return float(np.finfo(value.dtype).eps)
 
-    where, sqrt, exp, sin, cos, absolute = np.where, np.sqrt, np.exp, np.sin, np.cos, np.abs
+    where, sqrt, sin, cos, absolute = np.where, np.sqrt, np.sin, np.cos, np.abs
 else:
     load, store, full, where = _jit_load(), _jit_store(), _jit_full(), _jit_where()
-    sqrt, exp, absolute = _jit_unary("sqrt"), _jit_unary("exp"), _jit_unary("fabs")
+    sqrt, absolute = _jit_unary("sqrt"), _jit_unary("fabs")
     epsilon = _jit_epsilon()
     sin, cos = _jit_unary("sin"), _jit_unary("cos")
 

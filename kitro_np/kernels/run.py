@@ -37,7 +37,7 @@ def run_kernels(
     """Refine a request with the fused kernels."""
     dtype = np.dtype(request.dtype)
     workspace = _workspace(request.skeleton, dtype)
-    refined = _allocate(request, dtype)
+    refined = allocate(request, np.empty, dtype, np.int8)
     settings = make_settings(request, variant, iterations, shape_steps, dtype)
     chunk = chunk_size or CHUNK
     starts = range(0, request.count, chunk)
@@ -116,14 +116,15 @@ def _bodies(request: Request, start: int, stop: int, dtype: np.dtype[Any]) -> Bo
     )
 
 
-def _allocate(request: Request, dtype: np.dtype[Any]) -> Refined:
+def allocate(request: Request, empty: Callable[..., Any], number: Any, small: Any) -> Refined:
+    """Make room for what the kernels write: arrays of `empty`, of a float and a small integer dtype."""
     count, joints = request.count, request.skeleton.num_joints
     return Refined(
-        np.empty((count, 9 * joints), dtype),
-        np.empty((count, request.skeleton.num_betas), dtype),
-        np.empty((count, 3), dtype),
-        np.empty((count, joints), np.int8),
-        np.empty(count, dtype),
-        np.empty(count, dtype),
-        np.empty(count, np.int8),
+        empty((count, 9 * joints), dtype=number),
+        empty((count, request.skeleton.num_betas), dtype=number),
+        empty((count, 3), dtype=number),
+        empty((count, joints), dtype=small),
+        empty((count,), dtype=number),
+        empty((count,), dtype=number),
+        empty((count,), dtype=small),
     )

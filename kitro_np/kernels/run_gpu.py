@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from ..result import Refined
 from ..variants import Variant
 from .gpu import compile_for_gpu
 from .refine import Bodies, refine_bodies
-from .run import make_settings
+from .run import allocate, make_settings
 from .tile import Tile, Tree, make_tree, tile_rows
 
 CHUNK = 32_768
@@ -55,13 +55,11 @@ def run_gpu(
         settings = make_settings(request, variant, iterations, shape_steps, dtype)
         rates = xp.asarray(settings.adam_rates, device=on_device)
         settings = settings._replace(adam_rates=_gpu_array(rates, xp))
-        refined = _allocate(request, xp)
+        empty = partial(xp.empty, device=on_device)
+        refined = allocate(request, empty, request.dtype, xp.int8)
         chunk = _even_chunk(request.count, chunk_size or default_chunk(rows, dtype))
         blocks = math.ceil(chunk / threads)
-        tile = {
-            name: xp.empty((count, blocks * threads), dtype=request.dtype, device=on_device)
-            for name, count in rows.items()
-        }
+        tile = {name: empty((count, blocks * threads), dtype=request.dtype) for name, count in rows.items()}
         gpu_tile = Tile(**{name: _gpu_array(part, xp) for name, part in tile.items()})
         stream = _stream_of(request.pose, xp)
         with warnings.catch_warnings():
@@ -147,20 +145,3 @@ def _bodies(request: Request, own: slice, xp: Any) -> list[Any]:
 
     parts = (request.pose, request.betas, request.transl, request.keypoints_2d, request.intrinsics)
     return [rows(part) for part in parts]
-
-
-def _allocate(request: Request, xp: Any) -> Refined:
-    count, joints = request.count, request.skeleton.num_joints
-
-    def empty(*shape: int, dtype: Any = request.dtype) -> Any:
-        return xp.empty(shape, dtype=dtype, device=device(request.pose))
-
-    return Refined(
-        empty(count, 9 * joints),
-        empty(count, request.skeleton.num_betas),
-        empty(count, 3),
-        empty(count, joints, dtype=xp.int8),
-        empty(count),
-        empty(count),
-        empty(count, dtype=xp.int8),
-    )
