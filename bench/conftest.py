@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from timeit import repeat
 from typing import Any
 
 import numpy as np
@@ -63,6 +65,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         BASELINE.write_text(json.dumps(ratios, indent=1, sort_keys=True) + "\n")
 
 
+@cache
 def read_baseline() -> dict[str, float]:
     """Return ratios to the yardstick that were measured and committed earlier."""
     return json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
@@ -107,12 +110,6 @@ def one_thread() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def baseline() -> dict[str, float]:
-    """What :func:`read_baseline` returns."""
-    return read_baseline()
-
-
 @pytest.fixture
 def findings(request: pytest.FixtureRequest) -> list[tuple[str, float]]:
     """Names and seconds per body for the summary below the benchmarks."""
@@ -124,7 +121,6 @@ def measure(
     benchmark: Any,
     request: pytest.FixtureRequest,
     findings: list[tuple[str, float]],
-    baseline: dict[str, float],
 ) -> Callable[..., None]:
     """Check what a call returns, then time it: the checked call also compiles and warms up.
 
@@ -133,15 +129,11 @@ def measure(
     on what else the machine does.
     """
 
-    name, config = request.node.name, request.config
+    name, config, baseline = request.node.name, request.config, read_baseline()
 
     def again(call: Callable[[], Any], rounds: int) -> float:
         stick = yardstick()
-        times = []
-        for _ in range(rounds):
-            begin = perf_counter()
-            call()
-            times.append(perf_counter() - begin)
+        times = repeat(call, number=1, repeat=rounds)
         return min(times) / min(stick, yardstick())
 
     def compare(call: Callable[[], Any], rounds: int, ratio: float) -> None:

@@ -15,7 +15,8 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from time import perf_counter
+from collections.abc import Callable
+from timeit import repeat
 from typing import Any
 
 import numpy as np
@@ -53,11 +54,7 @@ def count_operations(dtype: str) -> dict[str, dict[str, int]]:
         setattr(lane_functions, name, counted(name, getattr(lane_functions, name)))
     import twins
 
-    from kitro_np import load_body
-
-    bodies = make_batch(lane_functions.lane_count(dtype), dtype)
-    skeleton = load_body().skeleton
-    layout, tile = twins.start_tile(skeleton, bodies, np.zeros((len(bodies.pose), skeleton.num_joints)))
+    layout, tile = _start(dtype)
     found = {}
     with np.errstate(all="ignore"):
         for stage in STAGES:
@@ -140,11 +137,7 @@ def measure_stages(dtype: str) -> dict[str, float]:
     """Seconds that each stage takes for one tile in one loop."""
     import twins
 
-    from kitro_np import load_body
-
-    bodies = make_batch(lane_functions.lane_count(dtype), dtype)
-    skeleton = load_body().skeleton.like(bodies.pose)
-    layout, tile = twins.start_tile(skeleton, bodies, np.zeros((len(bodies.pose), skeleton.num_joints)))
+    layout, tile = _start(dtype)
     found = {}
     for stage in STAGES:
         start = twins.start_of(stage, tile)
@@ -153,13 +146,19 @@ def measure_stages(dtype: str) -> dict[str, float]:
     return found
 
 
-def _best(call: Any) -> float:
-    times = []
-    for _ in range(30):
-        begin = perf_counter()
-        call()
-        times.append(perf_counter() - begin)
-    return min(times)
+def _start(dtype: str) -> tuple[Any, Any]:
+    """Return the tree's layout, and a tile of bodies in the midst of a refinement."""
+    import twins
+
+    from kitro_np import load_body
+
+    bodies = make_batch(lane_functions.lane_count(dtype), dtype)
+    skeleton = load_body().skeleton
+    return twins.start_tile(skeleton, bodies, np.zeros((len(bodies.pose), skeleton.num_joints)))
+
+
+def _best(call: Callable[[], Any]) -> float:
+    return min(repeat(call, number=1, repeat=30))
 
 
 def main() -> None:
