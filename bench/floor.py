@@ -59,7 +59,7 @@ def count_operations(dtype: str) -> dict[str, dict[str, int]]:
     with np.errstate(all="ignore"):
         for stage in STAGES:
             start = twins.start_of(stage, tile)
-            twins.tree.select_branches(layout, tile, False, True, True)
+            twins.tree.select_branches(layout, tile, False, True, True, False)
             counts.clear()
             twins.run(stage, layout, tile, start, 1)
             adds = counts["add"] + counts["subtract"]

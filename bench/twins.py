@@ -57,7 +57,7 @@ def repeat_kinematics(layout, tile, start, repeats):
 def repeat_camera(layout, tile, start, repeats):
     for _ in range(repeats):
         _put_back(tile.transl, start)
-        update_translation(tile, solve_translation(layout, tile))
+        update_translation(tile, solve_translation(layout, tile), False)
 
 
 @njit
@@ -65,7 +65,7 @@ def repeat_shape(layout, tile, start, repeats):
     rates = np.array(RATES, start.dtype)
     for _ in range(repeats):
         _put_back(tile.betas, start)
-        shape.fit_shape(layout, tile, rates, 1 / (layout.parents.size - 1))
+        shape.fit_shape(layout, tile, rates, 1 / (layout.parents.size - 1), False)
 
 
 @njit
@@ -86,7 +86,7 @@ def repeat_rays(layout, tile, solutions, repeats):
 @njit
 def repeat_tree(layout, tile, start, repeats):
     for _ in range(repeats):
-        tree.select_branches(layout, tile, False, True, True)
+        tree.select_branches(layout, tile, False, True, True, False)
 
 
 @njit

@@ -89,9 +89,9 @@ def solve_translation(joints: Any, keypoints_2d: Any, intrinsics: Any) -> Any:
     return xp.concat([(xp.mean(right, axis=1) + mean_pixel * depth) / focal[:, 0, :], depth], axis=-1)
 
 
-def update_translation(transl: Any, best_translation: Any) -> Any:
-    """Soft update of the camera, t <- (t* + t) / 2 (Eq. 6)."""
-    return (best_translation + transl) / 2
+def update_translation(transl: Any, best_translation: Any, *, hard: bool = False) -> Any:
+    """Soft update of the camera, t <- (t* + t) / 2 (Eq. 6); a hard one takes t*."""
+    return best_translation if hard else (best_translation + transl) / 2
 
 
 def _focal_and_centre(intrinsics: Any) -> tuple[Any, Any]:

@@ -31,7 +31,7 @@ from .formats.results import check_output, free_name, write_result
 from .refine import METHODS, refine
 from .result import RefineResult
 from .threads import usable_cores
-from .variants import VARIANTS
+from .variants import UPDATES, VARIANTS
 
 NOBODY_READS = 1
 WRONG_INPUT = 2
@@ -166,6 +166,8 @@ def _refine(estimates: Estimates, body: BodyModel, options: argparse.Namespace) 
             body=body,
             method=options.method,
             variant=options.variant,
+            **{update: getattr(options, update) for update in UPDATES},
+            focal_length=options.focal_length,
             iterations=options.iterations,
             shape_steps=options.shape_steps,
             engine=options.engine,
@@ -258,6 +260,10 @@ def _add_refinement(command: argparse.ArgumentParser) -> None:
     add("--image-size", nargs=2, type=float, metavar=("W", "H"), help="in pixels, instead of intrinsics")
     add("--method", choices=METHODS, default="kitro")
     add("--variant", choices=tuple(VARIANTS), default="released")
+    for update, choices in UPDATES.items():
+        flag = f"--{update.replace('_', '-')}"
+        add(flag, choices=choices, default=choices[0], metavar="HOW", help=f"{', '.join(choices)} (Table 1)")
+    add("--focal-length", type=float, metavar="PX", help="in place of the intrinsics' one")
     add("--engine", choices=CPU_ENGINES, help="kernels (numba, the default) or array stages")
     add("--iterations", type=int, default=10, metavar="N", help="loops of Algorithm 1 (default: 10)")
     add("--shape-steps", type=int, default=10, metavar="N", help="steps on betas a loop (default: 10)")

@@ -59,7 +59,14 @@ class Request:
 
 
 def read_request(
-    pose: Any, betas: Any, transl: Any, keypoints_2d: Any, intrinsics: Any, image_size: Any, body: Any
+    pose: Any,
+    betas: Any,
+    transl: Any,
+    keypoints_2d: Any,
+    intrinsics: Any,
+    image_size: Any,
+    body: Any,
+    focal_length: Any = None,
 ) -> Request:
     """Check the arguments of :func:`kitro_np.refine`.
 
@@ -88,6 +95,8 @@ def read_request(
     if tuple(keypoints_2d.shape) != (*lead, joints, 2):
         _wrong_shape("keypoints_2d", (*lead, joints, 2), keypoints_2d)
     dtype = _compute_dtype(pose, betas, transl, keypoints_2d, intrinsics)
+    if focal_length is not None:
+        intrinsics, transl = _with_focal_length(intrinsics, transl, focal_length, dtype)
     xp = array_namespace(pose)
     # Matrices are cast chunk by chunk, later; vectors are turned into matrices in the dtype that counts.
     exact = pose.ndim == len(lead) + 3 and xp.isdtype(pose.dtype, "real floating")
@@ -149,6 +158,22 @@ def _default_intrinsics(pose: Any, image_size: Any, lead: tuple[int, ...], dtype
         )
     intrinsics = default_intrinsics(sizes)
     return array_namespace(pose).asarray(intrinsics, dtype=dtype, device=device(pose))
+
+
+def _with_focal_length(intrinsics: Any, transl: Any, focal_length: Any, dtype: Any) -> tuple[Any, Any]:
+    """Put another focal length into cameras, and bodies where they keep their size in the image."""
+    if isinstance(focal_length, bool) or not isinstance(focal_length, (int, float, np.number)):
+        raise InputError(f"focal_length: expected a number of pixels, got {focal_length!r}.")
+    if not 0 < focal_length < math.inf:
+        raise InputError(f"focal_length: expected a positive number of pixels, got {focal_length}.")
+    xp = array_namespace(intrinsics, transl)
+    intrinsics, transl = xp.astype(intrinsics, dtype), xp.astype(transl, dtype)
+    lens = xp.asarray([[1.0, 0, 0], [0, 1, 0], [0, 0, 0]], dtype=dtype, device=device(intrinsics))
+    # A camera that has no focal length puts its body where no body can be, which is noticed there.
+    with np.errstate(all="ignore"):
+        depth = transl[..., 2:] * (float(focal_length) / intrinsics[..., :1, 0])
+    transl = xp.concat([transl[..., :2], depth], axis=-1)
+    return intrinsics * (1 - lens) + float(focal_length) * lens, transl
 
 
 def _compute_dtype(*arrays: Any) -> Any:

@@ -48,10 +48,15 @@ def refine(
     body: Any = None,
     method: str = "kitro",
     variant: str = "released",
+    camera_update: str = "soft",
+    shape_update: str = "bone_length",
+    pose_update: str = "soft",
+    search: str = "tree",
     iterations: int = 10,
     shape_steps: int = 10,
     engine: str | None = None,
     image_size: Any = None,
+    focal_length: float | None = None,
     strict: bool = False,
     threads: int | None = None,
     chunk_size: int | None = None,
@@ -79,6 +84,14 @@ def refine(
     method : {"kitro"}
     variant : {"released", "paper"}
         The authors' released code, which their published numbers come from, or the paper to the letter.
+    camera_update : {"soft", "hard", "fixed"}
+        Halfway to the translation that fits best (Eq. 6), all the way, or not at all (Table 1).
+    shape_update : {"bone_length", "joints_2d", "fixed"}
+        Betas from projected bone lengths (Eq. 9), from distances to the keypoints (Eq. 3), or the estimate's.
+    pose_update : {"soft", "hard", "fixed"}
+        Turn joints to a blend of solution and current bone (Eq. 17), to the solution, or not at all.
+    search : {"tree", "greedy"}
+        The path that scores best as a whole (Eq. 16), or at each bone the better branch.
     iterations : int
         Loops of Algorithm 1.
     shape_steps : int
@@ -88,6 +101,9 @@ def refine(
         installed (cuda); for others the array stages.
     image_size : (2,) or (..., 2) array_like, optional
         Width and height in pixels, instead of `intrinsics` (Eq. 4).
+    focal_length : float, optional
+        In pixels, instead of the one in `intrinsics`; the estimate's depth grows with it, so that the body
+        keeps its size in the image.
     strict : bool
         Raise if any body cannot be refined, instead of returning it as its estimate.
     threads : int, optional
@@ -122,7 +138,13 @@ def refine(
     one_of("method", method, METHODS)
     if progress is not None and not callable(progress):
         raise InputError(f"progress: expected a function or None, got {progress!r}.")
-    chosen_variant = find_variant(variant)
+    chosen_variant = find_variant(
+        variant,
+        camera_update=camera_update,
+        shape_update=shape_update,
+        pose_update=pose_update,
+        search=search,
+    )
     iterations = whole_number("iterations", iterations, least=0)
     shape_steps = whole_number("shape_steps", shape_steps, least=0)
     if threads is not None:
@@ -131,7 +153,7 @@ def refine(
         chunk_size = whole_number("chunk_size", chunk_size, least=1)
     with on_device_of(pose):
         body = default_body() if body is None else body
-        request = read_request(pose, betas, transl, keypoints_2d, intrinsics, image_size, body)
+        request = read_request(pose, betas, transl, keypoints_2d, intrinsics, image_size, body, focal_length)
         steps = (chosen_variant, iterations, shape_steps, chunk_size, progress)
         # Numba is the slowest import of all: it waits for the first call.
         match choose_engine(engine, request.pose):
@@ -186,16 +208,20 @@ def refine_arrays(
     loss_scale = 1 / (skeleton.num_joints - 1) if variant.mean_loss else 1.0
     for _ in range(iterations):
         posed = forward_kinematics(skeleton, pose, betas)
-        transl = update_translation(transl, solve_translation(posed.joints, keypoints_2d, intrinsics))
-        betas = fit_shape(
-            skeleton, posed.global_rotations, betas, transl, keypoints_2d, intrinsics,
-            steps=shape_steps, loss_scale=loss_scale,
-        )  # fmt: skip
+        if variant.camera_update != "fixed":
+            best = solve_translation(posed.joints, keypoints_2d, intrinsics)
+            transl = update_translation(transl, best, hard=variant.camera_update == "hard")
+        if variant.shape_update != "fixed":
+            betas = fit_shape(
+                skeleton, posed.global_rotations, betas, transl, keypoints_2d, intrinsics,
+                steps=shape_steps, loss_scale=loss_scale, from_joints=variant.shape_update == "joints_2d",
+            )  # fmt: skip
         joints = forward_kinematics(skeleton, pose, betas).joints + transl[:, None, :]
         branches = select_branches(skeleton, initial_pose, betas, joints, keypoints_2d, intrinsics, variant)
-        pose = rotate_joints(
-            skeleton, pose, initial_pose, betas, transl, keypoints_2d, intrinsics, branches, variant
-        )
+        if variant.pose_update != "fixed":
+            pose = rotate_joints(
+                skeleton, pose, initial_pose, betas, transl, keypoints_2d, intrinsics, branches, variant
+            )
         selection, path_score = branches.selection, branches.path_score
     error = _error(skeleton, pose, betas, transl, keypoints_2d, intrinsics)
     status = outcome_status(skeleton, pose, betas, transl)

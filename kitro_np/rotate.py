@@ -118,10 +118,11 @@ def rotate_joints(
 
     Notes
     -----
-    The target of a bone is lambda solution + (1 - lambda) current (Eq. 17). One child gives a swing
-    (Eq. 18), more a Kabsch alignment; leaves keep their rotation. The authors' code drops an update
-    that does not bring the joint's children strictly nearer to their keypoints. A joint's place
-    depends on its ancestors only, so one pass from the root outwards sees every update.
+    The target of a bone is lambda solution + (1 - lambda) current (Eq. 17), of a hard update the
+    solution. One child gives a swing (Eq. 18), more a Kabsch alignment; leaves keep their rotation. The
+    authors' code drops an update that does not bring the joint's children strictly nearer to their
+    keypoints. A joint's place depends on its ancestors only, so one pass from the root outwards sees
+    every update.
     """
     xp = array_namespace(pose, betas)
     rest = skeleton.rest_joints(betas)
@@ -152,6 +153,8 @@ def rotate_joints(
                     place, norm(offset), reference, keypoint, child_keypoints, intrinsics,
                     of_children(branches.selection),
                 )  # fmt: skip
+            if variant.pose_update == "hard":
+                weights = xp.ones_like(weights)
             target = weights[..., None] * solutions + (1 - weights[..., None]) * current
             turn = align(current, target) if len(children) > 1 else swing(current, target)[:, 0, :, :]
             updated = update_rotation(above, turn, rotation)

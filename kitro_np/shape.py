@@ -10,7 +10,7 @@ from array_api_compat import array_namespace
 from .body.kinematics import affine_joints
 from .body.skeleton import Skeleton
 from .camera import project
-from .geometry import dot, norm
+from .geometry import dot, norm, unit
 
 LEARNING_RATE = 0.1
 DECAY_MEAN = 0.9
@@ -68,8 +68,34 @@ def bone_length_gradient(
     for child, parent in _bones(skeleton):
         by_pixel[child] = by_pixel[child] + pull[:, child - 1, :]
         by_pixel[parent] = by_pixel[parent] - pull[:, child - 1, :]
+    return _by_betas(xp.stack(by_pixel, axis=1), joints, joints_by_beta, intrinsics)
+
+
+def joint_loss(joints: Any, keypoints_2d: Any, intrinsics: Any) -> Any:
+    """Sum over joints of | projected joint - keypoint |, in pixels (Eq. 3): (N,).
+
+    Parameters
+    ----------
+    joints : (N, J, 3) array
+        In camera space, in metres.
+    keypoints_2d : (N, J, 2) array
+    intrinsics : (N, 3, 3) array
+    """
+    xp = array_namespace(joints, keypoints_2d)
+    return xp.sum(norm(project(joints, intrinsics) - keypoints_2d), axis=(1, 2))
+
+
+def joint_gradient(joints: Any, joints_by_beta: Any, keypoints_2d: Any, intrinsics: Any) -> Any:
+    """Gradient of :func:`joint_loss` with respect to betas: (N, S); see :func:`bone_length_gradient`."""
+    by_pixel = unit(project(joints, intrinsics) - keypoints_2d)
+    return _by_betas(by_pixel, joints, joints_by_beta, intrinsics)
+
+
+def _by_betas(by_pixel: Any, joints: Any, joints_by_beta: Any, intrinsics: Any) -> Any:
+    """Chain rule from projected joints (N, J, 2) to betas (N, S)."""
+    xp = array_namespace(by_pixel, joints)
     focal = xp.stack([intrinsics[:, 0, 0], intrinsics[:, 1, 1]], axis=-1)[:, None, :]
-    by_plane = xp.stack(by_pixel, axis=1) * focal
+    by_plane = by_pixel * focal
     depth = joints[..., 2:]
     by_joint = xp.concat([by_plane, -dot(by_plane, joints[..., :2]) / depth], axis=-1) / depth
     return xp.sum(by_joint[..., None] * joints_by_beta, axis=(1, 2))
@@ -85,6 +111,7 @@ def fit_shape(
     *,
     steps: int = 10,
     loss_scale: float | None = None,
+    from_joints: bool = False,
 ) -> Any:
     """Fit betas to the projected bone lengths by Adam, pose and translation fixed (Eq. 7-10).
 
@@ -103,6 +130,8 @@ def fit_shape(
     loss_scale : float, optional
         What the sum of Eq. 9 is multiplied with; 1 over the number of bones by default. It matters
         only through Adam's epsilon.
+    from_joints : bool
+        Fit them to the keypoints themselves (Eq. 3) instead.
 
     Returns
     -------
@@ -120,7 +149,11 @@ def fit_shape(
     mean, square = xp.zeros_like(betas), xp.zeros_like(betas)
     for rate, spread_rate in adam_rates(steps):
         joints = constant + xp.matmul(by_beta, betas[:, None, :, None])[..., 0]
-        gradient = scale * bone_length_gradient(skeleton, joints, by_beta, keypoints_2d, intrinsics)
+        if from_joints:
+            gradient = joint_gradient(joints, by_beta, keypoints_2d, intrinsics)
+        else:
+            gradient = bone_length_gradient(skeleton, joints, by_beta, keypoints_2d, intrinsics)
+        gradient = scale * gradient
         mean = DECAY_MEAN * mean + (1 - DECAY_MEAN) * gradient
         square = DECAY_SQUARE * square + (1 - DECAY_SQUARE) * gradient * gradient
         betas = betas - rate * mean / (spread_rate * xp.sqrt(square) + EPSILON)

@@ -179,7 +179,8 @@ def best_path(skeleton: Skeleton, grown: list[Hypotheses], variant: Variant) -> 
     -----
     Given the path to a joint, the limbs below it do not depend on one another. So the best product
     below each hypothesis follows from the leaves upwards, and the choices from the root downwards;
-    this is the exact maximum over all paths. Branch 0 wins ties.
+    this is the exact maximum over all paths. Branch 0 wins ties. A greedy search does not look below:
+    it takes the better edge of each pair.
     """
     xp = array_namespace(grown[0].edge_score)
     scores = grown[0].edge_score
@@ -190,10 +191,13 @@ def best_path(skeleton: Skeleton, grown: list[Hypotheses], variant: Variant) -> 
         parent = skeleton.parents[child]
         power = skeleton.limb_counts[child] if variant.trunk_in_every_limb else 1
         product = grown[child - 1].edge_score ** power * below[child]
-        product = xp.reshape(product, (count, 2 ** skeleton.depths[parent], 2))
+        pairs = (count, 2 ** skeleton.depths[parent], 2)
+        product = xp.reshape(product, pairs)
         first, second = product[..., 0], product[..., 1]
-        takes_second[child] = xp.astype(second > first, xp.int64)
-        below[parent] = below[parent] * xp.maximum(first, second)
+        compared = xp.reshape(grown[child - 1].edge_score, pairs) if variant.search == "greedy" else product
+        better = compared[..., 1] > compared[..., 0]
+        takes_second[child] = xp.astype(better, xp.int64)
+        below[parent] = below[parent] * xp.where(better, second, first)
 
     path = [xp.zeros(count, dtype=xp.int64, device=device(scores))]
     selection = [path[0] - 1]

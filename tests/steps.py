@@ -35,12 +35,15 @@ class ArraySteps:
     def translation(self, pose: Any, betas: Any, transl: Any) -> Any:
         joints = forward_kinematics(self.skeleton, pose, betas).joints
         best = solve_translation(joints, self.batch.keypoints_2d, self.batch.intrinsics)
-        return update_translation(transl, best)
+        return update_translation(transl, best, hard=self.variant.camera_update == "hard")
 
     def betas(self, pose: Any, betas: Any, transl: Any, loss_scale: float) -> Any:
         turned = forward_kinematics(self.skeleton, pose, betas).global_rotations
         seen = self.batch.keypoints_2d, self.batch.intrinsics
-        return fit_shape(self.skeleton, turned, betas, transl, *seen, loss_scale=loss_scale)
+        from_joints = self.variant.shape_update == "joints_2d"
+        return fit_shape(
+            self.skeleton, turned, betas, transl, *seen, loss_scale=loss_scale, from_joints=from_joints
+        )
 
     def select(self, pose: Any, betas: Any, transl: Any) -> tuple[Any, Any]:
         found = self._select(pose, betas, transl)
@@ -70,16 +73,17 @@ class KernelSteps:
     def __init__(self, skeleton: Skeleton, batch: Batch, variant: Variant) -> None:
         self.skeleton, self.batch = skeleton, batch
         v = variant
-        self._tree_switches = v.softmax_scores, v.trunk_in_every_limb, v.shift_keypoints
-        self._rotate_switches = v.rewind, v.tree_targets, v.softmax_scores
+        greedy, hard = v.search == "greedy", v.pose_update == "hard"
+        self._tree_switches = v.softmax_scores, v.trunk_in_every_limb, v.shift_keypoints, greedy
+        self._rotate_switches = v.rewind, v.tree_targets, v.softmax_scores, hard
+        self._hard_camera, self._from_joints = v.camera_update == "hard", v.shape_update == "joints_2d"
 
     def translation(self, pose: Any, betas: Any, transl: Any) -> Any:
-        return self.run(pose, betas, transl, [run_camera], "transl")[0]
+        return self.run(pose, betas, transl, [(run_camera, self._hard_camera)], "transl")[0]
 
     def betas(self, pose: Any, betas: Any, transl: Any, loss_scale: float) -> Any:
-        return self.run(
-            pose, betas, transl, [(run_shape, adam_rows(10, self.batch.pose.dtype), loss_scale)], "betas"
-        )[0]
+        rates = adam_rows(10, self.batch.pose.dtype)
+        return self.run(pose, betas, transl, [(run_shape, rates, loss_scale, self._from_joints)], "betas")[0]
 
     def select(self, pose: Any, betas: Any, transl: Any) -> tuple[Any, Any]:
         entry = (run_tree, *self._tree_switches)
@@ -115,28 +119,28 @@ entry: Callable[..., Any] = njit
 
 
 @entry
-def run_camera(tree, tile):
+def run_camera(tree, tile, hard):
     kinematics.forward_kinematics(tree, tile)
-    camera.update_translation(tile, camera.solve_translation(tree, tile))
+    camera.update_translation(tile, camera.solve_translation(tree, tile), hard)
 
 
 @entry
-def run_shape(tree, tile, rates, loss_scale):
+def run_shape(tree, tile, rates, loss_scale, from_joints):
     shape.keypoint_lengths(tree, tile)
     kinematics.forward_kinematics(tree, tile)
-    shape.fit_shape(tree, tile, rates, loss_scale)
+    shape.fit_shape(tree, tile, rates, loss_scale, from_joints)
 
 
 @entry
-def run_tree(tree, tile, softmax_scores, trunk_in_every_limb, shift):
+def run_tree(tree, tile, softmax_scores, trunk_in_every_limb, shift, greedy):
     kinematics.forward_kinematics(tree, tile)
     kinematics.global_rotations(tree, tile.initial_pose, tile.initial_turned)
-    branches.select_branches(tree, tile, softmax_scores, trunk_in_every_limb, shift)
+    branches.select_branches(tree, tile, softmax_scores, trunk_in_every_limb, shift, greedy)
 
 
 @entry
-def run_rotate(tree, tile, rewind, tree_targets, softmax_scores):
-    rotate.rotate_joints(tree, tile, rewind, tree_targets, softmax_scores)
+def run_rotate(tree, tile, rewind, tree_targets, softmax_scores, hard):
+    rotate.rotate_joints(tree, tile, rewind, tree_targets, softmax_scores, hard)
 
 
 @entry

@@ -8,7 +8,7 @@ from bodies import TREES, make_batch, make_skeleton
 
 from kitro_np.body.kinematics import affine_joints, forward_kinematics
 from kitro_np.camera import project
-from kitro_np.shape import bone_length_gradient, bone_length_loss, fit_shape
+from kitro_np.shape import bone_length_gradient, bone_length_loss, fit_shape, joint_gradient, joint_loss
 
 COUNT = 5
 
@@ -33,6 +33,24 @@ def scene(request):
     return skeleton, batch, turned, loss, gradient
 
 
+@pytest.fixture
+def scene_of_joints(scene):
+    """As scene, with the loss of Eq. 3."""
+    skeleton, batch, turned, *_ = scene
+    constant, by_beta = affine_joints(skeleton, turned)
+
+    def joints(betas):
+        return constant + np.einsum("njks,ns->njk", by_beta, betas) + batch.transl[:, None, :]
+
+    def loss(betas):
+        return joint_loss(joints(betas), *batch[3:])
+
+    def gradient(betas):
+        return joint_gradient(joints(betas), by_beta, *batch[3:])
+
+    return skeleton, batch, turned, loss, gradient
+
+
 def test_joints_are_affine_in_betas(scene):
     skeleton, batch, turned, _, _ = scene
     constant, by_beta = affine_joints(skeleton, turned)
@@ -49,14 +67,21 @@ def test_loss_of_hand_computed_bones():
     np.testing.assert_allclose(bone_length_loss(skeleton, joints, keypoints, np.eye(3)[None]), [17])
 
 
-def test_gradient_agrees_with_finite_differences(scene):
-    _, batch, _, loss, gradient = scene
-    found = gradient(batch.betas)
+def assert_agrees_with_finite_differences(betas, loss, gradient):
+    found = gradient(betas)
     for s in range(found.shape[1]):
-        step = np.zeros_like(batch.betas)
+        step = np.zeros_like(betas)
         step[:, s] = 1e-6
-        slope = (loss(batch.betas + step) - loss(batch.betas - step)) / 2e-6
+        slope = (loss(betas + step) - loss(betas - step)) / 2e-6
         np.testing.assert_allclose(found[:, s], slope, rtol=1e-5, atol=1e-5)
+
+
+def test_gradient_of_lengths(scene):
+    assert_agrees_with_finite_differences(scene[1].betas, *scene[3:])
+
+
+def test_gradient_of_distances_to_keypoints(scene_of_joints):
+    assert_agrees_with_finite_differences(scene_of_joints[1].betas, *scene_of_joints[3:])
 
 
 def test_gradient_of_a_bone_that_points_at_the_camera():
@@ -91,6 +116,23 @@ def test_fit_shape_is_adam(scene, scale):
     found = fit_shape(skeleton, turned, batch.betas, *batch[2:], steps=10, loss_scale=scale)
     wanted = adam(gradient, batch.betas, 10, 1 / (skeleton.num_joints - 1) if scale is None else scale)
     np.testing.assert_allclose(found, wanted, atol=1e-9)
+
+
+def test_fit_shape_from_joints_is_adam(scene_of_joints):
+    skeleton, batch, turned, _, gradient = scene_of_joints
+    options = {"steps": 10, "loss_scale": 0.1, "from_joints": True}
+    found = fit_shape(skeleton, turned, batch.betas, *batch[2:], **options)
+    np.testing.assert_allclose(found, adam(gradient, batch.betas, 10, 0.1), atol=1e-9)
+
+
+def test_joint_loss_of_hand_computed_joints():
+    joints = np.array([[[0.0, 0, 2], [6, 8, 2], [0, 1, 1]]])
+    keypoints = np.array([[[0.0, 0], [0, 0], [2, 1]]])
+    np.testing.assert_allclose(joint_loss(joints, keypoints, np.eye(3)[None]), [0 + 5 + 2])
+    by_beta = np.ones((1, 3, 3, 1))
+    # At the keypoint the loss has a kink: it pulls nowhere. The others: (u - x) / |u - x| times the Jacobian.
+    wanted = (0.6 * (1 - 3) + 0.8 * (1 - 4)) / 2 + -1.0
+    np.testing.assert_allclose(joint_gradient(joints, by_beta, keypoints, np.eye(3)[None]), [[wanted]])
 
 
 def test_no_steps_leave_betas_as_they_are(scene):

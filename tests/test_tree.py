@@ -19,7 +19,7 @@ from kitro_np.tree import (
     reference_bones,
     select_branches,
 )
-from kitro_np.variants import VARIANTS
+from kitro_np.variants import VARIANTS, find_variant
 
 SMALL_TREES = {**{name: TREES[name] for name in ("two_children", "nested", "chain")}, "one_bone": (-1, 0)}
 
@@ -81,6 +81,24 @@ def test_no_path_beats_the_chosen_one(parents, variant):
             np.testing.assert_array_equal(chosen.solutions[body, joint], grown[joint - 1].solutions[body, at])
             assert chosen.edge_weight[body, joint] == grown[joint - 1].edge_weight[body, at]
     assert np.all(chosen.selection[:, 0] == -1)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("parents", SMALL_TREES.values(), ids=SMALL_TREES)
+def test_greedy_search_takes_the_better_edge_at_every_bone(parents, name):
+    skeleton = small_skeleton(parents)
+    variant = find_variant(name, search="greedy")
+    grown = random_scores(skeleton, 4, seed=len(parents))
+    chosen = best_path(skeleton, grown, variant)
+    for body in range(4):
+        taken = ()
+        for joint in range(1, len(parents)):
+            first = hypothesis_of(parents, (*taken, 0), joint)
+            edges = grown[joint - 1].edge_score[body, first : first + 2]
+            taken += (int(edges[1] > edges[0]),)
+        assert tuple(chosen.selection[body, 1:]) == taken
+        score = score_of(parents, grown, body, taken, variant.trunk_in_every_limb)
+        np.testing.assert_allclose(chosen.path_score[body], score, rtol=1e-12)
 
 
 @pytest.mark.parametrize("variant", VARIANTS.values(), ids=lambda variant: variant.name)

@@ -57,7 +57,8 @@ def solve_translation(tree, tile):
 
 
 @kernel
-def update_translation(tile, best):
+def update_translation(tile, best, hard):
     """Fused twin of kitro_np.camera.update_translation."""
     for k in range(3):
-        store(tile.transl, k, 0.5 * (best[k] + load(tile.transl, k)))
+        soft = 0.5 * (best[k] + load(tile.transl, k))
+        store(tile.transl, k, best[k] if hard else soft)

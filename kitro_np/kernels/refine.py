@@ -39,6 +39,12 @@ class Settings(NamedTuple):
     tree_targets: bool
     rewind: bool
     shift_keypoints: bool
+    move_camera: bool
+    hard_camera: bool
+    shape_from_joints: bool
+    turn_joints: bool
+    hard_pose: bool
+    greedy: bool
 
 
 @entry
@@ -67,12 +73,22 @@ def _refine_tile(tree, tile, settings):
     for j in range(tree.parents.size):
         store(tile.selection, j, -1.0)
     for _ in range(settings.iterations):
-        update_translation(tile, solve_translation(tree, tile))
-        fit_shape(tree, tile, settings.adam_rates, settings.loss_scale)
+        if settings.move_camera:
+            update_translation(tile, solve_translation(tree, tile), settings.hard_camera)
+        fit_shape(tree, tile, settings.adam_rates, settings.loss_scale, settings.shape_from_joints)
         select_branches(
-            tree, tile, settings.softmax_scores, settings.trunk_in_every_limb, settings.shift_keypoints
-        )
-        rotate_joints(tree, tile, settings.rewind, settings.tree_targets, settings.softmax_scores)
+            tree, tile, settings.softmax_scores, settings.trunk_in_every_limb, settings.shift_keypoints,
+            settings.greedy,
+        )  # fmt: skip
+        if settings.turn_joints:
+            rotate_joints(
+                tree,
+                tile,
+                settings.rewind,
+                settings.tree_targets,
+                settings.softmax_scores,
+                settings.hard_pose,
+            )
 
 
 @kernel

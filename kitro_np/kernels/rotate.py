@@ -70,7 +70,7 @@ def aligned_error(tile, place, bone, i, c):
 
 
 @kernel
-def rotate_joints(tree, tile, rewind, tree_targets, softmax_scores):
+def rotate_joints(tree, tile, rewind, tree_targets, softmax_scores, hard):
     """Fused twin of kitro_np.rotate.rotate_joints; leaves turned and joints as the new pose has them."""
     one, zero = full(tile.joints, 1.0), full(tile.joints, 0.0)
     identity = (one, zero, zero, zero, one, zero, zero, zero, one)
@@ -80,7 +80,7 @@ def rotate_joints(tree, tile, rewind, tree_targets, softmax_scores):
             above = load9(tile.turned, tree.parents[i])
         rotation = load9(tile.pose, i)
         if tree.first_child[i + 1] > tree.first_child[i]:
-            rotation = _turn_joint(tree, tile, i, above, rotation, rewind, tree_targets, softmax_scores)
+            rotation = _turn_joint(tree, tile, i, above, rotation, rewind, tree_targets, softmax_scores, hard)
             store_all(tile.pose, 9 * i, rotation)
         turned = multiply(above, rotation)
         store_all(tile.turned, 9 * i, turned)
@@ -91,7 +91,7 @@ def rotate_joints(tree, tile, rewind, tree_targets, softmax_scores):
 
 
 @kernel
-def _turn_joint(tree, tile, i, above, rotation, rewind, tree_targets, softmax_scores):
+def _turn_joint(tree, tile, i, above, rotation, rewind, tree_targets, softmax_scores, hard):
     """Return the new local rotation of joint i."""
     first, last = tree.first_child[i], tree.first_child[i + 1]
     place = in_camera(tile, i)
@@ -108,6 +108,8 @@ def _turn_joint(tree, tile, i, above, rotation, rewind, tree_targets, softmax_sc
             solution, weight = solution_of_path(tile, c, softmax_scores)
         else:
             solution, weight = solve_again(tile, place, offset, transform(estimate, offset), i, c)
+        if hard:
+            weight = full(tile.joints, 1.0)
         target = add(scale(weight, solution), scale(1.0 - weight, bone))
         pairs = add_outer(pairs, bone, target)
     quaternion = swing(unit(bone), unit(target)) if last - first == 1 else align(pairs)

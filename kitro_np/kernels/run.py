@@ -83,6 +83,8 @@ def make_settings(
     request: Request, variant: Variant, iterations: int, shape_steps: int, dtype: np.dtype[Any]
 ) -> Settings:
     """Gather what the kernels are to do."""
+    if variant.shape_update == "fixed":
+        shape_steps = 0
     return Settings(
         iterations,
         np.array(adam_rates(shape_steps), dtype).reshape(shape_steps, 2),
@@ -92,6 +94,12 @@ def make_settings(
         variant.tree_targets,
         variant.rewind,
         variant.shift_keypoints,
+        move_camera=variant.camera_update != "fixed",
+        hard_camera=variant.camera_update == "hard",
+        shape_from_joints=variant.shape_update == "joints_2d",
+        turn_joints=variant.pose_update != "fixed",
+        hard_pose=variant.pose_update == "hard",
+        greedy=variant.search == "greedy",
     )
 
 

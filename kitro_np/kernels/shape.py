@@ -21,21 +21,38 @@ def keypoint_lengths(tree, tile):
 
 
 @kernel
-def bone_length_gradient(tree, tile, loss_scale):
-    """Fused twin of kitro_np.shape.bone_length_gradient, from tile.betas to tile.gradient.
+def shape_gradient(tree, tile, loss_scale, from_joints):
+    """Fused twin of kitro_np.shape.bone_length_gradient and joint_gradient, from tile.betas to tile.gradient.
 
     The stage writes joints as A + B betas. Here the pull on a joint is handed down the chain instead, as
     a force on every bone above it: the same sums, on numbers that stay in the fastest cache.
     """
     rest_offsets(tree, tile)
     place_joints(tree, tile)
-    _pull_joints(tree, tile, loss_scale)
+    if from_joints:
+        _pull_to_keypoints(tree, tile, loss_scale)
+    else:
+        _pull_to_lengths(tree, tile, loss_scale)
     _pull_betas(tree, tile)
 
 
 @kernel
-def _pull_joints(tree, tile, loss_scale):
-    """Gradient of the loss with respect to every projected joint, to tile.pull."""
+def _pull_to_keypoints(tree, tile, loss_scale):
+    """Gradient of Eq. 3 with respect to every projected joint, to tile.pull."""
+    for j in range(tree.parents.size):
+        u, v = project(in_camera(tile, j), tile)
+        wanted_u, wanted_v = load2(tile.keypoints, j)
+        u, v = u - wanted_u, v - wanted_v
+        squared = u * u + v * v
+        apart = squared > 0.0
+        inverse = where(apart, loss_scale / sqrt(where(apart, squared, 1.0)), 0.0 * squared)
+        store(tile.pull, 2 * j, inverse * u)
+        store(tile.pull, 2 * j + 1, inverse * v)
+
+
+@kernel
+def _pull_to_lengths(tree, tile, loss_scale):
+    """Gradient of Eq. 9 with respect to every projected joint, to tile.pull."""
     store(tile.pull, 0, 0.0)
     store(tile.pull, 1, 0.0)
     for j in range(tree.parents.size):
@@ -89,7 +106,7 @@ def _pull_betas(tree, tile):
 
 
 @kernel
-def fit_shape(tree, tile, rates, loss_scale):
+def fit_shape(tree, tile, rates, loss_scale, from_joints):
     """Fused twin of kitro_np.shape.fit_shape; leaves offsets and joints as the new betas have them.
 
     Rates are kitro_np.shape.adam_rates, one row a step.
@@ -100,7 +117,7 @@ def fit_shape(tree, tile, rates, loss_scale):
         store(tile.square, s, 0.0)
     scale = full(tile.betas, loss_scale)
     for step in range(rates.shape[0]):
-        bone_length_gradient(tree, tile, scale)
+        shape_gradient(tree, tile, scale, from_joints)
         rate, spread_rate = rates[step, 0], rates[step, 1]
         for s in range(betas):
             gradient = load(tile.gradient, s)

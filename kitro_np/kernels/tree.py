@@ -93,7 +93,7 @@ def _zeros(tile):
 
 
 @kernel
-def best_path(tree, tile, trunk_in_every_limb):
+def best_path(tree, tile, trunk_in_every_limb, greedy):
     """Fused twin of kitro_np.tree.best_path: fills selection and path_score."""
     for c in range(tree.parents.size - 1, 0, -1):
         p = tree.parents[c]
@@ -107,17 +107,12 @@ def best_path(tree, tile, trunk_in_every_limb):
                 first, second = first * first_edge, second * second_edge
             if goes_on:
                 first, second = first * load(tile.below, 2 * pair), second * load(tile.below, 2 * pair + 1)
-            _take_better(tile, first, second, pair, 2 * tree.first_pair[p] + h)
+            better = second_edge > first_edge if greedy else second > first
+            store(tile.takes_second, pair, where(better, full(tile.below, 1.0), 0.0))
+            above = 2 * tree.first_pair[p] + h
+            store(tile.below, above, load(tile.below, above) * where(better, second, first))
     store(tile.path_score, 0, load(tile.below, 0))
     _walk_down(tree, tile)
-
-
-@kernel
-def _take_better(tile, first, second, pair, above):
-    """Keep the better branch of a pair and multiply it into its parent's hypothesis."""
-    better = second > first
-    store(tile.takes_second, pair, where(better, full(tile.below, 1.0), 0.0))
-    store(tile.below, above, load(tile.below, above) * where(better, second, first))
 
 
 @kernel
@@ -139,7 +134,7 @@ def _walk_down(tree, tile):
 
 
 @kernel
-def select_branches(tree, tile, softmax_scores, trunk_in_every_limb, shift):
+def select_branches(tree, tile, softmax_scores, trunk_in_every_limb, shift, greedy):
     """Fused twin of kitro_np.tree.select_branches, from joints and offsets of the current betas."""
     grow_tree(tree, tile, softmax_scores, shift)
-    best_path(tree, tile, trunk_in_every_limb)
+    best_path(tree, tile, trunk_in_every_limb, greedy)
