@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 from kitro_np.body.recipes import Array, Name, Node, RefusedError, describe, evaluate
 from kitro_np.errors import InputError
 
-__all__ = ["NUMPY_NAMES", "Dialect", "PickledArrays", "parse", "read_pickle"]
+__all__ = ["NUMPY_NAMES", "Dialect", "PickledArrays", "parse", "read_dict", "read_pickle"]
 
 _MAX_FILE_BYTES = 2**30  # SMPL-X, the largest release, has about half of this
 
@@ -136,18 +136,25 @@ def read_pickle(path: str | os.PathLike[str]) -> PickledArrays:
         (object arrays, other chumpy nodes).
     """
     path = Path(path)
+    return PickledArrays(path, read_dict(path, "model file"))
+
+
+def read_dict(path: Path, what: str) -> dict[str, object]:
+    """Parse a pickled file of what a model file may hold: records that are evaluated later, or never.
+
+    `what` calls it in messages; errors are those of `read_pickle`.
+    """
     if path.exists() and not path.is_file():
-        raise InputError(f"{path}: expected a pickled model file (.pkl), got no file.")
+        raise InputError(f"{path}: expected a pickled {what} (.pkl), got no file.")
     try:
         with open(path, "rb") as file:
-            top = parse(file, os.fstat(file.fileno()).st_size, _MODEL_FILE)
+            return parse(file, os.fstat(file.fileno()).st_size, _MODEL_FILE)
     except OSError:
         raise
     except RefusedError as reason:
-        raise InputError(f"{path} cannot be read as a pickled model file: {reason}.") from None
+        raise InputError(f"{path} cannot be read as a pickled {what}: {reason}.") from None
     except Exception as error:  # an unpickler fed with garbage may raise anything
         raise InputError(f"{path} is no pickle, or it is damaged ({type(error).__name__}).") from error
-    return PickledArrays(path, top)
 
 
 def parse(file: BinaryIO, size: int, dialect: Dialect) -> dict[str, object]:
