@@ -25,9 +25,9 @@ from .body.locate import find_model_file, kinds_of, search_folders
 from .body.model import KERNEL_DTYPES
 from .engine import CPU_ENGINES, ENGINES
 from .errors import InputError
-from .evaluation import Evaluation, check_body, evaluate
 from .formats.estimates import EstimateFile, Estimates
 from .formats.results import check_output, free_name, write_result
+from .measures import Measures, Report, add_measures, read_measures
 from .refine import METHODS, refine
 from .result import RefineResult
 from .threads import usable_cores
@@ -71,11 +71,11 @@ def run_refine(options: argparse.Namespace) -> int:
 
 def run_eval(options: argparse.Namespace) -> int:
     """Refine the bodies of a file and print their errors against the truth in it."""
-    result, evaluation = _refine_and_evaluate(options.input, options)
+    result, report = _refine_and_evaluate(options.input, options, read_measures(options))
     if options.json:
-        print(json.dumps(evaluation.as_dict(), allow_nan=False))
+        print(json.dumps(report.as_dict(), allow_nan=False))
     else:
-        print(evaluation.table())
+        print(report.text())
         print(result.summary())
     return 0
 
@@ -85,9 +85,9 @@ def run_demo(options: argparse.Namespace) -> int:
     output = options.output or free_name("kitro-np-demo", ".npz")
     check_output(output, force=options.force)
     with as_file(files("kitro_np") / "data" / "demo_clip.npz") as clip:
-        result, evaluation = _refine_and_evaluate(clip, options)
+        result, report = _refine_and_evaluate(clip, options, Measures())
     print(f"A clip of {len(result.pose)} frames of real motion (CMU mocap), simulated estimates, open body:")
-    print(evaluation.table())
+    print(report.text())
     _write(output, result, force=options.force)
     return 0
 
@@ -178,16 +178,16 @@ def _refine(estimates: Estimates, body: BodyModel, options: argparse.Namespace) 
         )
 
 
-def _refine_and_evaluate(path: Any, options: argparse.Namespace) -> tuple[RefineResult, Evaluation]:
+def _refine_and_evaluate(
+    path: Any, options: argparse.Namespace, measures: Measures
+) -> tuple[RefineResult, Report]:
     """Refine the bodies of a file and measure them; the truth is checked first, for refining takes long."""
     file = EstimateFile(path)
     estimates, body = _read(file, options)
-    check_body(body)
-    truth = file.truth(body, estimates.lead(body.num_joints))
+    truth = measures.read_truth(file, estimates, body, options)
     result = _refine(estimates, body, options)
-    before, after = (estimates.pose, estimates.betas), (result.pose, result.betas)
     with _progress(result.status.size, "measure") as progress:
-        return result, evaluate(body, before, after, truth, progress)
+        return result, measures.compare(body, estimates, result, truth, progress, options.image_size)
 
 
 def _write(path: Any, result: RefineResult, *, force: bool) -> None:
@@ -230,7 +230,8 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("eval", help="errors before and after", description=run_eval.__doc__)
     command.add_argument("input", metavar="IN", help="as refine, with GT_theta or GT_pose, and GT_beta")
-    command.add_argument("--json", action="store_true", help="print one line of JSON, in millimetres")
+    command.add_argument("--json", action="store_true", help="print one line of JSON, lengths in millimetres")
+    add_measures(command)
     _add_refinement(command)
     command.set_defaults(run=run_eval)
 

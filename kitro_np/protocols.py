@@ -10,7 +10,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from .arguments import real_array
-from .body import BodyModel, BodyOutput
+from .body import SMPL_JOINT_NAMES, BodyModel, BodyOutput
 from .body.frozen import frozen_like
 from .errors import InputError
 
@@ -44,12 +44,23 @@ class Protocol:
     regressor : (R, V) array, optional
         Joints as weighted sums of a posed body's vertices; the numbers above are its rows. Without one they
         are joints of the skeleton.
+    names : tuple of str, optional
+        Of the joints that count; by default the skeleton's, or the numbers of a regressor's rows.
     """
 
     name: str
     joints: tuple[int, ...]
     root: tuple[int, ...]
     regressor: Any = None
+    names: tuple[str, ...] | None = None
+
+    def names_of(self, body: BodyModel) -> tuple[str, ...]:
+        """Names of the joints that count, K of them."""
+        if self.names is not None:
+            return self.names
+        if self.regressor is not None:
+            return tuple(str(row) for row in self.joints)
+        return tuple(body.skeleton.joint_names[j] for j in self.joints)
 
     def joints_of(self, body: BodyOutput) -> Any:
         """All joints that the protocol picks from: (N, R, 3), regressed, or the skeleton's."""
@@ -115,7 +126,8 @@ def regressed_protocol(regressor: Any, root: tuple[int, ...] | None = None) -> P
             f"regressor: expected shape (17, vertices) or (24, vertices), got {tuple(regressor.shape)}."
         )
     joints, hips = known[regressor.shape[0]]
-    return Protocol("J14", joints, hips if root is None else root, regressor)
+    names = tuple(SMPL_JOINT_NAMES[j] for j in LSP_JOINTS)
+    return Protocol("J14", joints, hips if root is None else root, regressor, names)
 
 
 def _read_npy(path: str | os.PathLike[str]) -> np.ndarray:

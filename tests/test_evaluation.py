@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import smpl_files as make
 
-from kitro_np import InputError, load_body
+from kitro_np import BodyModel, InputError, load_body
 from kitro_np.evaluation import METRICS, evaluate
 from kitro_np.metrics import SMPL24, Protocol, measure, regressed_protocol
 
@@ -54,6 +54,51 @@ def test_table_carries_errors_of_the_callers_own(open_body, pairs):
     more = replace(usual, before={**usual.before, **pixels}, after={**usual.after, **pixels})
     # The mean of 0 to 7 without the 2 of the body that is left out.
     assert f"{'2D, px':<10}{26 / 7:>9.2f}{26 / 7:>9.2f}" in more.table().splitlines()
+
+
+def test_each_true_body_is_posed_by_its_own_model(open_body, pairs):
+    taller = BodyModel.from_arrays(
+        "taller",
+        1.1 * open_body.v_template,
+        *(getattr(open_body, name) for name in ("shapedirs", "posedirs", "J_regressor", "weights", "faces")),
+        open_body.skeleton.parents,
+    )
+    mixed = [taller if row in (1, 4, 5) else open_body for row in range(8)]
+    found = evaluate(open_body, *pairs, truth_bodies=mixed)
+    alone = {one: evaluate(open_body, *pairs, truth_bodies=[one] * 8) for one in (taller, open_body)}
+    for metric in found.after:
+        for row, one in enumerate(mixed):
+            np.testing.assert_array_equal(found.after[metric][row], alone[one].after[metric][row])
+        assert np.array_equal(
+            alone[open_body].after[metric], evaluate(open_body, *pairs).after[metric], equal_nan=True
+        )
+    assert np.all(alone[taller].after["pve"][[0, 1]] > alone[open_body].after["pve"][[0, 1]] + 20)
+
+
+def test_true_bodies_that_do_not_fit(open_body, pairs, tmp_path):
+    with pytest.raises(InputError, match="^truth_bodies: expected 8, got 2"):
+        evaluate(open_body, *pairs, truth_bodies=[open_body] * 2)
+    other = load_body(make.write_npz(tmp_path / "other.npz", make.body(joints=24)))
+    wanted = f"^truth_bodies: expected the body's {open_body.num_vertices} vertices, got 20"
+    with pytest.raises(InputError, match=wanted):
+        evaluate(open_body, *pairs, truth_bodies=[open_body, other] * 4)
+
+
+def test_errors_of_joints_are_kept_on_request(open_body, pairs):
+    usual = evaluate(open_body, *pairs)
+    assert usual.joints_before == usual.joints_after == {}
+    found = evaluate(open_body, *pairs, metrics=tuple(METRICS), per_joint=True)
+    assert set(found.joints_after) == {"mpjpe", "pa_mpjpe", "depth_error"}
+    for name, errors in found.joints_before.items():
+        assert errors.shape == (8, 14)
+        np.testing.assert_allclose(errors.mean(axis=1), found.before[name])
+    assert np.isnan(found.joints_before["mpjpe"][2]).all()
+
+
+def test_protocols_name_their_joints(open_body):
+    assert SMPL24.names_of(open_body) == open_body.skeleton.joint_names
+    assert regressed_protocol(np.ones((17, 3))).names_of(open_body)[:2] == ("right_ankle", "right_knee")
+    assert Protocol("own", (3, 1), (0,), np.ones((4, 3))).names_of(open_body) == ("3", "1")
 
 
 def test_a_hand_has_a_protocol_of_its_own(tmp_path):

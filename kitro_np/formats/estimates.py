@@ -105,6 +105,31 @@ class EstimateFile:
             )
         return Truth(pose, betas)
 
+    def sequences(self, lead: tuple[int, ...]) -> np.ndarray:
+        """Read the name of each body's sequence, flat, where the estimates' leading shape is `lead`.
+
+        It is in the key sequence or clip, or it is the folder of imagename or imgname.
+        """
+        keys = ("sequence", "clip", "imagename", "imgname")
+        name = self._first(keys)
+        if name is None:
+            has = ", ".join(self._arrays) or "none"
+            raise InputError(f"{self.path}: expected one of the keys {', '.join(keys)}, got {has}.")
+        texts = self._arrays[name]
+        if texts.shape != lead:
+            raise InputError(f"{self.path}: {name}: expected shape {lead}, got {texts.shape}.")
+        texts = texts.astype(str).ravel()
+        return texts if name in keys[:2] else np.array([text.rpartition("/")[0] for text in texts.tolist()])
+
+    def numbers(self, name: str) -> np.ndarray | None:
+        """Read whole numbers, such as the frame of each body, flat; None where the file has none."""
+        if name not in self._arrays:
+            return None
+        array = self._read(name)
+        if array.dtype.kind not in "iu":
+            raise InputError(f"{self.path}: {name}: expected whole numbers, got dtype {array.dtype}.")
+        return array.ravel()
+
     def _first(self, names: tuple[str, ...]) -> str | None:
         return next((name for name in names if name in self._arrays), None)
 

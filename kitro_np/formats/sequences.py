@@ -19,7 +19,7 @@ import numpy as np
 from ..body import SMPL_JOINT_NAMES, BodyModel
 from ..body.pickles import PickledArrays, read_dict
 from ..errors import InputError
-from ..geometry import matrix_from_axis_angle
+from ..geometry import matrix_from_axis_angle, norm
 
 __all__ = ["SequenceTruth", "read_3dpw"]
 
@@ -88,6 +88,58 @@ class SequenceTruth:
         shared = ("name", "genders", "intrinsics")
         own = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in shared}
         return replace(self, **own)
+
+    def rows_of(self, count: int, person: Any = None, frame: Any = None) -> np.ndarray:
+        """Find which bodies of a whole sequence so many estimates are of.
+
+        Parameters
+        ----------
+        count : int
+            How many estimates there are. If nothing else is known of them, they are all bodies or the valid
+            ones, in order.
+        person, frame : (N,) array of int, optional
+            Of each estimate; the person may be left out if there is but one.
+
+        Returns
+        -------
+        (N,) array of int
+
+        Raises
+        ------
+        InputError
+            If they cannot be of this sequence.
+        """
+        people, frames = len(self.genders), len(self) // len(self.genders)
+        if frame is None:
+            for rows in (np.flatnonzero(self.valid), np.arange(len(self))):
+                if len(rows) == count:
+                    return rows
+            raise InputError(
+                f"estimates: expected all {len(self)} bodies of {self.name}, the {int(self.valid.sum())} "
+                f"valid ones, or the keys person and frame, got {count} bodies."
+            )
+        if person is None and people > 1:
+            raise InputError(f"person: expected one for each estimate, {self.name} has {people}, got none.")
+        person = np.zeros_like(frame) if person is None else person
+        for name, numbers, limit in (("person", person, people), ("frame", frame, frames)):
+            if len(numbers) != count or not np.all((numbers >= 0) & (numbers < limit)):
+                raise InputError(
+                    f"{name}: expected {count} numbers below {limit}, those that {self.name} has, "
+                    f"got {len(numbers)} from {min(numbers, default=0)} to {max(numbers, default=0)}."
+                )
+        return person.astype(np.int64) * frames + frame.astype(np.int64)
+
+    def farthest(self, bodies: Mapping[str, BodyModel]) -> float:
+        """How far the bodies' joints are from the file's own at most, in metres, over valid bodies.
+
+        It is far more than a file's rounding where these are not the bodies that the sequence was made with.
+        """
+        gap = 0.0
+        for number, gender in enumerate(self.genders):
+            own = self.take(self.valid & (self.person == number))
+            joints = bodies[gender].joints(own.pose, own.betas, own.transl)
+            gap = max(gap, float(np.max(norm(joints - own.joints), initial=0)))
+        return gap
 
 
 def read_3dpw(path: str | os.PathLike[str], body: BodyModel | Mapping[str, BodyModel]) -> SequenceTruth:
