@@ -56,6 +56,12 @@ def pairs(estimates, refined):
     )
 
 
+def agree(found, wanted):
+    for side in ("before", "after"):
+        assert found[side] == pytest.approx(wanted[side], rel=1e-4)
+    assert found["improved"] == wanted["improved"]
+
+
 # ------------------------------------------------------------------------------------ metrics and protocols
 
 
@@ -175,6 +181,22 @@ def test_errors_of_each_sequence(run, open_body, estimates, refined, key):
     assert rows[f"{ahead}nothing but NaN"]["after"] == {"mpjpe": None, "pa_mpjpe": None, "pve": None}
 
 
+def test_all_tables_are_of_the_same_bodies(run, estimates):
+    """One of NaN on the image alone is left out of errors in space, too."""
+    keypoints = estimates["keypoints_2d"].copy()
+    keypoints[3] = np.nan
+    found = run(
+        "--json", "--per-joint", "--per-sequence", "--metrics", "mpjpe,reprojection_error",
+        keypoints_2d=keypoints, clip=np.array(["a"] * 12),
+    )  # fmt: skip
+    joints = found["per_joint"].values()
+    for side in ("before", "after"):
+        assert found["per_sequence"]["a"][side] == pytest.approx(found[side])
+        assert np.mean([row[side]["mpjpe"] for row in joints]) == pytest.approx(found[side]["mpjpe"])
+    others = {key: np.delete(value, 3, axis=0) for key, value in estimates.items()}
+    agree(found, run("--json", "--metrics", "mpjpe,reprojection_error", keys=others))
+
+
 def test_sequences_that_are_not_there_or_too_few(run):
     wanted = "expected one of the keys sequence, clip, imagename, imgname, got pred_theta"
     assert wanted in run("--per-sequence", status=2)
@@ -231,12 +253,6 @@ def sequence(tmp_path, estimates, open_body):
     return write
 
 
-def agree(found, wanted):
-    for side in ("before", "after"):
-        assert found[side] == pytest.approx(wanted[side], rel=1e-4)
-    assert found["improved"] == wanted["improved"]
-
-
 def test_a_sequence_of_3dpw_in_place_of_the_files_truth(run, sequence):
     found = run("--json", "--truth", sequence(), "--per-sequence")
     agree(found, run("--json"))
@@ -278,6 +294,9 @@ def test_estimates_of_something_else(run, sequence, estimates):
     assert wanted in run("--truth", path, person=person, frame=np.arange(12), status=2)
     wanted = "frame: expected 12 numbers below 6, those that walk_00 has, got 2 from 0 to 1."
     assert wanted in run("--truth", path, person=person, frame=np.arange(2), status=2)
+    frame = np.array([-1, 1, 2, 3, 4, 5] * 2)
+    wanted = "frame: expected 12 numbers below 6, those that walk_00 has, got 12 from -1 to 5."
+    assert wanted in run("--truth", path, person=person, frame=frame, status=2)
     wanted = "frame: expected whole numbers, got dtype float64"
     assert wanted in run("--truth", path, person=person, frame=np.zeros(12), status=2)
 
