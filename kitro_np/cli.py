@@ -251,8 +251,8 @@ def _parser() -> argparse.ArgumentParser:
 def _add_refinement(command: argparse.ArgumentParser) -> None:
     """Add the options that :func:`kitro_np.refine` and the loading of a body take."""
     add = command.add_argument
-    add("--body", default="open", help="open, open_hand, smpl, or the path of a .pkl or .npz file (default: open)")
-    add("--gender", default="neutral", help="of a licensed body, or right or left of a hand (default: neutral)")
+    add("--body", default="open", help="open, open_hand, smpl, or a .pkl or .npz file (default: open)")
+    add("--gender", default="neutral", help="of a licensed body; of a hand right or left (default: neutral)")
     add("--models", metavar="DIR", type=Path, help="folder to look for model files in first")
     add("--keypoints-key", default="keypoints_2d", metavar="KEY", help="key of the keypoints in the file")
     add("--image-size", nargs=2, type=float, metavar=("W", "H"), help="in pixels, instead of intrinsics")

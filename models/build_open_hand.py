@@ -223,20 +223,22 @@ def flatten_fingers(
 # ---------------------------------------------------------------------------------------------- the mesh
 
 
-def cut_mesh(distance: np.ndarray, faces: np.ndarray, snap: float = SNAP) -> Cut:
-    """Cut away where the signed distance (V,) of a triangle mesh's vertices to a plane is positive.
+def cut_mesh(points: np.ndarray, faces: np.ndarray, behind: float, snap: float = SNAP) -> Cut:
+    """Cut away what of a triangle mesh has an x above `behind`.
 
-    A vertex slides onto the plane along the edge of which that takes the least share, if no more than
-    `snap`, which leaves no slivers; an edge that still crosses the plane gets a vertex where it does.
+    A vertex near the plane slides onto it, the shortest way along an edge, if that takes no more than the
+    share `snap` of the edge, which leaves no slivers; an edge that still crosses the plane gets a vertex
+    where it does.
     """
-    count = len(distance)
+    count, distance = len(points), points[:, 0] - behind
     edges = np.unique(np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0)
     edges = edges[distance[edges].prod(axis=1) < 0]
     edges = np.concatenate([edges, edges[:, ::-1]])
     shares = distance[edges[:, 0]] / (distance[edges[:, 0]] - distance[edges[:, 1]])
     distance = np.where(np.abs(distance) < 1e-12, 0.0, distance)
     first, second, share = np.arange(count), np.arange(count), np.zeros(count)
-    for number in np.argsort(-shares):  # the least share is written last
+    way = shares * np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1)
+    for number in np.argsort(-way, kind="stable"):  # the shortest way is written last
         if shares[number] <= snap:
             vertex, other = edges[number]
             second[vertex], share[vertex], distance[vertex] = other, shares[number], 0.0
@@ -327,8 +329,7 @@ def fit_regressor(vertices: np.ndarray, joints: np.ndarray) -> np.ndarray:
 def build_hand(hands: Hands, vertices: int) -> tuple[dict, list[str]]:
     """Build the hand from the samples; return its arrays and the lines of the report."""
     mean = hands.vertices.mean(0)
-    behind = hands.joints[:, 0, 0].mean() + BEHIND_WRIST
-    cut = cut_mesh(mean[:, 0] - behind, hands.faces)
+    cut = cut_mesh(mean, hands.faces, hands.joints[:, 0, 0].mean() + BEHIND_WRIST)
     kept, faces = thin_hand(cut.of(mean), cut, vertices)
     if border_loops(faces) != 1:
         raise BuildError("the hand must have one border, at the wrist; the base mesh is another.")

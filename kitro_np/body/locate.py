@@ -9,7 +9,15 @@ from typing import Any
 
 from kitro_np.errors import one_of
 
-__all__ = ["GENDERS", "file_names", "find_model_file", "in_lower_case", "kind_of", "kinds_of", "search_folders"]
+__all__ = [
+    "GENDERS",
+    "file_names",
+    "find_model_file",
+    "in_lower_case",
+    "kind_of",
+    "kinds_of",
+    "search_folders",
+]
 
 GENDERS = ("neutral", "female", "male", "right", "left")
 """Which of a model's files: MANO has hands where the others have genders."""
