@@ -134,10 +134,8 @@ HAND = EstimateErrors(HAND_DEGREES, camera_known=True, focal_ratio=(1.25, 1.6))
 def wrong_pose(skeleton: Skeleton, pose: np.ndarray, errors: EstimateErrors, draws: Draws) -> np.ndarray:
     """Turn each joint in the camera's frame, its parents as they are: the estimate's poses (N, J, 3, 3)."""
     joints = skeleton.num_joints
-    across = np.zeros(joints)
-    known = min(joints, len(errors.degrees))
-    across[:known] = np.radians(errors.degrees[:known])
-    spreads = errors.rotation * across[:, None] * np.array([1, 1, errors.in_plane])
+    across = errors.rotation * np.radians(errors.degrees)
+    spreads = across[:, None] * np.array([1, 1, errors.in_plane])
     body = np.exp(errors.spread * draws.even_normal("body"))
     turns = matrix_from_axis_angle(body[:, None, None] * spreads * draws.normal("rotation", joints, 3))
     parents = global_rotations(skeleton, pose)[:, np.maximum(skeleton.parents, 0)]

@@ -57,8 +57,9 @@ def bending_axes(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     flexion, abduction : (J, 3) array
-        Unit vectors in the rest pose; a positive turn about `flexion` closes the hand. For the thumb's first
-        joint a positive turn about `abduction` lifts it out of the palm. Zeros for the wrist.
+        Unit vectors in the rest pose, at right angles to the bone and to each other; zeros for the wrist. A
+        positive turn about `flexion` closes the hand; one of the thumb about `abduction` lifts it out of the
+        palm.
     """
     thumb, fingers = split_fingers(skeleton)
     joints = np.asarray(skeleton.joint_template, dtype=np.float64)
@@ -75,8 +76,9 @@ def bending_axes(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
             bone = joints[ends[1]] - joints[ends[0]]
             across = far - joints[joint] if chain == thumb else normal
             flexion[joint] = unit(cross(bone, across))
-            # Sideways is about the palm's normal, as far as that is at right angles to the bone.
-            abduction[joint] = unit(cross(bone, normal) if chain == thumb else cross(flexion[joint], bone))
+            sideways = unit(cross(flexion[joint], bone))
+            # It moves the bone against the axis of flexion.
+            abduction[joint] = -sideways if flexion[joint] @ normal > 0 else sideways
     return flexion, abduction
 
 

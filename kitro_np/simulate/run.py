@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -129,7 +129,7 @@ def simulate(
     body = default_body() if body is None else body
     draws = Draws(whole_number("seed", seed, least=0), whole_number("count", count, least=1))
     skeleton = body.skeleton
-    errors = _checked_errors(body, errors)
+    errors = _fitting_errors(body, errors)
     if is_hand(skeleton):
         if poses is not None:
             raise InputError("poses: expected none for a hand, whose fingers are drawn, got some.")
@@ -225,15 +225,19 @@ def usual_errors(body: BodyModel, level: str | None = None) -> EstimateErrors:
     return LEVELS["cliff" if level is None else one_of("level", level, LEVELS)]
 
 
-def _checked_errors(body: BodyModel, errors: EstimateErrors | str | None) -> EstimateErrors:
-    """Check that errors fit a body; those of a level, or the usual ones, do."""
-    usual = usual_errors(body, errors if isinstance(errors, str) else None)
+def _fitting_errors(body: BodyModel, errors: EstimateErrors | str | None) -> EstimateErrors:
+    """Errors with one spread a joint of the body: those given, or the usual ones."""
     if not isinstance(errors, EstimateErrors):
-        return usual
-    wanted = len(usual.degrees)
-    if len(errors.degrees) != wanted:
-        raise InputError(f"errors: expected degrees of {wanted} joints, got {len(errors.degrees)}.")
-    return errors
+        errors = usual_errors(body, errors)
+    given, wanted = len(errors.degrees), body.num_joints
+    smpl = usual_errors(body).degrees
+    if given == wanted:
+        return errors
+    if given != len(smpl):
+        counts = " or ".join(map(str, sorted({len(smpl), wanted})))
+        raise InputError(f"errors: expected degrees of {counts} joints, got {given}.")
+    padded = (*errors.degrees[:BODY_JOINTS], *(0.0,) * (wanted - BODY_JOINTS))
+    return replace(errors, degrees=padded)
 
 
 def _matrices(poses: Any, skeleton: Skeleton) -> np.ndarray:
