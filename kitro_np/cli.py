@@ -1,4 +1,4 @@
-"""Command line: kitro-np refine, eval, demo, info, warmup."""
+"""Command line: kitro-np refine, eval, simulate, demo, info, warmup."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ from .body.model import KERNEL_DTYPES
 from .engine import CPU_ENGINES, ENGINES
 from .errors import InputError
 from .formats.estimates import EstimateFile, Estimates
-from .formats.results import check_output, free_name, write_result
+from .formats.results import check_output, free_name, write_npz, write_result
 from .measures import Measures, Report, add_measures, read_measures
 from .refine import METHODS, refine
 from .result import RefineResult
+from .simulate.options import add_simulation, simulation
 from .threads import usable_cores
 from .variants import UPDATES, VARIANTS
 
@@ -89,6 +90,16 @@ def run_demo(options: argparse.Namespace) -> int:
     print(f"A clip of {len(result.pose)} frames of real motion (CMU mocap), simulated estimates, open body:")
     print(report.text())
     _write(output, result, force=options.force)
+    return 0
+
+
+def run_simulate(options: argparse.Namespace) -> int:
+    """Write bodies that are known, their keypoints, and estimates that err as a network's do."""
+    check_output(options.output, force=options.force)
+    body = load_body(options.body, gender=options.gender, folder=options.models)
+    arrays = simulation(body, options).arrays()
+    target = write_npz(options.output, arrays, force=options.force)
+    print(f"wrote {target}: {options.count} simulated {'body' if options.count == 1 else 'bodies'}")
     return 0
 
 
@@ -242,6 +253,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--force", action="store_true", help="write over an existing file")
     command.set_defaults(run=run_demo, **_refinement_defaults())
 
+    command = commands.add_parser("simulate", help="make a benchmark", description=run_simulate.__doc__)
+    command.add_argument("-o", "--output", metavar="OUT.npz", required=True, help="where to write the bodies")
+    command.add_argument("--force", action="store_true", help="write over an existing file")
+    _add_body(command)
+    add_simulation(command)
+    command.set_defaults(run=run_simulate)
+
     command = commands.add_parser("warmup", help="compile the kernels now", description=run_warmup.__doc__)
     command.set_defaults(run=run_warmup)
 
@@ -251,12 +269,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_refinement(command: argparse.ArgumentParser) -> None:
-    """Add the options that :func:`kitro_np.refine` and the loading of a body take."""
+def _add_body(command: argparse.ArgumentParser) -> None:
+    """Add the options that :func:`kitro_np.load_body` takes."""
     add = command.add_argument
     add("--body", default="open", help="open, open_hand, smpl, or a .pkl or .npz file (default: open)")
     add("--gender", default="neutral", help="of a licensed body; of a hand right or left (default: neutral)")
     add("--models", metavar="DIR", type=Path, help="folder to look for model files in first")
+
+
+def _add_refinement(command: argparse.ArgumentParser) -> None:
+    """Add the options that :func:`kitro_np.refine` and the loading of a body take."""
+    _add_body(command)
+    add = command.add_argument
     add("--keypoints-key", default="keypoints_2d", metavar="KEY", help="key of the keypoints in the file")
     add("--image-size", nargs=2, type=float, metavar=("W", "H"), help="in pixels, instead of intrinsics")
     add("--method", choices=METHODS, default="kitro")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,23 @@ def write_result(path: str | os.PathLike[str], result: RefineResult, *, force: b
     arrays: dict[str, Any] = {"pose": pose.reshape(*lead, joints, 3, 3)}
     for name in ("betas", "transl", "selection", "path_score", "reprojection_error", "status"):
         arrays[name] = getattr(result, name)
+    return write_npz(path, arrays, force=force)
+
+
+def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, Any], *, force: bool = False) -> Path:
+    """Write arrays to an .npz file: to a name of its own first, which then takes the place of `path`.
+
+    Parameters
+    ----------
+    path : path
+    arrays : mapping of str to array
+    force : bool
+        Write over an existing file.
+
+    Returns
+    -------
+    Path
+    """
     target = check_output(path, force=force)
     handle, partial = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:

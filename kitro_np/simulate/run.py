@@ -1,0 +1,260 @@
+"""Simulate: true bodies before a camera, their keypoints, and an estimate of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..arguments import real_array, whole_number
+from ..body import BodyModel, Skeleton
+from ..body.kinematics import forward_kinematics
+from ..body.load import default_body
+from ..camera import default_intrinsics, project
+from ..errors import InputError, one_of
+from ..formats.estimates import Estimates, Truth
+from ..poses import as_matrices
+from .draws import Draws
+from .errors import HAND, LEVELS, EstimateErrors, wrong_betas, wrong_pose, wrong_transl
+from .fingers import draw_hands, is_hand
+from .motion import Motion, cmu_motion
+from .scenes import HAND_CROP, PERSON, Scene, draw_image_sizes, draw_places, draw_views
+
+SMPL_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
+BODY_JOINTS = 22
+"""Joints that SMPL, SMPL-H and SMPL-X have in common; then come hands and faces."""
+
+
+@dataclass(frozen=True, eq=False)
+class Simulated:
+    """True bodies, what a camera sees of them, and estimates; the leading axis is the body.
+
+    Parameters
+    ----------
+    pose, betas, transl : (N, J, 3, 3), (N, S) and (N, 3) array, float32
+        The estimate.
+    intrinsics : (N, 3, 3) array
+        The camera that the estimate assumes, with the image's diagonal as its focal length; a hand's is the
+        true one.
+    keypoints_2d, keypoints_2d_noisy : (N, J, 2) array
+        Projections of the true joints through the true camera, exact and as a detector finds them.
+    true_pose, true_betas, true_transl : array, float32
+    true_focal : (N,) array
+        Focal length of the true camera, in pixels; its centre is that of `intrinsics`.
+    clip, category : (N,) array of str
+        Where the pose is from; for a hand, how far it is closed.
+    notice : str
+        Terms of the recordings.
+    """
+
+    pose: np.ndarray
+    betas: np.ndarray
+    transl: np.ndarray
+    intrinsics: np.ndarray
+    keypoints_2d: np.ndarray
+    keypoints_2d_noisy: np.ndarray
+    true_pose: np.ndarray
+    true_betas: np.ndarray
+    true_transl: np.ndarray
+    true_focal: np.ndarray
+    clip: np.ndarray
+    category: np.ndarray
+    notice: str = ""
+
+    @property
+    def estimates(self) -> Estimates:
+        """Arguments of :func:`kitro_np.refine`, with exact keypoints."""
+        return Estimates(self.pose, self.betas, self.transl, self.keypoints_2d, self.intrinsics)
+
+    @property
+    def truth(self) -> Truth:
+        """True pose and betas."""
+        return Truth(self.true_pose, self.true_betas)
+
+    def arrays(self) -> dict[str, Any]:
+        """Arrays under the names of the KITRO authors' data, which ``kitro-np refine`` and ``eval`` read."""
+        named = {
+            "pred_theta": self.pose,
+            "pred_beta": self.betas,
+            "pred_cam": self.transl,
+            "intrinsics": self.intrinsics,
+            "keypoints_2d": self.keypoints_2d,
+            "keypoints_2d_noisy": self.keypoints_2d_noisy,
+            "GT_theta": self.true_pose,
+            "GT_beta": self.true_betas,
+            "GT_cam": self.true_transl,
+            "GT_focal": self.true_focal,
+            "clip": self.clip,
+            "category": self.category,
+        }
+        return {**named, "LICENSE": np.array(self.notice)} if self.notice else named
+
+
+def simulate(
+    poses: Any = None,
+    body: BodyModel | None = None,
+    *,
+    count: int = 512,
+    errors: EstimateErrors | str | None = None,
+    seed: int = 0,
+) -> Simulated:
+    """Simulate a benchmark: bodies that are known, what a camera sees of them, and a network's estimates.
+
+    Parameters
+    ----------
+    poses : Motion or array, optional
+        People's poses, y up; :class:`~kitro_np.simulate.Motion`, or its `poses` alone. By default real ones
+        that travel with the package (CMU mocap). Each is drawn once before any is drawn again. A hand's are
+        drawn by :mod:`~kitro_np.simulate.fingers`.
+    body : BodyModel, optional
+        With SMPL's tree of joints, or a hand's 16; the embedded open body by default. Joints of SMPL-H and
+        SMPL-X beyond the body's 22 stay at rest where the poses have none of them, and do not err.
+    count : int
+        How many bodies.
+    errors : EstimateErrors or str, optional
+        How the estimates err, or one of LEVELS, "cliff" by default. A hand's are HAND by default.
+    seed : int
+        Whoever gives the same seed gets the same bodies, to rounding. Body 7 is the same for every `count`.
+
+    Returns
+    -------
+    Simulated
+
+    Raises
+    ------
+    InputError
+        If the body has another tree, or an argument is wrong.
+    """
+    body = default_body() if body is None else body
+    draws = Draws(whole_number("seed", seed, least=0), whole_number("count", count, least=1))
+    skeleton = body.skeleton
+    errors = _fitting_errors(body, errors)
+    if is_hand(skeleton):
+        if poses is not None:
+            raise InputError("poses: expected none for a hand, whose fingers are drawn, got some.")
+        scene, notice = HAND_CROP, ""
+        local, grip = draw_hands(skeleton, draws)
+        clip = np.full(draws.count, "drawn")
+        category = np.select([grip < 1 / 3, grip < 2 / 3], ["open", "half closed"], "closed")
+    else:
+        motion = cmu_motion() if poses is None else poses if isinstance(poses, Motion) else Motion(poses)
+        scene, notice = PERSON, motion.notice
+        given = _matrices(motion.poses, skeleton)
+        which = draws.shuffled("pose", len(given))
+        local, (clip, category) = given[which], motion.labels(which)
+    return _picture(skeleton, local, scene, errors, draws, clip=clip, category=category, notice=notice)
+
+
+def _picture(
+    skeleton: Skeleton,
+    local: np.ndarray,
+    scene: Scene,
+    errors: EstimateErrors,
+    draws: Draws,
+    **labels: Any,
+) -> Simulated:
+    """Put poses before a camera and estimate them.
+
+    What is known of the truth is rounded to float32 first, so that keypoints are its projections.
+    """
+    pose = local.copy()
+    pose[:, 0] = draw_views(scene, draws) @ pose[:, 0]
+    pose, betas = _rounded(pose), _rounded(draws.normal("betas", skeleton.num_betas))
+    joints = forward_kinematics(skeleton, pose, betas).joints
+
+    assumed = default_intrinsics(draw_image_sizes(scene, draws))
+    true_focal = assumed[:, 0, 0] * draws.uniform("focal", *errors.focal_ratio)
+    camera = assumed.copy()
+    camera[:, 0, 0] = camera[:, 1, 1] = true_focal
+    places = draw_places(scene, 2 * assumed[:, :2, 2], true_focal, draws)
+    transl = _rounded(places - joints.mean(axis=1))
+    keypoints_2d = project(joints + transl[:, None, :], camera)
+    sides = np.ptp(keypoints_2d, axis=1)
+    extent = sides[:, 1] if scene.standing else sides.max(axis=1)
+    noise = errors.keypoint_noise * extent[:, None, None] * draws.normal("keypoints", skeleton.num_joints, 2)
+
+    found_pose = wrong_pose(skeleton, pose, errors, draws)
+    found_betas = wrong_betas(betas, errors, draws)
+    if errors.camera_known:
+        intrinsics, found_transl = camera, transl
+    else:
+        found_joints = forward_kinematics(skeleton, found_pose, found_betas).joints
+        intrinsics = assumed
+        found_transl = wrong_transl(
+            found_joints, transl[:, 2], keypoints_2d, true_focal, intrinsics, errors, draws
+        )
+    small = np.float32
+    return Simulated(
+        pose=found_pose.astype(small),
+        betas=found_betas.astype(small),
+        transl=found_transl.astype(small),
+        intrinsics=intrinsics,
+        keypoints_2d=keypoints_2d,
+        keypoints_2d_noisy=keypoints_2d + noise,
+        true_pose=pose.astype(small),
+        true_betas=betas.astype(small),
+        true_transl=transl.astype(small),
+        true_focal=true_focal,
+        **labels,
+    )
+
+
+def _rounded(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float32).astype(np.float64)
+
+
+def usual_errors(body: BodyModel, level: str | None = None) -> EstimateErrors:
+    """Errors of a level for a body: of LEVELS, "cliff" by default; a hand has but one, HAND.
+
+    Raises
+    ------
+    InputError
+        If the body is neither a hand nor has SMPL's tree of joints, or there is no such level for it.
+    """
+    skeleton = body.skeleton
+    if is_hand(skeleton):
+        if level is not None:
+            raise InputError(f"level: expected none for a hand, got {level!r}.")
+        return HAND
+    if skeleton.parents[:BODY_JOINTS] != SMPL_PARENTS[:BODY_JOINTS]:
+        raise InputError(
+            f"body: expected SMPL's tree of joints or a hand's 16, got another tree, of "
+            f"{skeleton.num_joints} joints."
+        )
+    return LEVELS["cliff" if level is None else one_of("level", level, LEVELS)]
+
+
+def _fitting_errors(body: BodyModel, errors: EstimateErrors | str | None) -> EstimateErrors:
+    """Errors with one spread a joint of the body: those given, or the usual ones."""
+    if not isinstance(errors, EstimateErrors):
+        errors = usual_errors(body, errors)
+    given, wanted = len(errors.degrees), body.num_joints
+    smpl = usual_errors(body).degrees
+    if given == wanted:
+        return errors
+    if given != len(smpl):
+        counts = " or ".join(map(str, sorted({len(smpl), wanted})))
+        raise InputError(f"errors: expected degrees of {counts} joints, got {given}.")
+    padded = (*errors.degrees[:BODY_JOINTS], *(0.0,) * (wanted - BODY_JOINTS))
+    return replace(errors, degrees=padded)
+
+
+def _matrices(poses: Any, skeleton: Skeleton) -> np.ndarray:
+    """Poses (M, J, 3, 3) of a skeleton, from those of its own joints or of SMPL's 24."""
+    poses = real_array("poses", poses)
+    joints, shape = skeleton.num_joints, tuple(poses.shape)
+    tails = {tail: n for n in (24, joints) for tail in ((n, 3, 3), (n, 3), (3 * n,))}
+    if shape[1:] not in tails or not shape[0]:
+        raise InputError(
+            f"poses: expected shape (M, {joints}, 3) or (M, {3 * joints}) of axis-angle vectors or "
+            f"(M, {joints}, 3, 3) of rotation matrices, with M at least 1, got {shape}."
+        )
+    if not np.isfinite(poses).all():
+        raise InputError("poses: expected finite numbers, got NaN or infinity.")
+    matrices, _ = as_matrices(poses.astype(np.float64), tails[shape[1:]])
+    if matrices.shape[1] == joints:
+        return matrices
+    padded = np.tile(np.eye(3), (len(matrices), joints, 1, 1))
+    padded[:, :BODY_JOINTS] = matrices[:, :BODY_JOINTS]
+    return padded

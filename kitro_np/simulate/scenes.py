@@ -1,0 +1,86 @@
+"""Scenes: how people and hands stand before a camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..geometry import matrix_from_axis_angle
+from .draws import Draws
+
+UPRIGHT = np.diag([1.0, -1.0, -1.0])
+"""A world whose y axis points up, before a camera whose y axis points down."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where the camera is and what it sees.
+
+    Parameters
+    ----------
+    image_size : (width, height)
+        In pixels.
+    turned : float
+        Share of images that are turned on their side, height and width exchanged.
+    distance : (near, far)
+        Depth of the middle of the joints, in metres.
+    off_centre : (x, y)
+        How far the middle of the joints lies from the image's centre at most, in parts of its sides.
+    standing : bool
+        Poses are upright in the world; the camera stands at any side of them. Else they are seen from any
+        direction.
+    """
+
+    image_size: tuple[int, int]
+    turned: float
+    distance: tuple[float, float]
+    off_centre: tuple[float, float]
+    standing: bool
+
+
+PERSON = Scene((1920, 1080), 0.38, (2, 8), (0.28, 0.14), standing=True)
+"""As in 3DPW: a hand-held telephone, out of doors."""
+
+PITCH, ROLL = (-5.3, 7.2), (0.0, 3.0)
+"""Mean and spread of a hand-held camera's angles, in degrees; a negative pitch looks down."""
+
+HAND_CROP = Scene((224, 224), 0, (0.4, 0.8), (0.05, 0.05), standing=False)
+"""A crop about the hand, at arm's length."""
+
+
+def draw_image_sizes(scene: Scene, draws: Draws) -> np.ndarray:
+    """Width and height of each image, (N, 2), in pixels."""
+    size = np.array(scene.image_size, dtype=float)
+    turned = draws.uniform("turned", 0, 1) < scene.turned
+    return np.where(turned[:, None], size[::-1], size)
+
+
+def draw_views(scene: Scene, draws: Draws) -> np.ndarray:
+    """Rotations (N, 3, 3) from the poses' world to the camera."""
+    if not scene.standing:
+        quaternion = draws.normal("view", 4)
+        vector = quaternion[:, 1:]
+        length = np.linalg.norm(vector, axis=1)
+        # A Gaussian quaternion points anywhere on the sphere: rotations without a preferred one.
+        angle = 2 * np.arctan2(length, quaternion[:, 0])
+        return matrix_from_axis_angle(vector * (angle / length)[:, None])
+    x, y, z = np.eye(3)
+    yaw = draws.uniform("yaw", -np.pi, np.pi, 1)
+    pitch, roll = (
+        np.radians(mean + spread * draws.normal(name, 1))
+        for name, (mean, spread) in (("pitch", PITCH), ("roll", ROLL))
+    )
+    return (
+        matrix_from_axis_angle(roll * z)
+        @ matrix_from_axis_angle(pitch * x)
+        @ UPRIGHT
+        @ matrix_from_axis_angle(yaw * y)
+    )
+
+
+def draw_places(scene: Scene, sizes: np.ndarray, focal: np.ndarray, draws: Draws) -> np.ndarray:
+    """Where the middle of the joints is in camera space, (N, 3), in metres."""
+    depth = draws.uniform("distance", *scene.distance)
+    pixels = sizes * draws.uniform("place", -1, 1, 2) * np.array(scene.off_centre)
+    return depth[:, None] * np.concatenate([pixels / focal[:, None], np.ones((len(depth), 1))], axis=1)
