@@ -182,10 +182,10 @@ def refine(
 
                 refined = run_gpu(request, *steps)
             case _:
-                solve = partial(
+                loops = partial(
                     refine_arrays, variant=chosen_variant, iterations=iterations, shape_steps=shape_steps
                 )
-                solve = smplify_arrays if method == "smplify" else solve
+                solve = smplify_arrays if method == "smplify" else loops
                 refined = _run_stages(request, solve, chunk_size, progress)
         if strict:
             _raise_if_any_failed(refined.status)

@@ -76,6 +76,7 @@ class _Workspace:
 
 @lru_cache(maxsize=8)
 def workspace_of(skeleton: Skeleton, dtype: np.dtype[Any]) -> _Workspace:
+    """Return the workspace that all calls with this skeleton and dtype share."""
     return _Workspace(make_tree(skeleton, dtype), dtype)
 
 

@@ -7,13 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from ..baselines.smplify import STEPS, WEIGHTS, WRONG_WAY, Weights, knows_poses, pose_prior, step_rates
+from ..baselines.energy import WEIGHTS, Weights
+from ..baselines.pose_prior import WRONG_WAY, knows_poses, pose_prior
+from ..baselines.smplify import STEPS, step_rates
 from ..body.skeleton import Skeleton
 from ..door import Request
 from ..result import Refined
 from ..threads import each
+from .energy import FitSettings
 from .run import CHUNK, allocate, rows_of, workspace_of
-from .smplify import FitSettings, fit_bodies, make_fit
+from .smplify import fit_bodies, make_fit
 
 
 def run_smplify(
