@@ -92,7 +92,7 @@ def begin(tree, tile, fit):
 
 @kernel
 def _descend(tree, tile, fit, settings, rates, everything):
-    """Fused twin of one stage of kitro_np.baselines.smplify.fit."""
+    """Fused twin of kitro_np.baselines.smplify.fit, for one of its stages."""
     for row in range(fit.pose_mean.shape[0]):
         store(fit.pose_mean, row, 0.0)
         store(fit.pose_square, row, 0.0)
