@@ -85,6 +85,21 @@ def test_eval_prints_errors_before_and_after(file, capsys, engine):
     assert max(map(len, table.splitlines())) < 80
 
 
+def test_smplify(file, tmp_path, estimates, capsys):
+    assert main(["eval", str(file), "--json", "--method", "smplify"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["after"]["pve"] < 0.8 * figures["before"]["pve"]
+    output = tmp_path / "out.npz"
+    assert main(["refine", str(file), "-o", str(output), "--method", "smplify"]) == 0
+    names = {key: authors[-1] for key, authors in KEYS.items()}
+    expected = kitro_np.refine(**{key: estimates[name] for key, name in names.items()}, method="smplify")
+    with np.load(output) as out:
+        for key in out.files:
+            np.testing.assert_array_equal(out[key], getattr(expected, key))
+    capsys.readouterr()
+    assert "iterations: expected 10" in fails(capsys, "eval", file, "--method", "smplify", "--iterations", 2)
+
+
 def test_eval_reads_axis_angle_truth(tmp_path, estimates, capsys):
     from scipy.spatial.transform import Rotation
 
