@@ -1,4 +1,4 @@
-"""Command line: kitro-np refine, eval, simulate, demo, info, warmup."""
+"""Command line: kitro-np refine, eval, simulate, paper, demo, info, warmup."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from .errors import InputError
 from .formats.estimates import EstimateFile, Estimates
 from .formats.results import check_output, free_name, write_npz, write_result
 from .measures import Measures, Report, add_measures, read_measures
+from .paper.options import add_paper, paper
 from .refine import METHODS, refine
 from .result import RefineResult
 from .simulate.options import add_simulation, simulation
@@ -100,6 +101,16 @@ def run_simulate(options: argparse.Namespace) -> int:
     arrays = simulation(body, options).arrays()
     target = write_npz(options.output, arrays, force=options.force)
     print(f"wrote {target}: {options.count} simulated {'body' if options.count == 1 else 'bodies'}")
+    return 0
+
+
+def run_paper(options: argparse.Namespace) -> int:
+    """Run the paper's experiments on simulated data, or on files, and write pages with tables and figures.
+
+    What was measured is kept: after a stop, the same command goes on from there.
+    """
+    pages = paper(options, lambda runs: _progress(runs, "measure", unit="runs"))
+    print(f"wrote {options.output / 'README.md'} and {len(pages)} pages beside it")
     return 0
 
 
@@ -259,6 +270,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_body(command)
     add_simulation(command)
     command.set_defaults(run=run_simulate)
+
+    command = commands.add_parser("paper", help="the paper's experiments", description=run_paper.__doc__)
+    add_paper(command)
+    _add_body(command)
+    command.set_defaults(run=run_paper)
 
     command = commands.add_parser("warmup", help="compile the kernels now", description=run_warmup.__doc__)
     command.set_defaults(run=run_warmup)

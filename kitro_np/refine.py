@@ -27,7 +27,7 @@ from .result import Refined, RefineResult
 from .rotate import rotate_joints
 from .shape import fit_shape
 from .tree import select_branches
-from .variants import Variant, find_variant
+from .variants import UPDATES, Variant, find_variant
 
 METHODS = ("kitro", "smplify")
 """Refinement methods on offer: KITRO, and a baseline that fits by gradient descent."""
@@ -35,7 +35,12 @@ METHODS = ("kitro", "smplify")
 METHOD_ENGINES = {"kitro": ENGINES, "smplify": CPU_ENGINES}
 """What each of them runs on."""
 
-OF_KITRO = {"variant": "released", "iterations": 10, "shape_steps": 10}
+OF_KITRO = {
+    "variant": "released",
+    "iterations": 10,
+    "shape_steps": 10,
+    **{update: choices[0] for update, choices in UPDATES.items()},
+}
 """Arguments that mean nothing to another method, and their defaults."""
 
 NUMBERS_A_BRANCH, NUMBERS_A_JOINT = 12, 65
@@ -90,8 +95,8 @@ def refine(
     body : BodyModel or Skeleton, optional
         The embedded open body by default. Pass the body that the estimate is for.
     method : {"kitro", "smplify"}
-        KITRO, or SMPLify to compare with (see :mod:`kitro_np.baselines.smplify`), which takes neither
-        `variant` nor `iterations` nor `shape_steps`; its array stages serve arrays on a GPU.
+        KITRO, or SMPLify to compare with (see :mod:`kitro_np.baselines.smplify`), which takes none of
+        the arguments from `variant` to `shape_steps`; its array stages serve arrays on a GPU.
     variant : {"released", "paper"}
         The authors' released code, which their published numbers come from, or the paper to the letter.
     camera_update : {"soft", "hard", "fixed"}
@@ -146,17 +151,17 @@ def refine(
     Yang, Gu, Yao. KITRO: Refining Human Mesh by 2D Clues and Kinematic-tree Rotation. CVPR 2024.
     """
     one_of("method", method, METHODS)
+    updates = {
+        "camera_update": camera_update,
+        "shape_update": shape_update,
+        "pose_update": pose_update,
+        "search": search,
+    }
     if method != "kitro":
-        _refuse_of_kitro(method, variant=variant, iterations=iterations, shape_steps=shape_steps)
+        _refuse_of_kitro(method, variant=variant, iterations=iterations, shape_steps=shape_steps, **updates)
     if progress is not None and not callable(progress):
         raise InputError(f"progress: expected a function or None, got {progress!r}.")
-    chosen_variant = find_variant(
-        variant,
-        camera_update=camera_update,
-        shape_update=shape_update,
-        pose_update=pose_update,
-        search=search,
-    )
+    chosen_variant = find_variant(variant, **updates)
     iterations = whole_number("iterations", iterations, least=0)
     shape_steps = whole_number("shape_steps", shape_steps, least=0)
     if threads is not None:

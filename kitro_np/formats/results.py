@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from ..errors import InputError
 from ..poses import as_matrices
 from ..result import RefineResult
+from .whole import write_whole
 
 
 def check_output(path: str | os.PathLike[str], *, force: bool = False) -> Path:
@@ -77,7 +77,7 @@ def write_result(path: str | os.PathLike[str], result: RefineResult, *, force: b
 
 
 def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, Any], *, force: bool = False) -> Path:
-    """Write arrays to an .npz file: to a name of its own first, which then takes the place of `path`.
+    """Write arrays to an .npz file that is either whole or not there.
 
     Parameters
     ----------
@@ -91,19 +91,5 @@ def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, Any], *, force:
     Path
     """
     target = check_output(path, force=force)
-    handle, partial = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **arrays)
-        os.chmod(partial, 0o666 & ~_umask())
-        os.replace(partial, target)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+    write_whole(target, lambda file: np.savez(file, **arrays))
     return target
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,0 +1,104 @@
+"""Write the paper's experiments to a folder: each a page with tables and figures, and one that links them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
+from pathlib import Path
+
+from .. import __version__
+from ..errors import InputError, one_of
+from ..formats.whole import write_whole
+from .curves import figure_1, figure_5, hypotheses, improved, noise
+from .plan import Plan
+from .runs import Runs
+from .sets import Sets
+from .tables import table_1, table_2, table_3, table_4, table_5
+
+EXPERIMENTS: dict[str, tuple[str, Callable[[Sets], Plan]]] = {
+    "1": ("Table 1: what each part of the method is worth", table_1),
+    "2": ("Table 2: methods on CLIFF's estimates", table_2),
+    "3": ("Table 3: methods on other networks' estimates", table_3),
+    "4": ("Table 4: refinement of refined bodies", table_4),
+    "5": ("Table 5: hands", table_5),
+    "fig1": ("Fig. 1: errors in the image, in depth, and along the limbs", figure_1),
+    "fig5": ("Fig. 5: errors against iterations", figure_5),
+    "improved": ("How many bodies improve", improved),
+    "noise": ("Errors against the noise of keypoints", noise),
+    "hypotheses": ("How often a bone points to the right side", hypotheses),
+}
+"""Titles and plans, by the name that --table takes."""
+
+Progress = Callable[[int], AbstractContextManager[Callable[[int], None] | None]]
+
+
+def write_paper(
+    sets: Sets, folder: Path, names: Sequence[str] = tuple(EXPERIMENTS), progress: Progress | None = None
+) -> list[Path]:
+    """Run experiments and write their pages.
+
+    What was measured stays in the folder ``runs`` of `folder`: a call that was stopped goes on from there.
+
+    Parameters
+    ----------
+    sets : Sets
+    folder : path
+        Made if there is none.
+    names : sequence of str
+        Of EXPERIMENTS.
+    progress : callable, optional
+        Called with the number of runs; a context manager that gives a function of how many were just done.
+
+    Returns
+    -------
+    list of path
+        The pages.
+
+    Raises
+    ------
+    InputError
+        If a name is none of EXPERIMENTS, `folder` is a file, or matplotlib is missing.
+    """
+    names = [one_of("table", name, EXPERIMENTS) for name in names]
+    if find_spec("matplotlib") is None:
+        raise InputError("paper: expected matplotlib, it is not installed; pip install 'kitro-np[report]'.")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: expected a folder to write to, got a file.")
+    folder.mkdir(parents=True, exist_ok=True)
+    plans = {name: EXPERIMENTS[name][1](sets) for name in names}
+    runs = Runs(folder / "runs")
+    pages = []
+    bar = progress(sum(len(plan.runs) for plan in plans.values())) if progress else nullcontext()
+    with bar as report:
+        for name, plan in plans.items():
+            found = {}
+            for label, run in plan.runs.items():
+                found[label] = runs.measure(run)
+                if report is not None:
+                    report(1)
+            pages.append(folder / f"{_stem(name)}.md")
+            plan.page(found).write(folder, _stem(name), EXPERIMENTS[name][0])
+    _write_index(sets, folder)
+    return pages
+
+
+def _stem(name: str) -> str:
+    return f"table{name}" if name.isdigit() else name
+
+
+def _write_index(sets: Sets, folder: Path) -> None:
+    """Link all pages that are there, of this call and of those before."""
+    there = {
+        name: title for name, (title, _) in EXPERIMENTS.items() if (folder / f"{_stem(name)}.md").exists()
+    }
+    data = {id(one): one for part in sets for one in part}.values()
+    lines = [
+        "# KITRO's experiments",
+        f"By kitro_np {__version__}. Lengths are in millimetres unless they say otherwise.",
+    ]
+    lines.append("\n".join(f"- [{title}]({_stem(name)}.md)" for name, title in there.items()))
+    lines.append("The last call's data:")
+    lines.append("\n".join(f"- {one.name}: {len(one.estimates.pose)} bodies" for one in data))
+    text = "\n\n".join(lines) + "\n"
+    write_whole(folder / "README.md", lambda file: file.write(text.encode()))

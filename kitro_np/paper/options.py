@@ -1,0 +1,53 @@
+"""Options of ``kitro-np paper``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..body import load_body
+from ..metrics import LSP14, regressed_protocol
+from .command import EXPERIMENTS, Progress, write_paper
+from .sets import FULL, QUICK, Sets, file_set, simulated_sets
+
+
+def add_paper(command: argparse.ArgumentParser) -> None:
+    """Add the options that say what to run on what, but for the body's."""
+    add = command.add_argument
+    add("-o", "--output", metavar="DIR", type=Path, required=True, help="folder to write pages to")
+    add(
+        "--table",
+        action="append",
+        choices=tuple(EXPERIMENTS),
+        metavar="NAME",
+        help=f"one of {', '.join(EXPERIMENTS)}; may be given again (default: all)",
+    )
+    add(
+        "--data",
+        nargs="+",
+        metavar="FILE",
+        type=Path,
+        default=[],
+        help="as eval reads, in place of simulated data; --body is theirs",
+    )
+    add("--regressor", metavar="FILE.npy", help="J_regressor_h36m.npy: compare its 14 joints in --data")
+    add("--quick", action="store_true", help=f"{QUICK} simulated bodies a set instead of {FULL}")
+    add("--image-size", nargs=2, type=float, metavar=("W", "H"), help="in pixels, instead of intrinsics")
+
+
+def paper(options: argparse.Namespace, progress: Progress | None) -> list[Path]:
+    """Run what the options ask for."""
+    return write_paper(_sets(options), options.output, options.table or tuple(EXPERIMENTS), progress=progress)
+
+
+def _sets(options: argparse.Namespace) -> Sets:
+    """Read the files, each of which is a base estimate of Table 3 too; simulate what they leave out."""
+    protocol = LSP14 if options.regressor is None else regressed_protocol(options.regressor)
+    sets = simulated_sets(QUICK if options.quick else FULL)
+    if not options.data:
+        return sets
+    body = load_body(options.body, gender=options.gender, folder=options.models)
+    own = [file_set(path, body, protocol, image_size=options.image_size) for path in options.data]
+    if own[0].hand:
+        return sets._replace(hands=own)
+    return sets._replace(people=own, bases=own)

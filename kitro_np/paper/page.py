@@ -1,0 +1,96 @@
+"""A page of the report: tables, figures and remarks, and how they are written."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..formats.whole import write_whole
+
+Cell = str | float | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a header; a cell that is None is not known.
+
+    Parameters
+    ----------
+    header : sequence of str
+    rows : sequence of sequence of str, float or None
+    stem : str
+        Name of the CSV file.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    stem: str
+
+    def markdown(self) -> str:
+        """Write the table for a person."""
+        lines = [self.header, ["---", *["---:"] * (len(self.header) - 1)]]
+        lines += [[_shown(cell) for cell in row] for row in self.rows]
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+    def csv(self) -> str:
+        """Write the table for a program: numbers in full, nothing where a cell is not known."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(self.header)
+        writer.writerows(self.rows)
+        return text.getvalue()
+
+
+@dataclass(frozen=True)
+class Page:
+    """What an experiment found.
+
+    Parameters
+    ----------
+    tables : sequence of Table
+    remarks : sequence of str
+        Sentences below the tables.
+    figures : dict
+        Functions that draw on an empty matplotlib figure, by the name of the file.
+    """
+
+    tables: Sequence[Table]
+    remarks: Sequence[str] = ()
+    figures: Mapping[str, Callable[[Any], None]] = field(default_factory=dict)
+
+    def write(self, folder: Path, name: str, title: str) -> None:
+        """Write NAME.md, and a CSV file for each table and a PNG file for each figure."""
+        parts = [f"# {title}"]
+        for table in self.tables:
+            parts.append(table.markdown())
+            _write(folder / f"{table.stem}.csv", table.csv())
+        for stem, draw in self.figures.items():
+            write_whole(folder / f"{stem}.png", lambda file, draw=draw: _save(draw, file))  # type: ignore[misc]
+            parts.append(f"![{stem}]({stem}.png)")
+        parts += self.remarks
+        _write(folder / f"{name}.md", "\n\n".join(parts) + "\n")
+
+
+def _shown(cell: Cell) -> str:
+    if cell is None:
+        return "-"
+    return cell if isinstance(cell, str) else f"{cell:.2f}"
+
+
+def _write(path: Path, text: str) -> None:
+    write_whole(path, lambda file: file.write(text.encode()))
+
+
+def _save(draw: Callable[[Any], None], file: Any) -> None:
+    """Draw without a display, whatever backend the caller's matplotlib has."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.2), layout="constrained", dpi=150)
+    FigureCanvasAgg(figure)
+    draw(figure)
+    figure.savefig(file, format="png", metadata={"Software": None})

@@ -1,0 +1,60 @@
+"""A plan: the runs that an experiment needs, and the page it makes of what they measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from .page import Cell, Page
+from .published import NONE, Figures
+from .runs import Measured, Run, Step
+from .sets import DataSet
+
+KITRO: Step = {"method": "kitro"}
+SMPLIFY: Step = {"method": "smplify"}
+
+METHODS: dict[str, tuple[Step, ...]] = {"estimate": (), "smplify": (SMPLIFY,), "kitro": (KITRO,)}
+"""What the paper compares; its other competitors are networks."""
+
+COLOURS = {"estimate": "0.45", "smplify": "#c8553d", "kitro": "#1b6ca8"}
+
+USUAL = {"mpjpe": "MPJPE", "pa_mpjpe": "PA-MPJPE", "pve": "PVE"}
+"""What the paper's tables show, in millimetres."""
+
+
+class Plan(NamedTuple):
+    """The runs of an experiment under names of its own, and its page of them."""
+
+    runs: Mapping[str, Run]
+    page: Callable[[Mapping[str, Measured]], Page]
+
+
+def steps_for(data: DataSet, *steps: Step) -> tuple[Step, ...]:
+    """Return steps with the camera left alone where it is known, as the paper does for hands."""
+    fixed = {"camera_update": "fixed"} if data.hand else {}
+    return tuple({**step, **fixed} if step["method"] == "kitro" else step for step in steps)
+
+
+def usual_header(first: str, *, published: bool) -> list[str]:
+    """Header of a table of the usual errors, the paper's beside ours."""
+    titles = list(USUAL.values())
+    return [first, *titles, *(f"paper's {title}" for title in titles if published)]
+
+
+def usual_row(label: str, measured: Measured, published: Figures | None = NONE) -> list[Cell]:
+    """Row of the usual errors; no figures of the paper's if `published` is None."""
+    return [label, *(measured.mean(name) for name in USUAL), *(published or ())]
+
+
+def axes_of(figure: Any, *shape: int) -> Any:
+    """Axes of the report's look."""
+    axes = figure.subplots(*shape)
+    for one in axes.ravel() if shape else [axes]:
+        one.grid(alpha=0.3)
+        one.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+def named(*names: str) -> str:
+    """Name of a run: the names of what it depends on."""
+    return " / ".join(map(str, names))

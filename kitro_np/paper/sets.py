@@ -1,0 +1,148 @@
+"""Data sets of the experiments: simulated ones, or files of the user's."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..body import BodyModel, load_body
+from ..camera import default_intrinsics
+from ..evaluation import check_body
+from ..formats.estimates import EstimateFile, Estimates, Truth
+from ..metrics import LSP14, Protocol
+from ..poses import as_matrices
+from ..simulate import LEVELS, simulate
+from ..simulate.fingers import is_hand
+
+QUICK, FULL = 512, 4096
+"""Bodies of a simulated set."""
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """Estimates of bodies whose truth is known.
+
+    Parameters
+    ----------
+    name : str
+    body : BodyModel
+    estimates : Estimates
+        With rotation matrices and one leading axis.
+    truth : Truth
+        Likewise.
+    protocol : Protocol
+        Which joints are compared.
+    simulated : bool
+    """
+
+    name: str
+    body: BodyModel
+    estimates: Estimates
+    truth: Truth
+    protocol: Protocol
+    simulated: bool = False
+
+    @property
+    def hand(self) -> bool:
+        """Whether these are hands; the camera of a hand is known."""
+        return is_hand(self.body.skeleton)
+
+    @cached_property
+    def digest(self) -> str:
+        """Name of all that results on this set depend on."""
+        digest = hashlib.sha256()
+        skeleton = self.body.skeleton
+        rest = (skeleton.joint_template, skeleton.joint_shapedirs, self.body.v_template, self.body.shapedirs)
+        regressor = () if self.protocol.regressor is None else (self.protocol.regressor,)
+        for part in (*self.estimates, *self.truth, *rest, *regressor):
+            array = np.ascontiguousarray(part)
+            digest.update(f"{array.dtype}{array.shape}".encode())
+            digest.update(array.data.cast("B") if array.size else b"")
+        digest.update(repr((self.protocol.joints, self.protocol.root)).encode())
+        return digest.hexdigest()
+
+    def with_noise(self, share: float) -> DataSet:
+        """Move keypoints by Gaussian noise of `share` of the body's height in the image, a coordinate."""
+        keypoints = self.estimates.keypoints_2d
+        sides = np.ptp(keypoints, axis=1)
+        extent = sides.max(axis=1) if self.hand else sides[:, 1]
+        noise = np.random.default_rng(0).normal(0, share, keypoints.shape) * extent[:, None, None]
+        estimates = self.estimates._replace(keypoints_2d=keypoints + noise)
+        return replace(self, name=f"{self.name}, noise {100 * share:g}%", estimates=estimates)
+
+
+class Sets(NamedTuple):
+    """What the experiments run on."""
+
+    people: Sequence[DataSet]
+    bases: Sequence[DataSet]
+    hands: Sequence[DataSet]
+
+
+def simulated_sets(count: int) -> Sets:
+    """Simulate the data of all tables: estimates as CLIFF's, as other networks' (Table 3), and of hands."""
+    body = load_body()
+    people = {
+        level: _simulated(f"simulated, errors like {title}", body, level, count)
+        for level, title in NETWORKS.items()
+    }
+    hand = _simulated("simulated hands", load_body("open_hand"), None, count)
+    bases = [people[level] for level in NETWORKS if level != "cliff"]
+    return Sets([people["cliff"]], bases, [hand])
+
+
+NETWORKS = {"cliff": "CLIFF", "spin": "SPIN", "eft": "EFT", "prom": "PRoM"}
+"""Levels of the simulator, and the networks whose errors they mimic."""
+assert set(NETWORKS) == set(LEVELS)
+
+
+def _simulated(name: str, body: BodyModel, level: str | None, count: int) -> DataSet:
+    found = simulate(body=body, count=count, errors=level)
+    return DataSet(name, body, found.estimates, found.truth, _protocol(body), simulated=True)
+
+
+def _protocol(body: BodyModel, protocol: Protocol = LSP14) -> Protocol:
+    """Return the protocol, or all joints about the root for a hand, which lacks a person's."""
+    if is_hand(body.skeleton):
+        return Protocol("all joints", tuple(range(body.num_joints)), (0,))
+    return protocol
+
+
+def file_set(path: Path, body: BodyModel, protocol: Protocol = LSP14, *, image_size: Any = None) -> DataSet:
+    """Read a data set from a file, as ``kitro-np eval`` does.
+
+    Raises
+    ------
+    FileNotFoundError, InputError
+        If it is none, or holds no truth.
+    """
+    protocol = _protocol(body, protocol)
+    check_body(body, protocol)
+    file = EstimateFile(path)
+    estimates = file.estimates(need_intrinsics=image_size is None)
+    lead = estimates.lead(body.num_joints)
+    truth = file.truth(body, lead)
+    pose, _ = as_matrices(estimates.pose, body.num_joints)
+    count = len(pose)
+
+    def rows(array: Any, *tail: int) -> np.ndarray:
+        return np.broadcast_to(np.asarray(array), (*lead, *tail)).reshape(count, *tail)
+
+    camera = default_intrinsics(image_size) if image_size is not None else estimates.intrinsics
+    estimates = Estimates(
+        pose,
+        rows(estimates.betas, estimates.betas.shape[-1]),
+        rows(estimates.transl, 3),
+        rows(estimates.keypoints_2d, body.num_joints, 2),
+        rows(camera, 3, 3),
+    )
+    true_pose, _ = as_matrices(truth.pose, body.num_joints)
+    return DataSet(
+        path.stem, body, estimates, Truth(true_pose, rows(truth.betas, truth.betas.shape[-1])), protocol
+    )
