@@ -35,7 +35,10 @@ METHODS = ("kitro", "smplify")
 METHOD_ENGINES = {"kitro": ENGINES, "smplify": CPU_ENGINES}
 """What each of them runs on."""
 
-OF_KITRO = {"variant": "released", "iterations": 10, "shape_steps": 10}
+OF_KITRO = {
+    "variant": "released", "camera_update": "soft", "shape_update": "bone_length", "pose_update": "soft",
+    "search": "tree", "iterations": 10, "shape_steps": 10,
+}  # fmt: skip
 """Arguments that mean nothing to another method, and their defaults."""
 
 NUMBERS_A_BRANCH, NUMBERS_A_JOINT = 12, 65
@@ -90,8 +93,8 @@ def refine(
     body : BodyModel or Skeleton, optional
         The embedded open body by default. Pass the body that the estimate is for.
     method : {"kitro", "smplify"}
-        KITRO, or SMPLify to compare with (see :mod:`kitro_np.baselines.smplify`), which takes neither
-        `variant` nor `iterations` nor `shape_steps`; its array stages serve arrays on a GPU.
+        KITRO, or SMPLify to compare with (see :mod:`kitro_np.baselines.smplify`), which takes none of the
+        settings from `variant` to `shape_steps`. On a GPU it runs as array stages.
     variant : {"released", "paper"}
         The authors' released code, which their published numbers come from, or the paper to the letter.
     camera_update : {"soft", "hard", "fixed"}
@@ -146,8 +149,6 @@ def refine(
     Yang, Gu, Yao. KITRO: Refining Human Mesh by 2D Clues and Kinematic-tree Rotation. CVPR 2024.
     """
     one_of("method", method, METHODS)
-    if method != "kitro":
-        _refuse_of_kitro(method, variant=variant, iterations=iterations, shape_steps=shape_steps)
     if progress is not None and not callable(progress):
         raise InputError(f"progress: expected a function or None, got {progress!r}.")
     chosen_variant = find_variant(
@@ -159,6 +160,11 @@ def refine(
     )
     iterations = whole_number("iterations", iterations, least=0)
     shape_steps = whole_number("shape_steps", shape_steps, least=0)
+    if method != "kitro":
+        _refuse_of_kitro(
+            method, variant=variant, camera_update=camera_update, shape_update=shape_update,
+            pose_update=pose_update, search=search, iterations=iterations, shape_steps=shape_steps,
+        )  # fmt: skip
     if threads is not None:
         threads = whole_number("threads", threads, least=1)
     if chunk_size is not None:
