@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from kitro_np.baselines.pose_prior import WRONG_WAY, pose_prior
 from kitro_np.baselines.smplify import smplify_arrays
 from kitro_np.camera import project
 from kitro_np.evaluation import evaluate
+from kitro_np.refine import OF_KITRO
 
 NOTHING = Weights(*[0.0] * len(Weights._fields))._replace(sigma=0.5)
 TERMS = [name for name in Weights._fields if name != "sigma"]
@@ -224,10 +226,26 @@ def test_no_bodies(batch, engine):
     assert refine(*batch.some(slice(0)), method="smplify", engine=engine).pose.shape == (0, 24, 3, 3)
 
 
-@pytest.mark.parametrize("given", [{"variant": "paper"}, {"iterations": 3}, {"shape_steps": 1}])
-def test_what_is_of_kitro_alone_is_refused(batch, given):
-    with pytest.raises(InputError, match=rf"^{next(iter(given))}: expected .*its default.*smplify"):
-        refine(*batch, method="smplify", **given)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("variant", "paper"),
+        ("camera_update", "hard"),
+        ("shape_update", "joints_2d"),
+        ("pose_update", "fixed"),
+        ("search", "greedy"),
+        ("iterations", 3),
+        ("shape_steps", 0),
+    ],
+)
+def test_what_is_of_kitro_alone_is_refused(batch, name, value):
+    with pytest.raises(InputError, match=rf"^{name}: expected .*its default.*smplify.*{value}"):
+        refine(*batch, method="smplify", **{name: value})
+
+
+def test_defaults_of_kitro():
+    defaults = inspect.signature(refine).parameters
+    assert {name: defaults[name].default for name in OF_KITRO} == OF_KITRO
 
 
 def test_who_wants_kitro_does_not_load_the_kernels_of_smplify():

@@ -75,6 +75,12 @@ def smplify_arrays(
     Refined
         With no branches: the selection is -1, the path score NaN.
 
+    Notes
+    -----
+    Adam in two stages, as reimplementations do it in batches; the original has Powell's dogleg. Other than in
+    the original, all joints count in both stages, the translation moves in the second one too, and pose and
+    betas are held by the estimate as well.
+
     References
     ----------
     Bogo, Kanazawa, Lassner, Gehler, Romero, Black. Keep it SMPL: Automatic Estimation of 3D Human Pose and
