@@ -18,11 +18,19 @@ from kitro_np.camera import project
 from kitro_np.cli import main
 from kitro_np.formats.estimates import EstimateFile
 from kitro_np.metrics import body_errors, mpjpe
-from kitro_np.simulate import HAND, LEVELS, EstimateErrors, Motion, read_motion, simulate, usual_errors
+from kitro_np.simulate import (
+    HAND,
+    LEVELS,
+    EstimateErrors,
+    Motion,
+    Simulated,
+    read_motion,
+    simulate,
+    usual_errors,
+)
 from kitro_np.simulate.draws import Draws
 from kitro_np.simulate.fingers import bending_axes, draw_hands, palm_normal, split_fingers
 from kitro_np.simulate.motion import cmu_motion
-from kitro_np.simulate.run import Simulated
 
 EXACT = EstimateErrors(
     degrees=(0.0,) * 24, shape_slope=1, shape_noise=0, depth=0, shift=0, focal_ratio=(1, 1), keypoint_noise=0
