@@ -20,7 +20,7 @@ import numpy as np
 from . import __version__
 from .backends import describe_backends
 from .body import BodyModel, load_body
-from .body.load import LICENSED
+from .body.load import EMBEDDED, LICENSED
 from .body.locate import find_model_file, kinds_of, search_folders
 from .body.model import KERNEL_DTYPES
 from .engine import CPU_ENGINES, ENGINES
@@ -134,7 +134,7 @@ def run_info(options: argparse.Namespace) -> int:
     for name, state in describe_backends().items():
         print(f"  {name}: {state}")
     print(f"compiled kernels: {kernel_cache()}")
-    print("bodies: open (embedded)")
+    print(f"bodies: {' and '.join(EMBEDDED)} (embedded)")
     for name in LICENSED:
         found = dict(_model_files(name, options.models))
         for gender, path in found.items():
@@ -272,8 +272,8 @@ def _parser() -> argparse.ArgumentParser:
 def _add_body(command: argparse.ArgumentParser) -> None:
     """Add the options that :func:`kitro_np.load_body` takes."""
     add = command.add_argument
-    add("--body", default="open", help="open, smpl, or the path of a .pkl or .npz file (default: open)")
-    add("--gender", default="neutral", help="of a licensed body (default: neutral)")
+    add("--body", default="open", help="open, open_hand, smpl, or a .pkl or .npz file (default: open)")
+    add("--gender", default="neutral", help="of a licensed body; of a hand right or left (default: neutral)")
     add("--models", metavar="DIR", type=Path, help="folder to look for model files in first")
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace, device, is_numpy_array
 
 from .arguments import whole_number
+from .baselines.smplify import smplify_arrays
 from .body.kinematics import forward_kinematics
 from .body.load import default_body
 from .body.skeleton import Skeleton
 from .camera import project, solve_translation, update_translation
 from .checks import Status, estimate_status, outcome_status
 from .door import Request, read_request
-from .engine import choose_engine, on_cuda, on_device_of
+from .engine import CPU_ENGINES, ENGINES, choose_engine, on_cuda, on_device_of
 from .errors import InputError, one_of
 from .geometry import axis_angle_from_matrix
 from .metrics import reprojection_error
@@ -27,8 +29,14 @@ from .shape import fit_shape
 from .tree import select_branches
 from .variants import Variant, find_variant
 
-METHODS = ("kitro",)
-"""Refinement methods on offer."""
+METHODS = ("kitro", "smplify")
+"""Refinement methods on offer: KITRO, and a baseline that fits by gradient descent."""
+
+METHOD_ENGINES = {"kitro": ENGINES, "smplify": CPU_ENGINES}
+"""What each of them runs on."""
+
+OF_KITRO = {"variant": "released", "iterations": 10, "shape_steps": 10}
+"""Arguments that mean nothing to another method, and their defaults."""
 
 NUMBERS_A_BRANCH, NUMBERS_A_JOINT = 12, 65
 """What the array engine holds of each body at its peak, measured: for SMPL 60 kB in float32."""
@@ -81,7 +89,9 @@ def refine(
         Camera matrix [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels.
     body : BodyModel or Skeleton, optional
         The embedded open body by default. Pass the body that the estimate is for.
-    method : {"kitro"}
+    method : {"kitro", "smplify"}
+        KITRO, or SMPLify to compare with (see :mod:`kitro_np.baselines.smplify`), which takes neither
+        `variant` nor `iterations` nor `shape_steps`; its array stages serve arrays on a GPU.
     variant : {"released", "paper"}
         The authors' released code, which their published numbers come from, or the paper to the letter.
     camera_update : {"soft", "hard", "fixed"}
@@ -136,6 +146,8 @@ def refine(
     Yang, Gu, Yao. KITRO: Refining Human Mesh by 2D Clues and Kinematic-tree Rotation. CVPR 2024.
     """
     one_of("method", method, METHODS)
+    if method != "kitro":
+        _refuse_of_kitro(method, variant=variant, iterations=iterations, shape_steps=shape_steps)
     if progress is not None and not callable(progress):
         raise InputError(f"progress: expected a function or None, got {progress!r}.")
     chosen_variant = find_variant(
@@ -156,7 +168,11 @@ def refine(
         request = read_request(pose, betas, transl, keypoints_2d, intrinsics, image_size, body, focal_length)
         steps = (chosen_variant, iterations, shape_steps, chunk_size, progress)
         # Numba is the slowest import of all: it waits for the first call.
-        match choose_engine(engine, request.pose):
+        match choose_engine(engine, request.pose, METHOD_ENGINES[method]):
+            case "numba" if method == "smplify":
+                from .kernels.run_smplify import run_smplify
+
+                refined = run_smplify(request, chunk_size, progress, threads=threads)
             case "numba":
                 from .kernels.run import run_kernels
 
@@ -166,10 +182,23 @@ def refine(
 
                 refined = run_gpu(request, *steps)
             case _:
-                refined = _run_stages(request, *steps)
+                loops = partial(
+                    refine_arrays, variant=chosen_variant, iterations=iterations, shape_steps=shape_steps
+                )
+                solve = smplify_arrays if method == "smplify" else loops
+                refined = _run_stages(request, solve, chunk_size, progress)
         if strict:
             _raise_if_any_failed(refined.status)
-        return _give_back(request, refined, pose, betas, transl, changed=iterations > 0)
+        return _give_back(request, refined, pose, betas, transl, changed=method != "kitro" or iterations > 0)
+
+
+def _refuse_of_kitro(method: str, **given: Any) -> None:
+    """Refuse arguments that would change nothing: nobody should believe that they did."""
+    for name, value in given.items():
+        if value != OF_KITRO[name]:
+            raise InputError(
+                f"{name}: expected {OF_KITRO[name]!r}, its default, with method={method!r}, got {value!r}."
+            )
 
 
 def refine_arrays(
@@ -230,13 +259,11 @@ def refine_arrays(
 
 def _run_stages(
     request: Request,
-    variant: Variant,
-    iterations: int,
-    shape_steps: int,
+    solve: Callable[..., Refined],
     chunk_size: int | None,
     progress: Callable[[int], None] | None,
 ) -> Refined:
-    """Run the array engine over chunks of a request."""
+    """Run the array engine over chunks of a request: `solve` refines a batch of valid bodies."""
     xp = array_namespace(request.pose)
     like = xp.zeros(1, dtype=request.dtype, device=device(request.pose))
     skeleton = request.skeleton.like(like)
@@ -254,7 +281,7 @@ def _run_stages(
         own.append(xp.broadcast_to(xp.astype(intrinsics, request.dtype), (stop - start, 3, 3)))
         quiet = np.errstate(all="ignore") if is_numpy_array(like) else nullcontext()
         with quiet:
-            chunks.append(_refine_usable(skeleton, own, variant, iterations, shape_steps))
+            chunks.append(_refine_usable(skeleton, own, solve))
         if progress is not None:
             progress(stop - start)
     return Refined(*(xp.concat(parts, axis=0) for parts in zip(*chunks, strict=True)))
@@ -269,9 +296,7 @@ def _chunk_size(skeleton: Skeleton, like: Any) -> int:
     return max(1, int(memory // (number * numbers)))
 
 
-def _refine_usable(
-    skeleton: Skeleton, own: list[Any], variant: Variant, iterations: int, shape_steps: int
-) -> Refined:
+def _refine_usable(skeleton: Skeleton, own: list[Any], solve: Callable[..., Refined]) -> Refined:
     """Refine the bodies of a chunk that can be refined, and return the others as they are."""
     pose, betas, transl = own[:3]
     xp = array_namespace(pose)
@@ -280,7 +305,7 @@ def _refine_usable(
     error = _error(skeleton, *own)
     # A stand-in keeps NaN and the like out of the stages, where an SVD would fail the whole batch.
     safe = [_where(usable, part, other) for part, other in zip(own, _stand_in(skeleton, own), strict=True)]
-    found = refine_arrays(skeleton, *safe, variant, iterations, shape_steps)  # type: ignore[call-arg]
+    found = solve(skeleton, *safe)
     status = xp.where(usable, found.status, status)
     good = status == 0
     return Refined(

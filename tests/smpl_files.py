@@ -169,6 +169,13 @@ def mano(members: Members) -> Members:
     }
 
 
+def smplh(members: Members) -> Members:
+    """Dress a body as SMPL-H merged with MANO's hands: both hands' pose spaces beside the body."""
+    hands = {f"hands_{key}{side}": np.ones((3, 45)) for key in ("components", "coeffs") for side in "lr"}
+    means = {f"hands_mean{side}": np.zeros(45) for side in "lr"}
+    return {**members, **hands, **means, "bs_type": np.array(b"lrotmin"), "bs_style": np.array(b"lbs")}
+
+
 def smplx(members: Members) -> Members:
     """Dress a body as SMPL-X's .npz: object members, and a key that is named like an argument of numpy."""
     return {

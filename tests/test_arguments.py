@@ -60,7 +60,7 @@ WRONG = [
     ("body", "smpl"),
     ("body", SKELETON.parents),
     ("body", LONG_CHAIN),
-    ("method", "smplify"),
+    ("method", "eft"),
     ("method", None),
     ("variant", "Released"),
     ("variant", None),
@@ -117,5 +117,5 @@ def test_kernels_are_for_numpy_arrays():
 
 
 def test_input_error_is_a_value_error():
-    with pytest.raises(ValueError, match=r"^method: expected one of kitro, got 'x'"):
+    with pytest.raises(ValueError, match=r"^method: expected one of kitro, smplify, got 'x'"):
         refine(**GOOD, method="x")

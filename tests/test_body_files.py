@@ -18,7 +18,7 @@ import smpl_files as make
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kitro_np.body import recipes
+from kitro_np.body import load_body, recipes
 from kitro_np.body.assets import ModelArrays, read_model_file
 from kitro_np.body.locate import file_names, find_model_file, search_folders
 from kitro_np.body.pickles import read_pickle
@@ -107,6 +107,31 @@ def test_smplh_npz_of_amass(tmp_path):
     members = make.body(vertices=6, joints=52, betas=16)
     extra = {"bs_type": np.array(b"lrotmin"), "bs_style": np.array(b"lbs")}
     assert_same(read_model_file(make.write_npz(tmp_path / "model.npz", {**members, **extra})), members)
+
+
+@pytest.mark.parametrize("suffix", [".pkl", ".npz"])
+@pytest.mark.parametrize(
+    ("name", "gender", "stem", "joints"),
+    [
+        ("mano", "right", "MANO_RIGHT", 16),
+        ("mano", "left", "MANO_LEFT", 16),
+        ("smplh", "female", "SMPLH_FEMALE", 52),
+        ("smplx", "male", "SMPLX_MALE", 55),
+    ],
+)
+def test_every_family_is_loaded_from_both_kinds_of_file(tmp_path, name, gender, stem, joints, suffix):
+    """As released in one kind; the other kind holds the same members as plain arrays, as converters write."""
+    members = make.body(vertices=6, joints=joints, betas=20)
+    dressed = {"smplh": make.smplh, "smplx": make.smplx}.get(name, lambda same: same)(members)
+    if name == "mano":
+        dressed = make.mano(members) if suffix == ".pkl" else {**members, "hands_mean": np.zeros(45)}
+    write = make.write_pickle if suffix == ".pkl" else make.write_npz
+    path = write(tmp_path / (stem + suffix), dressed)
+    body = load_body(name, gender=gender, folder=tmp_path)
+    assert (body.name, body.num_joints, body.num_betas) == (stem, joints, 10)
+    assert_same(read_model_file(path), members)
+    for key in ("v_template", "posedirs", "weights"):
+        np.testing.assert_array_equal(getattr(body, key), members[key])
 
 
 def test_float32_stays_only_when_everything_is(tmp_path):

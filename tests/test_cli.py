@@ -15,6 +15,7 @@ import smpl_files as make
 
 import kitro_np
 from kitro_np import cli
+from kitro_np.camera import project
 from kitro_np.cli import main
 from kitro_np.evaluation import evaluate
 from kitro_np.formats.estimates import KEYS
@@ -82,6 +83,21 @@ def test_eval_prints_errors_before_and_after(file, capsys, engine):
     table = capsys.readouterr().out
     assert f"{figures['after']['pa_mpjpe']:.2f}" in table
     assert max(map(len, table.splitlines())) < 80
+
+
+def test_smplify(file, tmp_path, estimates, capsys):
+    assert main(["eval", str(file), "--json", "--method", "smplify"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["after"]["pve"] < 0.8 * figures["before"]["pve"]
+    output = tmp_path / "out.npz"
+    assert main(["refine", str(file), "-o", str(output), "--method", "smplify"]) == 0
+    names = {key: authors[-1] for key, authors in KEYS.items()}
+    expected = kitro_np.refine(**{key: estimates[name] for key, name in names.items()}, method="smplify")
+    with np.load(output) as out:
+        for key in out.files:
+            np.testing.assert_array_equal(out[key], getattr(expected, key))
+    capsys.readouterr()
+    assert "iterations: expected 10" in fails(capsys, "eval", file, "--method", "smplify", "--iterations", 2)
 
 
 def test_eval_reads_axis_angle_truth(tmp_path, estimates, capsys):
@@ -207,6 +223,31 @@ def test_info_says_where_models_are_looked_for(tmp_path, monkeypatch, capsys):
     printed = capsys.readouterr().out
     assert str(tmp_path / "here") in printed
     assert kitro_np.__version__ in printed
+
+
+def test_hands_are_refined_and_listed(tmp_path, capsys):
+    """Right or left as asked for; right unless asked."""
+    pose = np.random.default_rng(0).normal(0, 0.2, (3, 16, 3))
+    transl, intrinsics = (
+        np.tile([0.0, 0, 0.7], (3, 1)),
+        np.array([[1500.0, 0, 500], [0, 1500, 500], [0, 0, 1]]),
+    )
+    for gender, side in (("left", "left"), ("right", "right"), ("neutral", "right")):
+        hand = kitro_np.load_body("open_hand", gender=side)
+        keypoints_2d = project(hand.joints(pose, transl=transl), intrinsics[None])
+        given = {"pose": pose / 2, "betas": np.zeros((3, 10)), "transl": transl, "keypoints_2d": keypoints_2d}
+        np.savez(tmp_path / "in.npz", intrinsics=intrinsics, **given)
+        command = ["refine", tmp_path / "in.npz", "-o", tmp_path / "out.npz", "--body", "open_hand"]
+        assert main([*map(str, command), "--gender", gender, "--force"]) == 0
+        wanted = kitro_np.refine(**given, intrinsics=intrinsics, body=hand)
+        assert np.all(wanted.status == 0)
+        with np.load(tmp_path / "out.npz") as found:
+            np.testing.assert_array_equal(found["selection"], wanted.selection)
+            np.testing.assert_array_equal(found["betas"], wanted.betas)
+    capsys.readouterr()
+    assert "right, left, got 'male'" in fails(capsys, *command, "--gender", "male", "--force")
+    assert main(["info"]) == 0
+    assert "bodies: open and open_hand (embedded)" in capsys.readouterr().out.splitlines()
 
 
 def test_warmup_says_where_the_machine_code_is(capsys):

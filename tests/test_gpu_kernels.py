@@ -66,7 +66,7 @@ skeleton = make_skeleton("smpl", 10)
 request = read_request(*make_batch(skeleton, 4).astype(dtype), None, skeleton)
 tree = make_tree(skeleton, dtype)
 settings = run.make_settings(request, find_variant("released"), 10, 10, dtype)
-bodies, refined = run._bodies(request, 0, 4, dtype), run.allocate(request, np.empty, dtype, np.int8)
+bodies, refined = run.rows_of(request, 0, 4, dtype), run.allocate(request, np.empty, dtype, np.int8)
 kernel = compile_for_gpu(refine.refine_bodies, dtype)
 arguments = tree, make_tile(tree, dtype), bodies, refined, settings, 0, 4
 ptx, _ = cuda.compile_ptx(kernel.py_func, tuple(map(typeof, arguments)), cc=(9, 0))

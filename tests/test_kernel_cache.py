@@ -13,7 +13,7 @@ import kitro_np
 from kitro_np.kernels import jit
 
 PACKAGE = Path(kitro_np.__file__).parent
-BRIDGES = ("run.py", "run_body.py", "run_gpu.py", "tile.py")
+BRIDGES = ("run.py", "run_body.py", "run_gpu.py", "run_smplify.py", "tile.py")
 """Plain Python, of which nothing is compiled."""
 
 NOWHERE = """

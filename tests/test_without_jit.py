@@ -8,10 +8,10 @@ from pathlib import Path
 
 def test_twins_in_the_interpreter(request):
     """Both dtypes of every twin, with NUMBA_DISABLE_JIT=1: lanes are NumPy vectors then."""
-    twins = Path(__file__).with_name("test_twins.py")
+    twins = [str(Path(__file__).with_name(name)) for name in ("test_twins.py", "test_smplify_twins.py")]
     config = ["-c", str(request.config.inipath), "--rootdir", str(request.config.rootpath)]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *config, str(twins)],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *config, *twins],
         env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
         capture_output=True,
         text=True,

@@ -11,8 +11,12 @@ from typing import Any
 from ..arguments import whole_number
 from ..errors import InputError, one_of
 from .assets import SUFFIXES, ModelArrays, read_model_file
-from .locate import GENDERS, find_model_file, in_lower_case
+from .locate import GENDERS, find_model_file, in_lower_case, kind_of
+from .mirror import mirror_body
 from .model import BodyModel
+
+EMBEDDED = ("open", "open_hand")
+"""Bodies that ship with this package, under CC0."""
 
 LICENSED = ("smpl", "smplh", "smplx", "mano")
 """Bodies whose files the user must have; nothing of them ships with this package."""
@@ -30,10 +34,11 @@ def load_body(
     Parameters
     ----------
     name : str or path
-        ``"open"`` for the embedded CC0 body; ``"smpl"``, ``"smplh"``, ``"smplx"`` or ``"mano"`` for a
-        licensed file of yours, in any case; or the path of a .pkl or .npz file in SMPL's format.
+        ``"open"`` for the embedded CC0 body, ``"open_hand"`` for the embedded CC0 hand in MANO's format;
+        ``"smpl"``, ``"smplh"``, ``"smplx"`` or ``"mano"`` for a licensed file of yours, in any case; or the
+        path of a .pkl or .npz file in SMPL's format.
     gender : {"neutral", "female", "male"}
-        Which licensed file; ``"right"`` or ``"left"`` for MANO. Other bodies have no gender.
+        Which licensed file; ``"right"`` (the default) or ``"left"`` for hands. Other bodies have no gender.
     num_betas : int or None
         How many shape coefficients to keep; None keeps all.
     folder : path, optional
@@ -49,6 +54,13 @@ def load_body(
         If there is no such file; says where it was looked for and where to get it.
     InputError
         If the file is not what it should be, or the name is unknown.
+
+    Notes
+    -----
+    The left open hand is the mirror image of the right one. MANO_LEFT is read as it is; its shapedirs are
+    known to have the right hand's sign in x, so betas change its shape the wrong way along x. The left hand
+    without that error is ``kitro_np.body.mirror_body(load_body("mano", gender="right"))``. Take the one that
+    the estimates were made with.
     """
     if num_betas is not None:
         num_betas = whole_number("num_betas", num_betas, least=1)
@@ -56,6 +68,8 @@ def load_body(
     if known in LICENSED:
         path = find_model_file(known, gender, folder)
     else:
+        if known == "open_hand":
+            return _open_hand(kind_of(known, gender), num_betas)
         one_of("gender", in_lower_case(gender), GENDERS)
         if known == "open":
             return _open_body(num_betas)
@@ -74,10 +88,18 @@ def _open_body(num_betas: int | None) -> BodyModel:
         return _from_arrays("open", read_model_file(path, num_betas))
 
 
+@lru_cache(maxsize=8)
+def _open_hand(side: str, num_betas: int | None) -> BodyModel:
+    if side == "left":
+        return mirror_body(_open_hand("right", num_betas), "open_hand_left")
+    with as_file(files(__package__) / "open_hand.npz") as path:
+        return _from_arrays("open_hand_right", read_model_file(path, num_betas))
+
+
 def _model_path(name: Any) -> Path:
     name = os.fspath(name) if isinstance(name, os.PathLike) else name
     if not isinstance(name, str) or not name.lower().endswith(SUFFIXES):
-        choices = ", ".join(("open", *LICENSED))
+        choices = ", ".join((*EMBEDDED, *LICENSED))
         raise InputError(f"body: expected one of {choices} or the path of a .pkl or .npz file, got {name!r}.")
     return Path(name)
 

@@ -9,10 +9,21 @@ from typing import Any
 
 from kitro_np.errors import one_of
 
-__all__ = ["GENDERS", "file_names", "find_model_file", "in_lower_case", "kinds_of", "search_folders"]
+__all__ = [
+    "GENDERS",
+    "file_names",
+    "find_model_file",
+    "in_lower_case",
+    "kind_of",
+    "kinds_of",
+    "search_folders",
+]
 
 GENDERS = ("neutral", "female", "male", "right", "left")
 """Which of a model's files: MANO has hands where the others have genders."""
+
+HANDS = ("mano", "open_hand")
+"""Models of a hand, right or left."""
 
 _FOLDER_VARIABLE = "KITRO_NP_MODELS"
 
@@ -150,15 +161,20 @@ def in_lower_case(text: Any) -> Any:
 
 def _checked(name: str, gender: str) -> tuple[str, str]:
     model = one_of("name", in_lower_case(name), _FILE_NAMES)
+    return model, kind_of(model, gender)
+
+
+def kind_of(model: str, gender: Any) -> str:
+    """Return a gender that a model has; of a hand, the default "neutral" means the right one."""
     kind = in_lower_case(gender)
-    if model == "mano" and kind == "neutral":
+    if model in HANDS and kind == "neutral":
         kind = "right"
-    return model, one_of(f"gender of {model}", kind, kinds_of(model))
+    return one_of(f"gender of {model}", kind, kinds_of(model))
 
 
 def kinds_of(model: str) -> tuple[str, ...]:
-    """Return the genders of a licensed model's files, or MANO's hands."""
-    return ("right", "left") if model == "mano" else tuple(_LETTERS)
+    """Return the genders of a licensed model's files, or which hands there are."""
+    return ("right", "left") if model in HANDS else tuple(_LETTERS)
 
 
 def _first_file(model: str, kind: str, folders: list[Path]) -> Path | None:

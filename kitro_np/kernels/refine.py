@@ -52,17 +52,17 @@ def refine_bodies(tree, tile, bodies, refined, settings, first, last):
     """Fused twin of kitro_np.refine.refine_arrays, for the bodies from `first` to before `last`."""
     lanes = tile.status.shape[1]
     for start in range(first, last, lanes):
-        _read_tile(tile, bodies, start, last)
+        read_tile(tile, bodies, start, last)
         forward_kinematics(tree, tile)
         estimate_status(tree, tile)
-        _refuse_skew(tile, bodies, start, last)
+        refuse_skew(tile, bodies, start, last)
         reprojection_error(tree, tile)
         for lane in own_lanes(tile.error, last - start):
             refined.reprojection_error[start + lane] = tile.error[0, lane]
         _refine_tile(tree, tile, settings)
         outcome_status(tree, tile)
         reprojection_error(tree, tile)
-        _write_tile(tile, bodies, refined, start, last)
+        write_tile(tile, bodies, refined, start, last)
 
 
 @kernel
@@ -92,7 +92,7 @@ def _refine_tile(tree, tile, settings):
 
 
 @kernel
-def _read_tile(tile, bodies, start, last):
+def read_tile(tile, bodies, start, last):
     """Turn rows of bodies into lanes; the last body fills the lanes that are left over."""
     for lane in own_lanes(tile.status, tile.status.shape[1]):
         body = min(start + lane, last - 1)
@@ -114,7 +114,7 @@ def _read_tile(tile, bodies, start, last):
 
 
 @kernel
-def _refuse_skew(tile, bodies, start, last):
+def refuse_skew(tile, bodies, start, last):
     """Mark intrinsics with other entries than focal lengths and centre, which lanes do not hold."""
     for lane in own_lanes(tile.status, last - start):
         k = bodies.intrinsics[min(start + lane, bodies.intrinsics.shape[0] - 1)]
@@ -128,7 +128,7 @@ def _refuse_skew(tile, bodies, start, last):
 
 
 @kernel
-def _write_tile(tile, bodies, refined, start, last):
+def write_tile(tile, bodies, refined, start, last):
     """Turn lanes into rows of bodies; a body that was not refined comes back as its estimate."""
     for lane in own_lanes(tile.status, last - start):
         body = start + lane

@@ -36,7 +36,7 @@ def run_kernels(
 ) -> Refined:
     """Refine a request with the fused kernels."""
     dtype = np.dtype(request.dtype)
-    workspace = _workspace(request.skeleton, dtype)
+    workspace = workspace_of(request.skeleton, dtype)
     refined = allocate(request, np.empty, dtype, np.int8)
     settings = make_settings(request, variant, iterations, shape_steps, dtype)
     chunk = chunk_size or CHUNK
@@ -47,7 +47,7 @@ def run_kernels(
         own = Refined(*(part[start:stop] for part in refined))
         with workspace.tile() as tile:
             refine_bodies(
-                workspace.tree, tile, _bodies(request, start, stop, dtype), own, settings, 0, stop - start
+                workspace.tree, tile, rows_of(request, start, stop, dtype), own, settings, 0, stop - start
             )
         return stop - start
 
@@ -75,7 +75,8 @@ class _Workspace:
 
 
 @lru_cache(maxsize=8)
-def _workspace(skeleton: Skeleton, dtype: np.dtype[Any]) -> _Workspace:
+def workspace_of(skeleton: Skeleton, dtype: np.dtype[Any]) -> _Workspace:
+    """Return the workspace that all calls with this skeleton and dtype share."""
     return _Workspace(make_tree(skeleton, dtype), dtype)
 
 
@@ -103,7 +104,7 @@ def make_settings(
     )
 
 
-def _bodies(request: Request, start: int, stop: int, dtype: np.dtype[Any]) -> Bodies:
+def rows_of(request: Request, start: int, stop: int, dtype: np.dtype[Any]) -> Bodies:
     """Rows `start` to `stop` as the kernel reads them: views where that is possible."""
 
     def rows(array: Any, own: slice) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""Baselines: what other methods do with the same estimates and keypoints."""

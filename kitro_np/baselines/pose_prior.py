@@ -1,0 +1,31 @@
+"""What is known of human poses: a Gaussian fitted to real ones, and which way knees and elbows bend."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import as_file, files
+
+import numpy as np
+
+from ..body.skeleton import Skeleton
+
+SMPL_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
+"""The tree whose poses the prior knows; others are held by their estimate alone."""
+
+WRONG_WAY = ((4, 0, -1), (5, 0, -1), (18, 1, 1), (19, 1, -1))
+"""Joint, axis and sign of an angle that SMPL's knees and elbows do not have."""
+
+
+def knows_poses(skeleton: Skeleton) -> bool:
+    """Whether the pose prior is one for this tree."""
+    return skeleton.parents == SMPL_PARENTS
+
+
+@lru_cache(maxsize=1)
+def pose_prior() -> tuple[np.ndarray, np.ndarray]:
+    """Mean (69,) and precision (69, 69) of axis-angle poses without the root.
+
+    models/build_pose_prior.py fits them.
+    """
+    with as_file(files("kitro_np") / "data" / "pose_prior.npz") as path, np.load(path) as file:
+        return file["mean"].astype(np.float64), file["precision"].astype(np.float64)

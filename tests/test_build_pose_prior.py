@@ -1,0 +1,95 @@
+"""The script that fits the pose prior of the SMPLify baseline."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kitro_np.baselines.pose_prior import pose_prior
+
+SCRIPT = Path(__file__).resolve().parents[1] / "models" / "build_pose_prior.py"
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("build_pose_prior", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def write(path, poses, notice="free for all uses"):
+    np.savez(path, poses=poses, LICENSE=notice)
+    return str(path)
+
+
+def test_a_gaussian_of_poses_and_their_mirror_images(script, tmp_path):
+    """Of one pose, by hand: what the left elbow has is half of the right elbow's mirrored, and back."""
+    poses = np.zeros((1, 24, 3), np.float32)
+    poses[0, 18] = [0.1, -0.8, 0.2]
+    poses[0, 0] = 3.0  # the root is left out
+    out = tmp_path / "prior.npz"
+    assert script.main([write(tmp_path / "a.npz", poses.reshape(1, 72)), "-o", str(out)]) == 0
+    with np.load(out) as file:
+        mean, precision, notice = file["mean"], file["precision"], str(file["LICENSE"])
+    assert notice == "free for all uses"
+    assert mean.dtype == precision.dtype == np.float32
+    wanted = np.zeros((23, 3))
+    wanted[17], wanted[18] = [0.05, -0.4, 0.1], [0.05, 0.4, -0.1]
+    np.testing.assert_allclose(mean, wanted.ravel(), atol=1e-7)
+    # The two samples lie half their distance from the mean; all else varies by the floor alone.
+    away = np.zeros((23, 3))
+    away[17], away[18] = [0.05, -0.4, 0.1], [-0.05, -0.4, 0.1]
+    covariance = np.outer(away, away) + script.SPREAD**2 * np.eye(69)
+    np.testing.assert_allclose(precision, np.linalg.inv(covariance), rtol=1e-4, atol=1e-3)
+
+
+def test_vectors_longer_than_a_half_turn_count_as_the_short_way(script):
+    poses = np.zeros((1, 24, 3))
+    poses[0, 4, 0] = 0.5
+    longer = poses.copy()
+    longer[0, 4, 0] += 2 * np.pi
+    for one, other in zip(script.fit_gaussian(poses), script.fit_gaussian(longer), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-9)
+
+
+def test_several_files_count_as_one(script, tmp_path):
+    poses = np.random.default_rng(0).normal(0, 0.3, (8, 24, 3))
+    parts = [write(tmp_path / "a.npz", poses[:3]), write(tmp_path / "b.npz", poses[3:])]
+    whole = write(tmp_path / "c.npz", poses)
+    for name, given in (("parts.npz", parts), ("whole.npz", [whole])):
+        assert script.main([*given, "-o", str(tmp_path / name)]) == 0
+    with np.load(tmp_path / "parts.npz") as one, np.load(tmp_path / "whole.npz") as other:
+        for key in ("mean", "precision", "LICENSE"):
+            np.testing.assert_array_equal(one[key], other[key])
+
+
+def test_the_shipped_prior_is_symmetric(script):
+    """Left and right alike; what the script writes would be."""
+    mean, precision = pose_prior()
+    sign = np.tile([1.0, -1.0, -1.0], 23)
+    swap = (3 * (np.array(script.MIRROR[1:]) - 1)[:, None] + np.arange(3)).ravel()
+    np.testing.assert_allclose(mean[swap] * sign, mean, atol=1e-6)
+    np.testing.assert_array_equal(precision, precision.T)
+    np.testing.assert_allclose(precision[np.ix_(swap, swap)] * np.outer(sign, sign), precision, atol=1e-2)
+    assert np.all(np.diag(precision) <= 1.0001 / script.SPREAD**2)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "word"),
+    [
+        ({"poses": np.zeros((2, 24, 3))}, "LICENSE"),
+        ({"poses": np.zeros((2, 16, 3)), "LICENSE": "free"}, "shape"),
+        ({"poses": np.zeros((0, 72)), "LICENSE": "free"}, "shape"),
+        ({"poses": np.full((2, 72), np.nan), "LICENSE": "free"}, "finite"),
+    ],
+)
+def test_wrong_files_give_one_sentence(script, tmp_path, capsys, arrays, word):
+    np.savez(tmp_path / "in.npz", **arrays)
+    out = tmp_path / "out.npz"
+    assert script.main([str(tmp_path / "in.npz"), "-o", str(out)]) == 1
+    said = capsys.readouterr().err
+    assert word in said
+    assert said.count("\n") == 1
+    assert not out.exists()
