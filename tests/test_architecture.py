@@ -83,6 +83,14 @@ def test_only_refine_and_the_kernels_import_the_kernels():
     }
 
 
+def test_the_simulation_knows_nothing_of_the_method_that_it_tests():
+    method = {*STAGES, "kernels", "evaluation", "metrics", "variants"} - {"camera"}
+    for name, path in modules(PACKAGE / "simulate").items():
+        assert not imported_parts(path) & method, name
+    found = {name for name, path in modules().items() if "simulate" in imported_parts(path)}
+    assert {name for name in found if not name.startswith("simulate/")} == {"cli.py"}
+
+
 def test_kernels_import_kernels_and_constants_only():
     """kernels/run*.py are the bridges from arrays to tiles; tile.py lays out a skeleton."""
     allowed = {"kernels", "shape", "checks"}

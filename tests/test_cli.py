@@ -447,7 +447,7 @@ def test_empty_file_of_bodies(tmp_path, estimates, capsys):
     assert "at least one body" in fails(capsys, "eval", tmp_path / "in.npz")
 
 
-@pytest.mark.parametrize("command", [[], ["refine"], ["eval"], ["demo"], ["warmup"], ["info"]])
+@pytest.mark.parametrize("command", [[], ["refine"], ["eval"], ["demo"], ["simulate"], ["warmup"], ["info"]])
 def test_help_fits_a_narrow_terminal(command, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "60")
     with pytest.raises(SystemExit) as stop:

@@ -17,12 +17,20 @@ from kitro_np.body.kinematics import forward_kinematics, global_rotations
 from kitro_np.camera import project
 from kitro_np.cli import main
 from kitro_np.formats.estimates import EstimateFile
-from kitro_np.metrics import body_errors, mpjpe
-from kitro_np.simulate import HAND, LEVELS, EstimateErrors, Motion, read_motion, simulate, usual_errors
+from kitro_np.metrics import Protocol, body_errors, mpjpe, pa_mpjpe
+from kitro_np.simulate import (
+    HAND,
+    LEVELS,
+    EstimateErrors,
+    Motion,
+    Simulated,
+    read_motion,
+    simulate,
+    usual_errors,
+)
 from kitro_np.simulate.draws import Draws
 from kitro_np.simulate.fingers import bending_axes, draw_hands, palm_normal, split_fingers
 from kitro_np.simulate.motion import cmu_motion
-from kitro_np.simulate.run import Simulated
 
 EXACT = EstimateErrors(
     degrees=(0.0,) * 24, shape_slope=1, shape_noise=0, depth=0, shift=0, focal_ratio=(1, 1), keypoint_noise=0
@@ -381,6 +389,19 @@ def test_a_hand_is_seen_in_a_crop_and_its_camera_is_known():
     # From every side alike.
     assert np.abs(made.true_pose[:, 0].mean(axis=0)).max() < 0.12
     assert set(made.category) == {"open", "half closed", "closed"}
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_hands_err_as_those_of_the_paper_before_refinement(side):
+    """Table 5: 7.82 mm of PA-MPJPE."""
+    body = kitro_np.load_body("open_hand", gender=side)
+    made = simulate(body=body)
+    protocol = Protocol("hand, 16 joints", tuple(range(16)), (0,))
+    joints = [body.joints(*pair) for pair in (made.estimates[:2], made.truth)]
+    assert abs(1000 * pa_mpjpe(*joints, protocol).mean() - 7.82) < 0.3
+    refined = kitro_np.refine(*made.estimates, body=body)
+    joints[0] = body.joints(refined.pose, refined.betas).astype(np.float32)
+    assert 1000 * pa_mpjpe(*joints, protocol).mean() < 5
 
 
 # Command line

@@ -6,7 +6,8 @@ a camera and lets an estimate err as :class:`EstimateErrors` says. ``errors.py``
 
 from .errors import HAND, LEVELS, EstimateErrors
 from .motion import Motion, read_motion
-from .run import Simulated, simulate, usual_errors
+from .run import simulate, usual_errors
+from .simulated import Simulated
 
 __all__ = [
     "HAND",

@@ -77,8 +77,9 @@ def bending_axes(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
             across = far - joints[joint] if chain == thumb else normal
             flexion[joint] = unit(cross(bone, across))
             sideways = unit(cross(flexion[joint], bone))
-            # It moves the bone against the axis of flexion.
-            abduction[joint] = -sideways if flexion[joint] @ normal > 0 else sideways
+            # It moves the bone against the axis of flexion; a finger's may be either side.
+            lifts = chain != thumb or flexion[joint] @ normal < 0
+            abduction[joint] = sideways if lifts else -sideways
     return flexion, abduction
 
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from ..body import BodyModel
 from .errors import LEVELS
 from .motion import read_motion
-from .run import Simulated, simulate, usual_errors
+from .run import simulate, usual_errors
+from .simulated import Simulated
 
 ERRORS = {
     "rotation": ("FACTOR", "on the errors of all joints' rotations"),
