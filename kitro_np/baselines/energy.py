@@ -45,12 +45,12 @@ WEIGHTS = Weights(
     pose_prior=4.78**2 / 2,
     bend=15.2**2,
     betas=5.0**2,
-    near_pose=30.0,
-    near_betas=5.0**2,
+    near_pose=0.0,
+    near_betas=0.0,
     near_depth=600.0,
 )
-"""What SMPLify is usually run with, for a person 180 pixels high: sigma 100 pixels, prior weights 4.78, 15.2 and
-5, squared. The last three hold it near the estimate."""
+"""What SMPLify is usually run with, for a person 180 pixels high: sigma 100 pixels, prior weights 4.78, 15.2
+and 5, squared. Only its depth is held near the estimate."""
 
 TUNED = Weights(
     keypoints=6000.0,

@@ -117,7 +117,7 @@ class Runs:
         path = self._folder / f"{_key(run)}.npz"
         if path.is_file():
             try:
-                with np.load(path, allow_pickle=False) as kept:
+                with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
                     return Measured(**{name: kept[name] for name in Measured._fields})
             except Exception:  # a damaged file is as good as none
                 path.unlink()

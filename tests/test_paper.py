@@ -1,0 +1,245 @@
+"""The paper's experiments: what they run on, what they write, and that they go on where they stopped."""
+
+import csv
+import re
+import sys
+
+import numpy as np
+import pytest
+
+from kitro_np import InputError, load_body, refine
+from kitro_np.cli import main
+from kitro_np.formats.results import write_npz
+from kitro_np.metrics import body_errors
+from kitro_np.paper import EXPERIMENTS, DataSet, file_set, simulated_sets, write_paper
+from kitro_np.paper import command as command_module
+from kitro_np.paper.page import Page, Table
+from kitro_np.paper.plan import KITRO
+from kitro_np.paper.runs import Measured, Run, Runs, measure_run
+from kitro_np.paper.tables import ABLATIONS, ORDERS, table_1
+from kitro_np.simulate import simulate
+
+COUNT = 24
+
+
+@pytest.fixture(scope="module")
+def sets():
+    return simulated_sets(COUNT)
+
+
+@pytest.fixture(scope="module")
+def folder(sets, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("paper") / "out"
+    write_paper(sets, folder)
+    return folder
+
+
+def rows(path):
+    with path.open() as file:
+        return list(csv.reader(file))
+
+
+def test_every_experiment_writes_a_page_that_the_index_links(folder):
+    index = (folder / "README.md").read_text()
+    for name, (title, _) in EXPERIMENTS.items():
+        stem = f"table{name}" if name.isdigit() else name
+        assert f"[{title}]({stem}.md)" in index
+        page = (folder / f"{stem}.md").read_text()
+        assert page.startswith(f"# {title}\n")
+        for picture in re.findall(r"!\[\w+\]\(([\w-]+\.png)\)", page):
+            assert (folder / picture).read_bytes().startswith(b"\x89PNG")
+    assert not list(folder.glob(".*"))
+
+
+def test_pages_show_the_figures_of_their_csv_files(folder):
+    for path in folder.glob("*.csv"):
+        stem = re.sub(r"(-\d+|(?<=\d)[ab])$", "", path.stem)
+        text = (folder / f"{stem}.md").read_text()
+        for row in rows(path)[1:]:
+            shown = [row[0], *(f"{float(cell):.2f}" if cell else "-" for cell in row[1:])]
+            assert f"| {' | '.join(shown)} |" in text, (path, row)
+
+
+def test_figures_are_those_of_refine_and_the_metrics(sets, folder):
+    data = sets.people[0]
+    estimates = data.estimates
+    found = refine(*estimates, body=data.body, camera_update="fixed")
+    truth = data.truth
+    wanted = body_errors(data.body, found.pose, found.betas, truth.pose, truth.betas)
+    shown = next(row for row in rows(folder / "table1.csv") if row[0] == "camera fixed")
+    means = [1000 * float(np.mean(errors)) for errors in wanted]
+    np.testing.assert_allclose([float(cell) for cell in shown[1:4]], means, rtol=1e-4)
+
+
+def test_published_figures_stand_beside(folder):
+    table = rows(folder / "table1.csv")
+    assert table[0][4:] == ["paper's MPJPE", "paper's PA-MPJPE", "paper's PVE"]
+    assert table[1] == ["estimate", *table[1][1:4], "73.67", "43.76", "91.58"]
+    assert rows(folder / "table5.csv")[1][5] == "7.82"
+
+
+def test_no_iterations_are_the_estimate(sets, folder):
+    curve = rows(folder / "fig5.csv")
+    estimate = rows(folder / "table2.csv")[1]
+    np.testing.assert_allclose(
+        [float(cell) for cell in curve[1][1:]], [float(cell) for cell in estimate[1:4]], rtol=1e-6
+    )
+    ten = rows(folder / "table2.csv")[3]
+    np.testing.assert_allclose([float(c) for c in curve[11][1:]], [float(c) for c in ten[1:4]], rtol=1e-6)
+
+
+def test_every_switch_of_table_1_changes_the_result(sets, folder):
+    table = {row[0]: row[1:4] for row in rows(folder / "table1.csv")}
+    assert set(ABLATIONS) < set(table)
+    figures = [tuple(table[row]) for row in ABLATIONS]
+    assert len(set(figures)) == len(ABLATIONS)
+
+
+def test_what_does_not_order_is_said(sets):
+    plan = table_1(sets)
+    nothing = np.zeros(1)
+    same = {label: Measured(*([nothing] * len(Measured._fields))) for label in plan.runs}
+    remark = plan.page(same).remarks[0]
+    assert all(f"{better} (0.00) is not better than {worse} (0.00)" in remark for better, worse in ORDERS)
+
+
+def test_a_stopped_call_goes_on(sets, tmp_path, monkeypatch):
+    """What is measured once is not measured again, by the same data and steps, in whatever table."""
+    done = []
+
+    def counted(run):
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        done.append(run)
+        return measure_run(run)
+
+    monkeypatch.setattr("kitro_np.paper.runs.measure_run", counted)
+    with pytest.raises(KeyboardInterrupt):
+        write_paper(sets, tmp_path, ["2", "4"])
+    assert (tmp_path / "table2.md").exists()
+    assert not (tmp_path / "table4.md").exists()
+    again = []
+    monkeypatch.setattr("kitro_np.paper.runs.measure_run", lambda run: again.append(run) or measure_run(run))
+    write_paper(sets, tmp_path, ["2", "4"])
+    assert len(again) == 3  # of Table 4's six rows three are Table 2's
+    assert (tmp_path / "table4.md").exists()
+
+
+def test_a_damaged_memory_is_measured_again(sets, tmp_path):
+    run = Run(sets.people[0], (KITRO,))
+    first = Runs(tmp_path).measure(run)
+    (path,) = tmp_path.glob("*.npz")
+    path.write_bytes(path.read_bytes()[:100])
+    second = Runs(tmp_path).measure(run)
+    for name in Measured._fields:
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+
+
+def test_other_data_are_other_runs(sets, tmp_path):
+    data = sets.people[0]
+    runs = Runs(tmp_path)
+    runs.measure(Run(data))
+    runs.measure(Run(data.with_noise(0.01)))
+    assert len(list(tmp_path.glob("*.npz"))) == 2
+
+
+def test_noise_moves_keypoints_by_its_share_of_the_height(sets):
+    data = sets.people[0]
+    keypoints = data.estimates.keypoints_2d
+    moved = data.with_noise(0.01).estimates.keypoints_2d - keypoints
+    height = np.ptp(keypoints[..., 1], axis=1)
+    np.testing.assert_allclose(np.std(moved / height[:, None, None]), 0.01, rtol=0.05)
+
+
+def test_right_branches_of_the_truth_itself(sets):
+    data = sets.people[0]
+    exact = data.estimates._replace(pose=data.truth.pose, betas=data.truth.betas)
+    there = DataSet("truth", data.body, exact, data.truth, data.protocol)
+    measured = measure_run(Run(there))
+    np.testing.assert_array_equal(measured.right_branch, 1)
+    for name in ("mpjpe", "pa_mpjpe", "pve", "depth_error", "joint_error"):
+        np.testing.assert_allclose(getattr(measured, name), 0, atol=2e-3)
+
+
+# -------------------------------------------------------------------------------------- files and commands
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "network.npz"
+    write_npz(path, simulate(count=8, seed=3).arrays())
+    return path
+
+
+def test_files_of_the_users_own(file, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert (
+        main(["paper", "--data", str(file), "--table", "2", "--table", "3", "-o", str(out), "--quick"]) == 0
+    )
+    assert "wrote" in capsys.readouterr().out
+    assert rows(out / "table2.csv")[0][0] == "network"
+    assert rows(out / "table3.csv")[0][0] == "network"
+    assert not (out / "table1.md").exists()
+
+
+def test_hands_of_the_users_own(tmp_path):
+    path = tmp_path / "hands.npz"
+    write_npz(path, simulate(body=load_body("open_hand"), count=8).arrays())
+    out = tmp_path / "out"
+    options = ["--body", "open_hand", "--table", "5", "--quick"]
+    assert main(["paper", "--data", str(path), *options, "-o", str(out)]) == 0
+    assert rows(out / "table5.csv")[0][0] == "hands"
+
+
+def test_axis_angles_and_an_image_size(file, tmp_path):
+    arrays = dict(np.load(file))
+    del arrays["intrinsics"]
+    path = tmp_path / "sized.npz"
+    np.savez(path, **arrays)
+    data = file_set(path, load_body(), image_size=(1920, 1080))
+    np.testing.assert_allclose(data.estimates.intrinsics[:, 0, 2], 960)
+    assert data.estimates.intrinsics.shape == (8, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "nowhere.npz"], "nowhere.npz"),
+        (["--table", "2", "-o", "file.txt"], "file.txt: expected a folder to write to, got a file"),
+        (["--regressor", "nowhere.npy"], "nowhere.npy"),
+    ],
+)
+def test_wrong_arguments(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file.txt").write_text("mine")
+    given = arguments if "-o" in arguments else [*arguments, "-o", "out"]
+    assert main(["paper", "--quick", *given]) == 2
+    assert message in capsys.readouterr().err
+    assert (tmp_path / "file.txt").read_text() == "mine"
+
+
+def test_unknown_experiment(sets, tmp_path):
+    with pytest.raises(InputError, match=r"^table: expected one of 1, 2, .*, got '6'\.$"):
+        write_paper(sets, tmp_path, ["6"])
+
+
+def test_without_matplotlib(sets, tmp_path, monkeypatch):
+    monkeypatch.setattr(command_module, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"^paper: expected matplotlib, .*kitro-np\[report\]'\.$"):
+        write_paper(sets, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_matplotlib_is_not_imported_with_the_command_line():
+    """It takes longer than all the rest."""
+    import subprocess
+
+    code = "import sys, kitro_np.cli; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_tables_for_people_and_programs():
+    table = Table(["set", "MPJPE"], [["a", 1.2345], ["b", None]], "t")
+    assert table.markdown() == "| set | MPJPE |\n| --- | ---: |\n| a | 1.23 |\n| b | - |"
+    assert table.csv() == "set,MPJPE\na,1.2345\nb,\n"
+    assert Page([table]).figures == {}
