@@ -18,7 +18,6 @@ import numpy as np
 
 from .body import SMPL_JOINT_NAMES, BodyModel, Skeleton
 from .body.load import default_body
-from .errors import InputError
 
 BODY_JOINTS = SMPL_JOINT_NAMES[:22]
 """Joints that SMPL, SMPL-H and SMPL-X have in common."""
@@ -125,9 +124,10 @@ _LOWER_HIPS = {"left_hip": 0.47, "right_hip": 0.47, "left_knee": 0.03, "right_kn
 _HIGHER_HIPS = {"left_hip": 0.25, "right_hip": 0.25, "pelvis": 0.5}
 
 _MIDDLE_AND_LEFT = {
-    # Biomechanical models fitted to detections have hips some 21 cm apart where SMPL's shoulders are 36 cm
-    # apart, hence 0.29, and 2 cm below SMPL's. They turn with the pelvis: how a thigh turns about itself is
-    # not what a detector sees.
+    # Where detectors have hips is known only roughly: 3 to 5 cm off marker-based ones (Needham et al. 2021).
+    # Pose2Sim's biomechanical model has OpenPose's 21 cm apart; SMPL's shoulders are 36 cm apart, hence 0.29.
+    # That they are 2 cm below SMPL's is a guess. They turn with the pelvis: a detector does not see how a
+    # thigh turns about itself.
     "left_outer_hip": Landmark(
         "pelvis", {**_LOWER_HIPS, "left_shoulder": 0.29, "right_shoulder": -0.29}, spread=2.0
     ),
@@ -184,25 +184,15 @@ def has_body_joints(skeleton: Skeleton) -> bool:
 
 
 def place_landmarks(body: BodyModel | Skeleton, names: Iterable[str]) -> dict[str, Placed]:
-    """Place landmarks on a body.
+    """Place landmarks on a body whose skeleton begins with SMPL's first 22 joints.
 
     On a known mesh they are exact. On a bare skeleton, and on a mesh of another kind, points of the skin are
     those of the open body: as they are if the skeleton is the open body's, else scaled by the summed lengths
     of the bones, to first order in betas.
-
-    Raises
-    ------
-    InputError
-        If the skeleton does not begin with SMPL's first 22 joints.
     """
     if isinstance(body, BodyModel):
         body = body._origin or body
     skeleton = (body.skeleton if isinstance(body, BodyModel) else body).host
-    if not has_body_joints(skeleton):
-        raise InputError(
-            f"body: expected SMPL's first {len(BODY_PARENTS)} joints, got a skeleton of "
-            f"{skeleton.num_joints} joints with another tree."
-        )
     joints = _with_betas(skeleton.joint_template, skeleton.joint_shapedirs)
     points = {**dict(zip(BODY_JOINTS, joints, strict=False)), **_skin_points(body, skeleton, joints)}
     placed = {}

@@ -379,6 +379,12 @@ def test_a_wrong_layout_gives_one_sentence(changed, message):
     assert str(caught.value) == message
 
 
+def test_a_layout_holds_numpy_arrays():
+    strict = pytest.importorskip("array_api_strict")
+    with pytest.raises(InputError, match=r"^offsets: expected a NumPy array or a sequence, got Array\.$"):
+        own_layout(offsets=strict.zeros((3, 3)))
+
+
 def test_a_layout_must_fit_the_body(open_body):
     hand = make_skeleton("hand")
     with pytest.raises(InputError) as caught:
