@@ -4,20 +4,24 @@ from .body import BodyModel, BodyOutput, Skeleton, load_body
 from .camera import default_intrinsics
 from .checks import Status
 from .errors import InputError
+from .layouts import LAYOUTS, KeypointLayout, find_layout
 from .refine import refine
 from .result import RefineResult
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "LAYOUTS",
     "BodyModel",
     "BodyOutput",
     "InputError",
+    "KeypointLayout",
     "RefineResult",
     "Skeleton",
     "Status",
     "__version__",
     "default_intrinsics",
+    "find_layout",
     "load_body",
     "refine",
 ]

@@ -1,0 +1,107 @@
+"""What detectors call their points, in their order, and which landmark of the body each one is."""
+
+from __future__ import annotations
+
+from .landmarks import LANDMARKS
+
+_FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
+_LIMBS = (
+    "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
+    "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
+)  # fmt: skip
+_COCO = _FACE + _LIMBS
+_FEET = (
+    "left_big_toe", "left_small_toe", "left_heel", "right_big_toe", "right_small_toe", "right_heel",
+)  # fmt: skip
+_FINGERS = ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
+
+_HIPS = {"left_hip": "left_outer_hip", "right_hip": "right_outer_hip"}
+"""What COCO, OpenPose and most others mean by hips."""
+
+
+def _points(names: tuple[str, ...], **other: str) -> dict[str, str | None]:
+    """Landmark of each name: the one of this name, unless another is said; None where there is none."""
+    meant = {**_HIPS, **other}
+    return {name: meant.get(name, name if name in LANDMARKS else None) for name in names}
+
+
+def _hand(side: str) -> tuple[str, ...]:
+    return (f"{side}_hand_root", *(f"{side}_{finger}{n}" for finger in _FINGERS for n in range(1, 5)))
+
+
+def _knuckles(side: str) -> dict[str, str]:
+    """Points of a hand that do not move with fingers, which the body cannot bend one by one."""
+    named = zip(("forefinger", "middle_finger", "ring_finger", "pinky_finger"), _KNUCKLES, strict=True)
+    first = {f"{side}_{finger}1": f"{side}_{knuckle}_knuckle" for finger, knuckle in named}
+    return {**first, f"{side}_thumb2": f"{side}_thumb_knuckle"}
+
+
+_KNUCKLES = ("index", "middle", "ring", "pinky")
+
+POINTS = {
+    "coco17": _points(_COCO),
+    "body25": _points(
+        (
+            "nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow",
+            "left_wrist", "mid_hip", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee",
+            "left_ankle", "right_eye", "left_eye", "right_ear", "left_ear", *_FEET,
+        ),
+        neck="mid_shoulder",
+    ),
+    "halpe26": _points(
+        (
+            *_COCO, "head", "neck", "hip", "left_big_toe", "right_big_toe", "left_small_toe",
+            "right_small_toe", "left_heel", "right_heel",
+        ),
+        head="head_top",
+        neck="mid_shoulder",
+        hip="mid_hip",
+    ),
+    # Nose, eyes and ears tell all that the 68 points of the face could tell of a head that does not move its
+    # mouth, and so do a hand's knuckles of a hand without fingers.
+    "wholebody133": _points(
+        (*_COCO, *_FEET, *(f"face_{n}" for n in range(68)), *_hand("left"), *_hand("right")),
+        **_knuckles("left"),
+        **_knuckles("right"),
+    ),
+    "h36m17": _points(
+        (
+            "pelvis", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle",
+            "spine", "thorax", "neck", "head", "left_shoulder", "left_elbow", "left_wrist",
+            "right_shoulder", "right_elbow", "right_wrist",
+        ),
+        pelvis="h36m_pelvis",
+        right_hip="right_h36m_hip",
+        left_hip="left_h36m_hip",
+        spine="mid_spine",
+        thorax="neck_base",
+        neck="mid_face",
+        head="head_top",
+    ),
+    "mpii16": _points(
+        (
+            "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle", "pelvis",
+            "thorax", "upper_neck", "head_top", "right_wrist", "right_elbow", "right_shoulder",
+            "left_shoulder", "left_elbow", "left_wrist",
+        ),
+        pelvis="mid_hip",
+        thorax="neck_base",
+    ),
+    "mediapipe33": _points(
+        (
+            "nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye",
+            "right_eye_outer", "left_ear", "right_ear", "mouth_left", "mouth_right", "left_shoulder",
+            "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_pinky",
+            "right_pinky", "left_index", "right_index", "left_thumb", "right_thumb", "left_hip",
+            "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "left_heel",
+            "right_heel", "left_foot_index", "right_foot_index",
+        ),
+        left_pinky="left_pinky_knuckle",
+        right_pinky="right_pinky_knuckle",
+        left_index="left_index_knuckle",
+        right_index="right_index_knuckle",
+        left_thumb="left_thumb_knuckle",
+        right_thumb="right_thumb_knuckle",
+    ),
+}  # fmt: skip
+"""By layout: landmark of every point, in the detector's order; None for points that are nowhere."""

@@ -1,0 +1,72 @@
+"""Find the landmarks of the embedded body's skin by geometry, and print their vertex numbers.
+
+What is printed is ``OPEN`` of ``kitro_np/landmarks.py``; a test compares the two. Nothing but the body
+itself is needed: its rest pose stands upright (+y up, +z the front, +x its left), arms level, palms down.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from kitro_np import BodyModel, load_body
+
+TIP = 0.015  # metres around a fingertip within which nothing reaches further out; fingers are 3 cm apart
+
+
+def find_landmarks(body: BodyModel) -> dict[str, int]:
+    """Find the vertex number of every landmark, left ones before right ones."""
+    points = np.asarray(body.v_template, dtype=np.float64)
+    joint = {name: body.skeleton.joint_template[j] for j, name in enumerate(body.skeleton.joint_names)}
+    held = {name: body.weights[:, j] > 0.5 for j, name in enumerate(body.skeleton.joint_names)}
+    x, y, z = points.T
+    left = x > 0
+    parts = parts_of(body)
+    skin = parts == np.bincount(parts).argmax()  # the other parts are the eyeballs
+
+    def furthest(where: np.ndarray, direction: np.ndarray) -> int:
+        """Return the number of the vertex, among some, that lies furthest in a direction."""
+        numbers = np.flatnonzero(where)
+        return int(numbers[direction[numbers].argmax()])
+
+    head, toes = held["head"] & skin, held["left_foot"]
+    found = {
+        "nose": furthest(head & (np.abs(x) < 1e-3), z),
+        "head_top": furthest(head, y),
+        "left_eye": furthest(~skin & left, z),  # the pupil
+        "left_ear": furthest(head & left, x),
+        "left_big_toe": furthest(toes & (x < joint["left_foot"][0] - 0.015), z),
+        "left_small_toe": furthest(toes & (x > joint["left_foot"][0] + 0.04), z),
+        "left_heel": furthest(held["left_ankle"] & (y < joint["left_ankle"][1]), -z),
+    }
+    fingers = np.flatnonzero(body.weights[:, body.skeleton.joint_names.index("left_hand")] > 0.99)
+    tips = [v for v in fingers if x[v] >= x[fingers][near(points[fingers], points[v])].max()]
+    tips = sorted(tips, key=lambda v: -z[v])  # from the thumb, which points forward, to the little finger
+    names = ("thumb", "index", "middle", "ring", "pinky")
+    found |= {f"left_{name}_tip": int(v) for name, v in zip(names, tips, strict=True)}
+    return found | {name.replace("left", "right"): mirrored(points, v) for name, v in found.items()}
+
+
+def parts_of(body: BodyModel) -> np.ndarray:
+    """Find which connected part of the mesh each vertex belongs to."""
+    edges = np.concatenate([body.faces[:, [0, 1]], body.faces[:, [1, 2]]])
+    count = body.num_vertices
+    graph = coo_array((np.ones(len(edges)), tuple(edges.T)), shape=(count, count))
+    return connected_components(graph, directed=False)[1]
+
+
+def near(points: np.ndarray, centre: np.ndarray) -> np.ndarray:
+    """Mark the points within the radius of a fingertip."""
+    return np.linalg.norm(points - centre, axis=1) < TIP
+
+
+def mirrored(points: np.ndarray, vertex: int) -> int:
+    """Find the vertex at the mirror image of one, itself if it lies on the midline."""
+    return int(np.linalg.norm(points - points[vertex] * [-1, 1, 1], axis=1).argmin())
+
+
+if __name__ == "__main__":
+    body = load_body("open")
+    for name, vertex in find_landmarks(body).items():
+        print(f'    "{name}": {vertex},  # {np.round(1e3 * body.v_template[vertex]).astype(int)} mm')

@@ -1,0 +1,398 @@
+"""Keypoint layouts: what detectors give, in their order, and where on the body it sits."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import smpl_files
+from bodies import SMPL_PARENTS, TREES, make_skeleton
+
+from kitro_np import LAYOUTS, BodyModel, InputError, KeypointLayout, Skeleton, find_layout
+from kitro_np.body import SMPL_JOINT_NAMES
+from kitro_np.body.kinematics import forward_kinematics
+from kitro_np.landmarks import BODY_JOINTS, BODY_PARENTS, LANDMARKS, MESHES, OPEN, SMPL, SMPLX
+
+SCRIPT = Path(__file__).resolve().parents[1] / "models" / "find_landmarks.py"
+
+COCO = """nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow
+left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle"""
+
+KNOWN = {
+    "smpl24": " ".join(SMPL_JOINT_NAMES),
+    "coco17": COCO,
+    "body25": """
+nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist mid_hip right_hip
+right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear left_big_toe
+left_small_toe left_heel right_big_toe right_small_toe right_heel""",
+    "halpe26": f"""
+{COCO} head neck hip left_big_toe right_big_toe left_small_toe right_small_toe left_heel right_heel""",
+    "h36m17": """
+pelvis right_hip right_knee right_ankle left_hip left_knee left_ankle spine thorax neck head left_shoulder
+left_elbow left_wrist right_shoulder right_elbow right_wrist""",
+    "mpii16": """
+right_ankle right_knee right_hip left_hip left_knee left_ankle pelvis thorax upper_neck head_top right_wrist
+right_elbow right_shoulder left_shoulder left_elbow left_wrist""",
+    "mediapipe33": """
+nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear right_ear
+mouth_left mouth_right left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_pinky
+right_pinky left_index right_index left_thumb right_thumb left_hip right_hip left_knee right_knee left_ankle
+right_ankle left_heel right_heel left_foot_index right_foot_index""",
+}
+"""The points of the detectors, in their order."""
+
+WHOLEBODY = {17: "left_big_toe", 19: "left_heel", 22: "right_heel", 23: "face_0", 90: "face_67"} | {
+    91: "left_hand_root", 92: "left_thumb1", 96: "left_forefinger1", 111: "left_pinky_finger4",
+    112: "right_hand_root", 114: "right_thumb2", 132: "right_pinky_finger4",
+}  # fmt: skip
+"""Some of the points that COCO-WholeBody has beside COCO's."""
+
+JOINTS = {
+    "coco17": [15] * 5 + [16, 17, 18, 19, 20, 21, 0, 0, 4, 5, 7, 8],
+    "body25": [15, 9, 17, 19, 21, 16, 18, 20, 0, 0, 5, 8, 0, 4, 7, 15, 15, 15, 15, 10, 10, 7, 11, 11, 8],
+    "h36m17": [0, 0, 5, 8, 0, 4, 7, 6, 9, 15, 15, 16, 18, 20, 17, 19, 21],
+    "mpii16": [8, 5, 0, 0, 4, 7, 0, 9, 12, 15, 21, 19, 17, 16, 18, 20],
+}
+"""Which of SMPL's joints moves each point."""
+
+
+def look_alike(vertices: int, joints: int, betas: int = 10) -> BodyModel:
+    """Invent a body with SMPL's tree and any number of vertices."""
+    members = smpl_files.body(vertices, 24, betas)
+    parents = (*BODY_PARENTS, *(20 for _ in range(joints - 22)))
+    regressor = np.zeros((joints, vertices))
+    regressor[:24] = members["J_regressor"] / members["J_regressor"].sum(axis=1, keepdims=True)
+    weights = np.eye(joints)[np.arange(vertices) % joints]
+    return BodyModel.from_arrays(
+        "made", members["v_template"], members["shapedirs"], None, regressor, weights, members["f"], parents
+    )
+
+
+def posed_points(layout: KeypointLayout, skeleton: Skeleton, pose, betas):
+    """Points on posed bodies, as the layout says: (N, K, 3)."""
+    posed = forward_kinematics(skeleton, pose, betas)
+    offsets = layout.offsets + np.einsum("kcs,ns->nkc", layout.by_betas, betas)
+    joints = list(layout.joints)
+    turned = posed.global_rotations[:, joints]
+    return posed.joints[:, joints] + np.einsum("nkij,nkj->nki", turned, offsets)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_points_are_the_detectors_in_its_order(name, open_body):
+    layout = find_layout(name, open_body)
+    if name == "wholebody133":
+        assert list(layout.names[:17]) == COCO.split()
+        assert {k: layout.names[k] for k in WHOLEBODY} == WHOLEBODY
+    else:
+        assert list(layout.names) == KNOWN[name].split()
+    count = int(re.search(r"\d+$", name)[0])
+    assert layout.num_points == len({*layout.names}) == count
+    assert layout.name == name
+    assert layout.offsets.shape == (count, 3)
+    assert layout.by_betas.shape == (count, 3, open_body.num_betas)
+    assert list(layout.joints) == JOINTS.get(name, list(layout.joints))
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_twins_are_mirror_images(name, open_body):
+    """The open body is symmetric: a point's twin is on the other side at the same place, for all betas."""
+    layout = find_layout(name, open_body)
+    mirror = list(layout.mirror)
+    assert [mirror[k] for k in mirror] == list(range(layout.num_points))
+    swap = {"left": "right", "right": "left"}
+
+    def swapped(text):
+        return "_".join(swap.get(part, part) for part in text.split("_"))
+
+    assert [layout.names[k] for k in mirror] == [swapped(point) for point in layout.names]
+    joints = ["none" if j == -1 else SMPL_JOINT_NAMES[j] for j in layout.joints]
+    assert [joints[k] for k in mirror] == [swapped(joint) for joint in joints]
+    flip = np.array([-1, 1, 1])
+    assert np.allclose(layout.offsets[mirror], layout.offsets * flip, atol=1e-3)
+    assert np.allclose(layout.by_betas[mirror], layout.by_betas * flip[:, None], atol=1e-3)
+    assert np.array_equal(layout.spread[mirror], layout.spread)
+
+
+@pytest.mark.parametrize("tree", TREES)
+def test_smpl24_is_every_joint_exactly(tree):
+    skeleton = make_skeleton(tree)
+    layout = find_layout("smpl24", skeleton)
+    assert layout.joints == tuple(range(skeleton.num_joints))
+    assert not layout.offsets.any() and not layout.by_betas.any()
+    assert layout.by_betas.shape == (skeleton.num_joints, 3, skeleton.num_betas)
+    assert layout.names == skeleton.joint_names
+    assert np.all(layout.spread == 1)
+
+
+@pytest.mark.parametrize(
+    ("joints", "names"),
+    [
+        (52, {22: "left_index1", 36: "left_thumb3", 37: "right_index1", 51: "right_thumb3"}),
+        (55, {22: "jaw", 24: "right_eye", 25: "left_index1", 40: "right_index1", 54: "right_thumb3"}),
+        (30, {22: "joint_22", 29: "joint_29"}),
+    ],
+)
+def test_left_and_right_of_hands_are_told_apart(joints, names):
+    """Files of SMPL-H and SMPL-X name no joints."""
+    skeleton = Skeleton(
+        (*BODY_PARENTS, *range(21, joints - 1)), np.zeros((joints, 3)), np.zeros((joints, 3, 2))
+    )
+    layout = find_layout("smpl24", skeleton)
+    assert layout.names[:22] == BODY_JOINTS
+    assert {k: layout.names[k] for k in names} == names
+    assert layout.names[layout.mirror[20]] == "right_wrist"
+
+
+def test_points_of_the_skin_follow_the_skinned_mesh(open_body, sim):
+    """Posed by one joint each, they are where linear blend skinning takes their vertices."""
+    pose, betas = sim["GT_theta"].astype(np.float64), sim["GT_beta"].astype(np.float64)
+    vertices = open_body.forward(pose, betas).vertices
+    seen = set()
+    for name in ("body25", "halpe26", "mediapipe33"):
+        layout = find_layout(name, open_body)
+        points = posed_points(layout, open_body.skeleton, pose, betas)
+        for k, point in enumerate(layout.names):
+            if point in OPEN:
+                assert np.abs(points[:, k] - vertices[:, OPEN[point]]).max() < 1e-5, point
+                seen.add(point)
+    assert len(seen) == 11
+
+
+def test_middle_of_the_shoulders_stays_near_it(open_body, sim):
+    """Collars move it against the trunk: by some millimetres in most poses."""
+    pose, betas = sim["GT_theta"].astype(np.float64), sim["GT_beta"].astype(np.float64)
+    layout = find_layout("body25", open_body)
+    neck = posed_points(layout, open_body.skeleton, pose, betas)[:, layout.names.index("neck")]
+    middle = open_body.joints(pose, betas)[:, [16, 17]].mean(axis=1)
+    off = np.linalg.norm(neck - middle, axis=1)
+    assert np.median(off) < 0.01
+    assert off.max() < 0.06
+
+
+def test_vertices_of_the_open_body_are_those_of_the_script(open_body):
+    spec = importlib.util.spec_from_file_location("find_landmarks", SCRIPT)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert script.find_landmarks(open_body) == OPEN
+
+
+def test_tables_of_vertices_name_the_same_points():
+    assert {*OPEN} == {*SMPL} == {*SMPLX}
+    for count, numbers in MESHES.items():
+        assert len({*numbers.values()}) == len(numbers)
+        assert max(numbers.values()) < count
+
+
+@pytest.mark.parametrize("name", LANDMARKS)
+def test_weights_of_a_landmark_sum_to_one(name):
+    """Else it would not move along with the body."""
+    landmark = LANDMARKS[name]
+    assert sum(landmark.weights.values()) == pytest.approx(1, abs=1e-12)
+    assert landmark.joint in BODY_JOINTS
+    assert {*landmark.weights} <= {*BODY_JOINTS, *OPEN}
+
+
+def test_points_sit_where_anatomy_has_them(open_body):
+    """In the rest pose: +x is the body's left, +y up, +z the front."""
+
+    def at(layout, point):
+        k = layout.names.index(point)
+        return open_body.skeleton.joint_template[layout.joints[k]] + layout.offsets[k]
+
+    joint = dict(zip(SMPL_JOINT_NAMES, open_body.skeleton.joint_template, strict=True))
+    coco, h36m, mpii, hands, media = (
+        find_layout(name, open_body) for name in ("coco17", "h36m17", "mpii16", "wholebody133", "mediapipe33")
+    )
+    x, y, z = range(3)
+    assert at(coco, "left_ear")[x] > at(coco, "left_eye")[x] > 0.02
+    assert at(coco, "nose")[z] > at(coco, "left_eye")[z] > at(coco, "left_ear")[z]
+    assert at(coco, "nose")[y] < at(coco, "left_eye")[y] < at(mpii, "head_top")[y]
+    assert at(media, "left_eye_inner")[x] < at(media, "left_eye")[x] < at(media, "left_eye_outer")[x]
+    assert 0.01 < (at(coco, "left_hip") - joint["left_hip"])[x] < 0.04
+    assert -0.03 < (at(coco, "left_hip") - joint["left_hip"])[y] < -0.01
+    assert at(h36m, "left_hip")[x] > at(coco, "left_hip")[x]
+    assert at(h36m, "left_hip")[y] > joint["left_hip"][y]
+    assert np.allclose(at(h36m, "pelvis"), (at(h36m, "left_hip") + at(h36m, "right_hip")) / 2)
+    assert np.allclose(at(mpii, "pelvis"), (at(mpii, "left_hip") + at(mpii, "right_hip")) / 2)
+    heights = [at(h36m, point)[y] for point in ("pelvis", "spine", "thorax", "neck", "head")]
+    assert heights == sorted(heights)
+    assert at(hands, "left_heel")[z] < joint["left_ankle"][z] < at(hands, "left_small_toe")[z]
+    assert at(hands, "left_small_toe")[z] < at(hands, "left_big_toe")[z]
+    assert at(hands, "left_small_toe")[x] > at(hands, "left_big_toe")[x]
+    reach = joint["left_hand"][x]
+    for finger in ("forefinger1", "middle_finger1", "ring_finger1", "pinky_finger1"):
+        assert abs(at(hands, f"left_{finger}")[x] - reach) < 0.025
+    assert at(media, "left_thumb")[z] > at(media, "left_index")[z] > at(media, "left_pinky")[z]
+
+
+def test_points_that_are_nowhere_say_so(open_body):
+    """Faces without bones and fingers that do not bend one by one are left out, not placed wrongly."""
+    layout = find_layout("wholebody133", open_body)
+    nowhere = {name for name, joint in zip(layout.names, layout.joints, strict=True) if joint == -1}
+    assert {f"face_{n}" for n in range(68)} < nowhere
+    assert {f"left_forefinger{n}" for n in (2, 3, 4)} < nowhere
+    assert len(nowhere) == 68 + 2 * (21 - 6)
+    for name in set(LAYOUTS) - {"wholebody133", "mediapipe33"}:
+        assert -1 not in find_layout(name, open_body).joints
+
+
+@pytest.mark.parametrize(
+    ("vertices", "joints", "table"), [(6890, 24, SMPL), (6890, 52, SMPL), (10475, 55, SMPLX)]
+)
+def test_licensed_meshes_place_points_by_their_own_vertices(vertices, joints, table):
+    body = look_alike(vertices, joints)
+    layout = find_layout("body25", body)
+    skeleton = body.skeleton
+    for point, joint in (("nose", 15), ("right_ear", 15), ("left_heel", 7), ("right_small_toe", 11)):
+        k = layout.names.index(point)
+        assert layout.joints[k] == joint
+        assert np.allclose(layout.offsets[k], body.v_template[table[point]] - skeleton.joint_template[joint])
+        moved = body.shapedirs[table[point]] - skeleton.joint_shapedirs[joint]
+        assert np.allclose(layout.by_betas[k], moved)
+
+
+def test_another_kind_of_array_is_the_same_body(open_body):
+    layout = find_layout("coco17", open_body)
+    other = find_layout("coco17", open_body.like(np.zeros(1, np.float32)))
+    assert np.array_equal(layout.offsets, other.offsets)
+    assert np.array_equal(layout.by_betas, other.by_betas)
+
+
+@pytest.mark.parametrize("betas", [10, 4])
+def test_a_bare_skeleton_of_the_open_body_is_as_good_as_the_body(open_body, betas):
+    layout = find_layout("halpe26", open_body)
+    bare = find_layout("halpe26", open_body.skeleton.with_betas(betas))
+    assert np.allclose(bare.offsets, layout.offsets)
+    assert np.allclose(bare.by_betas, layout.by_betas[:, :, :betas])
+
+
+def test_points_of_an_unknown_body_scale_with_its_skeleton(open_body):
+    skeleton = open_body.skeleton
+    tall = Skeleton(skeleton.parents, 1.1 * skeleton.joint_template, skeleton.joint_shapedirs)
+    layout, scaled = find_layout("body25", open_body), find_layout("body25", tall)
+    assert np.allclose(scaled.offsets, 1.1 * layout.offsets)
+    # To first order, as betas make the bones longer.
+    betas = np.zeros(10)
+    betas[:3] = 0.01, -0.02, 0.01
+    grown = Skeleton(tall.parents, tall.rest_joints(betas[None])[0], tall.joint_shapedirs)
+    expected = find_layout("body25", grown).offsets
+    assert np.allclose(scaled.offsets + scaled.by_betas @ betas, expected, atol=1e-6)
+    assert not np.allclose(scaled.offsets, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("vertices", [500, 6887])
+def test_an_unknown_mesh_counts_as_its_skeleton(vertices):
+    """Also one that has as many vertices as the open body."""
+    body = look_alike(vertices, 24, betas=3)
+    layout, bare = find_layout("coco17", body), find_layout("coco17", body.skeleton)
+    assert np.array_equal(layout.offsets, bare.offsets)
+    assert np.array_equal(layout.by_betas, bare.by_betas)
+    assert np.linalg.norm(layout.offsets, axis=1).max() < 100
+
+
+def test_bones_without_length_do_no_harm():
+    layout = find_layout("coco17", Skeleton(SMPL_PARENTS, np.zeros((24, 3)), np.ones((24, 3, 2))))
+    assert not layout.offsets.any()
+    assert np.isfinite(layout.by_betas).all()
+
+
+def own_layout(**changed):
+    parts = {
+        "name": "mine",
+        "names": ("left_hip", "tip", "right_hip"),
+        "joints": (1, -1, 2),
+        "offsets": np.array([[0.05, 0, 0], [0, 0, 0], [-0.05, 0, 0]]),
+    }
+    return KeypointLayout(**{**parts, **changed})
+
+
+def test_a_layout_of_ones_own(open_body):
+    given = np.array([[0.05, 0, 0], [0, 0, 0], [-0.05, 0, 0]])
+    layout = find_layout(own_layout(offsets=given), open_body)
+    given[:] = 7
+    assert layout.mirror == (2, 1, 0)
+    assert layout.joints == (1, -1, 2)
+    assert layout.spread.tolist() == [1, 1, 1]
+    assert layout.offsets[0].tolist() == [0.05, 0, 0]
+    assert layout.by_betas.shape == (3, 3, 10) and not layout.by_betas.any()
+    for array in (layout.offsets, layout.by_betas, layout.spread):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
+    assert find_layout(layout, open_body) is layout
+    found = find_layout(own_layout(by_betas=np.ones((3, 3, 12)), spread=[1, 2, 1]), open_body)
+    assert found.by_betas.shape == (3, 3, 10) and found.by_betas.all()
+    assert found.spread.tolist() == [1, 2, 1]
+
+
+def test_h36m_in_the_other_order(open_body):
+    order = (0, 4, 5, 6, 1, 2, 3, 7, 8, 9, 10, 14, 15, 16, 11, 12, 13)
+    layout = find_layout("h36m17", open_body)
+    other = layout.pick(order, name="h36m17, left leg first")
+    assert other.name == "h36m17, left leg first"
+    assert other.names[1:7] == tuple(f"{side}_{part}" for side in ("left", "right") for part in
+                                     ("hip", "knee", "ankle"))  # fmt: skip
+    assert other.names[11] == "right_shoulder"
+    assert [other.names[k] for k in other.mirror] == [layout.names[layout.mirror[k]] for k in order]
+    assert np.array_equal(other.offsets, layout.offsets[list(order)])
+    assert other.pick(order, name=layout.name).names == layout.names
+
+
+def test_a_point_whose_twin_is_left_out_has_none(open_body):
+    assert find_layout("coco17", open_body).pick((5, 7, 8)).mirror == (0, 2, 1)
+
+
+@pytest.mark.parametrize("points", [(), (0, 0), (17,), (-1,), (0.5,)])
+def test_pick_takes_different_points_that_are_there(open_body, points):
+    with pytest.raises(InputError, match=r"^points: expected .*\.$"):
+        find_layout("coco17", open_body).pick(points)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"names": ()}, "names: expected the names of the points, got ()."),
+        ({"names": "nose"}, "names: expected the names of the points, got 'nose'."),
+        ({"names": (1, 2, 3)}, "names: expected the names of the points, got (1, 2, 3)."),
+        (
+            {"names": ("a", "b", "a")},
+            "mirror: expected it to be given, since names of points are there twice.",
+        ),
+        ({"joints": (1, 2)}, "joints: expected 3 numbers, one a point, got 2."),
+        ({"joints": 1}, "joints: expected 3 whole numbers, got 1."),
+        ({"joints": (1, 2, -2)}, "joints: expected at least -1, got -2."),
+        ({"joints": (1, 2, 0.5)}, "joints: expected a whole number, got 0.5."),
+        ({"offsets": np.zeros((3, 2))}, "offsets: expected shape (3, 3), got (3, 2)."),
+        ({"offsets": np.full((3, 3), np.nan)}, "offsets: expected finite numbers, got NaN or infinity."),
+        ({"offsets": [["a"] * 3] * 3}, "offsets: expected an array of real numbers, got dtype <U1."),
+        ({"by_betas": np.zeros((3, 10))}, "by_betas: expected shape (3, 3, S), got (3, 10)."),
+        ({"spread": [1, 1]}, "spread: expected shape (3,), got (2,)."),
+        ({"spread": [1, 0, 1]}, "spread: expected positive numbers, got 0."),
+        ({"mirror": (1, 2, 0)}, "mirror: expected twins that name each other, got 1 for point 0."),
+        ({"mirror": (0, 1, 3)}, "mirror: expected twins that name each other, got 3 for point 2."),
+        ({"mirror": (0, 1)}, "mirror: expected 3 numbers, one a point, got 2."),
+    ],
+)
+def test_a_wrong_layout_gives_one_sentence(changed, message):
+    with pytest.raises(InputError) as caught:
+        own_layout(**changed)
+    assert str(caught.value) == message
+
+
+def test_a_layout_holds_numpy_arrays():
+    strict = pytest.importorskip("array_api_strict")
+    with pytest.raises(InputError, match=r"^offsets: expected a NumPy array or a sequence, got Array\.$"):
+        own_layout(offsets=strict.zeros((3, 3)))
+
+
+def test_a_layout_must_fit_the_body(open_body):
+    hand = make_skeleton("hand")
+    with pytest.raises(InputError) as caught:
+        find_layout(own_layout(joints=(1, -1, 24)), open_body)
+    expected = "keypoint_layout: expected joints below 24, the body's, got joint 24 for 'right_hip'."
+    assert str(caught.value) == expected
+    with pytest.raises(InputError, match=r"^keypoint_layout: expected 'smpl24' for a body without SMPL's "):
+        find_layout("coco17", hand)
+    for wrong in ("coco", 17, None):
+        with pytest.raises(InputError, match=r"^keypoint_layout: expected one of smpl24, coco17, .*, got "):
+            find_layout(wrong, open_body)
