@@ -27,7 +27,7 @@ from .evaluation import (
 )
 from .formats.estimates import EstimateFile, Estimates
 from .formats.sequences import read_3dpw
-from .protocols import H36M_PELVIS, LSP14, SMPL24, Protocol, regressed_protocol
+from .protocols import H36M_PELVIS, LSP14, SMPL24, Protocol, regressed_protocol, usual_protocol
 from .result import RefineResult
 
 PROTOCOLS = {"lsp14": LSP14, "smpl24": SMPL24}
@@ -83,12 +83,13 @@ class Report:
 
 @dataclass(frozen=True)
 class Measures:
-    """What is measured; by default the paper's three errors, of the 14 LSP-like joints.
+    """What is measured; by default the paper's three errors, of the 14 LSP-like joints or all of a hand's.
 
     Parameters
     ----------
     metrics : tuple of str
-    protocol : Protocol
+    protocol : Protocol, optional
+        By default :func:`kitro_np.protocols.usual_protocol`.
     per_joint, per_sequence : bool
         What tables to print beside.
     truth : path or None
@@ -96,16 +97,20 @@ class Measures:
     """
 
     metrics: tuple[str, ...] = USUAL
-    protocol: Protocol = LSP14
+    protocol: Protocol | None = None
     per_joint: bool = False
     per_sequence: bool = False
     truth: Path | None = None
+
+    def of_body(self, body: BodyModel) -> Protocol:
+        """Return the protocol for a body."""
+        return self.protocol or usual_protocol(body)
 
     def read_truth(
         self, file: EstimateFile, estimates: Estimates, body: BodyModel, options: argparse.Namespace
     ) -> Truth:
         """Read the truth and check that it can be compared: refining takes long."""
-        check_body(body, self.protocol)
+        check_body(body, self.of_body(body))
         lead = estimates.lead(body.num_joints)
         if self.truth is not None:
             return self._read_sequence(self.truth, file, lead, body, options)
@@ -122,6 +127,7 @@ class Measures:
         image_size: Any = None,
     ) -> Report:
         """Compare estimates and refined bodies with the truth."""
+        protocol = self.of_body(body)
         found = evaluate(
             body,
             (estimates.pose, estimates.betas),
@@ -130,7 +136,7 @@ class Measures:
             progress,
             # To be measured at all a body needs one of these.
             metrics=[name for name in self.metrics if name != ON_IMAGE] or USUAL[:1],
-            protocol=self.protocol,
+            protocol=protocol,
             per_joint=self.per_joint,
             truth_bodies=truth.bodies,
         )
@@ -140,11 +146,11 @@ class Measures:
                 errors_on_image(body, (one.pose, one.betas, one.transl), estimates.keypoints_2d, camera)
                 for one in (estimates, result)
             )
-            found = found.on_image(before, after, self.protocol if self.per_joint else None)
+            found = found.on_image(before, after, protocol if self.per_joint else None)
         found = found.only(self.metrics)
         tables = {}
         if self.per_joint:
-            tables["joint"] = by_joint(found, self.protocol.names_of(body))
+            tables["joint"] = by_joint(found, protocol.names_of(body))
         if self.per_sequence:
             tables["sequence"] = by_sequence(found, truth.sequences)
         return Report(found, tables, truth.facts)
@@ -167,7 +173,7 @@ class Measures:
         own = truth.take(truth.rows_of(int(np.prod(lead)), file.numbers("person"), file.numbers("frame")))
         poses = [bodies[truth.genders[person]] for person in own.person.tolist()]
         for one in {id(one): one for one in poses}.values():
-            check_body(one, self.protocol)
+            check_body(one, self.of_body(one))
         names = [f"{own.name} {person}" for person in own.person.tolist()]
         facts = {
             "sequence": own.name,
@@ -214,13 +220,13 @@ def read_measures(options: argparse.Namespace) -> Measures:
         dict.fromkeys(one_of("metrics", name.strip(), TITLES) for name in options.metrics or USUAL)
     )
     name, regressor = options.protocol, options.regressor
-    if name is None:
-        name = "lsp14" if regressor is None else "j14"
+    if name is None and regressor is not None:
+        name = "j14"
     if (name in REGRESSED) != (regressor is not None):
         wanted = "a file, such as J_regressor_h36m.npy," if name in REGRESSED else "none"
         got = "none" if regressor is None else regressor
         raise InputError(f"regressor: expected {wanted} for the protocol {name}, got {got}.")
-    protocol = PROTOCOLS[name] if regressor is None else regressed_protocol(regressor, REGRESSED[name])
+    protocol = PROTOCOLS.get(name) if regressor is None else regressed_protocol(regressor, REGRESSED[name])
     # A regressor's joints have no keypoints.
     known = (*OF_JOINTS, *((ON_IMAGE,) if regressor is None else ()))
     if options.per_joint and not set(metrics) & set(known):

@@ -95,6 +95,14 @@ class Protocol:
 LSP14 = Protocol("LSP-like, 14 joints", LSP_JOINTS, HIPS)
 """The 14 LSP-like joints about the middle of the hips: what can be measured without a regressor."""
 
+
+def usual_protocol(body: BodyModel) -> Protocol:
+    """Return LSP14; for a body that lacks its joints, as a hand does, all joints about the root."""
+    if body.num_joints > max(LSP_JOINTS):
+        return LSP14
+    return Protocol("all joints", tuple(range(body.num_joints)), (0,))
+
+
 SMPL24 = Protocol("SMPL, 24 joints", tuple(range(24)), (0,))
 """All of SMPL's joints about its pelvis."""
 

@@ -204,7 +204,18 @@ def test_eval_of_a_body_without_the_joints_that_are_measured(tmp_path, capsys, m
     with pytest.raises(kitro_np.InputError, match=wanted):
         evaluate(kitro_np.load_body(hand), (pose, betas), (pose, betas), (pose, betas))
     monkeypatch.setattr(cli, "refine", None)
-    assert wanted in fails(capsys, "eval", tmp_path / "in.npz", "--body", hand)
+    assert wanted in fails(capsys, "eval", tmp_path / "in.npz", "--body", hand, "--protocol", "lsp14")
+
+
+def test_eval_of_hands_compares_all_joints(tmp_path, capsys):
+    path = tmp_path / "hands.npz"
+    assert cli.main(["simulate", "--body", "open_hand", "--count", "6", "-o", str(path)]) == 0
+    assert (
+        cli.main(["eval", str(path), "--body", "open_hand", "--camera-update", "fixed", "--per-joint"]) == 0
+    )
+    shown = capsys.readouterr().out
+    assert "PA-MPJPE" in shown
+    assert all(name in shown for name in kitro_np.load_body("open_hand").skeleton.joint_names)
 
 
 def test_demo_never_writes_over_an_earlier_one(tmp_path, monkeypatch, capsys):

@@ -7,7 +7,7 @@ from numba import njit
 from scipy.spatial.transform import Rotation
 from tiles import camera_rows, run_in_tiles
 
-from kitro_np.baselines.energy import Parameters, Weights, gradient, make_problem
+from kitro_np.baselines.energy import WEIGHTS, Parameters, gradient, make_problem
 from kitro_np.baselines.smplify import smplify_arrays
 from kitro_np.door import read_request
 from kitro_np.geometry import axis_angle_from_matrix, matrix_from_axis_angle
@@ -68,7 +68,7 @@ def test_gradient(tree):
 def test_a_few_steps(tree, dtype):
     skeleton = make_skeleton(tree)
     batch = make_batch(skeleton, COUNT, seed=3).astype(dtype)
-    wanted = smplify_arrays(skeleton.like(batch.pose), *batch, Weights(), (3, 5))
+    wanted = smplify_arrays(skeleton.like(batch.pose), *batch, WEIGHTS, (3, 5))
     request = read_request(*batch, None, skeleton)
     found = run_smplify(request, None, None, threads=1, steps=(3, 5))
     np.testing.assert_array_equal(found.status, wanted.status)

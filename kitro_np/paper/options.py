@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..body import load_body
-from ..metrics import LSP14, regressed_protocol
+from ..protocols import regressed_protocol
 from .command import EXPERIMENTS, Progress, write_paper
 from .sets import FULL, QUICK, Sets, file_set, simulated_sets
 
@@ -42,7 +42,7 @@ def paper(options: argparse.Namespace, progress: Progress | None) -> list[Path]:
 
 def _sets(options: argparse.Namespace) -> Sets:
     """Read the files, each of which is a base estimate of Table 3 too; simulate what they leave out."""
-    protocol = LSP14 if options.regressor is None else regressed_protocol(options.regressor)
+    protocol = None if options.regressor is None else regressed_protocol(options.regressor)
     sets = simulated_sets(QUICK if options.quick else FULL)
     if not options.data:
         return sets

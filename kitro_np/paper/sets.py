@@ -15,8 +15,8 @@ from ..body import BodyModel, load_body
 from ..camera import default_intrinsics
 from ..evaluation import check_body
 from ..formats.estimates import EstimateFile, Estimates, Truth
-from ..metrics import LSP14, Protocol
 from ..poses import as_matrices
+from ..protocols import Protocol, usual_protocol
 from ..simulate import LEVELS, simulate
 from ..simulate.fingers import is_hand
 
@@ -104,17 +104,12 @@ assert set(NETWORKS) == set(LEVELS)
 
 def _simulated(name: str, body: BodyModel, level: str | None, count: int) -> DataSet:
     found = simulate(body=body, count=count, errors=level)
-    return DataSet(name, body, found.estimates, found.truth, _protocol(body), simulated=True)
+    return DataSet(name, body, found.estimates, found.truth, usual_protocol(body), simulated=True)
 
 
-def _protocol(body: BodyModel, protocol: Protocol = LSP14) -> Protocol:
-    """Return the protocol, or all joints about the root for a hand, which lacks a person's."""
-    if is_hand(body.skeleton):
-        return Protocol("all joints", tuple(range(body.num_joints)), (0,))
-    return protocol
-
-
-def file_set(path: Path, body: BodyModel, protocol: Protocol = LSP14, *, image_size: Any = None) -> DataSet:
+def file_set(
+    path: Path, body: BodyModel, protocol: Protocol | None = None, *, image_size: Any = None
+) -> DataSet:
     """Read a data set from a file, as ``kitro-np eval`` does.
 
     Raises
@@ -122,7 +117,7 @@ def file_set(path: Path, body: BodyModel, protocol: Protocol = LSP14, *, image_s
     FileNotFoundError, InputError
         If it is none, or holds no truth.
     """
-    protocol = _protocol(body, protocol)
+    protocol = protocol or usual_protocol(body)
     check_body(body, protocol)
     file = EstimateFile(path)
     estimates = file.estimates(need_intrinsics=image_size is None)
