@@ -136,9 +136,7 @@ def matrix_from_axis_angle(axis_angle: Any) -> Any:
     # Below the threshold the next term of the series is under the rounding error.
     sine = xp.where(small, 1 - squared / 6, xp.sin(safe) / safe)[..., None]
     versine = xp.where(small, 0.5 - squared / 24, (1 - xp.cos(safe)) / (safe * safe))[..., None]
-    x, y, z = axis_angle[..., 0], axis_angle[..., 1], axis_angle[..., 2]
-    zero = xp.zeros_like(x)
-    skew = matrix_from_rows([[zero, -z, y], [z, zero, -x], [-y, x, zero]])
+    skew = cross_matrix(axis_angle)
     return (
         xp.eye(3, dtype=axis_angle.dtype, device=device(axis_angle))
         + sine * skew
@@ -146,8 +144,50 @@ def matrix_from_axis_angle(axis_angle: Any) -> Any:
     )
 
 
+def cross_matrix(a: Any) -> Any:
+    """Matrix [a]x of the cross product with a, [a]x b = a x b: (..., 3, 3) of (..., 3)."""
+    xp = array_namespace(a)
+    x, y, z = a[..., 0], a[..., 1], a[..., 2]
+    zero = xp.zeros_like(x)
+    return matrix_from_rows([[zero, -z, y], [z, zero, -x], [-y, x, zero]])
+
+
+def cayley(turn: Any) -> Any:
+    """Rotation by 2 atan(|w| / 2) about w, the quaternion (1, w / 2) made unit: (..., 3, 3) of (..., 3).
+
+    To the second order the rotation by |w|; it needs no sine, and never turns by more than half a turn.
+    """
+    xp = array_namespace(turn)
+    half = turn / 2
+    skew = cross_matrix(half)
+    share = (2 / (1 + dot(half, half)))[..., None]
+    return xp.eye(3, dtype=turn.dtype, device=device(turn)) + share * (skew + xp.matmul(skew, skew))
+
+
+def chord(rotation: Any) -> tuple[Any, Any]:
+    """Chord 2 sin(angle / 2) axis of rotations, (..., 3), and cos(angle / 2), (..., 1), of (..., 3, 3).
+
+    A measure of rotation as smooth as axis-angle near 0, and bounded near half a turn.
+    """
+    quaternion = quaternion_from_matrix(rotation)
+    return 2 * quaternion[..., 1:], quaternion[..., :1]
+
+
 def axis_angle_from_matrix(rotation: Any) -> Any:
     """Axis-angle vectors (..., 3) in radians, angle in [0, pi], of rotation matrices (..., 3, 3)."""
+    xp = array_namespace(rotation)
+    quaternion = quaternion_from_matrix(rotation)
+    vector = quaternion[..., 1:]
+    length = norm(vector)
+    angle = 2 * xp.atan2(length, quaternion[..., :1])
+    positive = length > 0
+    return vector * xp.where(
+        positive, angle / xp.where(positive, length, xp.ones_like(length)), 2 * xp.ones_like(length)
+    )
+
+
+def quaternion_from_matrix(rotation: Any) -> Any:
+    """Return unit quaternions (w, x, y, z), w >= 0, of rotation matrices: (..., 4) of (..., 3, 3)."""
     xp = array_namespace(rotation)
     r = [[rotation[..., i, j] for j in range(3)] for i in range(3)]
     trace = r[0][0] + r[1][1] + r[2][2]
@@ -166,11 +206,4 @@ def axis_angle_from_matrix(rotation: Any) -> Any:
         term = candidates[..., k, :] * weight[..., k, :]
         flipped = dot(quaternion, term) < 0
         quaternion = quaternion + xp.where(flipped, -term, term)
-    quaternion = xp.where(quaternion[..., :1] < 0, -quaternion, quaternion)
-    vector = quaternion[..., 1:]
-    length = norm(vector)
-    angle = 2 * xp.atan2(length, quaternion[..., :1])
-    positive = length > 0
-    return vector * xp.where(
-        positive, angle / xp.where(positive, length, xp.ones_like(length)), 2 * xp.ones_like(length)
-    )
+    return unit(xp.where(quaternion[..., :1] < 0, -quaternion, quaternion))

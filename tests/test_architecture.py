@@ -24,7 +24,7 @@ LAYERS = [
     {"tree"},
     {"rotate"},
     {"result", "door"},
-    {"baselines"},
+    {"baselines", "posterior"},
     {"refine"},
 ]
 """Modules of the core, each above those that it may import; those of one layer may import one another only

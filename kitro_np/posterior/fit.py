@@ -1,0 +1,213 @@
+"""Fit: the most probable body given its estimate, its keypoints and how people move."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from array_api_compat import array_namespace, device
+
+from ..body.skeleton import Skeleton
+from ..camera import project
+from ..geometry import cayley, cross_matrix
+from ..layouts import KeypointLayout
+from ..tree import gather_parents_of_rotations
+from . import evidence
+from .linear import Posed, place_points, point_slopes, points_on
+from .scales import update_scales
+from .step import Prior, Scales, Step, best_step, jacobian_of, known_step, length_of
+from .verdict import (
+    FEWEST,
+    SWAP_MARGIN,
+    assignments,
+    gain_of_swaps,
+    gate_keypoints,
+    score_of,
+    threshold_of,
+)
+
+STEPS, SCALED_STEPS = 4, 3
+"""Gauss-Newton steps, and after how many of them the scales are updated."""
+
+
+class Fitted(NamedTuple):
+    """The most probable bodies.
+
+    Attributes
+    ----------
+    pose : (N, J, 3, 3) array
+    betas : (N, S) array
+    transl : (N, 3) array
+    pose_scale : (N,) array
+        How far the estimate's pose was off, over what is usual.
+    noise : (N,) array
+        Spread of the keypoints, in pixels.
+    quality : (N,) array
+        How far the score is below the threshold: a body is accepted if it is positive.
+    swapped : (N,) array of bool
+        Whether the keypoints fit better with left and right the other way round.
+    joint_spread : (N, J) array
+        Of each joint about the root, in metres: the root of the mean squared distance.
+    """
+
+    pose: Any
+    betas: Any
+    transl: Any
+    pose_scale: Any
+    noise: Any
+    quality: Any
+    swapped: Any
+    joint_spread: Any
+
+
+def fit_arrays(
+    skeleton: Skeleton,
+    layout: KeypointLayout,
+    pose: Any,
+    betas: Any,
+    transl: Any,
+    keypoints_2d: Any,
+    confidence: Any,
+    intrinsics: Any,
+    motion: evidence.Motion,
+    steps: int = STEPS,
+) -> Fitted:
+    """Find the most probable bodies by Gauss-Newton steps from their estimates.
+
+    Parameters
+    ----------
+    skeleton : Skeleton
+    layout : KeypointLayout
+    pose : (N, J, 3, 3) array
+    betas : (N, S) array
+    transl : (N, 3) array
+    keypoints_2d : (N, K, 2) array
+        Finite, also where they are not seen.
+    confidence : (N, K) array
+        Relative precision of each keypoint; 0 where it is not seen.
+    intrinsics : (N, 3, 3) array
+    motion : Motion
+    steps : int
+    """
+    xp = array_namespace(pose)
+    points = points_on(skeleton, layout, pose)
+    confidence = confidence * points.precision
+    seen = xp.astype(confidence > 0, pose.dtype)
+    count = xp.sum(seen, axis=1)
+    numbers = 2 * xp.maximum(count, xp.ones_like(count))
+    # One point says nothing of the distance: then the camera stays.
+    fixes = xp.astype(count > 1.5, pose.dtype)[:, None]
+    moving = xp.astype(xp.matmul(seen, points.moved) > 0, pose.dtype)
+    size = evidence.size_of(skeleton.host)
+    metre = intrinsics[:, 0, 0] / transl[:, 2] / size
+    prior = make_prior(skeleton, pose, betas, transl, motion, size)
+    betas = prior.betas
+    scales = Scales(xp.ones_like(metre), evidence.NOISE * metre)
+    first_spread, quality, swapped = None, None, None
+    for k in range(steps):
+        posed = place_points(skeleton, points, pose, betas, transl)
+        slopes = point_slopes(posed, points.moved, intrinsics)
+        residual = (keypoints_2d - project(posed.points, intrinsics)) * seen[:, :, None]
+        known = known_step(prior, scales, pose, betas, transl, posed)
+        noise = scales.noise[:, None]
+        if k == 0:
+            gates = gate_keypoints(known, jacobian_of(slopes), residual, confidence, scales.noise)
+            trust = gates.weight
+        else:
+            freedom = evidence.KEYPOINT_FREEDOM
+            squared = confidence * xp.sum(residual * residual, axis=-1) / noise**2
+            trust = (freedom + 2) / (freedom + squared)
+        weights = xp.sqrt(confidence * trust) / noise
+        step = best_step(known, slopes, residual, weights)
+        spread = step.volume - 4 * xp.sum(xp.log(xp.where(seen > 0, weights, xp.ones_like(weights))), axis=1)
+        if k == 0:
+            first_spread = spread
+            others = _swap(layout, keypoints_2d, seen)
+            gain = gain_of_swaps(
+                step, known, jacobian_of(slopes), weights, residual,
+                [(other - keypoints_2d) * seen[:, :, None] + residual for other in others],
+            )  # fmt: skip
+            swapped = gain > SWAP_MARGIN * numbers
+        score = score_of(step, spread - first_spread, gates.shift / metre, numbers)
+        if k < SCALED_STEPS:
+            scales = update_scales(prior, scales, step, weights, moving, metre)
+        turn = step.turn * moving[:, :, None]
+        length = length_of(turn)
+        share = evidence.LARGEST_TURN / xp.maximum(length, evidence.LARGEST_TURN * xp.ones_like(length))
+        pose = turn_joints(skeleton, pose, posed, turn * share[:, None, None])
+        betas, transl = betas + step.betas * share[:, None], transl + step.transl * share[:, None] * fixes
+    quality = xp.where(count < FEWEST, -xp.ones_like(score), threshold_of(numbers) - score)
+    return Fitted(
+        pose, betas, transl, scales.pose, scales.noise, quality, swapped, joint_spread(posed, step, skeleton)
+    )
+
+
+def make_prior(
+    skeleton: Skeleton, pose: Any, betas: Any, transl: Any, motion: evidence.Motion, size: float
+) -> Prior:
+    """Say how far off the estimates may be.
+
+    The translation errs by PLACE_SPREAD across the view, and by DEPTH_SPREAD of the distance along its ray.
+    """
+    xp = array_namespace(pose)
+    like = {"dtype": pose.dtype, "device": device(pose)}
+    # What an offset is in these spreads: across, across, along.
+    depth = transl[:, 2]
+    across = xp.ones_like(depth) / (evidence.PLACE_SPREAD * size)
+    zero = xp.zeros_like(depth)
+    rows = [
+        [across, zero, -across * transl[:, 0] / depth],
+        [zero, across, -across * transl[:, 1] / depth],
+        [zero, zero, 1 / (evidence.DEPTH_SPREAD * depth)],
+    ]
+    root = xp.stack([xp.stack(row, axis=-1) for row in rows], axis=-2)
+    return Prior(
+        pose,
+        xp.asarray(evidence.pose_spread(skeleton.host), **like),
+        evidence.BETAS_SHARE * betas,
+        evidence.BETAS_PRECISION,
+        transl,
+        xp.matmul(xp.matrix_transpose(root), root),
+        evidence.Motion(xp.asarray(motion.mean, **like), xp.asarray(motion.precision, **like)),
+    )
+
+
+def turn_joints(skeleton: Skeleton, pose: Any, posed: Posed, turn: Any) -> Any:
+    """Turn each joint, and all that hangs on it, about the camera's axes: local rotations (N, J, 3, 3)."""
+    xp = array_namespace(pose)
+    above = gather_parents_of_rotations(skeleton, posed.turned)
+    identity = xp.eye(3, dtype=pose.dtype, device=device(pose)) + xp.zeros_like(above[:, :1, :, :])
+    above = xp.concat([identity, above[:, 1:, :, :]], axis=1)
+    return xp.matmul(xp.matmul(xp.matmul(xp.matrix_transpose(above), cayley(turn)), above), pose)
+
+
+def joint_spread(posed: Posed, step: Step, skeleton: Skeleton) -> Any:
+    """Spread of every joint about the root, as a step leaves it: (N, J), in metres."""
+    xp = array_namespace(posed.joints)
+    count, joints = posed.joints.shape[:2]
+    above = np.zeros((joints, joints))
+    for joint, parent in enumerate(skeleton.parents):
+        if joint:
+            above[joint] = above[parent]
+            above[joint, parent] = 1
+    above = xp.asarray(above, dtype=posed.joints.dtype, device=device(posed.joints))
+    lever = (posed.joints[:, :, None, :] - posed.joints[:, None, :, :]) * above[:, :, None]
+    # A turn w moves by w x d = -[d]x w.
+    by_turn = xp.permute_dims(-cross_matrix(lever), (0, 1, 3, 2, 4))
+    by_turn = xp.reshape(by_turn, (count, 3 * joints, 3 * joints))
+    by_betas = posed.joints_by_betas - posed.joints_by_betas[:, :1, :, :]
+    moves = xp.concat([by_turn, xp.reshape(by_betas, (count, 3 * joints, by_betas.shape[-1]))], axis=-1)
+    size = moves.shape[-1]
+    variance = xp.sum(xp.matmul(moves, step.covariance[:, :size, :size]) * moves, axis=-1)
+    return xp.sqrt(xp.sum(xp.reshape(variance, (count, joints, 3)), axis=-1))
+
+
+def _swap(layout: KeypointLayout, keypoints_2d: Any, seen: Any) -> list[Any]:
+    """Keypoints with left and right the other way round, where both are seen."""
+    xp = array_namespace(keypoints_2d)
+    found = []
+    for order in assignments(layout):
+        twins = xp.stack([keypoints_2d[:, k, :] for k in order], axis=1)
+        both = xp.stack([seen[:, k] for k in order], axis=1) * seen
+        found.append(xp.where(both[:, :, None] > 0, twins, keypoints_2d))
+    return found
