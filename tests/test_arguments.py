@@ -61,7 +61,7 @@ WRONG = [
     ("body", SKELETON.parents),
     ("body", LONG_CHAIN),
     ("method", "eft"),
-    ("method", None),
+    ("method", 3),
     ("variant", "Released"),
     ("variant", None),
     ("engine", "cuda"),
@@ -117,5 +117,5 @@ def test_kernels_are_for_numpy_arrays():
 
 
 def test_input_error_is_a_value_error():
-    with pytest.raises(ValueError, match=r"^method: expected one of kitro, smplify, got 'x'"):
+    with pytest.raises(ValueError, match=r"^method: expected one of map, kitro, smplify, got 'x'"):
         refine(**GOOD, method="x")

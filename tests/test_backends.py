@@ -13,7 +13,7 @@ from bodies import Batch, make_batch, make_skeleton
 from kitro import refine
 from scipy.spatial.transform import Rotation
 
-from kitro_np import InputError, Status, load_body
+from kitro_np import InputError, Status, batches, load_body
 from kitro_np import camera as camera_stage
 from kitro_np import geometry as geometry_stage
 from kitro_np import rays as rays_stage
@@ -194,7 +194,7 @@ def ran(monkeypatch):
         monkeypatch.setattr(own, function, call)
 
     record("kitro_np.kernels.run", "run_kernels", "numba")
-    record("kitro_np.refine", "_run_stages", "array")
+    record("kitro_np.refine", "run_stages", "array")
     if importlib.util.find_spec("numba_cuda"):
         record("kitro_np.kernels.run_gpu", "run_gpu", "cuda")
     return names
@@ -309,8 +309,9 @@ def test_default_chunk_of_the_stages_is_what_64_mb_hold(tree, monkeypatch):
     skeleton = make_skeleton(tree)
     sizes = {}
     for dtype in TOLERANCE:
-        chunks = importlib.import_module("kitro_np.refine")
-        sizes[dtype] = chunks._chunk_size(skeleton, np.zeros(1, dtype))
+        branches = sum(2**depth for depth in skeleton.depths[1:])
+        numbers = batches.NUMBERS_A_BRANCH * branches + batches.NUMBERS_A_JOINT * skeleton.num_joints
+        sizes[dtype] = batches._chunk_size(numbers, np.zeros(1, dtype))
     assert sizes["float32"] // 2 == pytest.approx(sizes["float64"], abs=1)
     if tree == "smpl":
         assert 900 < sizes["float32"] < 1200

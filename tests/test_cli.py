@@ -53,7 +53,8 @@ def test_refine_writes_what_refine_returns(file, tmp_path, estimates, capsys):
         for key in out.files:
             np.testing.assert_array_equal(out[key], getattr(expected, key))
         assert set(out.files) == {
-            "pose", "betas", "transl", "selection", "path_score", "reprojection_error", "status"
+            "pose", "betas", "transl", "selection", "path_score", "reprojection_error", "status",
+            "quality", "swapped", "noise", "evidence",
         }  # fmt: skip
     assert "12 bodies refined" in capsys.readouterr().out
 
@@ -97,7 +98,9 @@ def test_smplify(file, tmp_path, estimates, capsys):
         for key in out.files:
             np.testing.assert_array_equal(out[key], getattr(expected, key))
     capsys.readouterr()
-    assert "iterations: expected 10" in fails(capsys, "eval", file, "--method", "smplify", "--iterations", 2)
+    assert "iterations: expected method='kitro'" in fails(
+        capsys, "eval", file, "--method", "smplify", "--iterations", 2
+    )
 
 
 def test_eval_reads_axis_angle_truth(tmp_path, estimates, capsys):

@@ -231,13 +231,13 @@ def test_calibration_and_what_refinement_makes_of_it(default_set, open_body):
     """The paper's CLIFF on 3DPW: 73.67 / 43.76 / 91.58, refined 43.53 / 27.67 / 53.44, 88% improved."""
     before = body_errors(open_body, *default_set.estimates[:2], *default_set.truth)
     np.testing.assert_allclose([1000 * e.mean() for e in before], [73.67, 43.76, 91.58], rtol=0, atol=1.5)
-    refined = kitro_np.refine(*default_set.estimates)
+    refined = kitro_np.refine(*default_set.estimates, method="kitro")
     pose, betas = refined.pose.astype(np.float32), refined.betas.astype(np.float32)
     after = body_errors(open_body, pose, betas, *default_set.truth)
     np.testing.assert_allclose([1000 * e.mean() for e in after], [43.53, 27.67, 53.44], rtol=0, atol=3)
     assert 0.85 < (after.mpjpe < before.mpjpe).mean() < 0.92
     noisy = default_set.estimates._replace(keypoints_2d=default_set.keypoints_2d_noisy)
-    worse = kitro_np.refine(*noisy)
+    worse = kitro_np.refine(*noisy, method="kitro")
     assert (
         mpjpe(open_body.joints(worse.pose, worse.betas), open_body.joints(*default_set.truth)).mean() > 0.09
     )
@@ -402,7 +402,7 @@ def test_hands_err_as_those_of_the_paper_before_refinement(side):
     protocol = Protocol("hand, 16 joints", tuple(range(16)), (0,))
     joints = [body.joints(*pair) for pair in (made.estimates[:2], made.truth)]
     assert abs(1000 * pa_mpjpe(*joints, protocol).mean() - 7.82) < 0.3
-    refined = kitro_np.refine(*made.estimates, body=body)
+    refined = kitro_np.refine(*made.estimates, body=body, method="kitro")
     joints[0] = body.joints(refined.pose, refined.betas).astype(np.float32)
     assert 1000 * pa_mpjpe(*joints, protocol).mean() < 5
 

@@ -56,7 +56,13 @@ class _KernelCache(FunctionCache):
         self._cache_file._source_stamp = _all_sources()
 
 
-CONSTANTS_FROM = ("checks.py", "shape.py", "posterior/evidence.py")
+CONSTANTS_FROM = (
+    "checks.py",
+    "shape.py",
+    "posterior/evidence.py",
+    "posterior/fit.py",
+    "posterior/verdict.py",
+)
 """Modules of the package whose constants are compiled into kernels."""
 
 
