@@ -121,6 +121,18 @@ def test_spread_of_joints_is_their_error(drawn, which):
     assert 0.8 < np.sqrt(np.mean((error / found.joint_spread[:, 1:]) ** 2)) < 1.3
 
 
+def test_keypoints_far_off_count_for_little(drawn, random):
+    """One in twenty is off by as much as a metre is at the body."""
+    batch = drawn.batches["noisy"]
+    metre = batch.intrinsics[:, 0, 0] / batch.transl[:, 2]
+    angle = random.uniform(0, 2 * np.pi, batch.keypoints_2d.shape[:2])
+    away = metre[:, None, None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    far = random.random(angle.shape) < 0.05
+    found = fit(drawn.skeleton, batch._replace(keypoints_2d=batch.keypoints_2d + far[..., None] * away))
+    assert drawn.errors(found).mean() < 1.15 * drawn.errors(drawn.fitted["noisy"]).mean()
+    assert np.mean(found.swapped) < 0.02
+
+
 def test_how_people_move_helps(drawn, which):
     without = fit(drawn.skeleton, drawn.batches[which], motion=evidence.no_motion(drawn.skeleton))
     assert drawn.errors(drawn.fitted[which]).mean() < 0.95 * drawn.errors(without).mean()
