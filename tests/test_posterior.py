@@ -12,8 +12,18 @@ from kitro_np.posterior import evidence
 from kitro_np.posterior.fit import make_prior, turn_joints
 from kitro_np.posterior.linear import place_points, point_slopes, points_on, reaches
 from kitro_np.posterior.scales import update_scales
-from kitro_np.posterior.step import Known, Scales, Slopes, best_step, deviation_of, jacobian_of, known_step
-from kitro_np.posterior.verdict import assignments, gain_of_swaps, gate_keypoints
+from kitro_np.posterior.step import (
+    Known,
+    Prior,
+    Scales,
+    Slopes,
+    Step,
+    best_step,
+    deviation_of,
+    jacobian_of,
+    known_step,
+)
+from kitro_np.posterior.verdict import assignments, gain_of_swaps, gate_keypoints, score_of, threshold_of
 
 COUNT = 4
 
@@ -350,7 +360,35 @@ def test_assignments_of_left_and_right(open_body):
     assert assignments(find_layout("smpl24", make_skeleton("chain"))) == []
 
 
+def test_score_by_hand():
+    """Surprise and spread for each number, and twice the logarithm of the shift; few may have more."""
+    step = Step(*[None] * 7, surprise=np.array([20.0, 20.0]), volume=None)
+    found = score_of(step, np.array([4.0, 4.0]), np.array([0.0, 0.99]), np.array([24.0, 12.0]))
+    np.testing.assert_allclose(found, [1 + 2 * np.log(0.01), 2])
+    np.testing.assert_allclose(threshold_of(np.array([48.0, 24.0, 8.0])), [-3.2, -2.8, -1.2])
+
+
 # ------------------------------------------------------------------------------------------------- the scales
+
+
+def test_scales_by_hand():
+    """Two joints, of which one is seen, and three keypoints; the usual scales weigh 1 and 0.3 numbers."""
+    prior = Prior(None, np.full((2, 3), 0.1), None, None, None, None, None)
+    covariance = np.zeros((3, 6, 6))
+    covariance[:, [0, 1, 2], [0, 1, 2]] = 0.01  # a quarter of what it was at scale 2: 3 x 0.75 are free
+    deviation = np.zeros((3, 2, 3))
+    deviation[:, 0, 0] = [0.4, 0, 100]  # 2 spreads, none, very many
+    deviation[:, 1] = 5
+    missed, fitted = np.array([6.0, 0, 6]), np.array([2.0, 2, 7])  # of 6 numbers 4, 4 and none are free
+    step = Step(None, None, None, covariance, deviation, missed, fitted, None, None)
+    scales, metre = Scales(np.full(3, 2.0), np.full(3, 6.0)), np.full(3, 200.0)  # 3 pixels are usual
+    moving, weights = np.array([[1.0, 0]] * 3), np.array([[1.0, 0.5, 2, 0]] * 3)
+    found = update_scales(prior, scales, step, weights, moving, metre)
+    np.testing.assert_allclose(found.pose, [2 * np.sqrt(4.25 / 3.25), 2 * np.sqrt(0.25 / 3.25), 10])
+    noise = [6 * np.sqrt(6.075 / 4.3), 6 * np.sqrt(0.075 / 4.3), 6 * np.sqrt(6.075 / 0.3)]
+    np.testing.assert_allclose(found.noise, noise)
+    many = update_scales(prior, scales, step._replace(missed=0 * missed), np.ones((3, 50)), moving, metre)
+    np.testing.assert_allclose(many.noise, evidence.LEAST_NOISE * metre)
 
 
 @pytest.mark.parametrize(("scale", "noise"), [(0.5, 0.005), (1.0, 0.02), (2.0, 0.01)])
