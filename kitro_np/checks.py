@@ -28,6 +28,9 @@ class Status(IntEnum):
     BEHIND_CAMERA = 4
     KEYPOINTS_IN_ONE_POINT = 5
     DIVERGED = 6
+    TOO_FEW_KEYPOINTS = 7
+    UNLIKELY = 8
+    SWAPPED = 9
 
     @property
     def reason(self) -> str:
@@ -43,6 +46,9 @@ _REASONS = {
     Status.BEHIND_CAMERA: "joints behind the camera",
     Status.KEYPOINTS_IN_ONE_POINT: "all keypoints in one point",
     Status.DIVERGED: "no finite body in front of the camera fits its keypoints",
+    Status.TOO_FEW_KEYPOINTS: "too few of its keypoints are seen",
+    Status.UNLIKELY: "its keypoints are unlikely to be its own",
+    Status.SWAPPED: "left and right of its keypoints are likely swapped",
 }
 
 

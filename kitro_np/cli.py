@@ -27,9 +27,11 @@ from .engine import CPU_ENGINES, ENGINES
 from .errors import InputError
 from .formats.estimates import EstimateFile, Estimates
 from .formats.results import check_output, free_name, write_npz, write_result
+from .formats.seen import read_seen
+from .layouts import LAYOUTS
 from .measures import Measures, Report, add_measures, read_measures
 from .paper.options import add_paper, paper
-from .refine import METHODS, refine
+from .refine import METHODS, OF_KITRO, refine
 from .result import RefineResult
 from .simulate.options import add_simulation, simulation
 from .threads import usable_cores
@@ -66,8 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_refine(options: argparse.Namespace) -> int:
     """Refine the bodies of a file and write the result."""
     check_output(options.output, force=options.force)
-    estimates, body = _read(EstimateFile(options.input), options)
-    _write(options.output, _refine(estimates, body, options), force=options.force)
+    file = EstimateFile(options.input)
+    estimates, body = _read(file, options)
+    _write(options.output, _refine(file, estimates, body, options), force=options.force)
     return 0
 
 
@@ -181,12 +184,24 @@ def _read(file: EstimateFile, options: argparse.Namespace) -> tuple[Estimates, B
     return estimates, load_body(options.body, gender=options.gender, folder=options.models)
 
 
-def _refine(estimates: Estimates, body: BodyModel, options: argparse.Namespace) -> RefineResult:
+def _refine(
+    file: EstimateFile, estimates: Estimates, body: BodyModel, options: argparse.Namespace
+) -> RefineResult:
+    layout, confidence = options.keypoint_layout, None
+    if options.method == "map" or (options.method is None and not _asks_for_kitro(options)):
+        layout, confidence = read_seen(file, estimates, body, layout, options.confidence_key)
+    elif options.confidence_key is not None:
+        raise InputError("confidence-key: expected the method map, whose option it is, got another.")
     with _progress(math.prod(estimates.lead(body.num_joints)), "refine") as progress:
         return refine(
             *estimates,
             body=body,
             method=options.method,
+            confidence=confidence,
+            keypoint_layout=layout,
+            motion_prior=options.motion_prior,
+            safe=options.safe,
+            uncertainty=options.uncertainty,
             variant=options.variant,
             **{update: getattr(options, update) for update in UPDATES},
             focal_length=options.focal_length,
@@ -200,6 +215,10 @@ def _refine(estimates: Estimates, body: BodyModel, options: argparse.Namespace) 
         )
 
 
+def _asks_for_kitro(options: argparse.Namespace) -> bool:
+    return any(getattr(options, name) != default for name, default in OF_KITRO.items())
+
+
 def _refine_and_evaluate(
     path: Any, options: argparse.Namespace, measures: Measures
 ) -> tuple[RefineResult, Report]:
@@ -207,7 +226,7 @@ def _refine_and_evaluate(
     file = EstimateFile(path)
     estimates, body = _read(file, options)
     truth = measures.read_truth(file, estimates, body, options)
-    result = _refine(estimates, body, options)
+    result = _refine(file, estimates, body, options)
     with _progress(result.status.size, "measure") as progress:
         return result, measures.compare(body, estimates, result, truth, progress, options.image_size)
 
@@ -299,15 +318,26 @@ def _add_refinement(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--keypoints-key", default="keypoints_2d", metavar="KEY", help="key of the keypoints in the file")
     add("--image-size", nargs=2, type=float, metavar=("W", "H"), help="in pixels, instead of intrinsics")
-    add("--method", choices=METHODS, default="kitro")
+    add("--method", choices=METHODS, help="default: map, or kitro if an option of its own is given")
+    group = command.add_argument_group("of the method map")
+    add = group.add_argument
+    text = f"points that the keypoints are: {', '.join(LAYOUTS)}; of the body's joints, which to use"
+    add("--keypoint-layout", choices=LAYOUTS, default=LAYOUTS[0], metavar="NAME", help=text)
+    add("--confidence-key", metavar="KEY", help="key of their confidences (default: confidence, if there)")
+    add("--no-motion-prior", dest="motion_prior", action="store_false", help="expect no usual poses")
+    add("--unsafe", dest="safe", action="store_false", help="keep what keypoints hardly improve")
+    add("--uncertainty", action="store_true", help="find the joints' spread, too")
+    group = command.add_argument_group("of the method kitro")
+    add = group.add_argument
     add("--variant", choices=tuple(VARIANTS), default="released")
     for update, choices in UPDATES.items():
         flag = f"--{update.replace('_', '-')}"
         add(flag, choices=choices, default=choices[0], metavar="HOW", help=f"{', '.join(choices)} (Table 1)")
-    add("--focal-length", type=float, metavar="PX", help="in place of the intrinsics' one")
-    add("--engine", choices=CPU_ENGINES, help="kernels (numba, the default) or array stages")
     add("--iterations", type=int, default=10, metavar="N", help="loops of Algorithm 1 (default: 10)")
     add("--shape-steps", type=int, default=10, metavar="N", help="steps on betas a loop (default: 10)")
+    add = command.add_argument
+    add("--focal-length", type=float, metavar="PX", help="in place of the intrinsics' one")
+    add("--engine", choices=CPU_ENGINES, help="kernels (numba, the default) or array stages")
     add("--threads", type=int, metavar="N", help="default: all cores of this process")
     add("--strict", action="store_true", help="fail if any body cannot be refined")
 

@@ -15,6 +15,7 @@ from .body.skeleton import Skeleton
 from .camera import default_intrinsics
 from .checks import usable_intrinsics
 from .errors import InputError
+from .layouts import KeypointLayout, find_layout
 from .poses import as_matrices, pose_tail
 
 MAX_DEPTH = 16
@@ -40,6 +41,10 @@ class Request:
         The leading shape that the caller gave.
     given_pose : array
         The caller's pose, in its own form and shape.
+    layout : KeypointLayout
+        Where the keypoints sit on the body.
+    confidence : (N, K) array or None
+        0 or NaN where a keypoint is not seen.
     """
 
     skeleton: Skeleton
@@ -51,6 +56,8 @@ class Request:
     dtype: Any
     lead: tuple[int, ...]
     given_pose: Any
+    layout: KeypointLayout
+    confidence: Any = None
 
     @property
     def count(self) -> int:
@@ -67,6 +74,8 @@ def read_request(
     image_size: Any,
     body: Any,
     focal_length: Any = None,
+    keypoint_layout: Any = "smpl24",
+    confidence: Any = None,
 ) -> Request:
     """Check the arguments of :func:`kitro_np.refine`.
 
@@ -77,6 +86,7 @@ def read_request(
     """
     skeleton = _skeleton(body)
     joints = skeleton.num_joints
+    layout = find_layout(keypoint_layout, body)
     pose = real_array("pose", pose)
     lead = tuple(pose.shape[: pose.ndim - len(pose_tail(tuple(pose.shape), joints))])
     betas = beside(pose, "betas", betas)
@@ -92,8 +102,14 @@ def read_request(
         _wrong_shape("betas", (*lead, skeleton.num_betas), betas)
     if tuple(transl.shape) != (*lead, 3):
         _wrong_shape("transl", (*lead, 3), transl)
-    if tuple(keypoints_2d.shape) != (*lead, joints, 2):
-        _wrong_shape("keypoints_2d", (*lead, joints, 2), keypoints_2d)
+    points = layout.num_points
+    if tuple(keypoints_2d.shape) != (*lead, points, 2):
+        _wrong_shape("keypoints_2d", (*lead, points, 2), keypoints_2d)
+    if confidence is not None:
+        confidence = beside(pose, "confidence", confidence)
+        if tuple(confidence.shape) != (*lead, points):
+            _wrong_shape("confidence", (*lead, points), confidence)
+        confidence = array_namespace(pose).reshape(confidence, (math.prod(lead), points))
     dtype = _compute_dtype(pose, betas, transl, keypoints_2d, intrinsics)
     if focal_length is not None:
         intrinsics, transl = _with_focal_length(intrinsics, transl, focal_length, dtype)
@@ -107,11 +123,13 @@ def read_request(
         matrices,
         xp.reshape(betas, (count, betas.shape[-1])),
         xp.reshape(transl, (count, 3)),
-        xp.reshape(keypoints_2d, (count, joints, 2)),
+        xp.reshape(keypoints_2d, (count, points, 2)),
         xp.reshape(intrinsics, (math.prod(intrinsics.shape[:-2]), 3, 3)),
         dtype,
         lead,
         pose,
+        layout,
+        confidence,
     )
 
 

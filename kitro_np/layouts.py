@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -159,6 +160,7 @@ def find_layout(layout: str | KeypointLayout, body: BodyModel | Skeleton) -> Key
     return _of_landmarks(layout, body)
 
 
+@lru_cache(maxsize=16)
 def _of_landmarks(layout: str, body: BodyModel | Skeleton) -> KeypointLayout:
     given = POINTS[layout]
     skeleton = body.skeleton if isinstance(body, BodyModel) else body
@@ -172,6 +174,7 @@ def _of_landmarks(layout: str, body: BodyModel | Skeleton) -> KeypointLayout:
     return KeypointLayout(layout, tuple(given), tuple(joints), offsets, by_betas, spread=spread)
 
 
+@lru_cache(maxsize=16)
 def _own_joints(skeleton: Skeleton) -> KeypointLayout:
     """Take all joints of a skeleton as they are."""
     count = skeleton.num_joints

@@ -112,6 +112,11 @@ class Measures:
         """Read the truth and check that it can be compared: refining takes long."""
         check_body(body, self.of_body(body))
         lead = estimates.lead(body.num_joints)
+        if ON_IMAGE in self.metrics and estimates.keypoints_2d.shape[-2:-1] != (body.num_joints,):
+            raise InputError(
+                f"metrics: expected keypoints of the body's {body.num_joints} joints for {ON_IMAGE}, "
+                f"got shape {estimates.keypoints_2d.shape}."
+            )
         if self.truth is not None:
             return self._read_sequence(self.truth, file, lead, body, options)
         truth = file.truth(body, lead)

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import numpy as np
-from array_api_compat import array_namespace, device, is_numpy_array
+from array_api_compat import array_namespace, device
 
 from .arguments import whole_number
 from .baselines.smplify import smplify_arrays
+from .batches import drawn_error, run_stages, where
 from .body.kinematics import forward_kinematics
 from .body.load import default_body
 from .body.skeleton import Skeleton
-from .camera import project, solve_translation, update_translation
-from .checks import Status, estimate_status, outcome_status
+from .camera import solve_translation, update_translation
+from .checks import Status, outcome_status
 from .door import Request, read_request
-from .engine import CPU_ENGINES, ENGINES, choose_engine, on_cuda, on_device_of
+from .engine import CPU_ENGINES, ENGINES, choose_engine, on_device_of
 from .errors import InputError, one_of
 from .geometry import axis_angle_from_matrix
-from .metrics import reprojection_error
+from .likely import find_hypotheses, find_likely
 from .poses import pose_tail
-from .result import Refined, RefineResult
+from .result import Hypotheses, Judged, Refined, RefineResult
 from .rotate import rotate_joints
 from .shape import fit_shape
 from .tree import select_branches
 from .variants import UPDATES, Variant, find_variant
 
-METHODS = ("kitro", "smplify")
-"""Refinement methods on offer: KITRO, and a baseline that fits by gradient descent."""
+METHODS = ("map", "kitro", "smplify")
+"""Refinement methods on offer: the most probable body, KITRO, and a baseline of gradient descent."""
 
-METHOD_ENGINES = {"kitro": ENGINES, "smplify": CPU_ENGINES}
+METHOD_ENGINES = {"map": CPU_ENGINES, "kitro": ENGINES, "smplify": CPU_ENGINES}
 """What each of them runs on."""
 
 OF_KITRO = {
@@ -43,12 +42,15 @@ OF_KITRO = {
 }
 """Arguments that mean nothing to another method, and their defaults."""
 
-NUMBERS_A_BRANCH, NUMBERS_A_JOINT = 12, 65
-"""What the array engine holds of each body at its peak, measured: for SMPL 60 kB in float32."""
-
-MEMORY = 64_000_000
-"""Bytes that the array engine may take for a chunk of bodies; on a GPU, which idles on less, ten times
-as much."""
+OF_MAP = {
+    "confidence": None,
+    "keypoint_layout": "smpl24",
+    "motion_prior": True,
+    "safe": True,
+    "uncertainty": False,
+    "hypotheses": 0,
+}
+"""The same of ``map``."""
 
 
 def refine(
@@ -59,7 +61,13 @@ def refine(
     intrinsics: Any = None,
     *,
     body: Any = None,
-    method: str = "kitro",
+    method: str | None = None,
+    confidence: Any = None,
+    keypoint_layout: Any = "smpl24",
+    motion_prior: bool = True,
+    safe: bool = True,
+    uncertainty: bool = False,
+    hypotheses: int = 0,
     variant: str = "released",
     camera_update: str = "soft",
     shape_update: str = "bone_length",
@@ -87,18 +95,34 @@ def refine(
         Shape coefficients, at most as many as the body has.
     transl : (..., 3) array
         Camera translation in metres; the camera looks along +z, image y points down.
-    keypoints_2d : (..., J, 2) array
-        Keypoints of the body's joints, in its joint order, in pixels. All count alike: KITRO has no
-        weights, so a missing one written as (0, 0) spoils its limb.
+    keypoints_2d : (..., K, 2) array
+        In pixels, in the order of `keypoint_layout`: by default those of the body's joints. Of
+        ``method="map"`` NaN is not seen; KITRO has no weights, and one written as (0, 0) spoils its limb.
     intrinsics : (3, 3) or (..., 3, 3) array, optional
         Camera matrix [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels.
     body : BodyModel or Skeleton, optional
         The embedded open body by default. Pass the body that the estimate is for.
-    method : {"kitro", "smplify"}
-        KITRO, or SMPLify to compare with (see :mod:`kitro_np.baselines.smplify`), which takes none of
-        the arguments from `variant` to `shape_steps`; its array stages serve arrays on a GPU.
+    method : {None, "map", "kitro", "smplify"}
+        The most probable body given estimate, keypoints and human motion (:mod:`kitro_np.posterior`); KITRO
+        as published; or SMPLify to compare with (:mod:`kitro_np.baselines.smplify`). None is ``map``, but
+        ``kitro`` where one of its arguments is given, or the engine ``cuda``.
+    confidence : (..., K) array, optional
+        Of ``map``: relative precision of each keypoint, as detectors score them; 0 or NaN is not seen. A
+        joint that moves no keypoint that is seen keeps the estimate's rotation.
+    keypoint_layout : str or KeypointLayout
+        Of ``map``: where the keypoints sit on the body, one of :data:`kitro_np.LAYOUTS` or your own.
+    motion_prior : bool
+        Of ``map``: count on people holding their joints as people do; never of hands.
+    safe : bool
+        Of ``map``: give back the estimate of a body that its keypoints are unlikely to improve: of another
+        person, with left and right swapped, or fewer than 4.
+    uncertainty : bool
+        Of ``map``: find the spread of the joints, too.
+    hypotheses : int
+        Of ``map``: find so many likely bodies of each, with their probabilities.
     variant : {"released", "paper"}
-        The authors' released code, which their published numbers come from, or the paper to the letter.
+        Of ``kitro``, like all to `shape_steps`: the authors' released code, which their published numbers
+        come from, or the paper to the letter.
     camera_update : {"soft", "hard", "fixed"}
         Halfway to the translation that fits best (Eq. 6), all the way, or not at all (Table 1).
     shape_update : {"bone_length", "joints_2d", "fixed"}
@@ -150,18 +174,26 @@ def refine(
     ----------
     Yang, Gu, Yao. KITRO: Refining Human Mesh by 2D Clues and Kinematic-tree Rotation. CVPR 2024.
     """
-    one_of("method", method, METHODS)
     updates = {
         "camera_update": camera_update,
         "shape_update": shape_update,
         "pose_update": pose_update,
         "search": search,
     }
-    if method != "kitro":
-        _refuse_of_kitro(method, variant=variant, iterations=iterations, shape_steps=shape_steps, **updates)
+    of_kitro = {"variant": variant, "iterations": iterations, "shape_steps": shape_steps, **updates}
+    of_map = {
+        "confidence": confidence,
+        "keypoint_layout": keypoint_layout,
+        "motion_prior": motion_prior,
+        "safe": safe,
+        "uncertainty": uncertainty,
+        "hypotheses": hypotheses,
+    }
+    method = _find_method(method, of_kitro, of_map, engine)
     if progress is not None and not callable(progress):
         raise InputError(f"progress: expected a function or None, got {progress!r}.")
     chosen_variant = find_variant(variant, **updates)
+    hypotheses = whole_number("hypotheses", hypotheses, least=0)
     iterations = whole_number("iterations", iterations, least=0)
     shape_steps = whole_number("shape_steps", shape_steps, least=0)
     if threads is not None:
@@ -170,19 +202,31 @@ def refine(
         chunk_size = whole_number("chunk_size", chunk_size, least=1)
     with on_device_of(pose):
         body = default_body() if body is None else body
-        request = read_request(pose, betas, transl, keypoints_2d, intrinsics, image_size, body, focal_length)
+        request = read_request(
+            pose, betas, transl, keypoints_2d, intrinsics, image_size, body, focal_length,
+            keypoint_layout, confidence,
+        )  # fmt: skip
         steps = (chosen_variant, iterations, shape_steps, chunk_size, progress)
+        judged, likely = None, None
         # Numba is the slowest import of all: it waits for the first call.
-        match choose_engine(engine, request.pose, METHOD_ENGINES[method]):
-            case "numba" if method == "smplify":
+        match method, choose_engine(engine, request.pose, METHOD_ENGINES[method]):
+            case "map", chosen_engine:
+                how: dict[str, Any] = {"safe": safe, "spread": uncertainty}
+                how |= {"motion_prior": motion_prior, "threads": threads}
+                refined, judged = find_likely(request, chosen_engine, chunk_size, progress, **how)
+                if hypotheses:
+                    likely = find_hypotheses(request, refined, chosen_engine, hypotheses, **how)
+            case "smplify", "numba":
                 from .kernels.run_smplify import run_smplify
 
                 refined = run_smplify(request, chunk_size, progress, threads=threads)
-            case "numba":
+            case "smplify", _:
+                refined = run_stages(request, smplify_arrays, chunk_size, progress)
+            case _, "numba":
                 from .kernels.run import run_kernels
 
                 refined = run_kernels(request, *steps, threads=threads)
-            case "cuda":
+            case _, "cuda":
                 from .kernels.run_gpu import run_gpu
 
                 refined = run_gpu(request, *steps)
@@ -190,20 +234,37 @@ def refine(
                 loops = partial(
                     refine_arrays, variant=chosen_variant, iterations=iterations, shape_steps=shape_steps
                 )
-                solve = smplify_arrays if method == "smplify" else loops
-                refined = _run_stages(request, solve, chunk_size, progress)
+                refined = run_stages(request, loops, chunk_size, progress)
         if strict:
             _raise_if_any_failed(refined.status)
-        return _give_back(request, refined, pose, betas, transl, changed=method != "kitro" or iterations > 0)
+        changed = method != "kitro" or iterations > 0
+        return _give_back(request, refined, judged, likely, pose, betas, transl, changed=changed)
 
 
-def _refuse_of_kitro(method: str, **given: Any) -> None:
-    """Refuse arguments that would change nothing: nobody should believe that they did."""
-    for name, value in given.items():
-        if value != OF_KITRO[name]:
+def _find_method(
+    method: str | None, of_kitro: Mapping[str, Any], of_map: Mapping[str, Any], engine: str | None
+) -> str:
+    """Return the method asked for, by name or by an argument of its own.
+
+    Arguments of another method are refused: they change nothing, and nobody should believe that they do.
+    """
+    given = {
+        "kitro": [name for name, value in of_kitro.items() if _differs(value, OF_KITRO[name])],
+        "map": [name for name, value in of_map.items() if _differs(value, OF_MAP[name])],
+    }
+    if method is None:
+        method = "kitro" if (given["kitro"] and not given["map"]) or engine == "cuda" else "map"
+    one_of("method", method, METHODS)
+    for owner, names in given.items():
+        if names and method != owner:
             raise InputError(
-                f"{name}: expected {OF_KITRO[name]!r}, its default, with method={method!r}, got {value!r}."
+                f"{names[0]}: expected method={owner!r}, whose argument it is, got method={method!r}."
             )
+    return method
+
+
+def _differs(value: Any, default: Any) -> bool:
+    return value is not default and not (isinstance(value, str | int) and value == default)
 
 
 def refine_arrays(
@@ -257,92 +318,9 @@ def refine_arrays(
                 skeleton, pose, initial_pose, betas, transl, keypoints_2d, intrinsics, branches, variant
             )
         selection, path_score = branches.selection, branches.path_score
-    error = _error(skeleton, pose, betas, transl, keypoints_2d, intrinsics)
+    error = drawn_error(skeleton, pose, betas, transl, keypoints_2d, intrinsics)
     status = outcome_status(skeleton, pose, betas, transl)
     return Refined(pose, betas, transl, selection, path_score, error, status)
-
-
-def _run_stages(
-    request: Request,
-    solve: Callable[..., Refined],
-    chunk_size: int | None,
-    progress: Callable[[int], None] | None,
-) -> Refined:
-    """Run the array engine over chunks of a request: `solve` refines a batch of valid bodies."""
-    xp = array_namespace(request.pose)
-    like = xp.zeros(1, dtype=request.dtype, device=device(request.pose))
-    skeleton = request.skeleton.like(like)
-    chunk = chunk_size or _chunk_size(skeleton, like)
-    chunks = []
-    for start in range(0, max(request.count, 1), chunk):
-        stop = min(start + chunk, request.count)
-        own = [
-            xp.astype(part[start:stop, ...], request.dtype)
-            for part in (request.pose, request.betas, request.transl, request.keypoints_2d)
-        ]
-        intrinsics = (
-            request.intrinsics if request.intrinsics.shape[0] == 1 else request.intrinsics[start:stop, ...]
-        )
-        own.append(xp.broadcast_to(xp.astype(intrinsics, request.dtype), (stop - start, 3, 3)))
-        quiet = np.errstate(all="ignore") if is_numpy_array(like) else nullcontext()
-        with quiet:
-            chunks.append(_refine_usable(skeleton, own, solve))
-        if progress is not None:
-            progress(stop - start)
-    return Refined(*(xp.concat(parts, axis=0) for parts in zip(*chunks, strict=True)))
-
-
-def _chunk_size(skeleton: Skeleton, like: Any) -> int:
-    """Return how many bodies the array engine takes at once: the tree decides, being the largest of all."""
-    branches = sum(2**depth for depth in skeleton.depths[1:])
-    number = array_namespace(like).finfo(like.dtype).bits // 8
-    memory = 10 * MEMORY if on_cuda(like) else MEMORY
-    numbers = NUMBERS_A_BRANCH * branches + NUMBERS_A_JOINT * skeleton.num_joints
-    return max(1, int(memory // (number * numbers)))
-
-
-def _refine_usable(skeleton: Skeleton, own: list[Any], solve: Callable[..., Refined]) -> Refined:
-    """Refine the bodies of a chunk that can be refined, and return the others as they are."""
-    pose, betas, transl = own[:3]
-    xp = array_namespace(pose)
-    status = estimate_status(skeleton, *own)
-    usable = status == 0
-    error = _error(skeleton, *own)
-    # A stand-in keeps NaN and the like out of the stages, where an SVD would fail the whole batch.
-    safe = [_where(usable, part, other) for part, other in zip(own, _stand_in(skeleton, own), strict=True)]
-    found = solve(skeleton, *safe)
-    status = xp.where(usable, found.status, status)
-    good = status == 0
-    return Refined(
-        _where(good, found.pose, pose),
-        _where(good, found.betas, betas),
-        _where(good, found.transl, transl),
-        xp.astype(_where(good, found.selection, xp.full_like(found.selection, -1)), xp.int8),
-        xp.where(good, found.path_score, xp.full_like(found.path_score, xp.nan)),
-        xp.where(good, found.reprojection_error, error),
-        xp.astype(status, xp.int8),
-    )
-
-
-def _stand_in(skeleton: Skeleton, own: list[Any]) -> list[Any]:
-    """Return a body that can be refined, in the shapes of `own`: the rest pose, ten metres away."""
-    xp = array_namespace(*own)
-    pose, betas, transl, _, intrinsics = map(xp.zeros_like, own)
-    eye = xp.eye(3, dtype=pose.dtype, device=device(pose))
-    pose, intrinsics = pose + eye, intrinsics + eye
-    transl = transl + xp.asarray([0.0, 0.0, 10.0], dtype=transl.dtype, device=device(transl))
-    joints = forward_kinematics(skeleton, pose, betas).joints + transl[:, None, :]
-    return [pose, betas, transl, project(joints, intrinsics), intrinsics]
-
-
-def _error(skeleton: Skeleton, pose: Any, betas: Any, transl: Any, keypoints_2d: Any, intrinsics: Any) -> Any:
-    joints = forward_kinematics(skeleton, pose, betas).joints + transl[:, None, :]
-    return reprojection_error(joints, keypoints_2d, intrinsics)
-
-
-def _where(mask: Any, chosen: Any, other: Any) -> Any:
-    xp = array_namespace(chosen, other)
-    return xp.where(xp.reshape(mask, (mask.shape[0], *[1] * (chosen.ndim - 1))), chosen, other)
 
 
 def _raise_if_any_failed(status: Any) -> None:
@@ -356,7 +334,15 @@ def _raise_if_any_failed(status: Any) -> None:
 
 
 def _give_back(
-    request: Request, refined: Refined, pose: Any, betas: Any, transl: Any, *, changed: bool
+    request: Request,
+    refined: Refined,
+    judged: Judged | None,
+    likely: Hypotheses | None,
+    pose: Any,
+    betas: Any,
+    transl: Any,
+    *,
+    changed: bool,
 ) -> RefineResult:
     """Put a refined batch into the caller's shapes and dtypes."""
     xp = array_namespace(refined.pose)
@@ -375,7 +361,23 @@ def _give_back(
         xp.reshape(refined.path_score, lead),
         xp.reshape(refined.reprojection_error, lead),
         xp.reshape(refined.status, lead),
+        **_verdicts(judged, lead),
+        hypotheses=None if likely is None else _with_lead(likely, lead),
     )
+
+
+def _verdicts(judged: Judged | None, lead: tuple[int, ...]) -> dict[str, Any]:
+    known = {} if judged is None else judged._asdict()
+    return {
+        name: array_namespace(part).reshape(part, (*lead, *part.shape[1:]))
+        for name, part in known.items()
+        if part is not None
+    }
+
+
+def _with_lead(likely: Hypotheses, lead: tuple[int, ...]) -> Hypotheses:
+    xp = array_namespace(likely.pose)
+    return Hypotheses(*(xp.reshape(part, (*lead, *part.shape[1:])) for part in likely))
 
 
 def _pose_as_given(request: Request, refined: Refined, *, changed: bool) -> Any:
@@ -389,4 +391,4 @@ def _pose_as_given(request: Request, refined: Refined, *, changed: bool) -> Any:
     vectors = axis_angle_from_matrix(refined.pose)
     own = xp.astype(xp.reshape(estimate, vectors.shape), vectors.dtype)
     good = refined.status == 0 if changed else xp.zeros_like(refined.status, dtype=xp.bool)
-    return xp.reshape(_where(good, vectors, own), estimate.shape)
+    return xp.reshape(where(good, vectors, own), estimate.shape)

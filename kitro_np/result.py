@@ -22,6 +22,35 @@ class Refined(NamedTuple):
     status: Any
 
 
+class Judged(NamedTuple):
+    """What the most probable bodies are known by, with one leading axis; see :class:`RefineResult`."""
+
+    quality: Any
+    swapped: Any
+    noise: Any
+    evidence: Any
+    joint_spread: Any
+
+
+class Hypotheses(NamedTuple):
+    """Likely bodies, H of each, the likeliest first.
+
+    Attributes
+    ----------
+    pose : (..., H, J, 3, 3) array
+        Local rotations.
+    betas : (..., H, S) array
+    transl : (..., H, 3) array
+    probability : (..., H) array
+        Of each among these; 0 where there are no more, and the likeliest is repeated.
+    """
+
+    pose: Any
+    betas: Any
+    transl: Any
+    probability: Any
+
+
 @dataclass(frozen=True)
 class RefineResult:
     """Refined bodies; arrays of the same kind, dtype and leading shape as the estimate's.
@@ -43,6 +72,20 @@ class RefineResult:
     status : (...) array of int8
         A :class:`kitro_np.Status`: 0 where the body was refined, else the reason why it came back
         as its estimate.
+    quality : (...) array or None
+        Of ``method="map"``: how likely the keypoints are the body's, as a logarithm a number; one that is
+        not positive is not accepted.
+    swapped : (...) array of int8 or None
+        1 where the keypoints fit better with left and right the other way round.
+    noise : (...) array or None
+        Spread of the keypoints about the body, in pixels.
+    evidence : (...) array or None
+        Logarithm of how probable the keypoints are, given the estimate; of one body under several
+        hypotheses, say.
+    joint_spread : (..., J) array or None
+        Spread of each joint about the root, in metres, if it was asked for.
+    hypotheses : Hypotheses or None
+        Likely bodies, if they were asked for.
     """
 
     pose: Any
@@ -52,6 +95,17 @@ class RefineResult:
     path_score: Any
     reprojection_error: Any
     status: Any
+    quality: Any = None
+    swapped: Any = None
+    noise: Any = None
+    evidence: Any = None
+    joint_spread: Any = None
+    hypotheses: Hypotheses | None = None
+
+    @property
+    def accepted(self) -> Any:
+        """Whether each body was refined; else it came back as its estimate."""
+        return self.status == 0
 
     def counts(self) -> dict[Status, int]:
         """How many bodies have each status that occurs."""

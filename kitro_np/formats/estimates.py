@@ -84,6 +84,17 @@ class EstimateFile:
         arrays: dict[str, Any] = {k: None if name is None else self._read(name) for k, name in found.items()}
         return Estimates(**arrays)
 
+    def optional(self, name: str) -> Any:
+        """Read an array of numbers, None where there is none of that name."""
+        return self._read(name) if name in self._arrays else None
+
+    def needed(self, name: str) -> Any:
+        """Read an array of numbers; InputError says what there is if it is missing."""
+        if name not in self._arrays:
+            has = ", ".join(self._arrays) or "none"
+            raise InputError(f"{self.path}: expected the key {name}, got {has}.")
+        return self._read(name)
+
     def truth(self, body: BodyModel, lead: tuple[int, ...]) -> Truth:
         """Read the ground truth, GT_theta or GT_pose and GT_beta, in the estimates' leading shape."""
         name = self._first(("GT_theta", "GT_pose"))

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..poses import as_matrices
-from ..result import RefineResult
+from ..result import Judged, RefineResult
 from .whole import write_whole
 
 
@@ -73,6 +73,9 @@ def write_result(path: str | os.PathLike[str], result: RefineResult, *, force: b
     arrays: dict[str, Any] = {"pose": pose.reshape(*lead, joints, 3, 3)}
     for name in ("betas", "transl", "selection", "path_score", "reprojection_error", "status"):
         arrays[name] = getattr(result, name)
+    for name in Judged._fields:
+        if getattr(result, name) is not None:
+            arrays[name] = getattr(result, name)
     return write_npz(path, arrays, force=force)
 
 

@@ -15,6 +15,9 @@ BAD_INTRINSICS = int(Status.BAD_INTRINSICS)
 BEHIND_CAMERA = int(Status.BEHIND_CAMERA)
 KEYPOINTS_IN_ONE_POINT = int(Status.KEYPOINTS_IN_ONE_POINT)
 DIVERGED = int(Status.DIVERGED)
+TOO_FEW_KEYPOINTS = int(Status.TOO_FEW_KEYPOINTS)
+UNLIKELY = int(Status.UNLIKELY)
+SWAPPED = int(Status.SWAPPED)
 
 
 @kernel
@@ -85,7 +88,7 @@ def _nearest_depth(tree, tile):
 @kernel
 def _spread(tree, tile):
     spread = full(tile.status, 0.0)
-    for row in range(2, 2 * tree.parents.size):
+    for row in range(2, tile.keypoints.shape[0]):
         spread = _larger(spread, absolute(load(tile.keypoints, row) - load(tile.keypoints, row % 2)))
     return spread
 

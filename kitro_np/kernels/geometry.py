@@ -271,6 +271,35 @@ def _where4(mask, p, q):
 
 
 @kernel
+def cayley(w):
+    """Fused twin of kitro_np.geometry.cayley."""
+    v = scale(0.5, w)
+    share = 1.0 / sqrt(1.0 + dot(v, v))
+    return matrix((share, share * v[0], share * v[1], share * v[2]))
+
+
+@kernel
+def chord(m):
+    """Fused twin of kitro_np.geometry.chord: twice a quaternion's vector, and its scalar, not negative."""
+    trace = m[0] + m[4] + m[8]
+    w = (1.0 + trace, m[7] - m[5], m[2] - m[6], m[3] - m[1])
+    x = (w[1], 1.0 + 2.0 * m[0] - trace, m[1] + m[3], m[2] + m[6])
+    y = (w[2], x[2], 1.0 + 2.0 * m[4] - trace, m[5] + m[7])
+    z = (w[3], x[3], y[3], 1.0 + 2.0 * m[8] - trace)
+    # The row with the largest diagonal entry is the most exact.
+    best, q = w[0], w
+    q = _where4(x[1] > best, x, q)
+    best = where(x[1] > best, x[1], best)
+    q = _where4(y[2] > best, y, q)
+    best = where(y[2] > best, y[2], best)
+    q = _where4(z[3] > best, z, q)
+    inverse = 1.0 / sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3])
+    inverse = where(q[0] < 0.0, -inverse, inverse)
+    twice = inverse + inverse
+    return (twice * q[1], twice * q[2], twice * q[3]), inverse * q[0]
+
+
+@kernel
 def from_axis_angle(v):
     """Fused twin of kitro_np.geometry.matrix_from_axis_angle."""
     squared = dot(v, v)

@@ -106,7 +106,7 @@ def lane_functions(number: type[np.floating[Any]]) -> dict[str, Any]:
         return over_lane
 
     functions = {
-        "sqrt": math.sqrt, "sin": math.sin, "cos": math.cos, "absolute": math.fabs
+        "sqrt": math.sqrt, "sin": math.sin, "cos": math.cos, "log": math.log, "absolute": math.fabs
     }  # fmt: skip
     return {
         **{name: of_math(function) for name, function in functions.items()},

@@ -19,6 +19,10 @@ kernel = _compile(no_cpython_wrapper=True)
 """A function that other kernels call. Nothing here allocates, so reference counting is left out; it is
 never called from Python, so no wrapper is made for that. Both together halve the time to compile."""
 
+passage = _compile(no_cpython_wrapper=True, inline="always")
+"""A kernel that does little more than call others. It becomes part of whoever calls it: compiled on its own,
+all that it calls would be optimised once more."""
+
 
 def entry(function: Callable[..., Any]) -> Any:
     """Compile a kernel that Python calls: it lets go of the GIL, and its machine code is kept on disk.
@@ -52,7 +56,7 @@ class _KernelCache(FunctionCache):
         self._cache_file._source_stamp = _all_sources()
 
 
-CONSTANTS_FROM = ("checks.py", "shape.py")
+CONSTANTS_FROM = ("checks.py", "shape.py", "posterior/evidence.py")
 """Modules of the package whose constants are compiled into kernels."""
 
 
@@ -60,6 +64,6 @@ CONSTANTS_FROM = ("checks.py", "shape.py")
 def _all_sources() -> str:
     folder = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in (*sorted(folder.glob("*.py")), *(folder.parent / name for name in CONSTANTS_FROM)):
+    for path in (*sorted(folder.rglob("*.py")), *(folder.parent / name for name in CONSTANTS_FROM)):
         digest.update(path.read_bytes())
     return digest.hexdigest()

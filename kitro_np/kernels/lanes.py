@@ -237,12 +237,12 @@ if config.DISABLE_JIT:  # type: ignore[attr-defined]
         """Return the rounding unit of the lanes' dtype."""
         return float(np.finfo(value.dtype).eps)
 
-    where, sqrt, sin, cos, absolute = np.where, np.sqrt, np.sin, np.cos, np.abs
+    where, sqrt, sin, cos, log, absolute = np.where, np.sqrt, np.sin, np.cos, np.log, np.abs
 else:
     load, store, full, where = _jit_load(), _jit_store(), _jit_full(), _jit_where()
     sqrt, absolute = _jit_unary("sqrt"), _jit_unary("fabs")
     epsilon = _jit_epsilon()
-    sin, cos = _jit_unary("sin"), _jit_unary("cos")
+    sin, cos, log = _jit_unary("sin"), _jit_unary("cos"), _jit_unary("log")
 
 
 @kernel

@@ -225,11 +225,11 @@ def hypotheses(sets: Sets) -> Plan:
             places = np.arange(1, len(names))
             for k, method in enumerate(METHODS):
                 axes.bar(
-                    places + 0.27 * (k - 1), shares[method][1:], 0.27, color=COLOURS[method], label=method
+                    places + 0.2 * (k - 1.5), shares[method][1:], 0.2, color=COLOURS[method], label=method
                 )
             axes.set_xticks(places, names[1:], rotation=60, ha="right", fontsize=8)
             axes.set(ylabel="bones on the right side, %", ylim=(40, 107), title=data.name)
-            axes.legend(frameon=False, ncols=3, loc="upper center")
+            axes.legend(frameon=False, ncols=4, loc="upper center")
 
         return Page(
             [Table(["bone, by its child", *(f"{method}, %" for method in METHODS)], rows, "hypotheses")],

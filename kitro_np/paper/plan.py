@@ -13,10 +13,17 @@ from .sets import DataSet
 KITRO: Step = {"method": "kitro"}
 SMPLIFY: Step = {"method": "smplify"}
 
-METHODS: dict[str, tuple[Step, ...]] = {"estimate": (), "smplify": (SMPLIFY,), "kitro": (KITRO,)}
-"""What the paper compares; its other competitors are networks."""
+MAP: Step = {"method": "map"}
 
-COLOURS = {"estimate": "0.45", "smplify": "#c8553d", "kitro": "#1b6ca8"}
+METHODS: dict[str, tuple[Step, ...]] = {
+    "estimate": (),
+    "smplify": (SMPLIFY,),
+    "kitro": (KITRO,),
+    "map": (MAP,),
+}
+"""What the paper compares, whose other competitors are networks, and this package's own method."""
+
+COLOURS = {"estimate": "0.45", "smplify": "#c8553d", "kitro": "#1b6ca8", "map": "#2e8b57"}
 
 USUAL = {"mpjpe": "MPJPE", "pa_mpjpe": "PA-MPJPE", "pve": "PVE"}
 """What the paper's tables show, in millimetres."""

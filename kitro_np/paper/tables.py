@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from .page import Page, Table
-from .plan import KITRO, METHODS, SMPLIFY, Plan, named, steps_for, usual_header, usual_row
+from .plan import KITRO, MAP, METHODS, SMPLIFY, Plan, named, steps_for, usual_header, usual_row
 from .published import BASES_3DPW, CLIFF_3DPW, HAND, KITRO_3DPW, KITRO_HAND, NONE, Figures
 from .runs import Measured, Run, Step
 from .sets import NETWORKS, DataSet, Sets
@@ -123,6 +123,8 @@ TWICE: dict[str, tuple[Step, ...]] = {
     "kitro": (KITRO,),
     "kitro, then kitro": (KITRO, KITRO),
     "kitro, then smplify": (KITRO, SMPLIFY),
+    "map": (MAP,),
+    "kitro, then map": (KITRO, MAP),
 }
 """The rows of Table 4."""
 

@@ -106,6 +106,7 @@ def usual_motion(skeleton: Skeleton) -> Motion:
     return Motion(mean, precision)
 
 
+@lru_cache(maxsize=8)
 def no_motion(skeleton: Skeleton) -> Motion:
     """Say nothing of how people move."""
     return Motion(np.zeros((skeleton.num_joints, 3)), np.zeros((skeleton.num_joints, 3, 3)))

@@ -46,6 +46,8 @@ class Fitted(NamedTuple):
         How far the score is below the threshold: a body is accepted if it is positive.
     swapped : (N,) array of bool
         Whether the keypoints fit better with left and right the other way round.
+    evidence : (N,) array
+        Logarithm of how probable the keypoints are given the estimate, but for a constant of the body.
     joint_spread : (N, J) array
         Of each joint about the root, in metres: the root of the mean squared distance.
     """
@@ -57,6 +59,7 @@ class Fitted(NamedTuple):
     noise: Any
     quality: Any
     swapped: Any
+    evidence: Any
     joint_spread: Any
 
 
@@ -71,6 +74,8 @@ def fit_arrays(
     intrinsics: Any,
     motion: evidence.Motion,
     steps: int = STEPS,
+    *,
+    start_pose: Any = None,
 ) -> Fitted:
     """Find the most probable bodies by Gauss-Newton steps from their estimates.
 
@@ -88,6 +93,8 @@ def fit_arrays(
     intrinsics : (N, 3, 3) array
     motion : Motion
     steps : int
+    start_pose : (N, J, 3, 3) array, optional
+        Where the steps begin, in place of the estimate.
     """
     xp = array_namespace(pose)
     points = points_on(skeleton, layout, pose)
@@ -102,6 +109,7 @@ def fit_arrays(
     metre = intrinsics[:, 0, 0] / transl[:, 2] * size
     prior = make_prior(skeleton, pose, betas, transl, motion, size)
     betas = prior.betas
+    pose = pose if start_pose is None else start_pose
     scales = Scales(xp.ones_like(metre), evidence.NOISE * metre)
     first_spread, quality, swapped = None, None, None
     for k in range(steps):
@@ -137,9 +145,9 @@ def fit_arrays(
         pose = turn_joints(skeleton, pose, posed, turn * share[:, None, None])
         betas, transl = betas + step.betas * share[:, None], transl + step.transl * share[:, None] * fixes
     quality = xp.where(count < FEWEST, -xp.ones_like(score), threshold_of(numbers) - score)
-    return Fitted(
-        pose, betas, transl, scales.pose, scales.noise, quality, swapped, joint_spread(posed, step, skeleton)
-    )
+    evident = -(step.surprise + spread) / 2
+    wide = joint_spread(posed, step, skeleton)
+    return Fitted(pose, betas, transl, scales.pose, scales.noise, quality, swapped, evident, wide)
 
 
 def make_prior(

@@ -1,0 +1,142 @@
+"""Covariance of a tile's step: the inverse of its matrix, where that has blocks (Takahashi's recursion).
+
+With the factor's rows V = L^-1 B of a joint's blocks B to all that comes after it, U = L^-T V:
+the joint's covariance with those is -U C, C their own, and with itself (L L^T)^-1 + U C U^T.
+"""
+
+from __future__ import annotations
+
+from ..geometry import load9, multiply, rows3, scale, store_all, subtract, transform, transpose
+from ..jit import kernel, passage
+from ..lanes import full, load, store
+from .step import backwards
+
+
+@passage
+def covariance(chains, memory):
+    """Fill covariance, covariance_border and covariance_corner from the factor."""
+    _corner(memory)
+    for a in range(chains.moving.size):
+        _joint(chains, memory, chains.moving[a])
+
+
+@kernel
+def _corner(memory):
+    """Inverse of the corner: columns of the factor's inverse first, then their products."""
+    border = memory.change.shape[0]
+    factor, found = memory.corner, memory.covariance_corner
+    # The inverse of the factor goes to the upper triangle, transposed: entry (r, s) at row r, column s >= r.
+    for r in range(border):
+        store(found, (border + 1) * r, load(factor, (border + 1) * r))
+        for s in range(r + 1, border):
+            total = 0.0 * load(factor, 0)
+            for q in range(r, s):
+                total = total + load(factor, border * s + q) * load(found, border * r + q)
+            store(found, border * r + s, -total * load(factor, (border + 1) * s))
+    for r in range(border):
+        for s in range(r, border):
+            total = 0.0 * load(factor, 0)
+            for q in range(s, border):
+                total = total + load(found, border * r + q) * load(found, border * s + q)
+            store(found, border * r + s, total)
+    for r in range(border):
+        for s in range(r):
+            store(found, border * r + s, load(found, border * s + r))
+
+
+@kernel
+def _joint(chains, memory, j):
+    border = memory.change.shape[0]
+    first, depth = chains.first_block[j], chains.depth[j]
+    factor = load9(memory.block, first + depth)
+    # U, in place of V.
+    for d in range(depth):
+        store_all(memory.block, 9 * (first + d), _backwards_block(factor, load9(memory.block, first + d)))
+    for s in range(border):
+        row = 3 * (border * j + s)
+        store_all(memory.border, row, backwards(factor, rows3(memory.border, row)))
+    # With betas and translation
+    for s in range(border):
+        total = scale(0.0, rows3(memory.border, 0))
+        for r in range(border):
+            along = rows3(memory.border, 3 * (border * j + r))
+            total = subtract(total, scale(load(memory.covariance_corner, border * r + s), along))
+        for d in range(depth):
+            i = chains.chain[j, d]
+            above = rows3(memory.covariance_border, 3 * (border * i + s))
+            total = subtract(total, transform(load9(memory.block, first + d), above))
+        store_all(memory.covariance_border, 3 * (border * j + s), total)
+    # With the joints above
+    for e in range(depth):
+        i = chains.chain[j, e]
+        total = _zeros(memory)
+        for d in range(depth):
+            own = load9(memory.block, first + d)
+            if d >= e:
+                both = load9(memory.covariance, chains.first_block[chains.chain[j, d]] + e)
+            else:
+                both = transpose(load9(memory.covariance, chains.first_block[i] + d))
+            total = _subtract_product(total, own, both)
+        for s in range(border):
+            along = rows3(memory.border, 3 * (border * j + s))
+            above = rows3(memory.covariance_border, 3 * (border * i + s))
+            total = _subtract_outer(total, along, above)
+        store_all(memory.covariance, 9 * (first + e), total)
+    # With itself
+    total = _inverse(factor)
+    for d in range(depth):
+        both = load9(memory.covariance, first + d)
+        total = _subtract_product(total, both, transpose(load9(memory.block, first + d)))
+    for s in range(border):
+        along = rows3(memory.border, 3 * (border * j + s))
+        both = rows3(memory.covariance_border, 3 * (border * j + s))
+        total = _subtract_outer(total, both, along)
+    store_all(memory.covariance, 9 * (first + depth), total)
+
+
+@kernel
+def _zeros(memory):
+    zero = full(memory.change, 0.0)
+    return zero, zero, zero, zero, zero, zero, zero, zero, zero
+
+
+@kernel
+def _backwards_block(factor, m):
+    a = backwards(factor, (m[0], m[3], m[6]))
+    b = backwards(factor, (m[1], m[4], m[7]))
+    c = backwards(factor, (m[2], m[5], m[8]))
+    return a[0], b[0], c[0], a[1], b[1], c[1], a[2], b[2], c[2]
+
+
+@kernel
+def _inverse(factor):
+    """(L L^T)^-1 of a joint's factor."""
+    # Columns of L^-1
+    a, b = factor[0], factor[2]
+    c = factor[5]
+    ba = -factor[1] * a * b
+    ca = -(factor[3] * a + factor[4] * ba) * c
+    cb = -factor[4] * b * c
+    return (
+        a * a + ba * ba + ca * ca, ba * b + ca * cb, ca * c,
+        ba * b + ca * cb, b * b + cb * cb, cb * c,
+        ca * c, cb * c, c * c,
+    )  # fmt: skip
+
+
+@kernel
+def _subtract_product(m, a, b):
+    c = multiply(a, b)
+    return (
+        m[0] - c[0], m[1] - c[1], m[2] - c[2], m[3] - c[3], m[4] - c[4],
+        m[5] - c[5], m[6] - c[6], m[7] - c[7], m[8] - c[8],
+    )  # fmt: skip
+
+
+@kernel
+def _subtract_outer(m, a, b):
+    return (
+        m[0] - a[0] * b[0], m[1] - a[0] * b[1], m[2] - a[0] * b[2],
+        m[3] - a[1] * b[0], m[4] - a[1] * b[1], m[5] - a[1] * b[2],
+        m[6] - a[2] * b[0], m[7] - a[2] * b[1], m[8] - a[2] * b[2],
+    )  # fmt: skip

@@ -1,0 +1,226 @@
+"""Fit: the most probable bodies, one tile after the other."""
+
+from __future__ import annotations
+
+from ...posterior.evidence import (
+    BETAS_SHARE,
+    DEPTH_SPREAD,
+    KEYPOINT_FREEDOM,
+    LARGEST_TURN,
+    NOISE,
+    PLACE_SPREAD,
+)
+from ...posterior.fit import SCALED_STEPS
+from ...posterior.verdict import FEWEST, MANY, SHIFT_FLOOR, SHIFT_WEIGHT, THRESHOLD, THRESHOLD_OF_FEW
+from ..geometry import (
+    cayley,
+    dot,
+    load3,
+    load9,
+    multiply,
+    rows3,
+    scale,
+    store_all,
+    subtract,
+    transform,
+    transpose,
+)
+from ..jit import kernel, passage
+from ..lanes import full, load, log, sqrt, store, where
+from .covariance import covariance
+from .linear import place_points
+from .scales import update_scales
+from .step import best_step, finish_step, known_step
+from .verdict import gain_of_swaps, gate_keypoints
+
+
+@passage
+def fit_tile(tree, chains, tile, memory, steps, spread):
+    """Fused twin of kitro_np.posterior.fit.fit_arrays; the joints' spread is found if it is asked for."""
+    begin(tree, chains, tile, memory)
+    for k in range(steps):
+        place_points(tree, chains, tile, memory)
+        known_step(tree, chains, tile, memory)
+        if k == 0:
+            gate_keypoints(tree, chains, tile, memory)
+            for a in range(chains.moving.size):
+                j = chains.moving[a]
+                store_all(memory.turn, 3 * j, load3(memory.prior_pull, j))
+        else:
+            _weigh_keypoints(chains, memory)
+        best_step(tree, chains, tile, memory)
+        volume = load(memory.volume, 0) + _noise_volume(chains, memory)
+        if k == 0:
+            store(memory.first_volume, 0, volume)
+            gain_of_swaps(tree, chains, tile, memory)
+        finish_step(tree, chains, tile, memory)
+        _score(memory, volume)
+        if k < SCALED_STEPS or (spread and k == steps - 1):
+            covariance(chains, memory)
+        if k < SCALED_STEPS:
+            update_scales(chains, tile, memory)
+        if spread and k == steps - 1:
+            joint_spread(tree, chains, tile, memory)
+        _move(tree, chains, tile, memory)
+    place_points(tree, chains, tile, memory)
+
+
+@kernel
+def begin(tree, chains, tile, memory):
+    """Fused twin of kitro_np.posterior.fit.make_prior, and what the first step starts from."""
+    one, zero = full(tile.betas, 1.0), full(tile.betas, 0.0)
+    for j in range(tree.parents.size):
+        store(memory.moves, j, zero)
+    count = zero
+    for k in range(chains.point_joint.size):
+        seen = load(memory.confidence, k) > 0.0
+        count = count + where(seen, one, zero)
+        for d in range(chains.point_above[k]):
+            j = chains.chain[chains.point_joint[k], d]
+            store(memory.moves, j, where(seen, one, load(memory.moves, j)))
+    store(memory.seen, 0, count)
+    for s in range(tree.shapedirs.shape[1]):
+        beta = BETAS_SHARE * load(tile.betas, s)
+        store(memory.prior_betas, s, beta)
+        store(tile.betas, s, beta)
+    metre = load(tile.camera, 0) / (load(tile.transl, 2) * chains.size[0])
+    store(memory.metre, 0, metre)
+    store(memory.pose_scale, 0, one)
+    store(memory.noise, 0, NOISE * metre)
+    store(memory.quality, 0, zero)
+    _prior_transl(chains, tile, memory)
+
+
+@kernel
+def _prior_transl(chains, tile, memory):
+    """Precision of the estimate's translation: M^T M, with M its offset across and along the ray."""
+    x, y, depth = load3(tile.transl, 0)
+    store_all(memory.prior_transl, 0, (x, y, depth))
+    inverse = 1.0 / depth
+    spread = PLACE_SPREAD * chains.size[0]
+    across = full(tile.betas, 1.0) / (spread * spread)
+    along = inverse / DEPTH_SPREAD
+    x, y = -x * inverse, -y * inverse
+    zero = 0.0 * x
+    last = across * (x * x + y * y) + along * along
+    store_all(
+        memory.transl_precision, 0,
+        (across, zero, across * x, zero, across, across * y, across * x, across * y, last),
+    )  # fmt: skip
+    deep = 1.0 / (along * along)
+    wide = 1.0 / across
+    store_all(
+        memory.transl_covariance, 0,
+        (
+            wide + deep * x * x, deep * x * y, -deep * x,
+            deep * x * y, wide + deep * y * y, -deep * y,
+            -deep * x, -deep * y, deep,
+        ),
+    )  # fmt: skip
+
+
+@kernel
+def _weigh_keypoints(chains, memory):
+    """Spread of each keypoint from how far it is off: Student's t."""
+    noise = load(memory.noise, 0)
+    inverse = 1.0 / (noise * noise)
+    for k in range(chains.point_joint.size):
+        confidence = load(memory.confidence, k)
+        u, v = load(memory.residual, 2 * k), load(memory.residual, 2 * k + 1)
+        squared = confidence * (u * u + v * v) * inverse
+        trust = confidence * (KEYPOINT_FREEDOM + 2.0) / (KEYPOINT_FREEDOM + squared)
+        store(memory.weight, k, sqrt(trust * inverse))
+
+
+@kernel
+def _noise_volume(chains, memory):
+    """Logarithm of the determinant of the keypoints' own covariance."""
+    total = full(memory.change, 0.0)
+    for k in range(chains.point_joint.size):
+        weight = load(memory.weight, k)
+        total = total - log(where(weight > 0.0, weight, 1.0))
+    return 4.0 * total
+
+
+@kernel
+def _score(memory, volume):
+    """Fused twin of kitro_np.posterior.verdict.score_of and threshold_of: fills quality and evidence."""
+    store(memory.evidence, 0, -0.5 * (load(memory.surprise, 0) + volume))
+    count = load(memory.seen, 0)
+    numbers = where(count > 0.5, 2.0 * count, 2.0)
+    score = (load(memory.surprise, 0) + volume - load(memory.first_volume, 0)) / numbers
+    shift = load(memory.shift, 0) / load(memory.metre, 0)
+    score = score + SHIFT_WEIGHT * log(shift + SHIFT_FLOOR)
+    quality = THRESHOLD + THRESHOLD_OF_FEW * (MANY / numbers - 1.0) - score
+    store(memory.quality, 0, where(count > FEWEST - 0.5, quality, -1.0))
+
+
+@kernel
+def _move(tree, chains, tile, memory):
+    """Take the step: fused twin of kitro_np.posterior.fit.turn_joints, with betas and translation."""
+    longest = full(tile.betas, LARGEST_TURN * LARGEST_TURN)
+    for a in range(chains.moving.size):
+        j = chains.moving[a]
+        turn = scale(load(memory.moves, j), load3(memory.turn, j))
+        length = dot(turn, turn)
+        longest = where(length > longest, length, longest)
+    share = LARGEST_TURN / sqrt(longest)
+    for a in range(chains.moving.size):
+        j = chains.moving[a]
+        turn = cayley(scale(share * load(memory.moves, j), load3(memory.turn, j)))
+        local = load9(tile.pose, j)
+        if j > 0:
+            above = load9(tile.turned, tree.parents[j])
+            turn = multiply(transpose(above), multiply(turn, above))
+        store_all(tile.pose, 9 * j, multiply(turn, local))
+    shapes = tree.shapedirs.shape[1]
+    for s in range(shapes):
+        store(tile.betas, s, load(tile.betas, s) + share * load(memory.change, s))
+    # One point says nothing of the distance: then the camera stays.
+    fixes = load(memory.seen, 0) > 1.5
+    for k in range(3):
+        change = share * load(memory.change, shapes + k)
+        store(tile.transl, k, load(tile.transl, k) + where(fixes, change, 0.0 * change))
+
+
+@kernel
+def joint_spread(tree, chains, tile, memory):
+    """Fused twin of kitro_np.posterior.fit.joint_spread, from the covariance of a step."""
+    shapes = tree.shapedirs.shape[1]
+    border = shapes + 3
+    for j in range(tree.parents.size):
+        place = load3(tile.joints, j)
+        variance = full(tile.betas, 0.0)
+        for d in range(chains.depth[j]):
+            i = chains.chain[j, d]
+            lever = subtract(place, load3(tile.joints, i))
+            for e in range(d + 1):
+                h = chains.chain[j, e]
+                other = subtract(place, load3(tile.joints, h))
+                both = load9(memory.covariance, chains.first_block[i] + e)
+                # tr([x]x C [y]x^T) = x.y tr C - y.C x
+                own = dot(lever, other) * (both[0] + both[4] + both[8]) - dot(other, transform(both, lever))
+                variance = variance + (own if e == d else own + own)
+            for s in range(shapes):
+                with_beta = rows3(memory.covariance_border, 3 * (border * i + s))
+                moved = _cross(with_beta, lever)
+                by_beta = _by_beta(memory, shapes, j, s)
+                own = dot(moved, by_beta)
+                variance = variance + own + own
+        for s in range(shapes):
+            by_beta = _by_beta(memory, shapes, j, s)
+            for r in range(shapes):
+                both = load(memory.covariance_corner, border * s + r)
+                variance = variance + both * dot(by_beta, _by_beta(memory, shapes, j, r))
+        store(memory.joint_spread, j, sqrt(where(variance > 0.0, variance, 0.0 * variance)))
+
+
+@kernel
+def _by_beta(memory, shapes, j, s):
+    """How a beta moves a joint from the root."""
+    return subtract(load3(memory.by_betas, shapes * j + s), load3(memory.by_betas, s))
+
+
+@kernel
+def _cross(a, b):
+    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]

@@ -1,0 +1,163 @@
+"""What the kernels of the most probable body work on: chains and points of a skeleton, memory of a tile.
+
+The matrix that a step solves has a row of 3x3 blocks for every joint: one for the joint and one for each
+joint above it, since a turn moves nothing but what hangs on it. All else of it is zero, and stays so when it
+is factored from the leaves to the root. Betas and translation touch everything and come last: the border of
+the joints' rows, and the corner.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...body.skeleton import Skeleton
+from ...layouts import KeypointLayout
+from ...posterior.evidence import Motion, pose_spread, size_of
+from ...posterior.linear import reaches
+from ...posterior.verdict import assignments
+from ..tile import aligned_rows
+
+
+class Chains(NamedTuple):
+    """A skeleton with the points on it; J joints, K points, S betas, at most D joints above one another.
+
+    Lengths are in metres.
+    """
+
+    chain: np.ndarray  # (J, D) joints from the root to each joint
+    depth: np.ndarray  # (J,) place of each joint in its chain
+    first_block: np.ndarray  # (J,) number of the block of each joint and the root
+    moving: np.ndarray  # joints that move a point, ascending
+    point_joint: np.ndarray  # (K,) joint that a point is fixed to
+    point_above: np.ndarray  # (K,) how many joints of that one's chain move it
+    point_offset: np.ndarray  # (K, 3)
+    point_shapedirs: np.ndarray  # (K, S, 3)
+    point_precision: np.ndarray  # (K,) 0 of those that are nowhere
+    swaps: np.ndarray  # (A, K) other assignments of left and right
+    size: np.ndarray  # (1,) of the body, 1 for a person
+    pose_spread: np.ndarray  # (J, 3)
+    motion_mean: np.ndarray  # (J, 3)
+    motion_precision: np.ndarray  # (J, 3, 3)
+
+
+class Memory(NamedTuple):
+    """Working memory of a tile beside kitro_np.kernels.tile.Tile; every member has shape (rows, lanes)."""
+
+    # What is known beside the keypoints
+    prior_betas: np.ndarray  # S
+    prior_transl: np.ndarray  # 3
+    transl_precision: np.ndarray  # 9
+    transl_covariance: np.ndarray  # 9
+    prior_block: np.ndarray  # 9 J precision of each joint's turn without keypoints
+    prior_pull: np.ndarray  # 3 J that precision times the turn to expect
+    # The keypoints
+    confidence: np.ndarray  # K relative precision; 0 of those unseen
+    weight: np.ndarray  # K inverse spread, per pixel
+    moves: np.ndarray  # J 1 where a joint moves a keypoint that is seen
+    seen: np.ndarray  # 1 how many are
+    metre: np.ndarray  # 1 pixels of a metre at the body, for a person
+    # What is found on the way
+    pose_scale: np.ndarray  # 1
+    noise: np.ndarray  # 1 in pixels
+    shift: np.ndarray  # 1 how far all keypoints are off together, in pixels
+    gain: np.ndarray  # 1 what another assignment of left and right gains
+    missed: np.ndarray  # 1 sum of squared residuals after a step
+    surprise: np.ndarray  # 1
+    volume: np.ndarray  # 1
+    first_volume: np.ndarray  # 1
+    quality: np.ndarray  # 1
+    evidence: np.ndarray  # 1
+    joint_spread: np.ndarray  # J
+    # The points, and what moves them
+    by_betas: np.ndarray  # 3 S J joints by beta
+    point: np.ndarray  # 3 K in camera space
+    residual: np.ndarray  # 2 K
+    slope_u: np.ndarray  # S + 3 of a point's projection, by betas and translation
+    slope_v: np.ndarray  # S + 3
+    lever_u: np.ndarray  # 3 D of a point's projection, by the turns of the joints above
+    lever_v: np.ndarray  # 3 D
+    # The step: matrix and right side, then its factor, then the step itself
+    deviation: np.ndarray  # 3 J from the estimate
+    block: np.ndarray  # 9 a block
+    border: np.ndarray  # 3 (S + 3) a joint
+    corner: np.ndarray  # (S + 3)^2
+    turn: np.ndarray  # 3 J
+    change: np.ndarray  # S + 3 of betas and translation
+    other_turn: np.ndarray  # 3 J right side of another assignment of the keypoints
+    other_change: np.ndarray  # S + 3
+    # Its covariance, where the matrix has blocks
+    covariance: np.ndarray  # 9 a block
+    covariance_border: np.ndarray  # 3 (S + 3) a joint
+    covariance_corner: np.ndarray  # (S + 3)^2
+
+
+def make_chains(skeleton: Skeleton, layout: KeypointLayout, motion: Motion, dtype: Any) -> Chains:
+    """Lay out a skeleton and the points on it for the kernels."""
+    skeleton = skeleton.host
+    joints = skeleton.num_joints
+    depth = np.array(skeleton.depths)
+    chain = np.zeros((joints, depth.max() + 1), np.int64)
+    for joint, parent in enumerate(skeleton.parents):
+        chain[joint] = chain[max(parent, 0)]
+        chain[joint, depth[joint]] = joint
+    moved = reaches(skeleton, layout)
+    own = np.maximum(np.array(layout.joints), 0)
+    nowhere = np.array(layout.joints) < 0
+
+    def numbers(array: Any) -> np.ndarray:
+        return np.ascontiguousarray(np.asarray(array), dtype=dtype)
+
+    return Chains(
+        chain=chain,
+        depth=depth.astype(np.int64),
+        first_block=np.concatenate([[0], np.cumsum(depth + 1)[:-1]]).astype(np.int64),
+        moving=np.flatnonzero(moved.any(axis=0)).astype(np.int64),
+        point_joint=own.astype(np.int64),
+        point_above=moved.sum(axis=1).astype(np.int64),
+        point_offset=numbers(layout.offsets),
+        point_shapedirs=numbers(np.asarray(layout.by_betas)[..., : skeleton.num_betas].transpose(0, 2, 1)),
+        point_precision=numbers(np.where(nowhere, 0.0, layout.spread**-2.0)),
+        swaps=np.array(assignments(layout), np.int64).reshape(-1, layout.num_points),
+        size=numbers([size_of(skeleton)]),
+        pose_spread=numbers(pose_spread(skeleton)),
+        motion_mean=numbers(motion.mean),
+        motion_precision=numbers(motion.precision),
+    )
+
+
+def memory_rows(chains: Chains) -> dict[str, int]:
+    """How many rows each member of the memory has."""
+    points, shapes, _ = chains.point_shapedirs.shape
+    joints, deepest = chains.chain.shape
+    border = shapes + 3
+    blocks = int(chains.first_block[-1] + chains.depth[-1] + 1)
+    one = (
+        "seen", "metre", "pose_scale", "noise", "shift", "gain", "missed", "surprise", "volume",
+        "first_volume", "quality", "evidence",
+    )  # fmt: skip
+    by_joint = ("prior_pull", "deviation", "turn", "other_turn")
+    return {
+        **dict.fromkeys(one, 1),
+        **dict.fromkeys(by_joint, 3 * joints),
+        **dict.fromkeys(("confidence", "weight"), points),
+        **dict.fromkeys(("moves", "joint_spread"), joints),
+        **dict.fromkeys(("transl_precision", "transl_covariance"), 9),
+        **dict.fromkeys(("slope_u", "slope_v", "change", "other_change"), border),
+        **dict.fromkeys(("lever_u", "lever_v"), 3 * deepest),
+        **dict.fromkeys(("block", "covariance"), 9 * blocks),
+        **dict.fromkeys(("border", "covariance_border"), 3 * border * joints),
+        **dict.fromkeys(("corner", "covariance_corner"), border * border),
+        "prior_betas": shapes,
+        "prior_transl": 3,
+        "prior_block": 9 * joints,
+        "by_betas": 3 * shapes * joints,
+        "point": 3 * points,
+        "residual": 2 * points,
+    }
+
+
+def make_memory(chains: Chains, dtype: Any) -> Memory:
+    """Allocate the memory of a tile."""
+    return Memory(**{name: aligned_rows(count, dtype) for name, count in memory_rows(chains).items()})
