@@ -334,6 +334,16 @@ def test_single_precision(drawn, which):
     np.testing.assert_array_equal(single.swapped, found.swapped)
 
 
+def test_rotations_that_are_nearly_so(drawn, which, random):
+    """What the door lets pass, 1e-2, must not grow from joint to joint and from step to step."""
+    batch = drawn.batches[which]
+    pose = batch.pose + random.uniform(-3e-3, 3e-3, batch.pose.shape)
+    found = fit(drawn.skeleton, batch._replace(pose=pose))
+    square = found.pose @ np.swapaxes(found.pose, -1, -2)
+    assert np.abs(square - np.eye(3)).max() < 0.1
+    assert drawn.errors(found).mean() < 1.02 * drawn.errors(drawn.fitted[which]).mean()
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("tree", ["smpl", "hand"])
 def test_every_library(backend, dtype, tree):
