@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from bodies import make_batch, make_skeleton
+from kitro import refine
 
-from kitro_np import InputError, refine
+from kitro_np import InputError
 from kitro_np.body.kinematics import forward_kinematics
 from kitro_np.camera import project, solve_translation
 from kitro_np.engine import CPU_ENGINES

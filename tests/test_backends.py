@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from backends import TOLERANCE, assert_near
 from bodies import Batch, make_batch, make_skeleton
+from kitro import refine
 from scipy.spatial.transform import Rotation
 
-from kitro_np import InputError, Status, load_body, refine
+from kitro_np import InputError, Status, load_body
 from kitro_np import camera as camera_stage
 from kitro_np import geometry as geometry_stage
 from kitro_np import rays as rays_stage

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from bodies import Batch
+from kitro import refine
 from same import assert_identical, pick
 
-from kitro_np import InputError, Status, refine
+from kitro_np import InputError, Status
 from kitro_np.body.load import default_body
 from kitro_np.metrics import reprojection_error
 

@@ -4,10 +4,11 @@ import array_api_strict
 import numpy as np
 import pytest
 from bodies import Batch
+from kitro import refine
 from same import FIELDS, assert_identical
 from scipy.spatial.transform import Rotation
 
-from kitro_np import Status, default_intrinsics, refine
+from kitro_np import Status, default_intrinsics
 from kitro_np.kernels.refine import refine_bodies
 
 FEW = {"iterations": 2, "shape_steps": 3}

@@ -4,9 +4,10 @@ import array_api_strict
 import numpy as np
 import pytest
 from bodies import make_batch, make_skeleton
+from kitro import refine
 from same import assert_identical
 
-from kitro_np import BodyModel, Skeleton, load_body, refine
+from kitro_np import BodyModel, Skeleton, load_body
 from kitro_np.body import load
 from kitro_np.body.assets import read_model_file
 from kitro_np.body.frozen import frozen, frozen_like

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from backends import load_or_skip
 from bodies import make_batch, make_skeleton
+from kitro import refine
 
-from kitro_np import InputError, Skeleton, refine
+from kitro_np import InputError, Skeleton
 from kitro_np.engine import choose_engine
 from kitro_np.kernels import lanes
 from kitro_np.kernels.tile import make_tree, tile_rows

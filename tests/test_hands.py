@@ -7,9 +7,10 @@ import array_api_strict
 import numpy as np
 import pytest
 from bodies import TREES, Batch
+from kitro import refine
 from scipy.spatial.transform import Rotation
 
-from kitro_np import BodyModel, InputError, load_body, refine
+from kitro_np import BodyModel, InputError, load_body
 from kitro_np.body import mirror_body
 from kitro_np.camera import project
 from kitro_np.metrics import Protocol, pa_mpjpe

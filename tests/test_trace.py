@@ -5,9 +5,9 @@ import importlib
 import numpy as np
 import pytest
 from bodies import Batch
+from kitro import refine
 from steps import ArraySteps, KernelSteps
 
-from kitro_np import refine
 from kitro_np.body.kinematics import forward_kinematics
 from kitro_np.camera import solve_translation
 from kitro_np.shape import fit_shape
