@@ -1,4 +1,4 @@
-"""The script that fits the pose prior of the SMPLify baseline."""
+"""The script that fits the pose priors of the SMPLify baseline and of method "map"."""
 
 import importlib.util
 from pathlib import Path
@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from kitro_np.baselines.pose_prior import pose_prior
+from kitro_np.geometry import chord, matrix_from_axis_angle
 
-SCRIPT = Path(__file__).resolve().parents[1] / "models" / "build_pose_prior.py"
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPT = ROOT / "models" / "build_pose_prior.py"
+DATA = ROOT / "kitro_np" / "data"
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +48,38 @@ def test_a_gaussian_of_poses_and_their_mirror_images(script, tmp_path):
     np.testing.assert_allclose(precision, np.linalg.inv(covariance), rtol=1e-4, atol=1e-3)
 
 
+def test_chords_of_one_pose_by_hand(script):
+    """A third of a turn has a chord of 2 sin 60 degrees; the mirror image has it on the other side."""
+    poses = np.zeros((1, 24, 3))
+    poses[0, 18, 1] = 2 * np.pi / 3
+    mean, covariance = script.fit_chords(poses)
+    wanted = np.zeros((24, 3))
+    wanted[18, 1], wanted[19, 1] = np.sqrt(3) / 2, -np.sqrt(3) / 2
+    np.testing.assert_allclose(mean, wanted, atol=1e-12)
+    spread = np.zeros((24, 3, 3))
+    spread[[18, 19], 1, 1] = 3 / 4
+    np.testing.assert_allclose(covariance, spread, atol=1e-12)
+
+
+def test_chords_are_those_of_the_geometry(script):
+    poses = np.random.default_rng(1).normal(0, 1.5, (40, 24, 3))
+    both = np.concatenate([poses, poses[:, script.MIRROR] * [1, -1, -1]])
+    chords, _ = chord(matrix_from_axis_angle(both))
+    mean, covariance = script.fit_chords(poses)
+    np.testing.assert_allclose(mean, chords.mean(axis=0), atol=1e-12)
+    for joint in range(24):
+        wanted = np.cov(chords[:, joint].T, bias=True)
+        np.testing.assert_allclose(covariance[joint], wanted, atol=1e-12)
+
+
 def test_vectors_longer_than_a_half_turn_count_as_the_short_way(script):
     poses = np.zeros((1, 24, 3))
     poses[0, 4, 0] = 0.5
     longer = poses.copy()
     longer[0, 4, 0] += 2 * np.pi
-    for one, other in zip(script.fit_gaussian(poses), script.fit_gaussian(longer), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-9)
+    for fit in (script.fit_gaussian, script.fit_chords):
+        for one, other in zip(fit(poses), fit(longer), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-9)
 
 
 def test_several_files_count_as_one(script, tmp_path):
@@ -61,7 +89,8 @@ def test_several_files_count_as_one(script, tmp_path):
     for name, given in (("parts.npz", parts), ("whole.npz", [whole])):
         assert script.main([*given, "-o", str(tmp_path / name)]) == 0
     with np.load(tmp_path / "parts.npz") as one, np.load(tmp_path / "whole.npz") as other:
-        for key in ("mean", "precision", "LICENSE"):
+        assert set(one.files) == {"mean", "precision", "chord_mean", "chord_covariance", "LICENSE"}
+        for key in one.files:
             np.testing.assert_array_equal(one[key], other[key])
 
 
@@ -74,6 +103,17 @@ def test_the_shipped_prior_is_symmetric(script):
     np.testing.assert_array_equal(precision, precision.T)
     np.testing.assert_allclose(precision[np.ix_(swap, swap)] * np.outer(sign, sign), precision, atol=1e-2)
     assert np.all(np.diag(precision) <= 1.0001 / script.SPREAD**2)
+
+
+def test_the_shipped_chords_are_those_of_the_shipped_poses(script):
+    """The prior was fitted in single precision; the poses are shipped in half."""
+    poses, notice = script.read_poses(DATA / "cmu_poses.npz")
+    mean, covariance = script.fit_chords(poses)
+    with np.load(DATA / "pose_prior.npz") as prior:
+        assert str(prior["LICENSE"]) == notice
+        assert prior["chord_mean"].dtype == prior["chord_covariance"].dtype == np.float32
+        np.testing.assert_allclose(prior["chord_mean"], mean, atol=5e-5)
+        np.testing.assert_allclose(prior["chord_covariance"], covariance, atol=5e-5)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..body.skeleton import SMPL_JOINT_NAMES, Skeleton
+from ..body.skeleton import Skeleton
+from ..landmarks import BODY_JOINTS, has_body_joints
 
 DEGREES = {
     "pelvis": 3.3, "hip": 6.3, "spine": 3.1, "knee": 6.8, "ankle": 7.6, "foot": 5.0, "neck": 6.5,
@@ -76,7 +77,10 @@ class Motion:
 @lru_cache(maxsize=8)
 def pose_spread(skeleton: Skeleton) -> np.ndarray:
     """Spread of each joint's rotation in the estimate about the camera's axes: (J, 3), in radians."""
-    kinds = [name.removeprefix("left_").removeprefix("right_").rstrip("123") for name in skeleton.joint_names]
+    names = list(skeleton.joint_names)
+    if has_body_joints(skeleton):  # files of SMPL-H and SMPL-X name no joints
+        names[: len(BODY_JOINTS)] = BODY_JOINTS
+    kinds = [name.removeprefix("left_").removeprefix("right_").rstrip("123") for name in names]
     degrees = np.array([DEGREES.get(kind, OTHER_DEGREES) for kind in kinds])
     return np.deg2rad(degrees)[:, None] * np.array([1, 1, VIEW_SHARE])
 
@@ -90,15 +94,15 @@ def size_of(skeleton: Skeleton) -> float:
 
 @lru_cache(maxsize=8)
 def usual_motion(skeleton: Skeleton) -> Motion:
-    """How people move (CMU mocap), by the names of joints; nothing of joints that are not SMPL's."""
+    """How people move (CMU mocap): the joints of SMPL's body; nothing of fingers, jaw, and other trees."""
     mean, precision = np.zeros((skeleton.num_joints, 3)), np.zeros((skeleton.num_joints, 3, 3))
+    if not has_body_joints(skeleton):
+        return Motion(mean, precision)
     with as_file(files("kitro_np") / "data" / "pose_prior.npz") as path, np.load(path) as prior:
         known_mean, covariance = prior["chord_mean"], prior["chord_covariance"]
     wide = MOTION_WIDTH * covariance + MOTION_FLOOR**2 * np.eye(3)
-    for joint, name in enumerate(skeleton.joint_names):
-        if joint and name in SMPL_JOINT_NAMES:
-            known = SMPL_JOINT_NAMES.index(name)
-            mean[joint], precision[joint] = known_mean[known], np.linalg.inv(wide[known])
+    own = slice(1, len(BODY_JOINTS))
+    mean[own], precision[own] = known_mean[own], np.linalg.inv(wide[own])
     return Motion(mean, precision)
 
 

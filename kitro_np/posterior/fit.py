@@ -106,7 +106,7 @@ def fit_arrays(
     fixes = xp.astype(count > 1.5, pose.dtype)[:, None]
     moving = xp.astype(xp.matmul(seen, points.moved) > 0, pose.dtype)
     size = evidence.size_of(skeleton.host)
-    metre = intrinsics[:, 0, 0] / transl[:, 2] / size
+    metre = intrinsics[:, 0, 0] / transl[:, 2] * size
     prior = make_prior(skeleton, pose, betas, transl, motion, size)
     betas = prior.betas
     pose = pose if start_pose is None else start_pose
@@ -181,12 +181,17 @@ def make_prior(
 
 
 def turn_joints(skeleton: Skeleton, pose: Any, posed: Posed, turn: Any) -> Any:
-    """Turn each joint, and all that hangs on it, about the camera's axes: local rotations (N, J, 3, 3)."""
+    """Turn each joint, and all that hangs on it, about the camera's axes: local rotations (N, J, 3, 3).
+
+    A joint that is not turned stays to the last digit, even if rotations are not quite orthonormal.
+    """
     xp = array_namespace(pose)
     above = gather_parents_of_rotations(skeleton, posed.turned)
-    identity = xp.eye(3, dtype=pose.dtype, device=device(pose)) + xp.zeros_like(above[:, :1, :, :])
-    above = xp.concat([identity, above[:, 1:, :, :]], axis=1)
-    return xp.matmul(xp.matmul(xp.matmul(xp.matrix_transpose(above), cayley(turn)), above), pose)
+    identity = xp.eye(3, dtype=pose.dtype, device=device(pose))
+    root = identity + xp.zeros_like(above[:, :1, :, :])
+    above = xp.concat([root, above[:, 1:, :, :]], axis=1)
+    change = xp.matmul(xp.matmul(xp.matrix_transpose(above), cayley(turn) - identity), above)
+    return pose + xp.matmul(change, pose)
 
 
 def joint_spread(posed: Posed, step: Step, skeleton: Skeleton) -> Any:
