@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..body import SMPL_JOINT_NAMES
 from ..metrics import share_improved
 from .page import Cell, Page, Table
 from .plan import COLOURS, KITRO, METHODS, USUAL, Plan, axes_of, named, steps_for, usual_row
@@ -18,7 +19,7 @@ CHAINS = {
     "arm": ("collar", "shoulder", "elbow", "wrist", "hand"),
     "leg": ("hip", "knee", "ankle", "foot"),
 }
-"""Joints of a person's limbs from the trunk outwards; left and right are averaged."""
+"""SMPL's joints of a person's limbs from the trunk outwards; left and right are averaged."""
 
 ITERATIONS = tuple(range(11))
 NOISE = (0.0, 0.002, 0.005, 0.008, 0.012, 0.02)
@@ -37,13 +38,14 @@ def figure_1(sets: Sets) -> Plan:
         means: dict[str, list[Cell]] = {
             method: [one.mean("keypoint_error"), one.mean("depth_error")] for method, one in found.items()
         }
+        limbs = {limb: _joints_of(data, joints) for limb, joints in CHAINS.items()}
         chains = {
-            limb: {m: _along(data, found[m].joint_error, joints) for m in METHODS}
-            for limb, joints in CHAINS.items()
+            limb: {method: _along(found[method].joint_error, joints) for method in METHODS}
+            for limb, joints in limbs.items()
         }
         rows: list[list[Cell]] = [
             [joint, *(chains[limb][method][k] for method in METHODS)]
-            for limb, joints in CHAINS.items()
+            for limb, joints in limbs.items()
             for k, joint in enumerate(joints)
         ]
 
@@ -59,7 +61,7 @@ def figure_1(sets: Sets) -> Plan:
                 axes.set(ylabel=label)
 
         def draw_joints(figure: Any) -> None:
-            for axes, (limb, joints) in zip(axes_of(figure, 1, 2), CHAINS.items(), strict=True):
+            for axes, (limb, joints) in zip(axes_of(figure, 1, 2), limbs.items(), strict=True):
                 for method in METHODS:
                     axes.plot(joints, chains[limb][method], "o-", color=COLOURS[method], label=method)
                 axes.set(title=limb, ylabel="error about the pelvis, mm", ylim=(0, None))
@@ -81,10 +83,15 @@ def figure_1(sets: Sets) -> Plan:
     return Plan(_of_methods(data), page)
 
 
-def _along(data: DataSet, errors: Any, joints: tuple[str, ...]) -> list[float]:
-    names = data.body.skeleton.joint_names
+def _joints_of(data: DataSet, joints: tuple[str, ...]) -> tuple[str, ...]:
+    """Leave out what a body has not: SMPL-H and SMPL-X have fingers where SMPL has a hand."""
+    smpl = data.body.num_joints == len(SMPL_JOINT_NAMES)
+    return tuple(joint for joint in joints if smpl or joint != "hand")
+
+
+def _along(errors: Any, joints: tuple[str, ...]) -> list[float]:
     return [
-        float(np.mean([errors[names.index(f"{side}_{joint}")] for side in ("left", "right")]))
+        float(np.mean([errors[SMPL_JOINT_NAMES.index(f"{side}_{joint}")] for side in ("left", "right")]))
         for joint in joints
     ]
 
