@@ -47,7 +47,8 @@ class Measured(NamedTuple):
     joint_error : (J,) array
         Mean error of every joint about the root joint, in millimetres.
     right_branch : (J,) array
-        In which share of bodies each bone, named by its child, points to the true side of its ray.
+        In which share of the bodies that could be measured each bone, named by its child, points to the true
+        side of its ray.
     """
 
     mpjpe: Any
@@ -91,12 +92,13 @@ def _errors_of_joints(data: DataSet, found: Estimates) -> dict[str, Any]:
     ).joints
     every = Protocol("all joints", tuple(range(skeleton.num_joints)), (0,))
     rays = backproject(data.estimates.keypoints_2d, data.estimates.intrinsics)
-    sides = [dot(bones(skeleton, points), rays)[..., 0] > 0 for points in (joints, truth)]
+    along, truly = (dot(bones(skeleton, points), rays)[..., 0] for points in (joints, truth))
+    known = np.isfinite(along) & np.isfinite(truly)
     placed = joints + found.transl[:, None, :]
     return {
         "keypoint_error": keypoint_errors(placed, found.keypoints_2d, found.intrinsics).mean(axis=1),
         "joint_error": 1000 * np.nanmean(joint_errors(joints, truth, every), axis=0),
-        "right_branch": np.mean(sides[0] == sides[1], axis=0),
+        "right_branch": np.sum(known & ((along > 0) == (truly > 0)), axis=0) / np.sum(known, axis=0),
     }
 
 
