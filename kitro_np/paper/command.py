@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
@@ -58,7 +59,7 @@ def write_paper(
     Raises
     ------
     InputError
-        If a name is none of EXPERIMENTS, `folder` is a file, or matplotlib is missing.
+        If a name is none of EXPERIMENTS, `folder` is a file or closed, or matplotlib is missing.
     """
     names = [one_of("table", name, EXPERIMENTS) for name in names]
     if find_spec("matplotlib") is None:
@@ -66,6 +67,8 @@ def write_paper(
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: expected a folder to write to, got a file.")
     folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{folder}: expected a folder that can be written, it cannot.")
     plans = {name: EXPERIMENTS[name][1](sets) for name in names}
     runs = Runs(folder / "runs")
     pages = []
