@@ -37,6 +37,7 @@ from .variants import UPDATES, VARIANTS
 
 NOBODY_READS = 1
 WRONG_INPUT = 2
+STOPPED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG_INPUT
     except KeyboardInterrupt:
         print("kitro-np: stopped; nothing was written.", file=sys.stderr)
-        return 130
+        return STOPPED
 
 
 def run_refine(options: argparse.Namespace) -> int:
@@ -109,8 +110,13 @@ def run_paper(options: argparse.Namespace) -> int:
 
     What was measured is kept: after a stop, the same command goes on from there.
     """
-    pages = paper(options, lambda runs: _progress(runs, "measure", unit="runs"))
-    print(f"wrote {options.output / 'README.md'} and {len(pages)} pages beside it")
+    try:
+        pages = paper(options, lambda runs: _progress(runs, "measure", unit="runs"))
+    except KeyboardInterrupt:
+        print("kitro-np: stopped; the same command goes on from there.", file=sys.stderr)
+        return STOPPED
+    count = "1 page" if len(pages) == 1 else f"{len(pages)} pages"
+    print(f"wrote {options.output / 'README.md'} and {count} beside it")
     return 0
 
 
