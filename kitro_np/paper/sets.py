@@ -13,6 +13,7 @@ import numpy as np
 
 from ..body import BodyModel, load_body
 from ..camera import default_intrinsics
+from ..errors import InputError
 from ..evaluation import check_body
 from ..formats.estimates import EstimateFile, Estimates, Truth
 from ..poses import as_matrices
@@ -38,7 +39,6 @@ class DataSet:
         Likewise.
     protocol : Protocol
         Which joints are compared.
-    simulated : bool
     """
 
     name: str
@@ -46,7 +46,6 @@ class DataSet:
     estimates: Estimates
     truth: Truth
     protocol: Protocol
-    simulated: bool = False
 
     @property
     def hand(self) -> bool:
@@ -104,7 +103,7 @@ assert set(NETWORKS) == set(LEVELS)
 
 def _simulated(name: str, body: BodyModel, level: str | None, count: int) -> DataSet:
     found = simulate(body=body, count=count, errors=level)
-    return DataSet(name, body, found.estimates, found.truth, usual_protocol(body), simulated=True)
+    return DataSet(name, body, found.estimates, found.truth, usual_protocol(body))
 
 
 def file_set(
@@ -115,8 +114,10 @@ def file_set(
     Raises
     ------
     FileNotFoundError, InputError
-        If it is none, or holds no truth.
+        If it is none, or holds no truth; if `image_size` is no size.
     """
+    if image_size is not None and not all(side > 0 for side in image_size):
+        raise InputError(f"image_size: expected (width, height) in pixels, got {tuple(image_size)}.")
     protocol = protocol or usual_protocol(body)
     check_body(body, protocol)
     file = EstimateFile(path)
@@ -141,3 +142,16 @@ def file_set(
     return DataSet(
         path.stem, body, estimates, Truth(true_pose, rows(truth.betas, truth.betas.shape[-1])), protocol
     )
+
+
+def file_sets(
+    paths: Sequence[Path], body: BodyModel, protocol: Protocol | None = None, *, image_size: Any = None
+) -> list[DataSet]:
+    """Read data sets from files, see :func:`file_set`; files of one name are told apart by their paths."""
+    paths = list(dict.fromkeys(paths))
+    stems = [path.stem for path in paths]
+    found = [file_set(path, body, protocol, image_size=image_size) for path in paths]
+    return [
+        replace(one, name=str(path)) if stems.count(path.stem) > 1 else one
+        for path, one in zip(paths, found, strict=True)
+    ]
