@@ -278,6 +278,12 @@ def test_poses_of_ones_own(form):
     [
         ({"count": 0}, "count: expected at least 1, got 0"),
         ({"count": 2.5}, "count: expected a whole number"),
+        ({"count": 10**11}, "count: expected at most 1000000, got 100000000000"),
+        ({"errors": replace(LEVELS["cliff"], depth=1e30)}, "errors: expected estimates that are finite"),
+        ({"errors": replace(LEVELS["cliff"], rotation=1e300)}, "errors: expected estimates that are finite"),
+        ({"errors": replace(LEVELS["cliff"], shape_noise=1e50)}, "errors: expected estimates that are"),
+        ({"errors": replace(LEVELS["cliff"], keypoint_noise=1e308)}, "errors: expected estimates that are"),
+        ({"errors": replace(LEVELS["cliff"], focal_ratio=(1, 1e308))}, "errors: expected estimates that are"),
         ({"seed": -1}, "seed: expected at least 0, got -1"),
         ({"errors": "hmr"}, "level: expected one of cliff, spin, eft, prom, got 'hmr'"),
         ({"errors": HAND}, "errors: expected degrees of 24 joints, got 16"),

@@ -25,6 +25,9 @@ SMPL_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17
 BODY_JOINTS = 22
 """Joints that SMPL, SMPL-H and SMPL-X have in common; then come hands and faces."""
 
+MOST = 1_000_000
+"""Bodies at once: they are made in memory."""
+
 
 def simulate(
     poses: Any = None,
@@ -46,7 +49,7 @@ def simulate(
         With SMPL's tree of joints, or a hand's 16; the embedded open body by default. Joints of SMPL-H and
         SMPL-X beyond the body's 22 stay at rest where the poses have none of them, and do not err.
     count : int
-        How many bodies.
+        How many bodies, at most a million.
     errors : EstimateErrors or str, optional
         How the estimates err, or one of LEVELS, "cliff" by default. A hand's are HAND by default.
     seed : int
@@ -59,10 +62,13 @@ def simulate(
     Raises
     ------
     InputError
-        If the body has another tree, or an argument is wrong.
+        If the body has another tree, an argument is wrong, or errors are so large that numbers overflow.
     """
     body = default_body() if body is None else body
-    draws = Draws(whole_number("seed", seed, least=0), whole_number("count", count, least=1))
+    count = whole_number("count", count, least=1)
+    if count > MOST:
+        raise InputError(f"count: expected at most {MOST}, got {count}; another seed gives other bodies.")
+    draws = Draws(whole_number("seed", seed, least=0), count)
     skeleton = body.skeleton
     errors = _fitting_errors(body, errors)
     if is_hand(skeleton):
@@ -78,7 +84,12 @@ def simulate(
         given = _matrices(motion.poses, skeleton)
         which = draws.shuffled("pose", len(given))
         local, (clip, category) = given[which], motion.labels(which)
-    return _picture(skeleton, local, scene, errors, draws, clip=clip, category=category, notice=notice)
+    with np.errstate(all="ignore"):
+        made = _picture(skeleton, local, scene, errors, draws, clip=clip, category=category, notice=notice)
+    numbers = [array for array in made.arrays().values() if array.dtype.kind == "f"]
+    if not all(np.isfinite(array).all() for array in numbers):
+        raise InputError("errors: expected estimates that are finite, got overflow; they are too large.")
+    return made
 
 
 def _picture(
