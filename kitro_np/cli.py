@@ -28,6 +28,7 @@ from .errors import InputError
 from .formats.estimates import EstimateFile, Estimates
 from .formats.results import check_output, free_name, write_npz, write_result
 from .measures import Measures, Report, add_measures, read_measures
+from .paper.command import INDEX
 from .paper.options import add_paper, paper
 from .refine import METHODS, refine
 from .result import RefineResult
@@ -116,7 +117,7 @@ def run_paper(options: argparse.Namespace) -> int:
         print("kitro-np: stopped; the same command goes on from there.", file=sys.stderr)
         return STOPPED
     count = "1 page" if len(pages) == 1 else f"{len(pages)} pages"
-    print(f"wrote {options.output / 'README.md'} and {count} beside it")
+    print(f"wrote {options.output / INDEX} and {count} beside it")
     return 0
 
 

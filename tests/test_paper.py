@@ -3,6 +3,7 @@
 import csv
 import re
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -97,6 +98,16 @@ def test_every_switch_of_table_1_changes_the_result(sets, folder):
     assert set(ABLATIONS) < set(table)
     figures = [tuple(table[row]) for row in ABLATIONS]
     assert len(set(figures)) == len(ABLATIONS)
+
+
+def test_what_orders_is_said(sets):
+    plan = table_1(sets)
+    places = {"full": 0, "soft": 1, "tree, hard": 2, "Eq. 3": 1}
+    found = {}
+    for label in plan.runs:
+        place = next((place for word, place in places.items() if word in label), 3)
+        found[label] = Measured(*([np.full(1, float(place))] * len(Measured._fields)))
+    assert "better than every row" in plan.page(found).remarks[0]
 
 
 def test_what_does_not_order_is_said(sets):
@@ -302,6 +313,29 @@ def test_a_folder_that_is_closed(sets, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"expected a folder that can be written, it cannot\.$"):
         write_paper(sets, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_something_else_is_left_alone(sets, tmp_path):
+    index = tmp_path / "README.md"
+    index.write_text("# My project\n")
+    with pytest.raises(InputError, match=r"README\.md: expected none, or one that this command wrote"):
+        write_paper(sets, tmp_path)
+    assert index.read_text() == "# My project\n"
+    assert list(tmp_path.iterdir()) == [index]
+
+
+def test_progress_counts_runs(sets, folder):
+    """Those that are known, too."""
+    totals, done = [], []
+
+    @contextmanager
+    def progress(total):
+        totals.append(total)
+        yield done.append
+
+    write_paper(sets, folder, ["2", "5"], progress)
+    assert totals == [6]
+    assert done == [1] * 6
 
 
 def test_who_stops_it_is_told_that_it_goes_on(tmp_path, monkeypatch, capsys):

@@ -31,6 +31,10 @@ EXPERIMENTS: dict[str, tuple[str, Callable[[Sets], Plan]]] = {
 }
 """Titles and plans, by the name that --table takes."""
 
+INDEX = "README.md"
+TITLE = "# KITRO's experiments"
+"""The page that links the others, and how it begins."""
+
 Progress = Callable[[int], AbstractContextManager[Callable[[int], None] | None]]
 
 
@@ -59,7 +63,8 @@ def write_paper(
     Raises
     ------
     InputError
-        If a name is none of EXPERIMENTS, `folder` is a file or closed, or matplotlib is missing.
+        If a name is none of EXPERIMENTS, `folder` is a file, closed or another's, as its README.md shows, or
+        matplotlib is missing.
     """
     names = [one_of("table", name, EXPERIMENTS) for name in names]
     if find_spec("matplotlib") is None:
@@ -69,6 +74,9 @@ def write_paper(
     folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK):
         raise InputError(f"{folder}: expected a folder that can be written, it cannot.")
+    index = folder / INDEX
+    if index.exists() and not (index.is_file() and index.read_bytes().startswith(TITLE.encode())):
+        raise InputError(f"{index}: expected none, or one that this command wrote, got another.")
     plans = {name: EXPERIMENTS[name][1](sets) for name in names}
     runs = Runs(folder / "runs")
     pages = []
@@ -97,11 +105,11 @@ def _write_index(sets: Sets, folder: Path) -> None:
     }
     data = {id(one): one for part in sets for one in part}.values()
     lines = [
-        "# KITRO's experiments",
+        TITLE,
         f"By kitro_np {__version__}. Lengths are in millimetres unless they say otherwise.",
     ]
     lines.append("\n".join(f"- [{title}]({_stem(name)}.md)" for name, title in there.items()))
     lines.append("The last call's data:")
     lines.append("\n".join(f"- {one.name}: {len(one.estimates.pose)} bodies" for one in data))
     text = "\n\n".join(lines) + "\n"
-    write_whole(folder / "README.md", lambda file: file.write(text.encode()))
+    write_whole(folder / INDEX, lambda file: file.write(text.encode()))
