@@ -240,6 +240,28 @@ def test_bodies_that_are_nowhere_are_left_out(file):
         np.testing.assert_allclose(getattr(found, name), getattr(wanted, name))
 
 
+@pytest.mark.parametrize("name", ["pred_beta", "pred_cam", "keypoints_2d", "intrinsics", "GT_beta"])
+def test_arrays_that_do_not_fit(name, file, tmp_path):
+    arrays = dict(np.load(file))
+    path = tmp_path / "cut.npz"
+    np.savez(path, **{**arrays, name: arrays[name][:5]})
+    with pytest.raises(InputError, match=r": expected shape .*, got \(5, [^\n]*\.$"):
+        file_set(path, load_body())
+
+
+def test_bodies_that_are_refused_are_counted(file, tmp_path):
+    """As all are where a keypoint is always missing."""
+    arrays = dict(np.load(file))
+    arrays["keypoints_2d"][:, 7] = np.nan
+    path = tmp_path / "gaps.npz"
+    np.savez(path, **arrays)
+    out = tmp_path / "out"
+    assert main(["paper", "--data", str(path), "-o", str(out), "--quick"]) == 0
+    assert "\nUp to 8 of 8 bodies could not be refined" in (out / "table2.md").read_text()
+    assert "| estimate | - |" in (out / "fig1.md").read_text()
+    assert "MPJPE does not fall." in (out / "fig5.md").read_text()
+
+
 def test_limbs_of_a_body_with_fingers(sets):
     """SMPL-H and SMPL-X have no hand joint, and their files no names."""
     open_body = load_body()
@@ -289,7 +311,7 @@ def test_axis_angles_and_an_image_size(file, tmp_path):
         (["--image-size", "9", "9"], "image-size: expected none without --data"),
         (
             ["--data", "network.npz", "--image-size", "100", "-1"],
-            "image_size: expected (width, height) in pixels, got (100.0, -1.0).",
+            "image_size: expected (width, height) in pixels, or one for each body, got [100.0, -1.0].",
         ),
     ],
 )

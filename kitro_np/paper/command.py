@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+
+import numpy as np
 
 from .. import __version__
 from ..errors import InputError, one_of
 from ..formats.whole import write_whole
 from .curves import figure_1, figure_5, hypotheses, improved, noise
 from .plan import Plan
-from .runs import Runs
+from .runs import Measured, Runs
 from .sets import Sets
 from .tables import table_1, table_2, table_3, table_4, table_5
 
@@ -89,13 +92,23 @@ def write_paper(
                 if report is not None:
                     report(1)
             pages.append(folder / f"{_stem(name)}.md")
-            plan.page(found).write(folder, _stem(name), EXPERIMENTS[name][0])
+            page = plan.page(found)
+            page = replace(page, remarks=[*page.remarks, *_refused(found.values())])
+            page.write(folder, _stem(name), EXPERIMENTS[name][0])
     _write_index(sets, folder)
     return pages
 
 
 def _stem(name: str) -> str:
     return f"table{name}" if name.isdigit() else name
+
+
+def _refused(found: Iterable[Measured]) -> list[str]:
+    """Say how many bodies could not be refined, if there are any."""
+    count, total = max((int(np.sum(one.refused)), len(one.refused)) for one in found)
+    if not count:
+        return []
+    return [f"Up to {count} of {total} bodies could not be refined by a row's method and count as they were."]
 
 
 def _write_index(sets: Sets, folder: Path) -> None:

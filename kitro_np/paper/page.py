@@ -76,7 +76,7 @@ class Page:
 
 
 def _shown(cell: Cell) -> str:
-    if cell is None:
+    if cell is None or cell != cell:  # NaN
         return "-"
     # A data set is called as its file is, which may hold what ends a cell.
     return cell.replace("|", "\\|") if isinstance(cell, str) else f"{cell:.2f}"

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..body import BodyModel, load_body
-from ..camera import default_intrinsics
-from ..errors import InputError
+from ..door import read_request
 from ..evaluation import check_body
 from ..formats.estimates import EstimateFile, Estimates, Truth
 from ..poses import as_matrices
@@ -114,34 +113,26 @@ def file_set(
     Raises
     ------
     FileNotFoundError, InputError
-        If it is none, or holds no truth; if `image_size` is no size.
+        If it is none, holds no truth, or arrays that do not fit one another; if `image_size` is no size.
     """
-    if image_size is not None and not all(side > 0 for side in image_size):
-        raise InputError(f"image_size: expected (width, height) in pixels, got {tuple(image_size)}.")
     protocol = protocol or usual_protocol(body)
     check_body(body, protocol)
     file = EstimateFile(path)
     estimates = file.estimates(need_intrinsics=image_size is None)
     lead = estimates.lead(body.num_joints)
     truth = file.truth(body, lead)
-    pose, _ = as_matrices(estimates.pose, body.num_joints)
-    count = len(pose)
-
-    def rows(array: Any, *tail: int) -> np.ndarray:
-        return np.broadcast_to(np.asarray(array), (*lead, *tail)).reshape(count, *tail)
-
-    camera = default_intrinsics(image_size) if image_size is not None else estimates.intrinsics
-    estimates = Estimates(
-        pose,
-        rows(estimates.betas, estimates.betas.shape[-1]),
-        rows(estimates.transl, 3),
-        rows(estimates.keypoints_2d, body.num_joints, 2),
-        rows(camera, 3, 3),
+    camera = estimates.intrinsics if image_size is None else None
+    request = read_request(*estimates[:4], camera, image_size, body)
+    rows = Estimates(
+        request.pose,
+        request.betas,
+        request.transl,
+        request.keypoints_2d,
+        np.broadcast_to(request.intrinsics, (request.count, 3, 3)),
     )
     true_pose, _ = as_matrices(truth.pose, body.num_joints)
-    return DataSet(
-        path.stem, body, estimates, Truth(true_pose, rows(truth.betas, truth.betas.shape[-1])), protocol
-    )
+    true_betas = truth.betas.reshape(request.count, truth.betas.shape[-1])
+    return DataSet(path.stem, body, rows, Truth(true_pose, true_betas), protocol)
 
 
 def file_sets(
