@@ -245,7 +245,7 @@ def test_arrays_that_do_not_fit(name, file, tmp_path):
     arrays = dict(np.load(file))
     path = tmp_path / "cut.npz"
     np.savez(path, **{**arrays, name: arrays[name][:5]})
-    with pytest.raises(InputError, match=r": expected shape .*, got \(5, [^\n]*\.$"):
+    with pytest.raises(InputError, match=r"cut\.npz: .*: expected shape .*, got \(5, [^\n]*\.$"):
         file_set(path, load_body())
 
 

@@ -133,7 +133,8 @@ def _flattens(errors: list[float]) -> str:
     if not fall > 0:
         return "MPJPE does not fall."
     shares = [100 * (errors[0] - errors[count]) / fall for count in (4, 5)]
-    return f"{shares[0]:.0f}% of what MPJPE falls in all is reached after 4 iterations, {shares[1]:.0f}% after 5."
+    early, later = (f"{share:.0f}%" for share in shares)
+    return f"{early} of what MPJPE falls in all is reached after 4 iterations, {later} after 5."
 
 
 def improved(sets: Sets) -> Plan:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..body import BodyModel, load_body
 from ..door import read_request
+from ..errors import InputError
 from ..evaluation import check_body
 from ..formats.estimates import EstimateFile, Estimates, Truth
 from ..poses import as_matrices
@@ -122,7 +123,10 @@ def file_set(
     lead = estimates.lead(body.num_joints)
     truth = file.truth(body, lead)
     camera = estimates.intrinsics if image_size is None else None
-    request = read_request(*estimates[:4], camera, image_size, body)
+    try:
+        request = read_request(*estimates[:4], camera, image_size, body)
+    except InputError as problem:
+        raise InputError(f"{path}: {problem}") from None
     rows = Estimates(
         request.pose,
         request.betas,
