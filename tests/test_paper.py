@@ -290,6 +290,27 @@ def test_limbs_of_a_body_with_fingers(sets):
     assert table.rows[3][3] == pytest.approx(wrists.mean())
 
 
+def test_a_body_without_limbs(tmp_path):
+    """All there is for a tree of one's own but Fig. 1b."""
+    body = load_body("open_hand")
+    tree = np.array([body.skeleton.parents, range(16)])
+    tree[0, 4] = 1  # the middle finger begins at the index
+    model = tmp_path / "claw.npz"
+    members = ("v_template", "shapedirs", "J_regressor", "weights")
+    arrays = {name: getattr(body, name) for name in members}
+    np.savez(
+        model, **arrays, f=body.faces, kintree_table=tree, posedirs=np.zeros((*body.v_template.shape, 135))
+    )
+    path = tmp_path / "claws.npz"
+    write_npz(path, simulate(body=body, count=8).arrays())
+    out = tmp_path / "out"
+    assert main(["paper", "--data", str(path), "--body", str(model), "--quick", "-o", str(out)]) == 0
+    assert len(list(out.glob("*.md"))) == 1 + len(EXPERIMENTS)
+    assert (out / "fig1a.png").exists()
+    assert not (out / "fig1b.png").exists()
+    assert rows(out / "table5.csv")[0][0] == "simulated hands"
+
+
 def test_axis_angles_and_an_image_size(file, tmp_path):
     arrays = dict(np.load(file))
     del arrays["intrinsics"]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..body import SMPL_JOINT_NAMES
+from ..landmarks import has_body_joints
 from ..metrics import share_improved
 from .page import Cell, Page, Table
 from .plan import COLOURS, KITRO, METHODS, USUAL, Plan, axes_of, named, steps_for, usual_row
@@ -38,7 +39,7 @@ def figure_1(sets: Sets) -> Plan:
         means: dict[str, list[Cell]] = {
             method: [one.mean("keypoint_error"), one.mean("depth_error")] for method, one in found.items()
         }
-        limbs = {limb: _joints_of(data, joints) for limb, joints in CHAINS.items()}
+        limbs = _limbs_of(data)
         chains = {
             limb: {method: _along(found[method].joint_error, joints) for method in METHODS}
             for limb, joints in limbs.items()
@@ -67,15 +68,15 @@ def figure_1(sets: Sets) -> Plan:
                 axes.set(title=limb, ylabel="error about the pelvis, mm", ylim=(0, None))
             axes.legend(frameon=False)
 
+        errors = Table(
+            [data.name, "2D error, pixels", "depth error, mm"],
+            [[method, *row] for method, row in means.items()],
+            "fig1a",
+        )
+        if not limbs:
+            return Page([errors], ["This body has not SMPL's limbs."], {"fig1a": draw_errors})
         return Page(
-            [
-                Table(
-                    [data.name, "2D error, pixels", "depth error, mm"],
-                    [[method, *errors] for method, errors in means.items()],
-                    "fig1a",
-                ),
-                Table(["error about the pelvis, mm", *METHODS], rows, "fig1b"),
-            ],
+            [errors, Table(["error about the pelvis, mm", *METHODS], rows, "fig1b")],
             ["Errors of joints are means of left and right."],
             {"fig1a": draw_errors, "fig1b": draw_joints},
         )
@@ -83,10 +84,14 @@ def figure_1(sets: Sets) -> Plan:
     return Plan(_of_methods(data), page)
 
 
-def _joints_of(data: DataSet, joints: tuple[str, ...]) -> tuple[str, ...]:
-    """Leave out what a body has not: SMPL-H and SMPL-X have fingers where SMPL has a hand."""
+def _limbs_of(data: DataSet) -> dict[str, tuple[str, ...]]:
+    """Joints of the limbs that a body has: SMPL-H and SMPL-X have fingers where SMPL has a hand."""
+    if not has_body_joints(data.body.skeleton):
+        return {}
     smpl = data.body.num_joints == len(SMPL_JOINT_NAMES)
-    return tuple(joint for joint in joints if smpl or joint != "hand")
+    return {
+        limb: tuple(joint for joint in joints if smpl or joint != "hand") for limb, joints in CHAINS.items()
+    }
 
 
 def _along(errors: Any, joints: tuple[str, ...]) -> list[float]:

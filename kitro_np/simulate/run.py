@@ -13,6 +13,7 @@ from ..body.kinematics import forward_kinematics
 from ..body.load import default_body
 from ..camera import default_intrinsics, project
 from ..errors import InputError, one_of
+from ..landmarks import BODY_JOINTS, has_body_joints
 from ..poses import as_matrices
 from .draws import Draws
 from .errors import HAND, LEVELS, EstimateErrors, wrong_betas, wrong_pose, wrong_transl
@@ -21,8 +22,7 @@ from .motion import Motion, cmu_motion
 from .scenes import HAND_CROP, PERSON, Scene, draw_image_sizes, draw_places, draw_views
 from .simulated import Simulated
 
-SMPL_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
-BODY_JOINTS = 22
+SHARED = len(BODY_JOINTS)
 """Joints that SMPL, SMPL-H and SMPL-X have in common; then come hands and faces."""
 
 MOST = 1_000_000
@@ -163,7 +163,7 @@ def usual_errors(body: BodyModel, level: str | None = None) -> EstimateErrors:
         if level is not None:
             raise InputError(f"level: expected none for a hand, got {level!r}.")
         return HAND
-    if skeleton.parents[:BODY_JOINTS] != SMPL_PARENTS[:BODY_JOINTS]:
+    if not has_body_joints(skeleton):
         raise InputError(
             f"body: expected SMPL's tree of joints or a hand's 16, got another tree, of "
             f"{skeleton.num_joints} joints."
@@ -182,7 +182,7 @@ def _fitting_errors(body: BodyModel, errors: EstimateErrors | str | None) -> Est
     if given != len(smpl):
         counts = " or ".join(map(str, sorted({len(smpl), wanted})))
         raise InputError(f"errors: expected degrees of {counts} joints, got {given}.")
-    padded = (*errors.degrees[:BODY_JOINTS], *(0.0,) * (wanted - BODY_JOINTS))
+    padded = (*errors.degrees[:SHARED], *(0.0,) * (wanted - SHARED))
     return replace(errors, degrees=padded)
 
 
@@ -202,5 +202,5 @@ def _matrices(poses: Any, skeleton: Skeleton) -> np.ndarray:
     if matrices.shape[1] == joints:
         return matrices
     padded = np.tile(np.eye(3), (len(matrices), joints, 1, 1))
-    padded[:, :BODY_JOINTS] = matrices[:, :BODY_JOINTS]
+    padded[:, :SHARED] = matrices[:, :SHARED]
     return padded
