@@ -291,6 +291,8 @@ def test_poses_of_ones_own(form):
         ({"poses": np.zeros((0, 24, 3))}, "poses: expected shape (M, 24, 3)"),
         ({"poses": np.zeros(72)}, "poses: expected shape (M, 24, 3)"),
         ({"poses": np.full((1, 72), np.nan)}, "poses: expected finite numbers"),
+        ({"poses": np.zeros((2, 24, 3, 3))}, "poses: expected rotation matrices"),
+        ({"poses": -np.tile(np.eye(3), (2, 24, 1, 1))}, "poses: expected rotation matrices"),
         ({"poses": np.full((1, 72), "a")}, "poses: expected an array of real numbers"),
         ({"poses": np.zeros((1, 48)), "body": hand_like(RIGHT_HAND)}, "poses: expected none for a hand"),
         ({"errors": "cliff", "body": hand_like(RIGHT_HAND)}, "level: expected none for a hand, got 'cliff'"),

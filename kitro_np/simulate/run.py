@@ -25,6 +25,9 @@ from .simulated import Simulated
 SHARED = len(BODY_JOINTS)
 """Joints that SMPL, SMPL-H and SMPL-X have in common; then come hands and faces."""
 
+ROUNDING = 1e-2
+"""How far poses in half precision may be off rotations, and more."""
+
 MOST = 1_000_000
 """Bodies at once: they are made in memory."""
 
@@ -199,6 +202,9 @@ def _matrices(poses: Any, skeleton: Skeleton) -> np.ndarray:
     if not np.isfinite(poses).all():
         raise InputError("poses: expected finite numbers, got NaN or infinity.")
     matrices, _ = as_matrices(poses.astype(np.float64), tails[shape[1:]])
+    off = np.abs(matrices @ np.swapaxes(matrices, -1, -2) - np.eye(3)).max()
+    if off > ROUNDING or np.linalg.det(matrices).min() < 0:
+        raise InputError("poses: expected rotation matrices, got others.")
     if matrices.shape[1] == joints:
         return matrices
     padded = np.tile(np.eye(3), (len(matrices), joints, 1, 1))
