@@ -30,6 +30,7 @@ from .formats.results import check_output, free_name, write_npz, write_result
 from .formats.seen import read_seen
 from .layouts import LAYOUTS
 from .measures import Measures, Report, add_measures, read_measures
+from .paper.command import INDEX
 from .paper.options import add_paper, paper
 from .refine import METHODS, OF_KITRO, refine
 from .result import RefineResult
@@ -39,6 +40,7 @@ from .variants import UPDATES, VARIANTS
 
 NOBODY_READS = 1
 WRONG_INPUT = 2
+STOPPED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return WRONG_INPUT
     except KeyboardInterrupt:
         print("kitro-np: stopped; nothing was written.", file=sys.stderr)
-        return 130
+        return STOPPED
 
 
 def run_refine(options: argparse.Namespace) -> int:
@@ -112,8 +114,13 @@ def run_paper(options: argparse.Namespace) -> int:
 
     What was measured is kept: after a stop, the same command goes on from there.
     """
-    pages = paper(options, lambda runs: _progress(runs, "measure", unit="runs"))
-    print(f"wrote {options.output / 'README.md'} and {len(pages)} pages beside it")
+    try:
+        pages = paper(options, lambda runs: _progress(runs, "measure", unit="runs"))
+    except KeyboardInterrupt:
+        print("kitro-np: stopped; the same command goes on from there.", file=sys.stderr)
+        return STOPPED
+    count = "1 page" if len(pages) == 1 else f"{len(pages)} pages"
+    print(f"wrote {options.output / INDEX} and {count} beside it")
     return 0
 
 

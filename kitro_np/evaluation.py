@@ -136,7 +136,7 @@ class Evaluation:
 
 
 def check_body(body: BodyModel, protocol: Protocol = LSP14) -> None:
-    """Raise InputError if the errors of such a body cannot be measured, as those of a hand cannot."""
+    """Raise InputError if a body lacks what the protocol compares, as a hand lacks LSP14's joints."""
     protocol.check_body(body)
 
 
@@ -157,15 +157,15 @@ def evaluate(
     Parameters
     ----------
     body : BodyModel
-        With SMPL's joints; it may have more, as SMPL-X has.
+        With the protocol's joints.
     estimate, refined, truth : (pose, betas)
-        Poses (..., 24, 3, 3), (..., 24, 3) or (..., 72), betas (..., S).
+        Poses (..., J, 3, 3), (..., J, 3) or (..., 3 J), betas (..., S).
     progress : callable, optional
         Called with the number of bodies just measured.
     metrics : sequence of str
         At least one of METRICS.
     protocol : Protocol, optional
-        Which joints are compared.
+        Which joints are compared; of a hand see :func:`kitro_np.protocols.usual_protocol`.
     per_joint : bool
         Keep the errors of each joint, too.
     truth_bodies : sequence of BodyModel, optional

@@ -208,7 +208,7 @@ def add_measures(command: argparse.ArgumentParser) -> None:
         help=f"of {', '.join(TITLES)}; separated by commas (default: {','.join(USUAL)})",
     )
     names = (*PROTOCOLS, *REGRESSED)
-    help_text = f"joints that count: {', '.join(names)} (default: {names[0]})"
+    help_text = f"joints that count: {', '.join(names)} (default: {names[0]}; of a hand all)"
     add("--protocol", metavar="NAME", choices=names, help=help_text)
     add("--regressor", metavar="FILE.npy", help="J_regressor_h36m.npy, for j14, then the default protocol")
     add("--per-joint", action="store_true", help="print a table of joints, too")

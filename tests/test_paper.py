@@ -3,16 +3,21 @@
 import csv
 import re
 import sys
+from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from kitro_np import InputError, load_body, refine
-from kitro_np.cli import main
+from kitro_np.body import BodyModel
+from kitro_np.cli import _parser, main
+from kitro_np.formats.estimates import Estimates, Truth
 from kitro_np.formats.results import write_npz
 from kitro_np.metrics import body_errors
 from kitro_np.paper import EXPERIMENTS, DataSet, file_set, simulated_sets, write_paper
 from kitro_np.paper import command as command_module
+from kitro_np.paper.options import OF_DATA
 from kitro_np.paper.page import Page, Table
 from kitro_np.paper.plan import KITRO
 from kitro_np.paper.runs import Measured, Run, Runs, measure_run
@@ -93,6 +98,16 @@ def test_every_switch_of_table_1_changes_the_result(sets, folder):
     assert set(ABLATIONS) < set(table)
     figures = [tuple(table[row]) for row in ABLATIONS]
     assert len(set(figures)) == len(ABLATIONS)
+
+
+def test_what_orders_is_said(sets):
+    plan = table_1(sets)
+    places = {"full": 0, "soft": 1, "tree, hard": 2, "Eq. 3": 1}
+    found = {}
+    for label in plan.runs:
+        place = next((place for word, place in places.items() if word in label), 3)
+        found[label] = Measured(*([np.full(1, float(place))] * len(Measured._fields)))
+    assert "better than every row" in plan.page(found).remarks[0]
 
 
 def test_what_does_not_order_is_said(sets):
@@ -192,6 +207,112 @@ def test_hands_of_the_users_own(tmp_path):
     assert rows(out / "table5.csv")[0][0] == "hands"
 
 
+def test_files_of_one_name_are_two_data_sets(file, tmp_path):
+    paths = [tmp_path / folder / "network.npz" for folder in "ab"]
+    for path, shift in zip(paths, (0, 100), strict=True):
+        path.parent.mkdir()
+        arrays = dict(np.load(file))
+        write_npz(path, {**arrays, "keypoints_2d": arrays["keypoints_2d"] + shift})
+    out = tmp_path / "out"
+    given = map(str, (*paths, paths[0]))
+    assert main(["paper", "--data", *given, "--table", "2", "-o", str(out), "--quick"]) == 0
+    tables = [rows(out / f"table2-{k}.csv") for k in (1, 2)]
+    assert [table[0][0] for table in tables] == list(map(str, paths))
+    assert tables[0][1][1:] == tables[1][1][1:]  # the estimate
+    assert tables[0][3][1:] != tables[1][3][1:]
+    assert not (out / "table2-3.csv").exists()
+
+
+def test_bodies_that_are_nowhere_are_left_out(file):
+    data = file_set(file, load_body())
+    pose = np.array(data.estimates.pose)
+    pose[3] = np.nan
+    gap = replace(data, estimates=data.estimates._replace(pose=pose))
+    kept = [0, 1, 2, 4, 5, 6, 7]
+    rest = replace(
+        data,
+        estimates=Estimates(*(part[kept] for part in data.estimates)),
+        truth=Truth(*(part[kept] for part in data.truth)),
+    )
+    found, wanted = (measure_run(Run(one, (KITRO,))) for one in (gap, rest))
+    for name in ("mpjpe", "keypoint_error"):
+        assert found.mean(name) == pytest.approx(wanted.mean(name))
+    for name in ("joint_error", "right_branch"):
+        np.testing.assert_allclose(getattr(found, name), getattr(wanted, name))
+
+
+@pytest.mark.parametrize("name", ["pred_beta", "pred_cam", "keypoints_2d", "intrinsics", "GT_beta"])
+def test_arrays_that_do_not_fit(name, file, tmp_path):
+    arrays = dict(np.load(file))
+    path = tmp_path / "cut.npz"
+    np.savez(path, **{**arrays, name: arrays[name][:5]})
+    with pytest.raises(InputError, match=r"cut\.npz: .*: expected shape .*, got \(5, [^\n]*\.$"):
+        file_set(path, load_body())
+
+
+def test_bodies_that_are_refused_are_counted(file, tmp_path):
+    """As all are where a keypoint is always missing."""
+    arrays = dict(np.load(file))
+    arrays["keypoints_2d"][:, 7] = np.nan
+    path = tmp_path / "gaps.npz"
+    np.savez(path, **arrays)
+    out = tmp_path / "out"
+    tables = ["--table", "2", "--table", "fig1", "--table", "fig5", "--table", "hypotheses"]
+    assert main(["paper", "--data", str(path), *tables, "-o", str(out), "--quick"]) == 0
+    assert "\nUp to 8 of 8 bodies could not be refined" in (out / "table2.md").read_text()
+    assert "| estimate | - |" in (out / "fig1.md").read_text()
+    assert "MPJPE does not fall." in (out / "fig5.md").read_text()
+
+
+def test_limbs_of_a_body_with_fingers(sets):
+    """SMPL-H and SMPL-X have no hand joint, and their files no names."""
+    open_body = load_body()
+    parents = (*open_body.skeleton.parents[:22], 20, 21, 22)
+    pick = [*range(24), 22]
+    body = BodyModel.from_arrays(
+        "fingers",
+        open_body.v_template,
+        open_body.shapedirs,
+        None,
+        open_body.J_regressor[pick],
+        np.pad(open_body.weights, ((0, 0), (0, 1))),
+        open_body.faces,
+        parents,
+    )
+    made = simulate(body=body, count=8)
+    data = DataSet("fingers", body, made.estimates, made.truth, sets.people[0].protocol)
+    plan = EXPERIMENTS["fig1"][1](sets._replace(people=[data]))
+    found = {label: measure_run(run) for label, run in plan.runs.items()}
+    table = plan.page(found).tables[1]
+    assert [row[0] for row in table.rows] == [
+        *("collar", "shoulder", "elbow", "wrist"),
+        *("hip", "knee", "ankle", "foot"),
+    ]
+    wrists = found["kitro"].joint_error[[20, 21]]
+    assert table.rows[3][3] == pytest.approx(wrists.mean())
+
+
+def test_a_body_without_limbs(tmp_path):
+    """All there is for a tree of one's own but Fig. 1b."""
+    body = load_body("open_hand")
+    tree = np.array([body.skeleton.parents, range(16)])
+    tree[0, 4] = 1  # the middle finger begins at the index
+    model = tmp_path / "claw.npz"
+    members = ("v_template", "shapedirs", "J_regressor", "weights")
+    arrays = {name: getattr(body, name) for name in members}
+    np.savez(
+        model, **arrays, f=body.faces, kintree_table=tree, posedirs=np.zeros((*body.v_template.shape, 135))
+    )
+    path = tmp_path / "claws.npz"
+    write_npz(path, simulate(body=body, count=8).arrays())
+    out = tmp_path / "out"
+    tables = ["--table", "2", "--table", "fig1", "--table", "hypotheses"]
+    assert main(["paper", "--data", str(path), "--body", str(model), *tables, "-o", str(out), "--quick"]) == 0
+    assert (out / "fig1a.png").exists()
+    assert not (out / "fig1b.png").exists()
+    assert rows(out / "hypotheses.csv")[1][0] == "joint_1"
+
+
 def test_axis_angles_and_an_image_size(file, tmp_path):
     arrays = dict(np.load(file))
     del arrays["intrinsics"]
@@ -207,16 +328,68 @@ def test_axis_angles_and_an_image_size(file, tmp_path):
     [
         (["--data", "nowhere.npz"], "nowhere.npz"),
         (["--table", "2", "-o", "file.txt"], "file.txt: expected a folder to write to, got a file"),
-        (["--regressor", "nowhere.npy"], "nowhere.npy"),
+        (["--data", "network.npz", "--regressor", "nowhere.npy"], "nowhere.npy"),
+        (["--regressor", "nowhere.npy"], "regressor: expected none without --data, which it is for, got n"),
+        (["--body", "smpl"], "body: expected none without --data, which it is for, got smpl."),
+        (["--image-size", "9", "9"], "image-size: expected none without --data"),
+        (
+            ["--data", "network.npz", "--image-size", "100", "-1"],
+            "image_size: expected (width, height) in pixels, or one for each body, got [100.0, -1.0].",
+        ),
     ],
 )
-def test_wrong_arguments(arguments, message, tmp_path, monkeypatch, capsys):
+def test_wrong_arguments(arguments, message, file, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file.txt").write_text("mine")
     given = arguments if "-o" in arguments else [*arguments, "-o", "out"]
     assert main(["paper", "--quick", *given]) == 2
     assert message in capsys.readouterr().err
     assert (tmp_path / "file.txt").read_text() == "mine"
+    assert {path.name for path in tmp_path.iterdir()} == {"file.txt", "network.npz"}
+
+
+def test_defaults_of_what_data_need():
+    options = _parser().parse_args(["paper", "-o", "out"])
+    assert {name: getattr(options, name) for name in OF_DATA} == OF_DATA
+
+
+def test_a_folder_that_is_closed(sets, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(InputError, match=r"expected a folder that can be written, it cannot\.$"):
+        write_paper(sets, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_something_else_is_left_alone(sets, tmp_path):
+    index = tmp_path / "README.md"
+    index.write_text("# My project\n")
+    with pytest.raises(InputError, match=r"README\.md: expected none, or one that this command wrote"):
+        write_paper(sets, tmp_path)
+    assert index.read_text() == "# My project\n"
+    assert list(tmp_path.iterdir()) == [index]
+
+
+def test_progress_counts_runs(sets, folder):
+    """Those that are known, too."""
+    totals, done = [], []
+
+    @contextmanager
+    def progress(total):
+        totals.append(total)
+        yield done.append
+
+    write_paper(sets, folder, ["2", "5"], progress)
+    assert totals == [6]
+    assert done == [1] * 6
+
+
+def test_who_stops_it_is_told_that_it_goes_on(tmp_path, monkeypatch, capsys):
+    def stop(run):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kitro_np.paper.runs.measure_run", stop)
+    assert main(["paper", "--quick", "--table", "2", "-o", str(tmp_path)]) == 130
+    assert capsys.readouterr().err == "kitro-np: stopped; the same command goes on from there.\n"
 
 
 def test_unknown_experiment(sets, tmp_path):
@@ -244,3 +417,4 @@ def test_tables_for_people_and_programs():
     assert table.markdown() == "| set | MPJPE |\n| --- | ---: |\n| a | 1.23 |\n| b | - |"
     assert table.csv() == "set,MPJPE\na,1.2345\nb,\n"
     assert Page([table]).figures == {}
+    assert Table(["a|b"], [["c|d"]], "t").markdown() == "| a\\|b |\n| --- |\n| c\\|d |"

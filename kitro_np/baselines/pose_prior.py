@@ -10,7 +10,10 @@ import numpy as np
 from ..body.skeleton import Skeleton
 
 SMPL_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
-"""The tree whose poses the prior knows; others are held by their estimate alone."""
+"""The tree whose poses the prior knows; others are held by their estimate, see SPREAD."""
+
+SPREAD = 0.2
+"""Radians that a pose is off by, roughly, where the estimate's pose takes the place of the prior's mean."""
 
 WRONG_WAY = ((4, 0, -1), (5, 0, -1), (18, 1, 1), (19, 1, -1))
 """Joint, axis and sign of an angle that SMPL's knees and elbows do not have."""

@@ -78,8 +78,8 @@ def smplify_arrays(
     Notes
     -----
     Adam in two stages, as reimplementations do it in batches; the original has Powell's dogleg. Other than in
-    the original, all joints count in both stages, the translation moves in the second one too, and pose and
-    betas are held by the estimate as well.
+    the original, all joints count in both stages, the translation moves in the second one too, and the depth
+    is held near the estimate's; so is the pose of a tree that the pose prior does not know.
 
     References
     ----------

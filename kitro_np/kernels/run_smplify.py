@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..baselines.energy import WEIGHTS, Weights
+from ..baselines.energy import WEIGHTS, Weights, weights_for
 from ..baselines.pose_prior import WRONG_WAY, knows_poses, pose_prior
 from ..baselines.smplify import STEPS, step_rates
 from ..body.skeleton import Skeleton
@@ -52,7 +52,7 @@ def make_fit_settings(
     skeleton: Skeleton, dtype: np.dtype[Any], weights: Weights = WEIGHTS, steps: tuple[int, int] = STEPS
 ) -> FitSettings:
     """Gather what the kernels are to do."""
-    rows = 3 * skeleton.num_joints
+    weights, rows = weights_for(skeleton, weights), 3 * skeleton.num_joints
     mean, precision, wrong_way = np.zeros(0, dtype), np.zeros((0, 0), dtype), np.zeros(rows, dtype)
     if knows_poses(skeleton):
         mean, precision = np.zeros(rows, dtype), np.zeros((rows, rows), dtype)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+
+import numpy as np
 
 from .. import __version__
 from ..errors import InputError, one_of
 from ..formats.whole import write_whole
 from .curves import figure_1, figure_5, hypotheses, improved, noise
 from .plan import Plan
-from .runs import Runs
+from .runs import Measured, Runs
 from .sets import Sets
 from .tables import table_1, table_2, table_3, table_4, table_5
 
@@ -29,6 +33,10 @@ EXPERIMENTS: dict[str, tuple[str, Callable[[Sets], Plan]]] = {
     "hypotheses": ("How often a bone points to the right side", hypotheses),
 }
 """Titles and plans, by the name that --table takes."""
+
+INDEX = "README.md"
+TITLE = "# KITRO's experiments"
+"""The page that links the others, and how it begins."""
 
 Progress = Callable[[int], AbstractContextManager[Callable[[int], None] | None]]
 
@@ -58,7 +66,8 @@ def write_paper(
     Raises
     ------
     InputError
-        If a name is none of EXPERIMENTS, `folder` is a file, or matplotlib is missing.
+        If a name is none of EXPERIMENTS, `folder` is a file, closed or another's, as its README.md shows, or
+        matplotlib is missing.
     """
     names = [one_of("table", name, EXPERIMENTS) for name in names]
     if find_spec("matplotlib") is None:
@@ -66,6 +75,11 @@ def write_paper(
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: expected a folder to write to, got a file.")
     folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{folder}: expected a folder that can be written, it cannot.")
+    index = folder / INDEX
+    if index.exists() and not (index.is_file() and index.read_bytes().startswith(TITLE.encode())):
+        raise InputError(f"{index}: expected none, or one that this command wrote, got another.")
     plans = {name: EXPERIMENTS[name][1](sets) for name in names}
     runs = Runs(folder / "runs")
     pages = []
@@ -78,13 +92,23 @@ def write_paper(
                 if report is not None:
                     report(1)
             pages.append(folder / f"{_stem(name)}.md")
-            plan.page(found).write(folder, _stem(name), EXPERIMENTS[name][0])
+            page = plan.page(found)
+            page = replace(page, remarks=[*page.remarks, *_refused(found.values())])
+            page.write(folder, _stem(name), EXPERIMENTS[name][0])
     _write_index(sets, folder)
     return pages
 
 
 def _stem(name: str) -> str:
     return f"table{name}" if name.isdigit() else name
+
+
+def _refused(found: Iterable[Measured]) -> list[str]:
+    """Say how many bodies could not be refined, if there are any."""
+    count, total = max((int(np.sum(one.refused)), len(one.refused)) for one in found)
+    if not count:
+        return []
+    return [f"Up to {count} of {total} bodies could not be refined by a row's method and count as they were."]
 
 
 def _write_index(sets: Sets, folder: Path) -> None:
@@ -94,11 +118,11 @@ def _write_index(sets: Sets, folder: Path) -> None:
     }
     data = {id(one): one for part in sets for one in part}.values()
     lines = [
-        "# KITRO's experiments",
+        TITLE,
         f"By kitro_np {__version__}. Lengths are in millimetres unless they say otherwise.",
     ]
     lines.append("\n".join(f"- [{title}]({_stem(name)}.md)" for name, title in there.items()))
     lines.append("The last call's data:")
     lines.append("\n".join(f"- {one.name}: {len(one.estimates.pose)} bodies" for one in data))
     text = "\n\n".join(lines) + "\n"
-    write_whole(folder / "README.md", lambda file: file.write(text.encode()))
+    write_whole(folder / INDEX, lambda file: file.write(text.encode()))

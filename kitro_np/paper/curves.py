@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..body import SMPL_JOINT_NAMES
+from ..landmarks import has_body_joints
 from ..metrics import share_improved
 from .page import Cell, Page, Table
 from .plan import COLOURS, KITRO, METHODS, USUAL, Plan, axes_of, named, steps_for, usual_row
@@ -18,7 +20,7 @@ CHAINS = {
     "arm": ("collar", "shoulder", "elbow", "wrist", "hand"),
     "leg": ("hip", "knee", "ankle", "foot"),
 }
-"""Joints of a person's limbs from the trunk outwards; left and right are averaged."""
+"""SMPL's joints of a person's limbs from the trunk outwards; left and right are averaged."""
 
 ITERATIONS = tuple(range(11))
 NOISE = (0.0, 0.002, 0.005, 0.008, 0.012, 0.02)
@@ -37,13 +39,14 @@ def figure_1(sets: Sets) -> Plan:
         means: dict[str, list[Cell]] = {
             method: [one.mean("keypoint_error"), one.mean("depth_error")] for method, one in found.items()
         }
+        limbs = _limbs_of(data)
         chains = {
-            limb: {m: _along(data, found[m].joint_error, joints) for m in METHODS}
-            for limb, joints in CHAINS.items()
+            limb: {method: _along(found[method].joint_error, joints) for method in METHODS}
+            for limb, joints in limbs.items()
         }
         rows: list[list[Cell]] = [
             [joint, *(chains[limb][method][k] for method in METHODS)]
-            for limb, joints in CHAINS.items()
+            for limb, joints in limbs.items()
             for k, joint in enumerate(joints)
         ]
 
@@ -59,21 +62,21 @@ def figure_1(sets: Sets) -> Plan:
                 axes.set(ylabel=label)
 
         def draw_joints(figure: Any) -> None:
-            for axes, (limb, joints) in zip(axes_of(figure, 1, 2), CHAINS.items(), strict=True):
+            for axes, (limb, joints) in zip(axes_of(figure, 1, 2), limbs.items(), strict=True):
                 for method in METHODS:
                     axes.plot(joints, chains[limb][method], "o-", color=COLOURS[method], label=method)
                 axes.set(title=limb, ylabel="error about the pelvis, mm", ylim=(0, None))
             axes.legend(frameon=False)
 
+        errors = Table(
+            [data.name, "2D error, pixels", "depth error, mm"],
+            [[method, *row] for method, row in means.items()],
+            "fig1a",
+        )
+        if not limbs:
+            return Page([errors], ["This body has not SMPL's limbs."], {"fig1a": draw_errors})
         return Page(
-            [
-                Table(
-                    [data.name, "2D error, pixels", "depth error, mm"],
-                    [[method, *errors] for method, errors in means.items()],
-                    "fig1a",
-                ),
-                Table(["error about the pelvis, mm", *METHODS], rows, "fig1b"),
-            ],
+            [errors, Table(["error about the pelvis, mm", *METHODS], rows, "fig1b")],
             ["Errors of joints are means of left and right."],
             {"fig1a": draw_errors, "fig1b": draw_joints},
         )
@@ -81,10 +84,19 @@ def figure_1(sets: Sets) -> Plan:
     return Plan(_of_methods(data), page)
 
 
-def _along(data: DataSet, errors: Any, joints: tuple[str, ...]) -> list[float]:
-    names = data.body.skeleton.joint_names
+def _limbs_of(data: DataSet) -> dict[str, tuple[str, ...]]:
+    """Joints of the limbs that a body has: SMPL-H and SMPL-X have fingers where SMPL has a hand."""
+    if not has_body_joints(data.body.skeleton):
+        return {}
+    smpl = data.body.num_joints == len(SMPL_JOINT_NAMES)
+    return {
+        limb: tuple(joint for joint in joints if smpl or joint != "hand") for limb, joints in CHAINS.items()
+    }
+
+
+def _along(errors: Any, joints: tuple[str, ...]) -> list[float]:
     return [
-        float(np.mean([errors[names.index(f"{side}_{joint}")] for side in ("left", "right")]))
+        float(np.mean([errors[SMPL_JOINT_NAMES.index(f"{side}_{joint}")] for side in ("left", "right")]))
         for joint in joints
     ]
 
@@ -105,11 +117,7 @@ def figure_5(sets: Sets) -> Plan:
             rows = [usual_row(str(count), one, None) for count, one in zip(ITERATIONS, own, strict=True)]
             tables.append(Table([f"{data.name}: iterations", *USUAL.values()], rows, stem))
             errors = [one.mean("mpjpe") for one in own]
-            shares = [100 * (errors[0] - errors[count]) / (errors[0] - min(errors)) for count in (4, 5)]
-            remarks.append(
-                f"{data.name}: {shares[0]:.0f}% of what MPJPE falls in all is reached after 4 iterations, "
-                f"{shares[1]:.0f}% after 5."
-            )
+            remarks.append(f"{data.name}: {_flattens(errors)}")
 
             def draw(figure: Any, own: list[Measured] = own, name: str = data.name) -> None:
                 axes = axes_of(figure)
@@ -122,6 +130,16 @@ def figure_5(sets: Sets) -> Plan:
         return Page(tables, remarks, figures)
 
     return Plan(runs, page)
+
+
+def _flattens(errors: list[float]) -> str:
+    """Say how early a curve that begins with the estimate's error reaches what it falls in all."""
+    fall = errors[0] - min(errors)
+    if not fall > 0:
+        return "MPJPE does not fall."
+    shares = [100 * (errors[0] - errors[count]) / fall for count in (4, 5)]
+    early, later = (f"{share:.0f}%" for share in shares)
+    return f"{early} of what MPJPE falls in all is reached after 4 iterations, {later} after 5."
 
 
 def improved(sets: Sets) -> Plan:

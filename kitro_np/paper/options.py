@@ -6,9 +6,13 @@ import argparse
 from pathlib import Path
 
 from ..body import load_body
+from ..errors import InputError
 from ..protocols import regressed_protocol
 from .command import EXPERIMENTS, Progress, write_paper
-from .sets import FULL, QUICK, Sets, file_set, simulated_sets
+from .sets import FULL, QUICK, Sets, file_sets, simulated_sets
+
+OF_DATA = {"body": "open", "gender": "neutral", "models": None, "regressor": None, "image_size": None}
+"""Options that say something of --data, and their defaults."""
 
 
 def add_paper(command: argparse.ArgumentParser) -> None:
@@ -42,12 +46,22 @@ def paper(options: argparse.Namespace, progress: Progress | None) -> list[Path]:
 
 def _sets(options: argparse.Namespace) -> Sets:
     """Read the files, each of which is a base estimate of Table 3 too; simulate what they leave out."""
-    protocol = None if options.regressor is None else regressed_protocol(options.regressor)
-    sets = simulated_sets(QUICK if options.quick else FULL)
+    count = QUICK if options.quick else FULL
     if not options.data:
-        return sets
+        _refuse_of_data(options)
+        return simulated_sets(count)
+    protocol = None if options.regressor is None else regressed_protocol(options.regressor)
     body = load_body(options.body, gender=options.gender, folder=options.models)
-    own = [file_set(path, body, protocol, image_size=options.image_size) for path in options.data]
+    own = file_sets(options.data, body, protocol, image_size=options.image_size)
+    sets = simulated_sets(count)
     if own[0].hand:
         return sets._replace(hands=own)
     return sets._replace(people=own, bases=own)
+
+
+def _refuse_of_data(options: argparse.Namespace) -> None:
+    """Refuse options that would change nothing: nobody should believe that they did."""
+    for name, default in OF_DATA.items():
+        if (value := getattr(options, name)) != default:
+            flag = name.replace("_", "-")
+            raise InputError(f"{flag}: expected none without --data, which it is for, got {value}.")

@@ -32,8 +32,8 @@ class Table:
 
     def markdown(self) -> str:
         """Write the table for a person."""
-        lines = [self.header, ["---", *["---:"] * (len(self.header) - 1)]]
-        lines += [[_shown(cell) for cell in row] for row in self.rows]
+        rule = ["---", *["---:"] * (len(self.header) - 1)]
+        lines = [[_shown(cell) for cell in row] for row in (self.header, rule, *self.rows)]
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
     def csv(self) -> str:
@@ -76,9 +76,10 @@ class Page:
 
 
 def _shown(cell: Cell) -> str:
-    if cell is None:
+    if cell is None or cell != cell:  # NaN
         return "-"
-    return cell if isinstance(cell, str) else f"{cell:.2f}"
+    # A data set is called as its file is, which may hold what ends a cell.
+    return cell.replace("|", "\\|") if isinstance(cell, str) else f"{cell:.2f}"
 
 
 def _write(path: Path, text: str) -> None:

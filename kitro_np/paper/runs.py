@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -46,8 +47,11 @@ class Measured(NamedTuple):
         In pixels, to the keypoints that the run was given.
     joint_error : (J,) array
         Mean error of every joint about the root joint, in millimetres.
+    refused : (N,) array
+        Whether a body could not be refined, and counts as its estimate.
     right_branch : (J,) array
-        In which share of bodies each bone, named by its child, points to the true side of its ray.
+        In which share of the bodies that could be measured each bone, named by its child, points to the true
+        side of its ray.
     """
 
     mpjpe: Any
@@ -56,19 +60,24 @@ class Measured(NamedTuple):
     depth_error: Any
     keypoint_error: Any
     joint_error: Any
+    refused: Any
     right_branch: Any
 
     def mean(self, name: str) -> float:
-        """Mean over the bodies that could be measured."""
-        return float(np.nanmean(getattr(self, name)))
+        """Mean over the bodies that could be measured; NaN if there are none."""
+        errors = getattr(self, name)
+        known = errors[np.isfinite(errors)]
+        return float(np.mean(known)) if known.size else math.nan
 
 
 def measure_run(run: Run) -> Measured:
     """Refine and measure."""
     data, (pose, betas, transl, keypoints_2d, intrinsics) = run.data, run.data.estimates
+    refused = np.zeros(len(pose), bool)
     for step in run.steps:
         result = refine(pose, betas, transl, keypoints_2d, intrinsics, body=data.body, **step)
         pose, betas, transl = result.pose, result.betas, result.transl
+        refused |= result.status != 0
         if step.get("focal_length"):
             intrinsics = np.array(intrinsics)
             intrinsics[:, 0, 0] = intrinsics[:, 1, 1] = step["focal_length"]
@@ -76,7 +85,7 @@ def measure_run(run: Run) -> Measured:
     errors = evaluate(data.body, before, after, data.truth, metrics=METRICS, protocol=data.protocol).after
     refined = Estimates(pose, betas, transl, keypoints_2d, intrinsics)
     with np.errstate(all="ignore"):
-        return Measured(**errors, **_errors_of_joints(data, refined))
+        return Measured(**errors, refused=refused, **_errors_of_joints(data, refined))
 
 
 def _errors_of_joints(data: DataSet, found: Estimates) -> dict[str, Any]:
@@ -91,12 +100,13 @@ def _errors_of_joints(data: DataSet, found: Estimates) -> dict[str, Any]:
     ).joints
     every = Protocol("all joints", tuple(range(skeleton.num_joints)), (0,))
     rays = backproject(data.estimates.keypoints_2d, data.estimates.intrinsics)
-    sides = [dot(bones(skeleton, points), rays)[..., 0] > 0 for points in (joints, truth)]
+    along, truly = (dot(bones(skeleton, points), rays)[..., 0] for points in (joints, truth))
+    known = np.isfinite(along) & np.isfinite(truly)
     placed = joints + found.transl[:, None, :]
     return {
         "keypoint_error": keypoint_errors(placed, found.keypoints_2d, found.intrinsics).mean(axis=1),
         "joint_error": 1000 * np.nanmean(joint_errors(joints, truth, every), axis=0),
-        "right_branch": np.mean(sides[0] == sides[1], axis=0),
+        "right_branch": np.sum(known & ((along > 0) == (truly > 0)), axis=0) / np.sum(known, axis=0),
     }
 
 

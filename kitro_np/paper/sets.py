@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..body import BodyModel, load_body
-from ..camera import default_intrinsics
+from ..door import read_request
+from ..errors import InputError
 from ..evaluation import check_body
 from ..formats.estimates import EstimateFile, Estimates, Truth
 from ..poses import as_matrices
@@ -38,7 +39,6 @@ class DataSet:
         Likewise.
     protocol : Protocol
         Which joints are compared.
-    simulated : bool
     """
 
     name: str
@@ -46,7 +46,6 @@ class DataSet:
     estimates: Estimates
     truth: Truth
     protocol: Protocol
-    simulated: bool = False
 
     @property
     def hand(self) -> bool:
@@ -104,7 +103,7 @@ assert set(NETWORKS) == set(LEVELS)
 
 def _simulated(name: str, body: BodyModel, level: str | None, count: int) -> DataSet:
     found = simulate(body=body, count=count, errors=level)
-    return DataSet(name, body, found.estimates, found.truth, usual_protocol(body), simulated=True)
+    return DataSet(name, body, found.estimates, found.truth, usual_protocol(body))
 
 
 def file_set(
@@ -115,7 +114,7 @@ def file_set(
     Raises
     ------
     FileNotFoundError, InputError
-        If it is none, or holds no truth.
+        If it is none, holds no truth, or arrays that do not fit one another; if `image_size` is no size.
     """
     protocol = protocol or usual_protocol(body)
     check_body(body, protocol)
@@ -123,21 +122,31 @@ def file_set(
     estimates = file.estimates(need_intrinsics=image_size is None)
     lead = estimates.lead(body.num_joints)
     truth = file.truth(body, lead)
-    pose, _ = as_matrices(estimates.pose, body.num_joints)
-    count = len(pose)
-
-    def rows(array: Any, *tail: int) -> np.ndarray:
-        return np.broadcast_to(np.asarray(array), (*lead, *tail)).reshape(count, *tail)
-
-    camera = default_intrinsics(image_size) if image_size is not None else estimates.intrinsics
-    estimates = Estimates(
-        pose,
-        rows(estimates.betas, estimates.betas.shape[-1]),
-        rows(estimates.transl, 3),
-        rows(estimates.keypoints_2d, body.num_joints, 2),
-        rows(camera, 3, 3),
+    camera = estimates.intrinsics if image_size is None else None
+    try:
+        request = read_request(*estimates[:4], camera, image_size, body)
+    except InputError as problem:
+        raise InputError(f"{path}: {problem}") from None
+    rows = Estimates(
+        request.pose,
+        request.betas,
+        request.transl,
+        request.keypoints_2d,
+        np.broadcast_to(request.intrinsics, (request.count, 3, 3)),
     )
     true_pose, _ = as_matrices(truth.pose, body.num_joints)
-    return DataSet(
-        path.stem, body, estimates, Truth(true_pose, rows(truth.betas, truth.betas.shape[-1])), protocol
-    )
+    true_betas = truth.betas.reshape(request.count, truth.betas.shape[-1])
+    return DataSet(path.stem, body, rows, Truth(true_pose, true_betas), protocol)
+
+
+def file_sets(
+    paths: Sequence[Path], body: BodyModel, protocol: Protocol | None = None, *, image_size: Any = None
+) -> list[DataSet]:
+    """Read data sets from files, see :func:`file_set`; files of one name are told apart by their paths."""
+    paths = list(dict.fromkeys(paths))
+    stems = [path.stem for path in paths]
+    found = [file_set(path, body, protocol, image_size=image_size) for path in paths]
+    return [
+        replace(one, name=str(path)) if stems.count(path.stem) > 1 else one
+        for path, one in zip(paths, found, strict=True)
+    ]

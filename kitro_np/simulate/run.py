@@ -13,6 +13,7 @@ from ..body.kinematics import forward_kinematics
 from ..body.load import default_body
 from ..camera import default_intrinsics, project
 from ..errors import InputError, one_of
+from ..landmarks import BODY_JOINTS, has_body_joints
 from ..poses import as_matrices
 from .draws import Draws
 from .errors import HAND, LEVELS, EstimateErrors, wrong_betas, wrong_pose, wrong_transl
@@ -21,9 +22,14 @@ from .motion import Motion, cmu_motion
 from .scenes import HAND_CROP, PERSON, Scene, draw_image_sizes, draw_places, draw_views
 from .simulated import Simulated
 
-SMPL_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
-BODY_JOINTS = 22
+SHARED = len(BODY_JOINTS)
 """Joints that SMPL, SMPL-H and SMPL-X have in common; then come hands and faces."""
+
+ROUNDING = 1e-2
+"""How far poses in half precision may be off rotations, and more."""
+
+MOST = 1_000_000
+"""Bodies at once: they are made in memory."""
 
 
 def simulate(
@@ -46,7 +52,7 @@ def simulate(
         With SMPL's tree of joints, or a hand's 16; the embedded open body by default. Joints of SMPL-H and
         SMPL-X beyond the body's 22 stay at rest where the poses have none of them, and do not err.
     count : int
-        How many bodies.
+        How many bodies, at most a million.
     errors : EstimateErrors or str, optional
         How the estimates err, or one of LEVELS, "cliff" by default. A hand's are HAND by default.
     seed : int
@@ -59,10 +65,13 @@ def simulate(
     Raises
     ------
     InputError
-        If the body has another tree, or an argument is wrong.
+        If the body has another tree, an argument is wrong, or errors are so large that numbers overflow.
     """
     body = default_body() if body is None else body
-    draws = Draws(whole_number("seed", seed, least=0), whole_number("count", count, least=1))
+    count = whole_number("count", count, least=1)
+    if count > MOST:
+        raise InputError(f"count: expected at most {MOST}, got {count}; another seed gives other bodies.")
+    draws = Draws(whole_number("seed", seed, least=0), count)
     skeleton = body.skeleton
     errors = _fitting_errors(body, errors)
     if is_hand(skeleton):
@@ -78,7 +87,12 @@ def simulate(
         given = _matrices(motion.poses, skeleton)
         which = draws.shuffled("pose", len(given))
         local, (clip, category) = given[which], motion.labels(which)
-    return _picture(skeleton, local, scene, errors, draws, clip=clip, category=category, notice=notice)
+    with np.errstate(all="ignore"):
+        made = _picture(skeleton, local, scene, errors, draws, clip=clip, category=category, notice=notice)
+    numbers = [array for array in made.arrays().values() if array.dtype.kind == "f"]
+    if not all(np.isfinite(array).all() for array in numbers):
+        raise InputError("errors: expected estimates that are finite, got overflow; they are too large.")
+    return made
 
 
 def _picture(
@@ -152,7 +166,7 @@ def usual_errors(body: BodyModel, level: str | None = None) -> EstimateErrors:
         if level is not None:
             raise InputError(f"level: expected none for a hand, got {level!r}.")
         return HAND
-    if skeleton.parents[:BODY_JOINTS] != SMPL_PARENTS[:BODY_JOINTS]:
+    if not has_body_joints(skeleton):
         raise InputError(
             f"body: expected SMPL's tree of joints or a hand's 16, got another tree, of "
             f"{skeleton.num_joints} joints."
@@ -171,7 +185,7 @@ def _fitting_errors(body: BodyModel, errors: EstimateErrors | str | None) -> Est
     if given != len(smpl):
         counts = " or ".join(map(str, sorted({len(smpl), wanted})))
         raise InputError(f"errors: expected degrees of {counts} joints, got {given}.")
-    padded = (*errors.degrees[:BODY_JOINTS], *(0.0,) * (wanted - BODY_JOINTS))
+    padded = (*errors.degrees[:SHARED], *(0.0,) * (wanted - SHARED))
     return replace(errors, degrees=padded)
 
 
@@ -188,8 +202,11 @@ def _matrices(poses: Any, skeleton: Skeleton) -> np.ndarray:
     if not np.isfinite(poses).all():
         raise InputError("poses: expected finite numbers, got NaN or infinity.")
     matrices, _ = as_matrices(poses.astype(np.float64), tails[shape[1:]])
+    off = np.abs(matrices @ np.swapaxes(matrices, -1, -2) - np.eye(3)).max()
+    if off > ROUNDING or np.linalg.det(matrices).min() < 0:
+        raise InputError("poses: expected rotation matrices, got others.")
     if matrices.shape[1] == joints:
         return matrices
     padded = np.tile(np.eye(3), (len(matrices), joints, 1, 1))
-    padded[:, :BODY_JOINTS] = matrices[:, :BODY_JOINTS]
+    padded[:, :SHARED] = matrices[:, :SHARED]
     return padded
