@@ -83,7 +83,7 @@ def begin(tree, chains, tile, memory):
         beta = BETAS_SHARE * load(tile.betas, s)
         store(memory.prior_betas, s, beta)
         store(tile.betas, s, beta)
-    metre = load(tile.camera, 0) / (load(tile.transl, 2) * chains.size[0])
+    metre = load(tile.camera, 0) / load(tile.transl, 2) * chains.size[0]
     store(memory.metre, 0, metre)
     store(memory.pose_scale, 0, one)
     store(memory.noise, 0, NOISE * metre)
@@ -168,11 +168,25 @@ def _move(tree, chains, tile, memory):
     for a in range(chains.moving.size):
         j = chains.moving[a]
         turn = cayley(scale(share * load(memory.moves, j), load3(memory.turn, j)))
+        # The change alone goes through the frames: they are rotations to rounding, or to the tolerance.
+        turn = (
+            turn[0] - 1.0,
+            turn[1],
+            turn[2],
+            turn[3],
+            turn[4] - 1.0,
+            turn[5],
+            turn[6],
+            turn[7],
+            turn[8] - 1.0,
+        )
         local = load9(tile.pose, j)
         if j > 0:
             above = load9(tile.turned, tree.parents[j])
             turn = multiply(transpose(above), multiply(turn, above))
-        store_all(tile.pose, 9 * j, multiply(turn, local))
+        change = multiply(turn, local)
+        for row in range(9):
+            store(tile.pose, 9 * j + row, load(tile.pose, 9 * j + row) + change[row])
     shapes = tree.shapedirs.shape[1]
     for s in range(shapes):
         store(tile.betas, s, load(tile.betas, s) + share * load(memory.change, s))
