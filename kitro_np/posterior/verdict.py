@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace
 
+from ..body.skeleton import Skeleton
+from ..landmarks import has_body_joints
 from ..layouts import KeypointLayout
 from .evidence import KEYPOINT_FREEDOM
 from .step import Known, Step
@@ -19,6 +21,9 @@ FEWEST = 4
 
 THRESHOLD, THRESHOLD_OF_FEW, MANY = -3.2, 0.4, 48.0
 """A body is accepted if its score is less than the first; for fewer than MANY numbers more is allowed."""
+
+ALLOWANCE = 3.0
+"""What is allowed more of bodies that are not people, such as hands: the threshold was found on people."""
 
 SHIFT_WEIGHT, SHIFT_FLOOR = 2.0, 0.01
 """Of how far all keypoints are off together, in metres."""
@@ -144,6 +149,11 @@ def score_of(step: Step, spread: Any, shift: Any, numbers: Any) -> Any:
     return (step.surprise + spread) / numbers + SHIFT_WEIGHT * xp.log(shift + SHIFT_FLOOR)
 
 
-def threshold_of(numbers: Any) -> Any:
+def threshold_of(numbers: Any, allowance: float) -> Any:
     """Score below which a body is accepted: (N,)."""
-    return THRESHOLD + THRESHOLD_OF_FEW * (MANY / numbers - 1)
+    return THRESHOLD + THRESHOLD_OF_FEW * (MANY / numbers - 1) + allowance
+
+
+def allowance_of(skeleton: Skeleton) -> float:
+    """Return what is allowed more of a body: nothing of a person."""
+    return 0.0 if has_body_joints(skeleton) else ALLOWANCE

@@ -54,7 +54,7 @@ def fit_tile(tree, chains, tile, memory, steps, spread):
             store(memory.first_volume, 0, volume)
             gain_of_swaps(tree, chains, tile, memory)
         finish_step(tree, chains, tile, memory)
-        _score(memory, volume)
+        _score(chains, memory, volume)
         if k < SCALED_STEPS or (spread and k == steps - 1):
             covariance(chains, memory)
         if k < SCALED_STEPS:
@@ -143,7 +143,7 @@ def _noise_volume(chains, memory):
 
 
 @kernel
-def _score(memory, volume):
+def _score(chains, memory, volume):
     """Fused twin of kitro_np.posterior.verdict.score_of and threshold_of: fills quality and evidence."""
     store(memory.evidence, 0, -0.5 * (load(memory.surprise, 0) + volume))
     count = load(memory.seen, 0)
@@ -151,7 +151,7 @@ def _score(memory, volume):
     score = (load(memory.surprise, 0) + volume - load(memory.first_volume, 0)) / numbers
     shift = load(memory.shift, 0) / load(memory.metre, 0)
     score = score + SHIFT_WEIGHT * log(shift + SHIFT_FLOOR)
-    quality = THRESHOLD + THRESHOLD_OF_FEW * (MANY / numbers - 1.0) - score
+    quality = THRESHOLD + THRESHOLD_OF_FEW * (MANY / numbers - 1.0) + chains.allowance[0] - score
     store(memory.quality, 0, where(count > FEWEST - 0.5, quality, -1.0))
 
 
