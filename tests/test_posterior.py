@@ -361,11 +361,12 @@ def test_assignments_of_left_and_right(open_body):
 
 
 def test_score_by_hand():
-    """Surprise and spread for each number, and twice the logarithm of the shift; few may have more."""
+    """Surprise and spread for each number, with shift and noise; few numbers may have more."""
     step = Step(*[None] * 7, surprise=np.array([20.0, 20.0]), volume=None)
-    found = score_of(step, np.array([4.0, 4.0]), np.array([0.0, 0.99]), np.array([24.0, 12.0]))
-    np.testing.assert_allclose(found, [1 + 2 * np.log(0.01), 2])
-    np.testing.assert_allclose(threshold_of(np.array([48.0, 24.0, 8.0]), 0.5), [-2.7, -2.3, -0.7])
+    metre, noise = np.array([100.0, 200.0]), np.array([1.5, 1.5])
+    found = score_of(step, np.array([4.0, 4.0]), np.array([0.0, 180.0]), noise, metre, np.array([24.0, 12.0]))
+    np.testing.assert_allclose(found, [1 + np.log(0.1), 2 + 0.7 * np.log(2)])
+    np.testing.assert_allclose(threshold_of(np.array([48.0, 24.0, 8.0]), 0.5), [0.9, 1.2, 2.4])
 
 
 # ------------------------------------------------------------------------------------------------- the scales

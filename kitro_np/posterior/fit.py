@@ -137,7 +137,7 @@ def fit_arrays(
                 [(other - keypoints_2d) * seen[:, :, None] + residual for other in others],
             )  # fmt: skip
             swapped = gain > SWAP_MARGIN * numbers
-        score = score_of(step, spread - first_spread, gates.shift / metre, numbers)
+        score = score_of(step, spread - first_spread, gates.shift, scales.noise, metre, numbers)
         if k < SCALED_STEPS:
             scales = update_scales(prior, scales, step, weights, moving, metre)
         turn = step.turn * moving[:, :, None]

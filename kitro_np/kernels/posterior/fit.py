@@ -9,9 +9,17 @@ from ...posterior.evidence import (
     LARGEST_TURN,
     NOISE,
     PLACE_SPREAD,
+    USUAL_NOISE,
 )
 from ...posterior.fit import SCALED_STEPS
-from ...posterior.verdict import FEWEST, MANY, SHIFT_FLOOR, SHIFT_WEIGHT, THRESHOLD, THRESHOLD_OF_FEW
+from ...posterior.verdict import (
+    FEWEST,
+    MANY,
+    NOISE_WEIGHT,
+    SHIFT_FLOOR,
+    THRESHOLD,
+    THRESHOLD_OF_FEW,
+)
 from ..geometry import (
     cayley,
     dot,
@@ -149,8 +157,9 @@ def _score(chains, memory, volume):
     count = load(memory.seen, 0)
     numbers = where(count > 0.5, 2.0 * count, 2.0)
     score = (load(memory.surprise, 0) + volume - load(memory.first_volume, 0)) / numbers
-    shift = load(memory.shift, 0) / load(memory.metre, 0)
-    score = score + SHIFT_WEIGHT * log(shift + SHIFT_FLOOR)
+    metre = load(memory.metre, 0)
+    score = score + log(load(memory.shift, 0) / metre + SHIFT_FLOOR)
+    score = score - NOISE_WEIGHT * log(load(memory.noise, 0) / (USUAL_NOISE * metre))
     quality = THRESHOLD + THRESHOLD_OF_FEW * (MANY / numbers - 1.0) + chains.allowance[0] - score
     store(memory.quality, 0, where(count > FEWEST - 0.5, quality, -1.0))
 
