@@ -18,15 +18,16 @@ import numpy as np
 from samples import DISTINCT, make_batch
 import kitro_np
 count, threads, method = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-kitro_np.refine(*make_batch(600, "float32"), method=method, threads=threads)
+how = {"method": method, "threads": threads, **({"safe": False} if method == "map" else {})}
+kitro_np.refine(*make_batch(600, "float32"), **how)
 bodies = make_batch(count, "float32")
 times = []
 for _ in range(1 if count > 100_000 else 5):
     result = None
     begin = perf_counter()
-    result = kitro_np.refine(*bodies, method=method, threads=threads)
+    result = kitro_np.refine(*bodies, **how)
     times.append(perf_counter() - begin)
-assert np.mean(result.accepted) > 0.95
+assert not result.status.any()
 # Bodies repeat, and each must come out as its first copy does, wherever it stands.
 some = [*range(0, count, max(1, count // 1000))]
 assert all(np.array_equal(result.pose[i], result.pose[i % DISTINCT]) for i in some)

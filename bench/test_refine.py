@@ -60,14 +60,16 @@ MAP_CASES = [(batch, dtype, 1) for batch in (1, 32, 256, 4096) for dtype in DTYP
     ("batch", "dtype", "threads"), MAP_CASES, ids=["-".join(map(str, case)) for case in MAP_CASES]
 )
 def test_map(measure, batch, dtype, threads):
-    """The default method, on bodies whose keypoints are their own."""
+    """The default method; poses are made up, and no verdict is wanted of them."""
     bodies = make_batch(batch, dtype)
 
     def check(result: RefineResult) -> None:
-        assert np.mean(result.accepted) > 0.95
+        assert not result.status.any()
         assert result.pose.dtype == dtype
 
-    measure(lambda: refine(*bodies, method="map", threads=threads), batch, check, gated=threads == 1)
+    measure(
+        lambda: refine(*bodies, method="map", safe=False, threads=threads), batch, check, gated=threads == 1
+    )
 
 
 @pytest.mark.parametrize("what", ["uncertainty", "hypotheses"])
@@ -79,4 +81,4 @@ def test_map_on_request(measure, what):
     def check(result: RefineResult) -> None:
         assert getattr(result, "joint_spread" if what == "uncertainty" else "hypotheses") is not None
 
-    measure(lambda: refine(*bodies, method="map", threads=1, **how), 256, check)
+    measure(lambda: refine(*bodies, method="map", safe=False, threads=1, **how), 256, check)
