@@ -83,11 +83,11 @@ def known_step(tree, chains, tile, memory):
     pose_scale = load(memory.pose_scale, 0)
     for a in range(chains.moving.size):
         j = chains.moving[a]
-        _known_turn(chains, tile, memory, j, pose_scale)
+        known_turn(chains, tile, memory, j, pose_scale)
 
 
 @kernel
-def _known_turn(chains, tile, memory, j, pose_scale):
+def known_turn(chains, tile, memory, j, pose_scale):
     """Precision and pull of one joint's turn: from the estimate, and from how people hold that joint."""
     inverse = 1.0 / pose_scale
     inverse = inverse * inverse
