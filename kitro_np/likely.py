@@ -110,7 +110,9 @@ def find_hypotheses(request: Request, refined: Refined, engine: str, number: int
             betas=request.betas[own, ...],
             transl=request.transl[own, ...],
             keypoints_2d=request.keypoints_2d[own, ...],
-            intrinsics=request.intrinsics if request.intrinsics.shape[0] == 1 else request.intrinsics[own, ...],
+            intrinsics=request.intrinsics
+            if request.intrinsics.shape[0] == 1
+            else request.intrinsics[own, ...],
             confidence=None if request.confidence is None else request.confidence[own, ...],
         )
         best = Refined(*(part[own, ...] for part in refined))
@@ -152,9 +154,8 @@ def _hypotheses_of_few(
     good = good & (heights[:, 0] > lowest)
     share = xp.where(heights > lowest[:, None], xp.exp(heights - top), xp.zeros_like(heights))
     first = xp.concat([xp.ones_like(share[:, :1]), xp.zeros_like(share[:, 1:])], axis=1)
-    share = xp.where(
-        good[:, None], share / xp.maximum(xp.sum(share, axis=1, keepdims=True), share[:, :1]), first
-    )
+    share = xp.where(good[:, None], share, first)
+    share = share / xp.sum(share, axis=1, keepdims=True)
 
     def of(values: Any, estimate: Any) -> Any:
         picked = [where(good, _take(mask, values), estimate) for mask in chosen]
