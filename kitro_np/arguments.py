@@ -24,6 +24,13 @@ def whole_number(name: str, value: Any, least: int) -> int:
     return number
 
 
+def true_or_false(name: str, value: Any) -> bool:
+    """Check that `value` is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(f"{name}: expected True or False, got {value!r}.")
+    return bool(value)
+
+
 def real_array(name: str, value: Any) -> Any:
     """Check that `value` is an array of real numbers, or a sequence that makes one."""
     if not is_array_api_obj(value):

@@ -110,7 +110,7 @@ def find_hypotheses(request: Request, refined: Refined, engine: str, number: int
             betas=request.betas[own, ...],
             transl=request.transl[own, ...],
             keypoints_2d=request.keypoints_2d[own, ...],
-            intrinsics=request.intrinsics if len(request.intrinsics) == 1 else request.intrinsics[own, ...],
+            intrinsics=request.intrinsics if request.intrinsics.shape[0] == 1 else request.intrinsics[own, ...],
             confidence=None if request.confidence is None else request.confidence[own, ...],
         )
         best = Refined(*(part[own, ...] for part in refined))
@@ -125,9 +125,10 @@ def _hypotheses_of_few(
     skeleton = request.skeleton.like(best.pose)
     starts = [best.pose, *flipped_poses(skeleton, best.pose, best.betas, best.transl)]
     found = [find_likely(request, engine, None, None, start_pose=start, **how) for start in starts]
+    lowest = _lowest(best)
     good = best.status == 0
     evidence = xp.stack(
-        [xp.where(good & (one.status == 0), judged.evidence, _lowest(best)) for one, judged in found], axis=1
+        [xp.where(good & (one.status == 0), judged.evidence, lowest) for one, judged in found], axis=1
     )
     poses, betas, transl = (
         xp.stack([getattr(one, name) for one, _ in found], axis=1) for name in ("pose", "betas", "transl")
@@ -138,15 +139,18 @@ def _hypotheses_of_few(
     for _ in range(number):
         height = xp.max(evidence, axis=1)
         mask = _first(evidence == height[:, None])
+        if chosen:  # where there are no more
+            mask = xp.where((height > lowest)[:, None], mask, chosen[0])
         chosen.append(mask)
         heights.append(height)
         own = _take(mask, joints)
         gap = joints - own[:, None, :, :]
         apart = xp.mean(xp.sqrt(dot(gap, gap))[..., 0], axis=-1)
-        evidence = xp.where(apart < SAME, _lowest(best)[:, None], evidence)
+        evidence = xp.where(apart < SAME, lowest[:, None], evidence)
     heights = xp.stack(heights, axis=1)
     top = heights[:, :1]
-    share = xp.where(heights > _lowest(best)[:, None], xp.exp(heights - top), xp.zeros_like(heights))
+    good = good & (heights[:, 0] > lowest)
+    share = xp.where(heights > lowest[:, None], xp.exp(heights - top), xp.zeros_like(heights))
     first = xp.concat([xp.ones_like(share[:, :1]), xp.zeros_like(share[:, 1:])], axis=1)
     share = xp.where(
         good[:, None], share / xp.maximum(xp.sum(share, axis=1, keepdims=True), share[:, :1]), first
@@ -183,7 +187,7 @@ def flipped_poses(skeleton: Skeleton, pose: Any, betas: Any, transl: Any) -> lis
 
 def _lowest(refined: Refined) -> Any:
     xp = array_namespace(refined.betas)
-    return xp.full_like(refined.betas[:, 0], xp.finfo(refined.betas.dtype).min / 4)
+    return xp.full_like(refined.transl[:, 0], xp.finfo(refined.transl.dtype).min / 4)
 
 
 def _first(mask: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from array_api_compat import array_namespace, device
 
-from .arguments import whole_number
+from .arguments import true_or_false, whole_number
 from .baselines.smplify import smplify_arrays
 from .batches import drawn_error, run_stages, where
 from .body.kinematics import forward_kinematics
@@ -193,6 +193,8 @@ def refine(
     if progress is not None and not callable(progress):
         raise InputError(f"progress: expected a function or None, got {progress!r}.")
     chosen_variant = find_variant(variant, **updates)
+    motion_prior = true_or_false("motion_prior", motion_prior)
+    safe, uncertainty = true_or_false("safe", safe), true_or_false("uncertainty", uncertainty)
     hypotheses = whole_number("hypotheses", hypotheses, least=0)
     iterations = whole_number("iterations", iterations, least=0)
     shape_steps = whole_number("shape_steps", shape_steps, least=0)

@@ -45,6 +45,13 @@ def read_seen(
             f"{file.path}: keypoints_2d: expected {found.num_points} points, as {layout} has, or the body's "
             f"{body.num_joints} joints, got {count}."
         )
-    given = np.array([name in found.names for name in names], estimates.keypoints_2d.dtype)
+    given = np.array([name in found.names for name in names], np.float64)
     seen = np.broadcast_to(given, estimates.keypoints_2d.shape[:-1])
-    return find_layout("smpl24", body), seen if confidence is None else seen * confidence
+    if confidence is not None:
+        if confidence.shape != seen.shape:
+            raise InputError(
+                f"{file.path}: {confidence_key or 'confidence'}: expected shape {seen.shape}, as keypoints_2d "
+                f"has them, got {confidence.shape}."
+            )
+        seen = seen * confidence
+    return find_layout("smpl24", body), seen

@@ -11,14 +11,10 @@ from ..camera import project
 from ..checks import Status, estimate_status, outcome_status
 from ..layouts import KeypointLayout
 from ..result import Judged, Refined
-from .evidence import Motion
+from .evidence import FAR, LARGEST_CONFIDENCE, Motion
 from .fit import fit_arrays
 from .linear import place_points, points_on
 from .verdict import FEWEST
-
-FAR = 1e30
-"""Pixels; what is farther, or NaN, is not seen."""
-
 
 def likely_arrays(
     skeleton: Skeleton,
@@ -112,12 +108,12 @@ def likely_arrays(
 def seen_confidence(keypoints_2d: Any, confidence: Any) -> Any:
     """Confidence of each keypoint, at most 1 and 0 where it is not seen: (N, K).
 
-    What is not finite is not seen. Detectors whose scores exceed 1 are taken relative to the best one.
+    What is not finite, or beyond FAR, is not seen. Detectors whose scores exceed 1 are taken relative to the best one.
     """
     xp = array_namespace(keypoints_2d)
     zero = xp.zeros_like(confidence)
     near = (xp.abs(keypoints_2d[..., 0]) < FAR) & (xp.abs(keypoints_2d[..., 1]) < FAR)
-    positive = (confidence > 0) & (confidence < FAR)
+    positive = (confidence > 0) & (confidence < LARGEST_CONFIDENCE)
     confidence = xp.where(positive, confidence, zero)
     most = xp.max(confidence, axis=1, keepdims=True)
     return xp.where(near, confidence / xp.maximum(most, xp.ones_like(most)), zero)

@@ -134,7 +134,8 @@ def known_step(prior: Prior, scales: Scales, pose: Any, betas: Any, transl: Any,
         prior.betas_precision * (prior.betas - betas),
         xp.matmul(prior.transl_precision, (prior.transl - transl)[..., None])[..., 0],
     )
-    return Known(_block_diagonal(blocks, prior, betas.shape[1]), xp.concat(pulls, axis=-1), deviation)
+    precision, broken = _usable(_block_diagonal(blocks, prior, betas.shape[1]))
+    return Known(precision, xp.concat(pulls, axis=-1) + broken[..., 0], deviation)
 
 
 def jacobian_of(slopes: Slopes) -> Any:
@@ -170,9 +171,9 @@ def best_step(known: Known, slopes: Slopes, residual: Any, weights: Any) -> Step
     jacobian = both * jacobian_of(slopes)
     residual = both * xp.reshape(residual, (count, 2 * points, 1))
     across = xp.matrix_transpose(jacobian)
-    stiffness = xp.matmul(across, jacobian) + known.precision
+    stiffness, broken = _usable(xp.matmul(across, jacobian) + known.precision)
     covariance = xp.linalg.inv(stiffness)
-    change = xp.matmul(covariance, xp.matmul(across, residual) + known.pull[..., None])
+    change = xp.matmul(covariance, xp.matmul(across, residual) + known.pull[..., None]) + broken
     left = residual - xp.matmul(jacobian, change)
     away = change - xp.linalg.solve(known.precision, known.pull[..., None])
     missed = xp.sum(left * left, axis=(1, 2))
@@ -196,6 +197,18 @@ def length_of(turn: Any) -> Any:
     """Largest turn of any joint: (N,)."""
     xp = array_namespace(turn)
     return xp.sqrt(xp.max(dot(turn, turn)[..., 0], axis=1))
+
+
+def _usable(matrix: Any) -> tuple[Any, Any]:
+    """Put the identity in place of matrices that are not finite, and say by NaN which those are: (N, 1, 1).
+
+    LAPACK may refuse a batch because of one of them.
+    """
+    xp = array_namespace(matrix)
+    fine = xp.all(xp.isfinite(matrix), axis=(1, 2), keepdims=True)
+    eye = xp.eye(matrix.shape[-1], dtype=matrix.dtype, device=device(matrix))
+    broken = xp.zeros_like(matrix[:, :1, :1])
+    return xp.where(fine, matrix, eye), xp.where(fine, broken, xp.full_like(broken, xp.nan))
 
 
 def _eye(like: Any) -> Any:

@@ -71,7 +71,7 @@ def gate_keypoints(known: Known, jacobian: Any, residual: Any, confidence: Any, 
     reach = xp.matrix_transpose(xp.linalg.solve(known.precision, xp.matrix_transpose(jacobian)))
     expected = xp.matmul(reach, known.pull[..., None])
     off = residual - xp.reshape(expected, (count, points, 2))
-    own, spread = (xp.reshape(part, (count, points, 2, -1)) for part in (jacobian, reach))
+    own, spread = (xp.reshape(part, (count, points, 2, jacobian.shape[-1])) for part in (jacobian, reach))
     covariance = xp.matmul(own, xp.matrix_transpose(spread))
     noise = noise[:, None] ** 2
     a, b, c = covariance[..., 0, 0] + noise, covariance[..., 0, 1], covariance[..., 1, 1] + noise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ...posterior.evidence import FAR, LARGEST_CONFIDENCE
 from ...posterior.verdict import FEWEST, SWAP_MARGIN
 from ..checks import (
     KEYPOINTS_IN_ONE_POINT,
@@ -19,10 +20,6 @@ from ..lanes import absolute, full, load, own_lanes, sqrt, store, where
 from ..refine import NAN, read_tile, refuse_skew, write_tile
 from .fit import fit_tile
 from .linear import place_points
-
-FAR = 1e30
-"""Pixels; what is farther, or NaN, is not seen."""
-
 
 class Bodies(NamedTuple):
     """A batch as the kernel reads it: C-ordered, one row a body."""
@@ -75,13 +72,13 @@ def _read_keypoints(chains, tile, memory, bodies, start, last):
     most = full(tile.betas, 1.0)
     for k in range(points):
         confidence = load(memory.confidence, k)
-        confidence = where(confidence < FAR, confidence, 0.0 * most)
+        confidence = where(confidence < LARGEST_CONFIDENCE, confidence, 0.0 * most)
         most = where(confidence > most, confidence, most)
     for k in range(points):
         confidence, zero = load(memory.confidence, k), 0.0 * most
         u, v = load(tile.keypoints, 2 * k), load(tile.keypoints, 2 * k + 1)
         near = where(absolute(u) < FAR, where(absolute(v) < FAR, confidence, zero), zero)
-        seen = where(near > 0.0, where(near < FAR, near, zero), zero)
+        seen = where(near > 0.0, where(near < LARGEST_CONFIDENCE, near, zero), zero)
         store(memory.confidence, k, seen / most * chains.point_precision[k])
         store(tile.keypoints, 2 * k, where(seen > 0.0, u, zero))
         store(tile.keypoints, 2 * k + 1, where(seen > 0.0, v, zero))
@@ -104,12 +101,13 @@ def _see(chains, tile, memory, safe):
 @kernel
 def _seen_error(chains, tile, memory):
     """Mean distance of the points from the keypoints that are seen, in pixels; after place_points."""
-    total, count = full(tile.betas, 0.0), full(tile.betas, 0.0)
+    one, zero = full(tile.betas, 1.0), full(tile.betas, 0.0)
+    total, count = zero, zero
     for k in range(chains.point_joint.size):
         seen = load(memory.confidence, k) > 0.0
         u, v = load(memory.residual, 2 * k), load(memory.residual, 2 * k + 1)
-        total = total + where(seen, sqrt(u * u + v * v), 0.0 * u)
-        count = count + where(seen, 1.0 + 0.0 * u, 0.0 * u)
+        total = total + where(seen, sqrt(u * u + v * v), zero)
+        count = count + where(seen, one, zero)
     store(tile.error, 0, total / where(count > 0.5, count, 1.0))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ..geometry import load9, multiply, rows3, scale, store_all, subtract, transform, transpose
 from ..jit import kernel, passage
 from ..lanes import full, load, store
-from .step import backwards
+from .step import backwards, cholesky, known_turn
 
 
 @passage
@@ -18,6 +18,23 @@ def covariance(chains, memory):
     _corner(memory)
     for a in range(chains.moving.size):
         _joint(chains, memory, chains.moving[a])
+
+
+@kernel
+def covariance_of_resting(chains, tile, memory):
+    """Fill the same for joints that move no point: keypoints say nothing of them, nor they of others."""
+    border = memory.change.shape[0]
+    zeros = _zeros(memory)
+    for a in range(chains.resting.size):
+        j = chains.resting[a]
+        known_turn(chains, tile, memory, j, load(memory.pose_scale, 0))
+        first = chains.first_block[j]
+        for d in range(chains.depth[j]):
+            store_all(memory.covariance, 9 * (first + d), zeros)
+        for s in range(border):
+            store_all(memory.covariance_border, 3 * (border * j + s), (zeros[0], zeros[0], zeros[0]))
+        own = _inverse(cholesky(load9(memory.prior_block, j)))
+        store_all(memory.covariance, 9 * (first + chains.depth[j]), own)
 
 
 @kernel

@@ -35,7 +35,7 @@ from ..geometry import (
 )
 from ..jit import kernel, passage
 from ..lanes import full, load, log, sqrt, store, where
-from .covariance import covariance
+from .covariance import covariance, covariance_of_resting
 from .linear import place_points
 from .scales import update_scales
 from .step import best_step, finish_step, known_step
@@ -65,10 +65,11 @@ def fit_tile(tree, chains, tile, memory, steps, spread):
         _score(chains, memory, volume)
         if k < SCALED_STEPS or (spread and k == steps - 1):
             covariance(chains, memory)
+        if spread and k == steps - 1:
+            covariance_of_resting(chains, tile, memory)
+            joint_spread(tree, chains, tile, memory)
         if k < SCALED_STEPS:
             update_scales(chains, tile, memory)
-        if spread and k == steps - 1:
-            joint_spread(tree, chains, tile, memory)
         _move(tree, chains, tile, memory)
     place_points(tree, chains, tile, memory)
 

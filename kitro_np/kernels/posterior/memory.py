@@ -30,6 +30,7 @@ class Chains(NamedTuple):
     depth: np.ndarray  # (J,) place of each joint in its chain
     first_block: np.ndarray  # (J,) number of the block of each joint and the root
     moving: np.ndarray  # joints that move a point, ascending
+    resting: np.ndarray  # those that do not
     point_joint: np.ndarray  # (K,) joint that a point is fixed to
     point_above: np.ndarray  # (K,) how many joints of that one's chain move it
     point_offset: np.ndarray  # (K, 3)
@@ -108,13 +109,15 @@ def make_chains(skeleton: Skeleton, layout: KeypointLayout, motion: Motion, dtyp
     nowhere = np.array(layout.joints) < 0
 
     def numbers(array: Any) -> np.ndarray:
-        return np.ascontiguousarray(np.asarray(array), dtype=dtype)
+        # A copy always: Numba would compile once more for one that cannot be written to.
+        return np.array(array, dtype=dtype, order="C")
 
     return Chains(
         chain=chain,
         depth=depth.astype(np.int64),
         first_block=np.concatenate([[0], np.cumsum(depth + 1)[:-1]]).astype(np.int64),
         moving=np.flatnonzero(moved.any(axis=0)).astype(np.int64),
+        resting=np.flatnonzero(~moved.any(axis=0)).astype(np.int64),
         point_joint=own.astype(np.int64),
         point_above=moved.sum(axis=1).astype(np.int64),
         point_offset=numbers(layout.offsets),

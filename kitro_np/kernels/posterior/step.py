@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ...posterior.evidence import BETAS_PRECISION
 from ..geometry import (
     add,
@@ -21,6 +23,8 @@ from ..geometry import (
 from ..jit import kernel, passage
 from ..lanes import full, load, log, sqrt, store
 from .linear import point_slopes
+
+LOG_BETAS_PRECISION = math.log(BETAS_PRECISION)
 
 
 @passage
@@ -79,11 +83,11 @@ def known_step(tree, chains, tile, memory):
     pose_scale = load(memory.pose_scale, 0)
     for a in range(chains.moving.size):
         j = chains.moving[a]
-        _known_turn(chains, tile, memory, j, pose_scale)
+        known_turn(chains, tile, memory, j, pose_scale)
 
 
 @kernel
-def _known_turn(chains, tile, memory, j, pose_scale):
+def known_turn(chains, tile, memory, j, pose_scale):
     """Precision and pull of one joint's turn: from the estimate, and from how people hold that joint."""
     inverse = 1.0 / pose_scale
     inverse = inverse * inverse
@@ -295,14 +299,15 @@ def _solve(chains, memory):
 
 @kernel
 def _volume(chains, memory):
-    """Logarithm of the determinant of the factor's matrix over that of the joints' own precisions."""
-    total = full(memory.change, 0.0)
+    """Logarithm of the determinant of the factor's matrix over that of what is known without keypoints."""
+    border = memory.change.shape[0]
+    known = cholesky(load9(memory.transl_precision, 0))
+    total = log(known[0] * known[2] * known[5]) - 0.5 * (border - 3) * LOG_BETAS_PRECISION
     for a in range(chains.moving.size):
         j = chains.moving[a]
         known = cholesky(load9(memory.prior_block, j))
         found = load9(memory.block, chains.first_block[j] + chains.depth[j])
         total = total + log((known[0] * known[2] * known[5]) / (found[0] * found[2] * found[5]))
-    border = memory.change.shape[0]
     for s in range(border):
         total = total - log(load(memory.corner, (border + 1) * s))
     store(memory.volume, 0, total + total)

@@ -1,0 +1,171 @@
+"""The fused twins of kitro_np.posterior against its stages: bodies, points and keypoints of every kind."""
+
+import numpy as np
+import pytest
+from bodies import TREES, make_batch, make_skeleton
+from numba import config
+from scipy.spatial.transform import Rotation
+
+from kitro_np import KeypointLayout, Skeleton, Status, find_layout
+from kitro_np.camera import project
+from kitro_np.door import read_request
+from kitro_np.kernels.posterior.bodies import fit_bodies
+from kitro_np.likely import find_likely
+from kitro_np.posterior.linear import place_points, points_on
+
+COUNT = 23
+"""Bodies: not a multiple of the lanes."""
+
+NEAR = {np.float64: 1e-9, np.float32: 3e-4}
+"""Largest difference of rotations, betas and metres; of the others relative to what they usually are."""
+
+USUAL = {"noise": 100.0, "reprojection_error": 100.0, "evidence": 100.0, "quality": 10.0}
+
+
+@pytest.fixture(params=NEAR, ids=lambda dtype: dtype.__name__)
+def dtype(request):
+    return request.param
+
+
+def own_layout(skeleton):
+    """Points beside joints, which betas move; twins by number; loose ones; and one that is nowhere."""
+    random = np.random.default_rng(0)
+    own = skeleton.num_joints
+    joints = [*range(own), *range(1, own), -1]
+    count = len(joints)
+    offsets = random.normal(0, 0.05, (count, 3))
+    by_betas = random.normal(0, 0.005, (count, 3, skeleton.num_betas))
+    offsets[:own:2], by_betas[:own:2] = 0, 0
+    mirror = [k ^ 1 if k < count - count % 2 else k for k in range(count)]
+    names = [f"{'knee' if k % 4 < 2 else 'wrist'} {k}" for k in range(count)]
+    return KeypointLayout("own", names, joints, offsets, by_betas, mirror, random.uniform(1, 2, count))
+
+
+def make_request(body, layout, dtype, seed=1):
+    """Draw bodies, and keypoints with all that can be wrong with them, each body's in a way of its own."""
+    skeleton = body if isinstance(body, Skeleton) else body.skeleton
+    layout = find_layout(layout, body)
+    random = np.random.default_rng(seed)
+    batch = make_batch(skeleton, COUNT, seed)
+    turn = Rotation.from_rotvec(random.normal(0, 0.08, (batch.pose[..., 0, 0].size, 3))).as_matrix()
+    true = batch.pose @ turn.reshape(batch.pose.shape)
+    places = place_points(skeleton, points_on(skeleton, layout, true), true, *batch[1:3])
+    seen = project(places.points, batch.intrinsics)
+    seen = seen + random.normal(0, 3, seen.shape)
+    confidence = random.uniform(0.2, 1, seen.shape[:2])
+    confidence[1, ::3], confidence[2, 1::2] = 0, np.nan
+    confidence[3] *= 70
+    confidence[4, 4:] *= -1
+    confidence[5, :3] = np.inf
+    seen[6, 1::3], seen[7, -1, 0], seen[8, 2:4] = np.nan, np.inf, 1e12
+    for own, count in ((9, 0), (10, 1), (11, 2), (12, 4)):
+        confidence[own, count:] = 0
+    for own in (13, 14):  # left and right the other way round
+        seen[own] = seen[own][list(layout.mirror)]
+    seen[15], seen[16] = seen[17], random.uniform(0, 1000, seen[16].shape)
+    seen[18] = 0
+    batch.pose[19, 1] *= 1.1
+    batch.transl[20, 2] *= -1
+    batch.pose[21, 0, 0, 0] = np.nan
+    batch.intrinsics[22, 0, 1] = 1
+    given = (*batch[:3], seen, batch.intrinsics)
+    with np.errstate(over="ignore"):
+        given = [part.astype(dtype) for part in given]
+    return read_request(*given, None, body, None, layout, confidence.astype(dtype))
+
+
+def by_both(request, **how):
+    how = {"motion_prior": True, "safe": True, "spread": True, "threads": 1, **how}
+    with np.errstate(all="ignore"):  # in the interpreter lanes are NumPy vectors
+        fused = find_likely(request, "numba", None, None, **how)
+    return fused, find_likely(request, "array", None, None, **how)
+
+
+def assert_twins(found, wanted, dtype, bodies=slice(None)):
+    for ours, theirs in zip(found, wanted, strict=True):
+        for name, one, other in zip(ours._fields, ours, theirs, strict=True):
+            assert one.dtype == other.dtype, name
+            tolerance = NEAR[dtype] * USUAL.get(name, 1.0)
+            np.testing.assert_allclose(one[bodies], other[bodies], rtol=0, atol=tolerance, err_msg=name)
+
+
+@pytest.fixture(params=TREES)
+def skeleton(request):
+    return make_skeleton(request.param)
+
+
+@pytest.mark.parametrize("safe", [True, False])
+def test_any_tree(skeleton, dtype, safe):
+    """With points beside its joints, as a layout of the caller's may have."""
+    request = make_request(skeleton, own_layout(skeleton), dtype)
+    fused, wanted = by_both(request, safe=safe)
+    assert_twins(fused, wanted, dtype)
+    refined, judged = wanted
+    broken = {
+        19: Status.NOT_A_ROTATION,
+        20: Status.BEHIND_CAMERA,
+        21: Status.NOT_FINITE,
+        22: Status.BAD_INTRINSICS,
+    }
+    few = [9, 10, 11] if safe else [9]
+    assert {k: refined.status[k] for k in broken} == broken
+    assert np.all(refined.status[few] == Status.TOO_FEW_KEYPOINTS)
+    assert np.all(np.isnan(judged.quality[[*broken, *few]]))
+    if safe:
+        assert {Status.REFINED, Status.UNLIKELY} < set(refined.status[:19])
+        assert np.all(np.isin(refined.status[16:19:2], [Status.UNLIKELY, Status.SWAPPED]))
+    else:
+        assert np.all(np.delete(refined.status, [9, *broken]) == Status.REFINED)
+        assert np.any(judged.swapped)
+
+
+@pytest.mark.parametrize("name", ["body25", "mediapipe33"])
+def test_layouts(open_body, dtype, name):
+    request = make_request(open_body, name, dtype, seed=2)
+    fused, wanted = by_both(request)
+    assert_twins(fused, wanted, dtype)
+    assert np.all(wanted[0].status[[13, 14]] != Status.REFINED)
+
+
+def test_without_betas_motion_and_spread(dtype):
+    skeleton = make_skeleton("smpl")
+    bare = Skeleton(skeleton.parents, skeleton.joint_template, skeleton.joint_shapedirs[:, :, :0])
+    request = make_request(bare, "smpl24", dtype, seed=3)
+    fused, wanted = by_both(request, motion_prior=False, spread=False)
+    assert fused[1].joint_spread is None
+    assert wanted[1].joint_spread is None
+    pairs = [(refined, judged._replace(joint_spread=judged.noise)) for refined, judged in (fused, wanted)]
+    assert_twins(*pairs, dtype)
+
+
+@pytest.mark.parametrize("tree", ["smpl", "nested"])
+def test_from_another_pose(tree, dtype):
+    """As hypotheses begin: the estimate stays what it is, the steps start elsewhere."""
+    skeleton = make_skeleton(tree)
+    request = make_request(skeleton, "smpl24", dtype, seed=4)
+    turn = Rotation.from_rotvec(np.random.default_rng(5).normal(0, 0.3, (COUNT * skeleton.num_joints, 3)))
+    start = request.pose @ turn.as_matrix().reshape(request.pose.shape).astype(dtype)
+    fused, wanted = by_both(request, safe=False, start_pose=start)
+    assert_twins(fused, wanted, dtype)
+    from_estimate = find_likely(
+        request, "array", None, None, motion_prior=True, safe=False, spread=True, threads=1
+    )
+    good = wanted[0].status == 0
+    assert np.mean(wanted[1].evidence[good] != from_estimate[1].evidence[good]) > 0.8
+
+
+@pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")
+def test_one_compilation_for_each_dtype(open_body, dtype):
+    """No betas, one beta, one point, arrays that cannot be written to: all have the same machine code."""
+    skeleton = make_skeleton("smpl")
+    by_both(make_request(skeleton, "smpl24", dtype))
+    before = len(fit_bodies.signatures)
+    for shapes in (0, 1):
+        few = Skeleton(skeleton.parents, skeleton.joint_template, skeleton.joint_shapedirs[:, :, :shapes])
+        by_both(make_request(few, "smpl24", dtype))
+        by_both(make_request(few, own_layout(few), dtype), safe=False, motion_prior=False)
+    request = make_request(open_body, find_layout("coco17", open_body).pick([9]), dtype)
+    for part in (request.pose, request.keypoints_2d, request.confidence):
+        part.flags.writeable = False
+    by_both(request, start_pose=request.pose)
+    assert len(fit_bodies.signatures) == before
