@@ -14,7 +14,8 @@ from .body.skeleton import Skeleton
 from .door import Request
 from .geometry import dot, swing, unit
 from .posterior.evidence import no_motion, usual_motion
-from .posterior.refine import likely_arrays
+from .posterior.linear import points_on
+from .posterior.refine import likely_arrays, seen_confidence
 from .result import Hypotheses, Judged, Refined
 from .tree import gather_parents_of_rotations
 
@@ -126,6 +127,9 @@ def _hypotheses_of_few(
     xp = array_namespace(best.pose)
     skeleton = request.skeleton.like(best.pose)
     starts = [best.pose, *flipped_poses(skeleton, best.pose, best.betas, best.transl)]
+    # Nothing would turn back a joint that moves no keypoint that is seen, nor tell against it.
+    moving = moving_joints(request, skeleton, best.pose)[:, :, None, None]
+    starts = [xp.where(moving, start, best.pose) for start in starts]
     found = [find_likely(request, engine, None, None, start_pose=start, **how) for start in starts]
     lowest = _lowest(best)
     good = best.status == 0
@@ -162,6 +166,19 @@ def _hypotheses_of_few(
         return xp.stack(picked, axis=1)
 
     return Hypotheses(of(poses, best.pose), of(betas, best.betas), of(transl, best.transl), share)
+
+
+def moving_joints(request: Request, skeleton: Skeleton, like: Any) -> Any:
+    """Whether each joint moves a keypoint that is seen: (N, J), beside an array of computed numbers."""
+    xp = array_namespace(like)
+    keypoints_2d = xp.astype(request.keypoints_2d, like.dtype)
+    if request.confidence is None:
+        confidence = xp.ones_like(keypoints_2d[..., 0])
+    else:
+        confidence = xp.astype(request.confidence, like.dtype)
+    points = points_on(skeleton, request.layout, like)
+    seen = seen_confidence(keypoints_2d, confidence) * points.precision > 0
+    return xp.matmul(xp.astype(seen, like.dtype), points.moved) > 0
 
 
 def flipped_poses(skeleton: Skeleton, pose: Any, betas: Any, transl: Any) -> list[Any]:

@@ -22,7 +22,7 @@ FEWEST = 4
 THRESHOLD, THRESHOLD_OF_FEW, MANY = 0.4, 0.3, 48.0
 """A body is accepted if its score is less than the first; for fewer than MANY numbers more is allowed."""
 
-ALLOWANCE = 3.0
+ALLOWANCE = 0.5
 """What is allowed more of bodies that are not people, such as hands: the threshold was found on people."""
 
 SHIFT_FLOOR = 0.1
