@@ -141,7 +141,8 @@ def _hypotheses_of_few(
     )
     joints = [forward_kinematics(skeleton, one.pose, one.betas).joints for one, _ in found]
     joints = xp.stack([places - places[:, :1, :] for places in joints], axis=1)
-    chosen, heights = [], []
+    chosen: list[Any] = []
+    heights: list[Any] = []
     for _ in range(number):
         height = xp.max(evidence, axis=1)
         mask = _first(evidence == height[:, None])
@@ -153,10 +154,10 @@ def _hypotheses_of_few(
         gap = joints - own[:, None, :, :]
         apart = xp.mean(xp.sqrt(dot(gap, gap))[..., 0], axis=-1)
         evidence = xp.where(apart < SAME, lowest[:, None], evidence)
-    heights = xp.stack(heights, axis=1)
-    top = heights[:, :1]
-    good = good & (heights[:, 0] > lowest)
-    share = xp.where(heights > lowest[:, None], xp.exp(heights - top), xp.zeros_like(heights))
+    tops = xp.stack(heights, axis=1)
+    good = good & (heights[0] > lowest)
+    share = xp.exp(tops - tops[:, :1])
+    share = xp.where(tops > lowest[:, None], share, xp.zeros_like(share))
     first = xp.concat([xp.ones_like(share[:, :1]), xp.zeros_like(share[:, 1:])], axis=1)
     share = xp.where(good[:, None], share, first)
     share = share / xp.sum(share, axis=1, keepdims=True)
