@@ -111,7 +111,9 @@ def find_hypotheses(request: Request, refined: Refined, engine: str, number: int
             betas=request.betas[own, ...],
             transl=request.transl[own, ...],
             keypoints_2d=request.keypoints_2d[own, ...],
-            intrinsics=request.intrinsics if request.intrinsics.shape[0] == 1 else request.intrinsics[own, ...],
+            intrinsics=request.intrinsics
+            if request.intrinsics.shape[0] == 1
+            else request.intrinsics[own, ...],
             confidence=None if request.confidence is None else request.confidence[own, ...],
         )
         best = Refined(*(part[own, ...] for part in refined))
@@ -139,7 +141,8 @@ def _hypotheses_of_few(
     )
     joints = [forward_kinematics(skeleton, one.pose, one.betas).joints for one, _ in found]
     joints = xp.stack([places - places[:, :1, :] for places in joints], axis=1)
-    chosen, heights = [], []
+    chosen: list[Any] = []
+    heights: list[Any] = []
     for _ in range(number):
         height = xp.max(evidence, axis=1)
         mask = _first(evidence == height[:, None])
@@ -151,14 +154,13 @@ def _hypotheses_of_few(
         gap = joints - own[:, None, :, :]
         apart = xp.mean(xp.sqrt(dot(gap, gap))[..., 0], axis=-1)
         evidence = xp.where(apart < SAME, lowest[:, None], evidence)
-    heights = xp.stack(heights, axis=1)
-    top = heights[:, :1]
-    good = good & (heights[:, 0] > lowest)
-    share = xp.where(heights > lowest[:, None], xp.exp(heights - top), xp.zeros_like(heights))
+    tops = xp.stack(heights, axis=1)
+    good = good & (heights[0] > lowest)
+    share = xp.exp(tops - tops[:, :1])
+    share = xp.where(tops > lowest[:, None], share, xp.zeros_like(share))
     first = xp.concat([xp.ones_like(share[:, :1]), xp.zeros_like(share[:, 1:])], axis=1)
-    share = xp.where(
-        good[:, None], share / xp.maximum(xp.sum(share, axis=1, keepdims=True), share[:, :1]), first
-    )
+    share = xp.where(good[:, None], share, first)
+    share = share / xp.sum(share, axis=1, keepdims=True)
 
     def of(values: Any, estimate: Any) -> Any:
         picked = [where(good, _take(mask, values), estimate) for mask in chosen]

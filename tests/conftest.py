@@ -58,6 +58,12 @@ def sim_batch(sim):
     return Batch(*(sim[key] for key in keys)).astype(np.float64)
 
 
+@pytest.fixture(scope="session")
+def noisy_batch(sim, sim_batch):
+    """The same with keypoints as noisy as a detector's."""
+    return sim_batch._replace(keypoints_2d=sim["keypoints_2d_noisy"].astype(np.float64))
+
+
 @pytest.fixture(params=CPU_ENGINES)
 def engine(request):
     return request.param

@@ -50,8 +50,8 @@ def read_seen(
     if confidence is not None:
         if confidence.shape != seen.shape:
             raise InputError(
-                f"{file.path}: {confidence_key or 'confidence'}: expected shape {seen.shape}, as keypoints_2d "
-                f"has them, got {confidence.shape}."
+                f"{file.path}: {confidence_key or 'confidence'}: expected shape {seen.shape}, one for each "
+                f"keypoint, got {confidence.shape}."
             )
         seen = seen * confidence
     return find_layout("smpl24", body), seen

@@ -16,6 +16,7 @@ from .fit import fit_arrays
 from .linear import place_points, points_on
 from .verdict import FEWEST
 
+
 def likely_arrays(
     skeleton: Skeleton,
     layout: KeypointLayout,
@@ -108,7 +109,8 @@ def likely_arrays(
 def seen_confidence(keypoints_2d: Any, confidence: Any) -> Any:
     """Confidence of each keypoint, at most 1 and 0 where it is not seen: (N, K).
 
-    What is not finite, or beyond FAR, is not seen. Detectors whose scores exceed 1 are taken relative to the best one.
+    What is not finite, or beyond FAR, is not seen. Detectors whose scores exceed 1 are taken relative to the
+    best one.
     """
     xp = array_namespace(keypoints_2d)
     zero = xp.zeros_like(confidence)

@@ -21,6 +21,7 @@ from ..refine import NAN, read_tile, refuse_skew, write_tile
 from .fit import fit_tile
 from .linear import place_points
 
+
 class Bodies(NamedTuple):
     """A batch as the kernel reads it: C-ordered, one row a body."""
 
