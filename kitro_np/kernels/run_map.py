@@ -17,10 +17,11 @@ from ..posterior.evidence import Motion
 from ..posterior.fit import STEPS
 from ..result import Judged, Refined
 from ..threads import each
+from .forward import Bones
 from .posterior.bodies import Bodies, fit_bodies
-from .posterior.memory import Chains, Memory, make_chains, make_memory
+from .posterior.memory import Chains, FitTile, Memory, make_chains, make_fit_tile, make_memory
 from .run import CHUNK, allocate, rows_of
-from .tile import Tile, Tree, aligned_rows, make_tile, make_tree
+from .tile import Tree, make_tree
 
 
 def run_map(
@@ -68,7 +69,7 @@ def run_map(
         begin = bodies.pose if starts is None else np.require(starts[own], dtype, ["C", "A", "W"])
         with workspace.lend() as (tile, memory):
             fit_bodies(
-                workspace.tree, workspace.chains, tile, memory, Bodies(*bodies, seen, begin),
+                workspace.bones, workspace.chains, tile, memory, Bodies(*bodies, seen, begin),
                 Refined(*(part[own] for part in refined)), Judged(*(part[own] for part in judged)),
                 STEPS, safe, spread, 0, stop - start,
             )  # fmt: skip
@@ -83,18 +84,18 @@ class _Workspace:
     """A skeleton and its points laid out for kernels, and memory that calls and threads take turns with."""
 
     def __init__(self, tree: Tree, chains: Chains, dtype: np.dtype[Any]) -> None:
-        self.tree, self.chains = tree, chains
+        self.bones, self.chains = Bones(tree.parents, tree.template, tree.shapedirs), chains
+        self._whole_tree = tree
         self._dtype = dtype
-        self._idle: deque[tuple[Tile, Memory]] = deque()
+        self._idle: deque[tuple[FitTile, Memory]] = deque()
 
     @contextmanager
-    def lend(self) -> Iterator[tuple[Tile, Memory]]:
+    def lend(self) -> Iterator[tuple[FitTile, Memory]]:
         """Lend memory that nobody else works in."""
         try:
             own = self._idle.pop()
         except IndexError:
-            keypoints = aligned_rows(2 * self.chains.point_joint.size, self._dtype)
-            tile = make_tile(self.tree, self._dtype)._replace(keypoints=keypoints)
+            tile = make_fit_tile(self._whole_tree, self.chains, self._dtype)
             own = tile, make_memory(self.chains, self._dtype)
         yield own
         self._idle.append(own)

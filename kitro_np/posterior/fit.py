@@ -23,6 +23,7 @@ from .verdict import (
     assignments,
     gain_of_swaps,
     gate_keypoints,
+    quality_of,
     score_of,
     threshold_of,
 )
@@ -145,9 +146,9 @@ def fit_arrays(
         share = evidence.LARGEST_TURN / xp.maximum(length, evidence.LARGEST_TURN * xp.ones_like(length))
         pose = turn_joints(skeleton, pose, posed, turn * share[:, None, None])
         betas, transl = betas + step.betas * share[:, None], transl + step.transl * share[:, None] * fixes
-    quality = xp.where(
-        count < FEWEST, -xp.ones_like(score), threshold_of(numbers, allowance_of(skeleton)) - score
-    )
+    threshold = threshold_of(numbers, allowance_of(skeleton))
+    quality = quality_of(score, threshold, oddness(prior, betas, transl), betas.shape[1] + 3)
+    quality = xp.where(count < FEWEST, -xp.ones_like(score), quality)
     evident = -(step.surprise + spread) / 2
     wide = joint_spread(posed, step, skeleton)
     return Fitted(pose, betas, transl, scales.pose, scales.noise, quality, swapped, evident, wide)
@@ -181,6 +182,14 @@ def make_prior(
         xp.matmul(xp.matrix_transpose(root), root),
         evidence.Motion(xp.asarray(motion.mean, **like), xp.asarray(motion.precision, **like)),
     )
+
+
+def oddness(prior: Prior, betas: Any, transl: Any) -> Any:
+    """Squared distance of betas and translation from what was to be expected, in its spread: (N,)."""
+    xp = array_namespace(betas)
+    shape, gap = betas - prior.betas, transl - prior.transl
+    place = xp.matmul(gap[:, None, :], xp.matmul(prior.transl_precision, gap[..., None]))[:, 0, 0]
+    return prior.betas_precision * xp.sum(shape * shape, axis=1) + place
 
 
 def turn_joints(skeleton: Skeleton, pose: Any, posed: Posed, turn: Any) -> Any:

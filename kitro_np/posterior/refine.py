@@ -107,10 +107,10 @@ def likely_arrays(
 
 
 def seen_confidence(keypoints_2d: Any, confidence: Any) -> Any:
-    """Confidence of each keypoint, at most 1 and 0 where it is not seen: (N, K).
+    """Confidence of each keypoint over that of the body's best, 0 where it is not seen: (N, K).
 
-    What is not finite, or beyond FAR, is not seen. Detectors whose scores exceed 1 are taken relative to the
-    best one.
+    What is not finite, or beyond FAR, is not seen. Detectors score on scales of their own, and how exact all
+    keypoints of a body are is found by the fit.
     """
     xp = array_namespace(keypoints_2d)
     zero = xp.zeros_like(confidence)
@@ -118,7 +118,7 @@ def seen_confidence(keypoints_2d: Any, confidence: Any) -> Any:
     positive = (confidence > 0) & (confidence < LARGEST_CONFIDENCE)
     confidence = xp.where(positive, confidence, zero)
     most = xp.max(confidence, axis=1, keepdims=True)
-    return xp.where(near, confidence / xp.maximum(most, xp.ones_like(most)), zero)
+    return xp.where(near, confidence / xp.where(most > 0, most, xp.ones_like(most)), zero)
 
 
 def _where(mask: Any, chosen: Any, other: Any) -> Any:

@@ -31,6 +31,10 @@ SHIFT_FLOOR = 0.1
 NOISE_WEIGHT = 0.7
 """Of the keypoints' noise: another person's fit a body exactly, but one that is far from the estimate."""
 
+ODD_FLOOR, ODD_SHARE = 10.0, 2.3
+"""Most that betas and translation may be off, squared and in their spreads: the first, and the second a number.
+Keypoints of a person who is half as large as the estimate fit exactly, if the body may be odd enough."""
+
 SHIFT_FREEDOM = 60.0
 """Degrees of freedom of a keypoint's error in that mean: nearly all count."""
 
@@ -160,6 +164,22 @@ def score_of(step: Step, spread: Any, shift: Any, noise: Any, metre: Any, number
 def threshold_of(numbers: Any, allowance: float) -> Any:
     """Score below which a body is accepted: (N,)."""
     return THRESHOLD + THRESHOLD_OF_FEW * (MANY / numbers - 1) + allowance
+
+
+def quality_of(score: Any, threshold: Any, odd: Any, unknowns: int) -> Any:
+    """Quality of a body: how far its score is below the threshold, less than 0 if the body is too odd: (N,).
+
+    Parameters
+    ----------
+    score, threshold : (N,) array
+    odd : (N,) array
+        Squared distance of betas and translation from what was to be expected, in its spread.
+    unknowns : int
+        How many numbers these are.
+    """
+    xp = array_namespace(score)
+    quality, over = threshold - score, 1 - odd / (ODD_FLOOR + ODD_SHARE * unknowns)
+    return xp.where(over < 0, xp.minimum(quality, over), quality)
 
 
 def allowance_of(skeleton: Skeleton) -> float:

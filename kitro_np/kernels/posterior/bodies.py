@@ -19,6 +19,7 @@ from ..kinematics import forward_kinematics
 from ..lanes import absolute, full, load, own_lanes, sqrt, store, where
 from ..refine import NAN, read_tile, refuse_skew, write_tile
 from .fit import fit_tile
+from .found import EVIDENCE, GAIN, NOISE, QUALITY, SEEN
 from .linear import place_points
 
 
@@ -70,11 +71,12 @@ def _read_keypoints(chains, tile, memory, bodies, start, last):
         row = min(body, bodies.confidence.shape[0] - 1)
         for k in range(points):
             memory.confidence[k, lane] = bodies.confidence[row, k]
-    most = full(tile.betas, 1.0)
+    most = full(tile.betas, 0.0)
     for k in range(points):
         confidence = load(memory.confidence, k)
         confidence = where(confidence < LARGEST_CONFIDENCE, confidence, 0.0 * most)
         most = where(confidence > most, confidence, most)
+    most = where(most > 0.0, most, 1.0)
     for k in range(points):
         confidence, zero = load(memory.confidence, k), 0.0 * most
         u, v = load(tile.keypoints, 2 * k), load(tile.keypoints, 2 * k + 1)
@@ -91,7 +93,7 @@ def _see(chains, tile, memory, safe):
     count = full(tile.betas, 0.0)
     for k in range(chains.point_joint.size):
         count = count + where(load(memory.confidence, k) > 0.0, 1.0 + 0.0 * count, 0.0 * count)
-    store(memory.seen, 0, count)
+    store(memory.found, SEEN, count)
     status = load(tile.status, 0)
     status = where(absolute(status - KEYPOINTS_IN_ONE_POINT) < 0.5, 0.0 * status, status)
     needed = FEWEST - 0.5 if safe else 0.5
@@ -125,8 +127,10 @@ def _judge(tile, memory, safe):
     """Give back bodies that their keypoints are unlikely to improve."""
     status = load(tile.status, 0)
     if safe:
-        likely = where(load(memory.quality, 0) > 0.0, 0.0 * status, UNLIKELY)
-        verdict = where(load(memory.gain, 0) > 2.0 * SWAP_MARGIN * load(memory.seen, 0), SWAPPED, likely)
+        likely = where(load(memory.found, QUALITY) > 0.0, 0.0 * status, UNLIKELY)
+        verdict = where(
+            load(memory.found, GAIN) > 2.0 * SWAP_MARGIN * load(memory.found, SEEN), SWAPPED, likely
+        )
         store(tile.status, 0, where(status > 0.5, status, verdict))
 
 
@@ -137,11 +141,11 @@ def _write_verdict(tile, memory, judged, spread, start, last):
         # What could not be looked at, or was not, has no verdict.
         status = tile.status[0, lane]
         known = status == 0 or status in (UNLIKELY, SWAPPED)
-        judged.quality[body] = memory.quality[0, lane] if known else NAN
-        judged.noise[body] = memory.noise[0, lane] if known else NAN
-        judged.evidence[body] = memory.evidence[0, lane] if known else NAN
-        limit = 2.0 * SWAP_MARGIN * memory.seen[0, lane]
-        judged.swapped[body] = 1 if known and memory.gain[0, lane] > limit else 0
+        judged.quality[body] = memory.found[QUALITY, lane] if known else NAN
+        judged.noise[body] = memory.found[NOISE, lane] if known else NAN
+        judged.evidence[body] = memory.found[EVIDENCE, lane] if known else NAN
+        limit = 2.0 * SWAP_MARGIN * memory.found[SEEN, lane]
+        judged.swapped[body] = 1 if known and memory.found[GAIN, lane] > limit else 0
         if spread:
             for row in range(memory.joint_spread.shape[0]):
                 judged.joint_spread[body, row] = memory.joint_spread[row, lane] if status == 0 else NAN

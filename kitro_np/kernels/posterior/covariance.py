@@ -9,6 +9,7 @@ from __future__ import annotations
 from ..geometry import load9, multiply, rows3, scale, store_all, subtract, transform, transpose
 from ..jit import kernel, passage
 from ..lanes import full, load, store
+from .found import POSE_SCALE
 from .step import backwards, cholesky, known_turn
 
 
@@ -27,7 +28,7 @@ def covariance_of_resting(chains, tile, memory):
     zeros = _zeros(memory)
     for a in range(chains.resting.size):
         j = chains.resting[a]
-        known_turn(chains, tile, memory, j, load(memory.pose_scale, 0))
+        known_turn(chains, tile, memory, j, load(memory.found, POSE_SCALE))
         first = chains.first_block[j]
         for d in range(chains.depth[j]):
             store_all(memory.covariance, 9 * (first + d), zeros)

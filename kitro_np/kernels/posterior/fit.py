@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from ...posterior.evidence import (
+    BETAS_PRECISION,
     BETAS_SHARE,
     DEPTH_SPREAD,
     KEYPOINT_FREEDOM,
     LARGEST_TURN,
-    NOISE,
     PLACE_SPREAD,
     USUAL_NOISE,
+)
+from ...posterior.evidence import (
+    NOISE as FIRST_NOISE,
 )
 from ...posterior.fit import SCALED_STEPS
 from ...posterior.verdict import (
     FEWEST,
     MANY,
     NOISE_WEIGHT,
+    ODD_FLOOR,
+    ODD_SHARE,
     SHIFT_FLOOR,
     THRESHOLD,
     THRESHOLD_OF_FEW,
@@ -36,6 +41,7 @@ from ..geometry import (
 from ..jit import kernel, passage
 from ..lanes import full, load, log, sqrt, store, where
 from .covariance import covariance, covariance_of_resting
+from .found import EVIDENCE, FIRST_VOLUME, METRE, NOISE, POSE_SCALE, QUALITY, SEEN, SHIFT, SURPRISE, VOLUME
 from .linear import place_points
 from .scales import update_scales
 from .step import best_step, finish_step, known_step
@@ -57,9 +63,9 @@ def fit_tile(tree, chains, tile, memory, steps, spread):
         else:
             _weigh_keypoints(chains, memory)
         best_step(tree, chains, tile, memory)
-        volume = load(memory.volume, 0) + _noise_volume(chains, memory)
+        volume = load(memory.found, VOLUME) + _noise_volume(chains, memory)
         if k == 0:
-            store(memory.first_volume, 0, volume)
+            store(memory.found, FIRST_VOLUME, volume)
             gain_of_swaps(tree, chains, tile, memory)
         finish_step(tree, chains, tile, memory)
         _score(chains, memory, volume)
@@ -72,6 +78,7 @@ def fit_tile(tree, chains, tile, memory, steps, spread):
             update_scales(chains, tile, memory)
         _move(tree, chains, tile, memory)
     place_points(tree, chains, tile, memory)
+    _refuse_odd(tile, memory)
 
 
 @kernel
@@ -87,16 +94,16 @@ def begin(tree, chains, tile, memory):
         for d in range(chains.point_above[k]):
             j = chains.chain[chains.point_joint[k], d]
             store(memory.moves, j, where(seen, one, load(memory.moves, j)))
-    store(memory.seen, 0, count)
+    store(memory.found, SEEN, count)
     for s in range(tree.shapedirs.shape[1]):
         beta = BETAS_SHARE * load(tile.betas, s)
         store(memory.prior_betas, s, beta)
         store(tile.betas, s, beta)
     metre = load(tile.camera, 0) / load(tile.transl, 2) * chains.size[0]
-    store(memory.metre, 0, metre)
-    store(memory.pose_scale, 0, one)
-    store(memory.noise, 0, NOISE * metre)
-    store(memory.quality, 0, zero)
+    store(memory.found, METRE, metre)
+    store(memory.found, POSE_SCALE, one)
+    store(memory.found, NOISE, FIRST_NOISE * metre)
+    store(memory.found, QUALITY, zero)
     _prior_transl(chains, tile, memory)
 
 
@@ -131,7 +138,7 @@ def _prior_transl(chains, tile, memory):
 @kernel
 def _weigh_keypoints(chains, memory):
     """Spread of each keypoint from how far it is off: Student's t."""
-    noise = load(memory.noise, 0)
+    noise = load(memory.found, NOISE)
     inverse = 1.0 / (noise * noise)
     for k in range(chains.point_joint.size):
         confidence = load(memory.confidence, k)
@@ -154,15 +161,31 @@ def _noise_volume(chains, memory):
 @kernel
 def _score(chains, memory, volume):
     """Fused twin of kitro_np.posterior.verdict.score_of and threshold_of: fills quality and evidence."""
-    store(memory.evidence, 0, -0.5 * (load(memory.surprise, 0) + volume))
-    count = load(memory.seen, 0)
+    store(memory.found, EVIDENCE, -0.5 * (load(memory.found, SURPRISE) + volume))
+    count = load(memory.found, SEEN)
     numbers = where(count > 0.5, 2.0 * count, 2.0)
-    score = (load(memory.surprise, 0) + volume - load(memory.first_volume, 0)) / numbers
-    metre = load(memory.metre, 0)
-    score = score + log(load(memory.shift, 0) / metre + SHIFT_FLOOR)
-    score = score - NOISE_WEIGHT * log(load(memory.noise, 0) / (USUAL_NOISE * metre))
+    score = (load(memory.found, SURPRISE) + volume - load(memory.found, FIRST_VOLUME)) / numbers
+    metre = load(memory.found, METRE)
+    score = score + log(load(memory.found, SHIFT) / metre + SHIFT_FLOOR)
+    score = score - NOISE_WEIGHT * log(load(memory.found, NOISE) / (USUAL_NOISE * metre))
     quality = THRESHOLD + THRESHOLD_OF_FEW * (MANY / numbers - 1.0) + chains.allowance[0] - score
-    store(memory.quality, 0, where(count > FEWEST - 0.5, quality, -1.0))
+    store(memory.found, QUALITY, where(count > FEWEST - 0.5, quality, -1.0))
+
+
+@kernel
+def _refuse_odd(tile, memory):
+    """Fused twin of kitro_np.posterior.verdict.quality_of, but for the score: bodies that are too odd."""
+    odd = full(tile.betas, 0.0)
+    shapes = tile.betas.shape[0]
+    for s in range(shapes):
+        away = load(tile.betas, s) - load(memory.prior_betas, s)
+        odd = odd + BETAS_PRECISION * away * away
+    gap = subtract(load3(tile.transl, 0), load3(memory.prior_transl, 0))
+    odd = odd + dot(gap, transform(load9(memory.transl_precision, 0), gap))
+    over = 1.0 - odd / (ODD_FLOOR + ODD_SHARE * (shapes + 3))
+    quality = load(memory.found, QUALITY)
+    worse = where(over < quality, over, quality)
+    store(memory.found, QUALITY, where(over < 0.0, worse, quality))
 
 
 @kernel
@@ -201,7 +224,7 @@ def _move(tree, chains, tile, memory):
     for s in range(shapes):
         store(tile.betas, s, load(tile.betas, s) + share * load(memory.change, s))
     # One point says nothing of the distance: then the camera stays.
-    fixes = load(memory.seen, 0) > 1.5
+    fixes = load(memory.found, SEEN) > 1.5
     for k in range(3):
         change = share * load(memory.change, shapes + k)
         store(tile.transl, k, load(tile.transl, k) + where(fixes, change, 0.0 * change))

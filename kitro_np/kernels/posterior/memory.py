@@ -17,7 +17,8 @@ from ...layouts import KeypointLayout
 from ...posterior.evidence import Motion, pose_spread, size_of
 from ...posterior.linear import reaches
 from ...posterior.verdict import allowance_of, assignments
-from ..tile import aligned_rows
+from ..tile import Tree, aligned_rows, tile_rows
+from .found import COUNT
 
 
 class Chains(NamedTuple):
@@ -44,8 +45,26 @@ class Chains(NamedTuple):
     motion_precision: np.ndarray  # (J, 3, 3)
 
 
+class FitTile(NamedTuple):
+    """What of kitro_np.kernels.tile.Tile a fit needs: the fewer arrays, the faster kernels compile."""
+
+    initial_pose: np.ndarray  # 9 J local rotations of the estimate
+    pose: np.ndarray  # 9 J
+    betas: np.ndarray  # S
+    transl: np.ndarray  # 3
+    keypoints: np.ndarray  # 2 K
+    camera: np.ndarray  # 4 fx, fy, cx, cy
+    turned: np.ndarray  # 9 J global rotations
+    offsets: np.ndarray  # 3 J bones at rest; the root's own place
+    joints: np.ndarray  # 3 J posed, without translation
+    selection: np.ndarray  # J
+    path_score: np.ndarray  # 1
+    error: np.ndarray  # 1 mean reprojection error
+    status: np.ndarray  # 1
+
+
 class Memory(NamedTuple):
-    """Working memory of a tile beside kitro_np.kernels.tile.Tile; every member has shape (rows, lanes)."""
+    """Working memory of a tile beside FitTile; every member has shape (rows, lanes)."""
 
     # What is known beside the keypoints
     prior_betas: np.ndarray  # S
@@ -58,19 +77,8 @@ class Memory(NamedTuple):
     confidence: np.ndarray  # K relative precision; 0 of those unseen
     weight: np.ndarray  # K inverse spread, per pixel
     moves: np.ndarray  # J 1 where a joint moves a keypoint that is seen
-    seen: np.ndarray  # 1 how many are
-    metre: np.ndarray  # 1 pixels of a metre at the body, for a person
     # What is found on the way
-    pose_scale: np.ndarray  # 1
-    noise: np.ndarray  # 1 in pixels
-    shift: np.ndarray  # 1 how far all keypoints are off together, in pixels
-    gain: np.ndarray  # 1 what another assignment of left and right gains
-    missed: np.ndarray  # 1 sum of squared residuals after a step
-    surprise: np.ndarray  # 1
-    volume: np.ndarray  # 1
-    first_volume: np.ndarray  # 1
-    quality: np.ndarray  # 1
-    evidence: np.ndarray  # 1
+    found: np.ndarray  # one number a body, see found.py
     joint_spread: np.ndarray  # J
     # The points, and what moves them
     by_betas: np.ndarray  # 3 S J joints by beta
@@ -138,13 +146,9 @@ def memory_rows(chains: Chains) -> dict[str, int]:
     joints, deepest = chains.chain.shape
     border = shapes + 3
     blocks = int(chains.first_block[-1] + chains.depth[-1] + 1)
-    one = (
-        "seen", "metre", "pose_scale", "noise", "shift", "gain", "missed", "surprise", "volume",
-        "first_volume", "quality", "evidence",
-    )  # fmt: skip
     by_joint = ("prior_pull", "deviation", "turn", "other_turn")
     return {
-        **dict.fromkeys(one, 1),
+        "found": COUNT,
         **dict.fromkeys(by_joint, 3 * joints),
         **dict.fromkeys(("confidence", "weight"), points),
         **dict.fromkeys(("moves", "joint_spread"), joints),
@@ -161,6 +165,12 @@ def memory_rows(chains: Chains) -> dict[str, int]:
         "point": 3 * points,
         "residual": 2 * points,
     }
+
+
+def make_fit_tile(tree: Tree, chains: Chains, dtype: Any) -> FitTile:
+    """Allocate a tile for so many keypoints."""
+    rows = {**tile_rows(tree), "keypoints": 2 * chains.point_joint.size}
+    return FitTile(**{name: aligned_rows(rows[name], dtype) for name in FitTile._fields})
 
 
 def make_memory(chains: Chains, dtype: Any) -> Memory:

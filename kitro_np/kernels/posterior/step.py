@@ -22,6 +22,7 @@ from ..geometry import (
 )
 from ..jit import kernel, passage
 from ..lanes import full, load, log, sqrt, store
+from .found import MISSED, POSE_SCALE, SURPRISE, VOLUME
 from .linear import point_slopes
 
 LOG_BETAS_PRECISION = math.log(BETAS_PRECISION)
@@ -80,7 +81,7 @@ def known_step(tree, chains, tile, memory):
         for column in range(3):
             place = border * (shapes + row) + shapes + column
             store(memory.corner, place, load(memory.transl_precision, 3 * row + column))
-    pose_scale = load(memory.pose_scale, 0)
+    pose_scale = load(memory.found, POSE_SCALE)
     for a in range(chains.moving.size):
         j = chains.moving[a]
         known_turn(chains, tile, memory, j, pose_scale)
@@ -310,14 +311,14 @@ def _volume(chains, memory):
         total = total + log((known[0] * known[2] * known[5]) / (found[0] * found[2] * found[5]))
     for s in range(border):
         total = total - log(load(memory.corner, (border + 1) * s))
-    store(memory.volume, 0, total + total)
+    store(memory.found, VOLUME, total + total)
 
 
 @passage
 def _surprise(tree, chains, tile, memory):
     """Sum of squared deviations that the step leaves: of keypoints, and of those with all else."""
     missed = _missed_after(tree, chains, tile, memory)
-    store(memory.missed, 0, missed)
+    store(memory.found, MISSED, missed)
     border = memory.change.shape[0]
     for s in range(border - 3):
         away = load(memory.prior_betas, s) - load(tile.betas, s) - load(memory.change, s)
@@ -332,7 +333,7 @@ def _surprise(tree, chains, tile, memory):
         away = backwards(factor, forwards(factor, load3(memory.prior_pull, j)))
         away = subtract(load3(memory.turn, j), away)
         missed = missed + dot(away, transform(known, away))
-    store(memory.surprise, 0, missed)
+    store(memory.found, SURPRISE, missed)
 
 
 @kernel

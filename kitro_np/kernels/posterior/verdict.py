@@ -7,6 +7,7 @@ from ...posterior.verdict import SHIFT_FREEDOM
 from ..geometry import add, dot, load2, load3, load9, rows3, scale, store_all, subtract, transform, transpose
 from ..jit import kernel, passage
 from ..lanes import full, load, sqrt, store, where
+from .found import GAIN, NOISE, SHIFT
 from .linear import point_slopes
 from .step import backwards, cholesky, forwards
 
@@ -23,7 +24,7 @@ def gate_keypoints(tree, chains, tile, memory):
         factor = cholesky(load9(memory.prior_block, j))
         store_all(memory.turn, 3 * j, backwards(factor, forwards(factor, load3(memory.prior_pull, j))))
         store_all(memory.covariance, 9 * (chains.first_block[j] + chains.depth[j]), factor)
-    noise = load(memory.noise, 0)
+    noise = load(memory.found, NOISE)
     total, shift_u, shift_v = zero, zero, zero
     for k in range(chains.point_joint.size):
         confidence = load(memory.confidence, k)
@@ -39,7 +40,7 @@ def gate_keypoints(tree, chains, tile, memory):
         total = total + nearly_all
         shift_u, shift_v = shift_u + nearly_all * u, shift_v + nearly_all * v
     total = where(total > 0.0, total, one)
-    store(memory.shift, 0, sqrt(shift_u * shift_u + shift_v * shift_v) / total)
+    store(memory.found, SHIFT, sqrt(shift_u * shift_u + shift_v * shift_v) / total)
 
 
 @kernel
@@ -79,7 +80,7 @@ def gain_of_swaps(tree, chains, tile, memory):
             left = _unexplained(tree, chains, tile, memory, a)
             own = left if a < 0 else own
             best = where(own - left > best, own - left, best)
-    store(memory.gain, 0, best)
+    store(memory.found, GAIN, best)
 
 
 @kernel
