@@ -137,19 +137,20 @@ def _hypotheses_of_few(
     )
     joints = [forward_kinematics(skeleton, one.pose, one.betas).joints for one, _ in found]
     joints = xp.stack([places - places[:, :1, :] for places in joints], axis=1)
-    chosen, heights = [], []
+    chosen: list[Any] = []
+    each: list[Any] = []
     for _ in range(number):
         height = xp.max(evidence, axis=1)
         mask = _first(evidence == height[:, None])
         if chosen:  # where there are no more
             mask = xp.where((height > lowest)[:, None], mask, chosen[0])
         chosen.append(mask)
-        heights.append(height)
+        each.append(height)
         own = _take(mask, joints)
         gap = joints - own[:, None, :, :]
         apart = xp.mean(xp.sqrt(dot(gap, gap))[..., 0], axis=-1)
         evidence = xp.where(apart < SAME, lowest[:, None], evidence)
-    heights = xp.stack(heights, axis=1)
+    heights = xp.stack(each, axis=1)
     top = heights[:, :1]
     good = good & (heights[:, 0] > lowest)
     share = xp.where(heights > lowest[:, None], xp.exp(heights - top), xp.zeros_like(heights))
