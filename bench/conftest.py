@@ -183,5 +183,5 @@ def measure(
 def refined_joints() -> np.ndarray:
     """Joints of the distinct bodies as the reference refines them: the array engine in float64."""
     batch = make_batch(256)
-    result = kitro_np.refine(*batch, engine="array", strict=True)
+    result = kitro_np.refine(*batch, method="kitro", engine="array", strict=True)
     return kitro_np.load_body().joints(result.pose, result.betas, result.transl, engine="array")

@@ -28,24 +28,27 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="file that --benchmark-json wrote")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
-    points: dict[int, list[tuple[int, float]]] = {}
+    points: dict[tuple[str, int], list[tuple[int, float]]] = {}
     for case in json.loads(options.run.read_text())["benchmarks"]:
         found = case["extra_info"]
-        points.setdefault(found["threads"], []).append((found["count"], found["bodies_per_second"]))
+        points.setdefault((found["method"], found["threads"]), []).append(
+            (found["count"], found["bodies_per_second"])
+        )
 
     mpl.rcParams.update({"svg.hashsalt": "kitro_np", "svg.fonttype": "none", "font.family": "sans-serif"})
     figure, axes = plt.subplots(figsize=(7, 4.2), layout="constrained")
-    for threads, own in sorted(points.items()):
+    for (method, threads), own in sorted(points.items()):
         counts, speeds = zip(*sorted(own), strict=True)
-        label = f"kitro_np, {threads} thread{'s' if threads > 1 else ''}"
-        axes.loglog(counts, speeds, "o-", color=COLOURS.get(threads), label=label)
+        label = f"{method}, {threads} thread{'s' if threads > 1 else ''}"
+        line = "o-" if method == "map" else "s--"
+        axes.loglog(counts, speeds, line, color=COLOURS.get(threads), label=label)
     for speed, label in ANCHORS:
         axes.axhline(speed, color="0.55", linewidth=1, linestyle="--")
         axes.annotate(
             label, (1, speed), xycoords=("axes fraction", "data"), ha="right", va="bottom", color="0.35"
         )
     axes.set(xlabel="bodies in a call", ylabel="bodies per second", ylim=(1, 1e6))
-    axes.set_title("Whole refinements, float32, 10 iterations of 10 shape steps", fontsize=10)
+    axes.set_title("Whole refinements, float32", fontsize=10)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="center left")

@@ -34,7 +34,7 @@ def test_refine(measure, refined_joints, engine, batch, dtype, threads):
         assert np.quantile(miss, 0.9) < (2e-2 if dtype == "float32" else 1e-9)
 
     measure(
-        lambda: refine(*bodies, engine=engine, threads=threads),
+        lambda: refine(*bodies, method="kitro", engine=engine, threads=threads),
         batch,
         check,
         once=engine == "array" and batch > 32,
@@ -51,3 +51,34 @@ def test_refine_by_the_paper(measure):
         np.testing.assert_array_equal(result.pose[-256:], few)
 
     measure(lambda: refine(*bodies, variant="paper", threads=1), 4096, check)
+
+
+MAP_CASES = [(batch, dtype, 1) for batch in (1, 32, 256, 4096) for dtype in DTYPES] + [(4096, "float32", 2)]
+
+
+@pytest.mark.parametrize(
+    ("batch", "dtype", "threads"), MAP_CASES, ids=["-".join(map(str, case)) for case in MAP_CASES]
+)
+def test_map(measure, batch, dtype, threads):
+    """The default method; poses are made up, and no verdict is wanted of them."""
+    bodies = make_batch(batch, dtype)
+
+    def check(result: RefineResult) -> None:
+        assert not result.status.any()
+        assert result.pose.dtype == dtype
+
+    measure(
+        lambda: refine(*bodies, method="map", safe=False, threads=threads), batch, check, gated=threads == 1
+    )
+
+
+@pytest.mark.parametrize("what", ["uncertainty", "hypotheses"])
+def test_map_on_request(measure, what):
+    """What costs more: the joints' spread, and five hypotheses of each body."""
+    bodies = make_batch(256, "float32")
+    how = {"uncertainty": True} if what == "uncertainty" else {"hypotheses": 5}
+
+    def check(result: RefineResult) -> None:
+        assert getattr(result, "joint_spread" if what == "uncertainty" else "hypotheses") is not None
+
+    measure(lambda: refine(*bodies, method="map", safe=False, threads=1, **how), 256, check)

@@ -132,7 +132,8 @@ def run_warmup(options: argparse.Namespace) -> int:
     with _progress(len(KERNEL_DTYPES), "compile", unit="dtypes") as progress:
         for dtype in KERNEL_DTYPES:
             few = [part[:1].astype(dtype) for part in estimates if part is not None]
-            refine(*few)
+            for method in ("map", "kitro"):
+                refine(*few, method=method)
             # One body and many have kernels of their own.
             for count in (1, 20):
                 pose = np.broadcast_to(few[0], (count, *few[0].shape[1:]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace, device, is_array_api_obj
 
 from .arguments import beside, real_array
 from .body.model import BodyModel, with_betas
@@ -106,7 +106,7 @@ def read_request(
     if tuple(keypoints_2d.shape) != (*lead, points, 2):
         _wrong_shape("keypoints_2d", (*lead, points, 2), keypoints_2d)
     if confidence is not None:
-        confidence = beside(pose, "confidence", confidence)
+        confidence = beside(pose, "confidence", _numbers_of_mask(confidence))
         if tuple(confidence.shape) != (*lead, points):
             _wrong_shape("confidence", (*lead, points), confidence)
         confidence = array_namespace(pose).reshape(confidence, (math.prod(lead), points))
@@ -131,6 +131,14 @@ def read_request(
         layout,
         confidence,
     )
+
+
+def _numbers_of_mask(confidence: Any) -> Any:
+    """Return a mask of what is seen as 1 and 0, and anything else as it is."""
+    if not is_array_api_obj(confidence):
+        return confidence
+    xp = array_namespace(confidence)
+    return xp.astype(confidence, xp.float32) if xp.isdtype(confidence.dtype, "bool") else confidence
 
 
 def _skeleton(body: Any) -> Skeleton:

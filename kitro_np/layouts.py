@@ -198,8 +198,12 @@ def _joint_names(skeleton: Skeleton) -> tuple[str, ...]:
     return (*BODY_JOINTS, *tail)
 
 
+@lru_cache(maxsize=16)
 def _fitted(layout: KeypointLayout, skeleton: Skeleton) -> KeypointLayout:
-    """Return a caller's layout with as many coefficients as the body has betas."""
+    """Return a caller's layout with as many coefficients as the body has betas.
+
+    The same one every time: what kernels work on is kept for each layout.
+    """
     highest = max(layout.joints)
     if highest >= skeleton.num_joints:
         point = layout.names[layout.joints.index(highest)]

@@ -14,7 +14,8 @@ from .body.skeleton import Skeleton
 from .door import Request
 from .geometry import dot, swing, unit
 from .posterior.evidence import no_motion, usual_motion
-from .posterior.refine import likely_arrays
+from .posterior.linear import points_on
+from .posterior.refine import likely_arrays, seen_confidence
 from .result import Hypotheses, Judged, Refined
 from .tree import gather_parents_of_rotations
 
@@ -126,6 +127,9 @@ def _hypotheses_of_few(
     xp = array_namespace(best.pose)
     skeleton = request.skeleton.like(best.pose)
     starts = [best.pose, *flipped_poses(skeleton, best.pose, best.betas, best.transl)]
+    # Nothing would turn back a joint that moves no keypoint that is seen, nor tell against it.
+    moving = moving_joints(request, skeleton, best.pose)[:, :, None, None]
+    starts = [xp.where(moving, start, best.pose) for start in starts]
     found = [find_likely(request, engine, None, None, start_pose=start, **how) for start in starts]
     lowest = _lowest(best)
     good = best.status == 0
@@ -138,22 +142,22 @@ def _hypotheses_of_few(
     joints = [forward_kinematics(skeleton, one.pose, one.betas).joints for one, _ in found]
     joints = xp.stack([places - places[:, :1, :] for places in joints], axis=1)
     chosen: list[Any] = []
-    each: list[Any] = []
+    heights: list[Any] = []
     for _ in range(number):
         height = xp.max(evidence, axis=1)
         mask = _first(evidence == height[:, None])
         if chosen:  # where there are no more
             mask = xp.where((height > lowest)[:, None], mask, chosen[0])
         chosen.append(mask)
-        each.append(height)
+        heights.append(height)
         own = _take(mask, joints)
         gap = joints - own[:, None, :, :]
         apart = xp.mean(xp.sqrt(dot(gap, gap))[..., 0], axis=-1)
         evidence = xp.where(apart < SAME, lowest[:, None], evidence)
-    heights = xp.stack(each, axis=1)
-    top = heights[:, :1]
-    good = good & (heights[:, 0] > lowest)
-    share = xp.where(heights > lowest[:, None], xp.exp(heights - top), xp.zeros_like(heights))
+    tops = xp.stack(heights, axis=1)
+    good = good & (heights[0] > lowest)
+    share = xp.exp(tops - tops[:, :1])
+    share = xp.where(tops > lowest[:, None], share, xp.zeros_like(share))
     first = xp.concat([xp.ones_like(share[:, :1]), xp.zeros_like(share[:, 1:])], axis=1)
     share = xp.where(good[:, None], share, first)
     share = share / xp.sum(share, axis=1, keepdims=True)
@@ -163,6 +167,19 @@ def _hypotheses_of_few(
         return xp.stack(picked, axis=1)
 
     return Hypotheses(of(poses, best.pose), of(betas, best.betas), of(transl, best.transl), share)
+
+
+def moving_joints(request: Request, skeleton: Skeleton, like: Any) -> Any:
+    """Whether each joint moves a keypoint that is seen: (N, J), beside an array of computed numbers."""
+    xp = array_namespace(like)
+    keypoints_2d = xp.astype(request.keypoints_2d, like.dtype)
+    if request.confidence is None:
+        confidence = xp.ones_like(keypoints_2d[..., 0])
+    else:
+        confidence = xp.astype(request.confidence, like.dtype)
+    points = points_on(skeleton, request.layout, like)
+    seen = seen_confidence(keypoints_2d, confidence) * points.precision > 0
+    return xp.matmul(xp.astype(seen, like.dtype), points.moved) > 0
 
 
 def flipped_poses(skeleton: Skeleton, pose: Any, betas: Any, transl: Any) -> list[Any]:

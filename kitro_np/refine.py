@@ -107,8 +107,8 @@ def refine(
         as published; or SMPLify to compare with (:mod:`kitro_np.baselines.smplify`). None is ``map``, but
         ``kitro`` where one of its arguments is given, or the engine ``cuda``.
     confidence : (..., K) array, optional
-        Of ``map``: relative precision of each keypoint, as detectors score them; 0 or NaN is not seen. A
-        joint that moves no keypoint that is seen keeps the estimate's rotation.
+        Of ``map``: relative precision of each keypoint, as detectors score them, or a mask; 0, False or NaN
+        is not seen. A joint that moves no keypoint that is seen keeps the estimate's rotation.
     keypoint_layout : str or KeypointLayout
         Of ``map``: where the keypoints sit on the body, one of :data:`kitro_np.LAYOUTS` or your own.
     motion_prior : bool

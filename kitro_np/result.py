@@ -33,7 +33,7 @@ class Judged(NamedTuple):
 
 
 class Hypotheses(NamedTuple):
-    """Likely bodies, H of each, the likeliest first.
+    """Likely bodies, H of each, the likeliest first: the refined one or, now and then, a likelier one.
 
     Attributes
     ----------

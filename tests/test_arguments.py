@@ -104,6 +104,20 @@ def test_wrong_image_size(size, engine):
         refine(**{**GOOD, "intrinsics": None}, image_size=size, body=SKELETON, engine=engine)
 
 
+@pytest.mark.parametrize("xp", [np, array_api_strict], ids=["numpy", "array_api_strict"])
+def test_a_mask_is_a_confidence(xp):
+    """True is seen and counts as 1, False is not seen."""
+    batch = {name: xp.asarray(value) for name, value in GOOD.items()}
+    seen = np.arange(4 * 24).reshape(4, 24) % 5 > 0
+    given = (seen, seen.astype(float), np.ones(seen.shape))
+    masked, wanted, every = (
+        np.asarray(refine(**batch, body=SKELETON, confidence=xp.asarray(values), safe=False).pose)
+        for values in given
+    )
+    assert np.array_equal(masked, wanted)
+    assert not np.array_equal(masked, every)
+
+
 def test_unhashable_variant():
     with pytest.raises(InputError, match=r"^variant: expected"):
         refine(**GOOD, body=SKELETON, variant=["released"])

@@ -127,3 +127,11 @@ def test_a_clip_is_as_long_as_it_likes(path):
     np.save(stream, long)
     write(path, stream.getvalue(), how=zipfile.ZIP_DEFLATED)
     assert EstimateFile(path).estimates().transl.size == long.size
+
+
+@pytest.mark.parametrize("read", ["optional", "needed"])
+def test_a_mask_is_read_as_numbers(path, read):
+    np.savez(path, **ARRAYS, confidence=np.arange(48).reshape(2, 24) % 3 > 0)
+    found = getattr(EstimateFile(path), read)("confidence")
+    assert found.dtype == np.float32
+    assert np.array_equal(found, np.arange(48).reshape(2, 24) % 3 > 0)

@@ -10,10 +10,12 @@ from bodies import TREES, Batch
 from kitro import refine
 from scipy.spatial.transform import Rotation
 
+import kitro_np
 from kitro_np import BodyModel, InputError, load_body
 from kitro_np.body import mirror_body
 from kitro_np.camera import project
 from kitro_np.metrics import Protocol, pa_mpjpe
+from kitro_np.simulate import simulate
 
 OPEN_HAND = Path(mirror_body.__code__.co_filename).with_name("open_hand.npz")
 MIRROR = np.diag([-1.0, 1, 1])
@@ -205,3 +207,20 @@ def test_a_left_hand_is_refined_as_the_mirrored_right_hand_is(engine):
     np.testing.assert_array_equal(found.selection, wanted.selection)
     np.testing.assert_allclose(MIRROR @ found.pose @ MIRROR, wanted.pose, rtol=0, atol=1e-7)
     np.testing.assert_allclose(found.betas, wanted.betas, rtol=0, atol=1e-8)
+
+
+# ------------------------------------------------------------------------------------------ the most probable
+
+
+def test_a_hand_is_told_from_another(hand):
+    """Most hands take their own keypoints, and hardly any those of another hand, wherever these are."""
+    made = simulate(None, hand, count=256, seed=3)
+    given = made.keypoints_2d_noisy
+    others = np.roll(given, 1, axis=0)
+    moved = others + (given - others).mean(axis=1, keepdims=True)
+    own, other, near = (
+        kitro_np.refine(*made.estimates._replace(keypoints_2d=keypoints), body=hand).accepted.mean()
+        for keypoints in (given, others, moved)
+    )
+    assert own > 0.9
+    assert other < 0.05 and near < 0.1

@@ -307,6 +307,13 @@ def own_layout(**changed):
     return KeypointLayout(**{**parts, **changed})
 
 
+def test_a_layout_of_ones_own_is_fitted_once(open_body):
+    """The kernels' working memory is kept for each layout: a new one in every call would be laid out anew."""
+    mine = own_layout()
+    assert find_layout(mine, open_body) is find_layout(mine, open_body) is not mine
+    assert find_layout(mine, open_body) is not find_layout(own_layout(), open_body)
+
+
 def test_a_layout_of_ones_own(open_body):
     given = np.array([[0.05, 0, 0], [0, 0, 0], [-0.05, 0, 0]])
     layout = find_layout(own_layout(offsets=given), open_body)

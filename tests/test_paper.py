@@ -237,7 +237,8 @@ def test_bodies_that_are_nowhere_are_left_out(file):
     for name in ("mpjpe", "keypoint_error"):
         assert found.mean(name) == pytest.approx(wanted.mean(name))
     for name in ("joint_error", "right_branch"):
-        np.testing.assert_allclose(getattr(found, name), getattr(wanted, name))
+        # The file is in single precision.
+        np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["pred_beta", "pred_cam", "keypoints_2d", "intrinsics", "GT_beta"])
@@ -378,8 +379,8 @@ def test_progress_counts_runs(sets, folder):
         yield done.append
 
     write_paper(sets, folder, ["2", "5"], progress)
-    assert totals == [6]
-    assert done == [1] * 6
+    assert totals == [8]
+    assert done == [1] * 8
 
 
 def test_who_stops_it_is_told_that_it_goes_on(tmp_path, monkeypatch, capsys):

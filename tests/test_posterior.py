@@ -207,7 +207,7 @@ def test_spreads_go_by_the_names_of_joints(open_body):
     spine = [skeleton.joint_names.index(f"spine{k}") for k in (1, 2, 3)]
     np.testing.assert_allclose(spread[spine, 0], evidence.DEGREES["spine"])
     chain = make_skeleton("chain")
-    np.testing.assert_allclose(np.rad2deg(evidence.pose_spread(chain))[1:, 0], evidence.OTHER_DEGREES)
+    np.testing.assert_allclose(np.rad2deg(evidence.pose_spread(chain))[1:, 0], evidence.FINGER_DEGREES)
     assert evidence.size_of(skeleton) == pytest.approx(1, abs=0.1)
     half = Skeleton(skeleton.parents, skeleton.joint_template / 2, skeleton.joint_shapedirs)
     assert evidence.size_of(half) == pytest.approx(evidence.size_of(skeleton) / 2)
@@ -361,11 +361,12 @@ def test_assignments_of_left_and_right(open_body):
 
 
 def test_score_by_hand():
-    """Surprise and spread for each number, and twice the logarithm of the shift; few may have more."""
+    """Surprise and spread for each number, with shift and noise; few numbers may have more."""
     step = Step(*[None] * 7, surprise=np.array([20.0, 20.0]), volume=None)
-    found = score_of(step, np.array([4.0, 4.0]), np.array([0.0, 0.99]), np.array([24.0, 12.0]))
-    np.testing.assert_allclose(found, [1 + 2 * np.log(0.01), 2])
-    np.testing.assert_allclose(threshold_of(np.array([48.0, 24.0, 8.0])), [-3.2, -2.8, -1.2])
+    metre, noise = np.array([100.0, 200.0]), np.array([1.5, 1.5])
+    found = score_of(step, np.array([4.0, 4.0]), np.array([0.0, 180.0]), noise, metre, np.array([24.0, 12.0]))
+    np.testing.assert_allclose(found, [1 + np.log(0.1), 2 + 0.7 * np.log(2)])
+    np.testing.assert_allclose(threshold_of(np.array([48.0, 24.0, 8.0]), 0.5), [0.9, 1.2, 2.4])
 
 
 # ------------------------------------------------------------------------------------------------- the scales

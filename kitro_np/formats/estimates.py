@@ -85,15 +85,16 @@ class EstimateFile:
         return Estimates(**arrays)
 
     def optional(self, name: str) -> Any:
-        """Read an array of numbers, None where there is none of that name."""
-        return self._read(name) if name in self._arrays else None
+        """Read an array of numbers, or a mask as 1 and 0; None where there is none of that name."""
+        return self.needed(name) if name in self._arrays else None
 
     def needed(self, name: str) -> Any:
-        """Read an array of numbers; InputError says what there is if it is missing."""
+        """Read an array of numbers, or a mask as 1 and 0; InputError says what there is if it is missing."""
         if name not in self._arrays:
             has = ", ".join(self._arrays) or "none"
             raise InputError(f"{self.path}: expected the key {name}, got {has}.")
-        return self._read(name)
+        mask = self._arrays[name]
+        return mask.astype(np.float32) if mask.dtype == bool else self._read(name)
 
     def truth(self, body: BodyModel, lead: tuple[int, ...]) -> Truth:
         """Read the ground truth, GT_theta or GT_pose and GT_beta, in the estimates' leading shape."""

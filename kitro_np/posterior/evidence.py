@@ -23,8 +23,8 @@ DEGREES = {
 }  # fmt: skip
 """Spread of an estimate's rotations about an axis across the view, by joint."""
 
-OTHER_DEGREES = 6.5
-"""The same, of joints with other names."""
+OTHER_DEGREES, FINGER_DEGREES = 6.5, 14.0
+"""The same, of joints with other names, and of bodies that are not people: hands, as a rule."""
 
 VIEW_SHARE = 0.3
 """Spread about the viewing axis, over that about the others: an image shows it well."""
@@ -85,7 +85,8 @@ def pose_spread(skeleton: Skeleton) -> np.ndarray:
     if has_body_joints(skeleton):  # files of SMPL-H and SMPL-X name no joints
         names[: len(BODY_JOINTS)] = BODY_JOINTS
     kinds = [name.removeprefix("left_").removeprefix("right_").rstrip("123") for name in names]
-    degrees = np.array([DEGREES.get(kind, OTHER_DEGREES) for kind in kinds])
+    other = OTHER_DEGREES if has_body_joints(skeleton) else FINGER_DEGREES
+    degrees = np.array([DEGREES.get(kind, other) for kind in kinds])
     return np.deg2rad(degrees)[:, None] * np.array([1, 1, VIEW_SHARE])
 
 

@@ -19,6 +19,7 @@ from .step import Prior, Scales, Step, best_step, jacobian_of, known_step, lengt
 from .verdict import (
     FEWEST,
     SWAP_MARGIN,
+    allowance_of,
     assignments,
     gain_of_swaps,
     gate_keypoints,
@@ -136,7 +137,7 @@ def fit_arrays(
                 [(other - keypoints_2d) * seen[:, :, None] + residual for other in others],
             )  # fmt: skip
             swapped = gain > SWAP_MARGIN * numbers
-        score = score_of(step, spread - first_spread, gates.shift / metre, numbers)
+        score = score_of(step, spread - first_spread, gates.shift, scales.noise, metre, numbers)
         if k < SCALED_STEPS:
             scales = update_scales(prior, scales, step, weights, moving, metre)
         turn = step.turn * moving[:, :, None]
@@ -144,7 +145,9 @@ def fit_arrays(
         share = evidence.LARGEST_TURN / xp.maximum(length, evidence.LARGEST_TURN * xp.ones_like(length))
         pose = turn_joints(skeleton, pose, posed, turn * share[:, None, None])
         betas, transl = betas + step.betas * share[:, None], transl + step.transl * share[:, None] * fixes
-    quality = xp.where(count < FEWEST, -xp.ones_like(score), threshold_of(numbers) - score)
+    quality = xp.where(
+        count < FEWEST, -xp.ones_like(score), threshold_of(numbers, allowance_of(skeleton)) - score
+    )
     evident = -(step.surprise + spread) / 2
     wide = joint_spread(posed, step, skeleton)
     return Fitted(pose, betas, transl, scales.pose, scales.noise, quality, swapped, evident, wide)

@@ -10,18 +10,26 @@ from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace
 
+from ..body.skeleton import Skeleton
+from ..landmarks import has_body_joints
 from ..layouts import KeypointLayout
-from .evidence import KEYPOINT_FREEDOM
+from .evidence import KEYPOINT_FREEDOM, USUAL_NOISE
 from .step import Known, Step
 
 FEWEST = 4
 """Keypoints that must be seen for a verdict."""
 
-THRESHOLD, THRESHOLD_OF_FEW, MANY = -3.2, 0.4, 48.0
+THRESHOLD, THRESHOLD_OF_FEW, MANY = 0.4, 0.3, 48.0
 """A body is accepted if its score is less than the first; for fewer than MANY numbers more is allowed."""
 
-SHIFT_WEIGHT, SHIFT_FLOOR = 2.0, 0.01
-"""Of how far all keypoints are off together, in metres."""
+ALLOWANCE = 0.5
+"""What is allowed more of bodies that are not people, such as hands: the threshold was found on people."""
+
+SHIFT_FLOOR = 0.1
+"""Metres that all keypoints may be off together: much less says nothing more."""
+
+NOISE_WEIGHT = 0.7
+"""Of the keypoints' noise: another person's fit a body exactly, but one that is far from the estimate."""
 
 SHIFT_FREEDOM = 60.0
 """Degrees of freedom of a keypoint's error in that mean: nearly all count."""
@@ -126,7 +134,7 @@ def gain_of_swaps(
     return xp.max(xp.stack([xp.zeros_like(own), *gains]), axis=0)
 
 
-def score_of(step: Step, spread: Any, shift: Any, numbers: Any) -> Any:
+def score_of(step: Step, spread: Any, shift: Any, noise: Any, metre: Any, numbers: Any) -> Any:
     """Score a fit: the less, the likelier the keypoints are this body's: (N,).
 
     Parameters
@@ -136,14 +144,24 @@ def score_of(step: Step, spread: Any, shift: Any, numbers: Any) -> Any:
     spread : (N,) array
         Growth of the logarithm of the determinant of the keypoints' covariance since the first step.
     shift : (N,) array
-        In metres, for a person.
+        In pixels.
+    noise : (N,) array
+        Likewise.
+    metre : (N,) array
+        Pixels of a metre at the body.
     numbers : (N,) array
         How many numbers the keypoints are.
     """
     xp = array_namespace(shift)
-    return (step.surprise + spread) / numbers + SHIFT_WEIGHT * xp.log(shift + SHIFT_FLOOR)
+    exact = NOISE_WEIGHT * xp.log(noise / (USUAL_NOISE * metre))
+    return (step.surprise + spread) / numbers + xp.log(shift / metre + SHIFT_FLOOR) - exact
 
 
-def threshold_of(numbers: Any) -> Any:
+def threshold_of(numbers: Any, allowance: float) -> Any:
     """Score below which a body is accepted: (N,)."""
-    return THRESHOLD + THRESHOLD_OF_FEW * (MANY / numbers - 1)
+    return THRESHOLD + THRESHOLD_OF_FEW * (MANY / numbers - 1) + allowance
+
+
+def allowance_of(skeleton: Skeleton) -> float:
+    """Return what is allowed more of a body: nothing of a person."""
+    return 0.0 if has_body_joints(skeleton) else ALLOWANCE

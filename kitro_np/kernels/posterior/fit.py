@@ -9,9 +9,17 @@ from ...posterior.evidence import (
     LARGEST_TURN,
     NOISE,
     PLACE_SPREAD,
+    USUAL_NOISE,
 )
 from ...posterior.fit import SCALED_STEPS
-from ...posterior.verdict import FEWEST, MANY, SHIFT_FLOOR, SHIFT_WEIGHT, THRESHOLD, THRESHOLD_OF_FEW
+from ...posterior.verdict import (
+    FEWEST,
+    MANY,
+    NOISE_WEIGHT,
+    SHIFT_FLOOR,
+    THRESHOLD,
+    THRESHOLD_OF_FEW,
+)
 from ..geometry import (
     cayley,
     dot,
@@ -54,7 +62,7 @@ def fit_tile(tree, chains, tile, memory, steps, spread):
             store(memory.first_volume, 0, volume)
             gain_of_swaps(tree, chains, tile, memory)
         finish_step(tree, chains, tile, memory)
-        _score(memory, volume)
+        _score(chains, memory, volume)
         if k < SCALED_STEPS or (spread and k == steps - 1):
             covariance(chains, memory)
         if spread and k == steps - 1:
@@ -144,15 +152,16 @@ def _noise_volume(chains, memory):
 
 
 @kernel
-def _score(memory, volume):
+def _score(chains, memory, volume):
     """Fused twin of kitro_np.posterior.verdict.score_of and threshold_of: fills quality and evidence."""
     store(memory.evidence, 0, -0.5 * (load(memory.surprise, 0) + volume))
     count = load(memory.seen, 0)
     numbers = where(count > 0.5, 2.0 * count, 2.0)
     score = (load(memory.surprise, 0) + volume - load(memory.first_volume, 0)) / numbers
-    shift = load(memory.shift, 0) / load(memory.metre, 0)
-    score = score + SHIFT_WEIGHT * log(shift + SHIFT_FLOOR)
-    quality = THRESHOLD + THRESHOLD_OF_FEW * (MANY / numbers - 1.0) - score
+    metre = load(memory.metre, 0)
+    score = score + log(load(memory.shift, 0) / metre + SHIFT_FLOOR)
+    score = score - NOISE_WEIGHT * log(load(memory.noise, 0) / (USUAL_NOISE * metre))
+    quality = THRESHOLD + THRESHOLD_OF_FEW * (MANY / numbers - 1.0) + chains.allowance[0] - score
     store(memory.quality, 0, where(count > FEWEST - 0.5, quality, -1.0))
 
 

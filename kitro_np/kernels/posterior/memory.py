@@ -16,7 +16,7 @@ from ...body.skeleton import Skeleton
 from ...layouts import KeypointLayout
 from ...posterior.evidence import Motion, pose_spread, size_of
 from ...posterior.linear import reaches
-from ...posterior.verdict import assignments
+from ...posterior.verdict import allowance_of, assignments
 from ..tile import aligned_rows
 
 
@@ -38,6 +38,7 @@ class Chains(NamedTuple):
     point_precision: np.ndarray  # (K,) 0 of those that are nowhere
     swaps: np.ndarray  # (A, K) other assignments of left and right
     size: np.ndarray  # (1,) of the body, 1 for a person
+    allowance: np.ndarray  # (1,) of its verdict
     pose_spread: np.ndarray  # (J, 3)
     motion_mean: np.ndarray  # (J, 3)
     motion_precision: np.ndarray  # (J, 3, 3)
@@ -124,6 +125,7 @@ def make_chains(skeleton: Skeleton, layout: KeypointLayout, motion: Motion, dtyp
         point_precision=numbers(np.where(nowhere, 0.0, layout.spread**-2.0)),
         swaps=np.array(assignments(layout), np.int64).reshape(-1, layout.num_points),
         size=numbers([size_of(skeleton)]),
+        allowance=numbers([allowance_of(skeleton)]),
         pose_spread=numbers(pose_spread(skeleton)),
         motion_mean=numbers(motion.mean),
         motion_precision=numbers(motion.precision),

@@ -72,12 +72,13 @@ def _expected(chains, memory, k):
 @passage
 def gain_of_swaps(tree, chains, tile, memory):
     """Fused twin of kitro_np.posterior.verdict.gain_of_swaps, from the first step's factor: fills gain."""
-    best = full(tile.betas, 0.0)
+    best, own = full(tile.betas, 0.0), full(tile.betas, 0.0)
     if chains.swaps.shape[0] > 0:
-        own = _unexplained(tree, chains, tile, memory, -1)
-        for a in range(chains.swaps.shape[0]):
-            gain = own - _unexplained(tree, chains, tile, memory, a)
-            best = where(gain > best, gain, best)
+        # One call for all, as they are first: a second one would be compiled once more.
+        for a in range(-1, chains.swaps.shape[0]):
+            left = _unexplained(tree, chains, tile, memory, a)
+            own = left if a < 0 else own
+            best = where(own - left > best, own - left, best)
     store(memory.gain, 0, best)
 
 
