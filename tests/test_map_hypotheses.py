@@ -131,15 +131,31 @@ def test_forms(noisy_batch, engine, dtype):
     assert refine(*batch, body=bare, hypotheses=2, engine=engine).hypotheses.betas.shape == (3, 2, 0)
 
 
-def test_one_camera_confidences_and_more_than_a_chunk(noisy_batch, found, monkeypatch):
-    monkeypatch.setattr("kitro_np.likely.CHUNK", 13)
-    again = refine(*noisy_batch, hypotheses=5, confidence=np.ones((64, 24)))
-    for one, other in zip(again.hypotheses, found.hypotheses, strict=True):
-        np.testing.assert_array_equal(one, other)
+def test_chunks_do_not_matter(noisy_batch, monkeypatch):
+    """Nor one camera for all; every body has confidences of its own."""
     one_camera = noisy_batch._replace(intrinsics=noisy_batch.intrinsics[0])
     each = noisy_batch._replace(intrinsics=np.tile(noisy_batch.intrinsics[0], (64, 1, 1)))
-    for one, other in zip(*(refine(*b, hypotheses=2).hypotheses for b in (one_camera, each)), strict=True):
-        np.testing.assert_array_equal(one, other)
+    confidence = np.random.default_rng(6).uniform(0.01, 1, (64, 24))
+    how = {"hypotheses": 3, "safe": False}
+    wanted = refine(*each, **how, confidence=confidence).hypotheses
+    monkeypatch.setattr("kitro_np.likely.CHUNK", 13)
+    for batch in (one_camera, each):
+        found = refine(*batch, **how, confidence=confidence).hypotheses
+        for one, other in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-8)
+    assert np.any(refine(*each, **how).hypotheses.pose != wanted.pose)
+
+
+def test_of_a_body_that_is_kept_anyway(sim_batch, found, noisy_batch):
+    """All places of its bones count, likely or not; to be kept changes nothing for the others."""
+    bold = refine(*noisy_batch, hypotheses=5, safe=False).hypotheses
+    good = found.accepted
+    for one, other in zip(bold, found.hypotheses, strict=True):
+        np.testing.assert_array_equal(one[good], other[good])
+    others = sim_batch._replace(keypoints_2d=np.roll(sim_batch.keypoints_2d, 1, axis=0))
+    kept = refine(*others, hypotheses=5, safe=False).hypotheses
+    assert np.all(np.any(kept.pose[:, 0] != sim_batch.pose, axis=(1, 2, 3)))
+    np.testing.assert_allclose(kept.probability.sum(axis=1), 1)
 
 
 def test_arrays_of_the_standard_and_nothing_more(noisy_batch):

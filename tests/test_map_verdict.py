@@ -225,6 +225,17 @@ def test_confidence_is_relative_precision(few, engine):
     assert moved[0] < 0.8 * moved[1]
 
 
+def test_each_body_has_its_own_confidences(few, engine):
+    confidence = np.random.default_rng(5).integers(0, 2, (COUNT, 24)) + 0.01
+    wanted = refine(*few, confidence=confidence, engine=engine)
+    found = refine(*few, confidence=confidence, engine=engine, chunk_size=4)
+    assert_near_identical(found, wanted, engine)
+    alone = refine(*few.some(9), confidence=confidence[9], engine=engine)
+    np.testing.assert_allclose(alone.pose, wanted.pose[9], atol=1e-6)
+    other = refine(*few, confidence=confidence[::-1], engine=engine)
+    assert np.all(np.any(other.pose != wanted.pose, axis=(1, 2, 3))[[0, 1, 15, 16]])
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.int64, list])
 def test_kinds_of_confidence(few, engine, dtype):
     confidence = np.random.default_rng(3).integers(0, 3, (COUNT, 24))
