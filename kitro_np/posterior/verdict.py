@@ -32,8 +32,8 @@ NOISE_WEIGHT = 0.7
 """Of the keypoints' noise: another person's fit a body exactly, but one that is far from the estimate."""
 
 ODD_FLOOR, ODD_SHARE = 10.0, 2.3
-"""Most that betas and translation may be off, squared and in their spreads: the first, and the second a number.
-Keypoints of a person who is half as large as the estimate fit exactly, if the body may be odd enough."""
+"""Most that betas and translation may be off, squared and in their spreads: the first, and the second a
+number. Keypoints of a person half as large as the estimate fit exactly, if the body may be odd enough."""
 
 SHIFT_FREEDOM = 60.0
 """Degrees of freedom of a keypoint's error in that mean: nearly all count."""
