@@ -93,7 +93,7 @@ def repeat_tree(layout, tile, start, repeats):
 def repeat_rotate(layout, tile, start, repeats):
     for _ in range(repeats):
         _put_back(tile.pose, start)
-        rotate.rotate_joints(layout, tile, True, False, False)
+        rotate.rotate_joints(layout, tile, True, False, False, False)
 
 
 @njit
