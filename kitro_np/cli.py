@@ -210,6 +210,7 @@ def _refine(
             motion_prior=options.motion_prior,
             safe=options.safe,
             uncertainty=options.uncertainty,
+            hypotheses=options.hypotheses,
             variant=options.variant,
             **{update: getattr(options, update) for update in UPDATES},
             focal_length=options.focal_length,
@@ -335,6 +336,7 @@ def _add_refinement(command: argparse.ArgumentParser) -> None:
     add("--no-motion-prior", dest="motion_prior", action="store_false", help="expect no usual poses")
     add("--unsafe", dest="safe", action="store_false", help="keep what keypoints hardly improve")
     add("--uncertainty", action="store_true", help="find the joints' spread, too")
+    add("--hypotheses", type=int, default=0, metavar="H", help="find so many likely bodies of each, too")
     group = command.add_argument_group("of the method kitro")
     add = group.add_argument
     add("--variant", choices=tuple(VARIANTS), default="released")

@@ -184,3 +184,11 @@ def test_measures_on_the_image_need_the_bodys_joints(write, keypoints, capsys):
     path = write(keypoints_2d=keypoints[:, :17])
     options = ["--keypoint-layout", "coco17", "--metrics", "mpjpe,reprojection_error"]
     assert "metrics: expected keypoints of the body's 24 joints" in fails(capsys, "eval", path, *options)
+
+
+def test_hypotheses_are_written(write, refined, estimates, keypoints):
+    found, _ = refined(write(keypoints_2d=keypoints), "--hypotheses", "3")
+    wanted = kitro_np.refine(**estimates, keypoints_2d=keypoints, hypotheses=3).hypotheses
+    assert found["hypothesis_pose"].shape == (12, 3, 24, 3, 3)
+    for name in wanted._fields:
+        np.testing.assert_array_equal(found[f"hypothesis_{name}"], getattr(wanted, name))

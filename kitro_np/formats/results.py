@@ -57,6 +57,8 @@ def free_name(stem: str, suffix: str) -> Path:
 def write_result(path: str | os.PathLike[str], result: RefineResult, *, force: bool = False) -> Path:
     """Write a result as .npz: pose (..., J, 3, 3), betas, transl and what is known about each body.
 
+    Hypotheses go to hypothesis_pose (..., H, J, 3, 3) and so on.
+
     Parameters
     ----------
     path : path
@@ -76,6 +78,8 @@ def write_result(path: str | os.PathLike[str], result: RefineResult, *, force: b
     for name in Judged._fields:
         if getattr(result, name) is not None:
             arrays[name] = getattr(result, name)
+    if result.hypotheses is not None:
+        arrays |= {f"hypothesis_{name}": part for name, part in result.hypotheses._asdict().items()}
     return write_npz(path, arrays, force=force)
 
 

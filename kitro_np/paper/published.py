@@ -13,8 +13,6 @@ NONE: Figures = (None, None, None)
 
 CLIFF_3DPW: Figures = (73.67, 43.76, 91.58)
 KITRO_3DPW: Figures = (43.53, 27.67, 53.44)
-KITRO_HUMAN36M: Figures = (34.50, 21.04, 42.88)
-"""Its estimates' errors are not known here; the last figure is from the log."""
 
 BASES_3DPW: dict[str, Figures] = {
     "SPIN": (102.12, None, None),
