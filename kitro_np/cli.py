@@ -32,7 +32,7 @@ from .layouts import LAYOUTS
 from .measures import Measures, Report, add_measures, read_measures
 from .paper.command import INDEX
 from .paper.options import add_paper, paper
-from .refine import METHODS, OF_KITRO, refine
+from .refine import METHODS, OF_KITRO, find_method, refine
 from .result import RefineResult
 from .simulate.options import add_simulation, simulation
 from .threads import usable_cores
@@ -196,7 +196,8 @@ def _refine(
     file: EstimateFile, estimates: Estimates, body: BodyModel, options: argparse.Namespace
 ) -> RefineResult:
     layout, confidence = options.keypoint_layout, None
-    if options.method == "map" or (options.method is None and not _asks_for_kitro(options)):
+    of_kitro = {name: getattr(options, name) for name in OF_KITRO}
+    if find_method(options.method, of_kitro, {}, options.engine) == "map":
         layout, confidence = read_seen(file, estimates, body, layout, options.confidence_key)
     elif options.confidence_key is not None:
         raise InputError("confidence-key: expected the method map, whose option it is, got another.")
@@ -222,10 +223,6 @@ def _refine(
             threads=options.threads,
             progress=progress,
         )
-
-
-def _asks_for_kitro(options: argparse.Namespace) -> bool:
-    return any(getattr(options, name) != default for name, default in OF_KITRO.items())
 
 
 def _refine_and_evaluate(

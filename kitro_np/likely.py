@@ -60,10 +60,8 @@ def find_likely(
 
     def work(skeleton: Skeleton, own: list[Any], which: slice) -> tuple[Any, ...]:
         xp = array_namespace(own[0])
-        if request.confidence is None:
-            confidence = xp.ones_like(own[3][..., 0])
-        else:
-            confidence = xp.astype(request.confidence[which, ...], own[0].dtype)
+        given = None if request.confidence is None else request.confidence[which, ...]
+        confidence = _confidence(given, own[3])
         start = None if start_pose is None else xp.astype(start_pose[which, ...], own[0].dtype)
         pose, betas, transl, keypoints, intrinsics = own
         found = likely_arrays(
@@ -173,13 +171,16 @@ def moving_joints(request: Request, skeleton: Skeleton, like: Any) -> Any:
     """Whether each joint moves a keypoint that is seen: (N, J), beside an array of computed numbers."""
     xp = array_namespace(like)
     keypoints_2d = xp.astype(request.keypoints_2d, like.dtype)
-    if request.confidence is None:
-        confidence = xp.ones_like(keypoints_2d[..., 0])
-    else:
-        confidence = xp.astype(request.confidence, like.dtype)
+    confidence = _confidence(request.confidence, keypoints_2d)
     points = points_on(skeleton, request.layout, like)
     seen = seen_confidence(keypoints_2d, confidence) * points.precision > 0
     return xp.matmul(xp.astype(seen, like.dtype), points.moved) > 0
+
+
+def _confidence(given: Any, keypoints_2d: Any) -> Any:
+    """Return confidences in the keypoints' dtype; ones if none are given: (N, K)."""
+    xp = array_namespace(keypoints_2d)
+    return xp.ones_like(keypoints_2d[..., 0]) if given is None else xp.astype(given, keypoints_2d.dtype)
 
 
 def flipped_poses(skeleton: Skeleton, pose: Any, betas: Any, transl: Any) -> list[Any]:

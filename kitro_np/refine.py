@@ -189,7 +189,7 @@ def refine(
         "uncertainty": uncertainty,
         "hypotheses": hypotheses,
     }
-    method = _find_method(method, of_kitro, of_map, engine)
+    method = find_method(method, of_kitro, of_map, engine)
     if progress is not None and not callable(progress):
         raise InputError(f"progress: expected a function or None, got {progress!r}.")
     chosen_variant = find_variant(variant, **updates)
@@ -243,7 +243,7 @@ def refine(
         return _give_back(request, refined, judged, likely, pose, betas, transl, changed=changed)
 
 
-def _find_method(
+def find_method(
     method: str | None, of_kitro: Mapping[str, Any], of_map: Mapping[str, Any], engine: str | None
 ) -> str:
     """Return the method asked for, by name or by an argument of its own.

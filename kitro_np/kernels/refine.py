@@ -52,13 +52,7 @@ def refine_bodies(tree, tile, bodies, refined, settings, first, last):
     """Fused twin of kitro_np.refine.refine_arrays, for the bodies from `first` to before `last`."""
     lanes = tile.status.shape[1]
     for start in range(first, last, lanes):
-        read_tile(tile, bodies, start, last)
-        forward_kinematics(tree, tile)
-        estimate_status(tree, tile)
-        refuse_skew(tile, bodies, start, last)
-        reprojection_error(tree, tile)
-        for lane in own_lanes(tile.error, last - start):
-            refined.reprojection_error[start + lane] = tile.error[0, lane]
+        open_tile(tree, tile, bodies, refined, start, last)
         _refine_tile(tree, tile, settings)
         outcome_status(tree, tile)
         reprojection_error(tree, tile)
@@ -89,6 +83,32 @@ def _refine_tile(tree, tile, settings):
                 settings.softmax_scores,
                 settings.hard_pose,
             )
+
+
+@kernel
+def open_tile(tree, tile, bodies, refined, start, last):
+    """Read a tile, see which of its bodies can be refined, and note how far off all are before that."""
+    read_tile(tile, bodies, start, last)
+    forward_kinematics(tree, tile)
+    estimate_status(tree, tile)
+    refuse_skew(tile, bodies, start, last)
+    reprojection_error(tree, tile)
+    note_error(tile, refined, start, last)
+
+
+@kernel
+def note_error(tile, refined, start, last):
+    """Write the errors of bodies as they are; those of refined ones take their place later."""
+    for lane in own_lanes(tile.error, last - start):
+        refined.reprojection_error[start + lane] = tile.error[0, lane]
+
+
+@kernel
+def without_branches(tree, tile):
+    """Say that no branches were chosen."""
+    store(tile.path_score, 0, NAN)
+    for j in range(tree.parents.size):
+        store(tile.selection, j, -1.0)
 
 
 @kernel

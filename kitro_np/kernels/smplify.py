@@ -8,12 +8,11 @@ import numpy as np
 
 from ..shape import DECAY_MEAN, DECAY_SQUARE, EPSILON
 from .camera import in_camera, project
-from .checks import estimate_status, outcome_status
+from .checks import outcome_status
 from .energy import gradient, pose_tile
 from .jit import entry, kernel
-from .kinematics import forward_kinematics
-from .lanes import load, own_lanes, sqrt, store, where
-from .refine import NAN, read_tile, refuse_skew, write_tile
+from .lanes import load, sqrt, store, where
+from .refine import open_tile, without_branches, write_tile
 from .rotate import reprojection_error
 from .rotation_vectors import axis_angles
 from .tile import Tree, aligned_rows
@@ -51,22 +50,14 @@ def fit_bodies(tree, tile, fit, bodies, refined, settings, first, last):
     """Fused twin of kitro_np.baselines.smplify.smplify_arrays, for bodies `first` to before `last`."""
     lanes = tile.status.shape[1]
     for start in range(first, last, lanes):
-        read_tile(tile, bodies, start, last)
-        forward_kinematics(tree, tile)
-        estimate_status(tree, tile)
-        refuse_skew(tile, bodies, start, last)
-        reprojection_error(tree, tile)
-        for lane in own_lanes(tile.error, last - start):
-            refined.reprojection_error[start + lane] = tile.error[0, lane]
+        open_tile(tree, tile, bodies, refined, start, last)
         begin(tree, tile, fit)
         _descend(tree, tile, fit, settings, settings.root_rates, False)
         _descend(tree, tile, fit, settings, settings.rates, True)
         pose_tile(tree, tile, fit)
         outcome_status(tree, tile)
         reprojection_error(tree, tile)
-        store(tile.path_score, 0, NAN)
-        for j in range(tree.parents.size):
-            store(tile.selection, j, -1.0)
+        without_branches(tree, tile)
         write_tile(tile, bodies, refined, start, last)
 
 

@@ -121,7 +121,8 @@ def fit_arrays(
         known = known_step(prior, scales, pose, betas, transl, posed)
         noise = scales.noise[:, None]
         if k == 0:
-            gates = gate_keypoints(known, jacobian_of(slopes), residual, confidence, scales.noise)
+            jacobian = jacobian_of(slopes)
+            gates = gate_keypoints(known, jacobian, residual, confidence, scales.noise)
             trust = gates.weight
         else:
             freedom = evidence.KEYPOINT_FREEDOM
@@ -134,7 +135,7 @@ def fit_arrays(
             first_spread = spread
             others = _swap(layout, keypoints_2d, seen)
             gain = gain_of_swaps(
-                step, known, jacobian_of(slopes), weights, residual,
+                step, known, jacobian, weights, residual,
                 [(other - keypoints_2d) * seen[:, :, None] + residual for other in others],
             )  # fmt: skip
             swapped = gain > SWAP_MARGIN * numbers

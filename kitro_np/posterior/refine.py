@@ -6,6 +6,7 @@ from typing import Any
 
 from array_api_compat import array_namespace, device
 
+from ..batches import where
 from ..body.skeleton import Skeleton
 from ..camera import project
 from ..checks import Status, estimate_status, outcome_status
@@ -72,12 +73,12 @@ def likely_arrays(
     # A stand-in keeps NaN and the like out of the stages, where they would fail the whole batch.
     eye = xp.eye(3, dtype=pose.dtype, device=device(pose))
     away = xp.asarray([0.0, 0.0, 10.0], dtype=pose.dtype, device=device(pose))
-    safe_pose = _where(usable, pose, xp.zeros_like(pose) + eye)
-    begin = safe_pose if start_pose is None else _where(usable, start_pose, safe_pose)
+    safe_pose = where(usable, pose, xp.zeros_like(pose) + eye)
+    begin = safe_pose if start_pose is None else where(usable, start_pose, safe_pose)
     fitted = fit_arrays(
-        skeleton, layout, safe_pose, _where(usable, betas, xp.zeros_like(betas)),
-        _where(usable, transl, xp.zeros_like(transl) + away), keypoints_2d, confidence,
-        _where(usable, intrinsics, xp.zeros_like(intrinsics) + eye), motion, start_pose=begin,
+        skeleton, layout, safe_pose, where(usable, betas, xp.zeros_like(betas)),
+        where(usable, transl, xp.zeros_like(transl) + away), keypoints_2d, confidence,
+        where(usable, intrinsics, xp.zeros_like(intrinsics) + eye), motion, start_pose=begin,
     )  # fmt: skip
     outcome = outcome_status(skeleton, fitted.pose, fitted.betas, fitted.transl)
     status = xp.where(usable, outcome, status)
@@ -89,9 +90,9 @@ def likely_arrays(
     known = good | (status == float(Status.UNLIKELY)) | (status == float(Status.SWAPPED))
     missing = xp.full_like(error, xp.nan)
     refined = Refined(
-        _where(good, fitted.pose, pose),
-        _where(good, fitted.betas, betas),
-        _where(good, fitted.transl, transl),
+        where(good, fitted.pose, pose),
+        where(good, fitted.betas, betas),
+        where(good, fitted.transl, transl),
         xp.full(pose.shape[:2], -1, dtype=xp.int8, device=device(pose)),
         missing,
         xp.where(good, error_of(fitted.pose, fitted.betas, fitted.transl), error),
@@ -119,8 +120,3 @@ def seen_confidence(keypoints_2d: Any, confidence: Any) -> Any:
     confidence = xp.where(positive, confidence, zero)
     most = xp.max(confidence, axis=1, keepdims=True)
     return xp.where(near, confidence / xp.where(most > 0, most, xp.ones_like(most)), zero)
-
-
-def _where(mask: Any, chosen: Any, other: Any) -> Any:
-    xp = array_namespace(chosen, other)
-    return xp.where(xp.reshape(mask, (mask.shape[0], *[1] * (chosen.ndim - 1))), chosen, other)

@@ -17,7 +17,7 @@ from ..checks import (
 from ..jit import entry, kernel
 from ..kinematics import forward_kinematics
 from ..lanes import absolute, full, load, own_lanes, sqrt, store, where
-from ..refine import NAN, read_tile, refuse_skew, write_tile
+from ..refine import NAN, note_error, read_tile, refuse_skew, without_branches, write_tile
 from .fit import fit_tile
 from .found import EVIDENCE, GAIN, NOISE, QUALITY, SEEN
 from .linear import place_points
@@ -48,16 +48,13 @@ def fit_bodies(tree, chains, tile, memory, bodies, refined, judged, steps, safe,
         _see(chains, tile, memory, safe)
         place_points(tree, chains, tile, memory)
         _seen_error(chains, tile, memory)
-        for lane in own_lanes(tile.error, last - start):
-            refined.reprojection_error[start + lane] = tile.error[0, lane]
+        note_error(tile, refined, start, last)
         _start_from(tile, bodies, start, last)
         fit_tile(tree, chains, tile, memory, steps, spread)
         outcome_status(tree, tile)
         _judge(tile, memory, safe)
         _seen_error(chains, tile, memory)
-        store(tile.path_score, 0, NAN)
-        for j in range(tree.parents.size):
-            store(tile.selection, j, -1.0)
+        without_branches(tree, tile)
         write_tile(tile, bodies, refined, start, last)
         _write_verdict(tile, memory, judged, spread, start, last)
 

@@ -27,6 +27,7 @@ from ...posterior.verdict import (
 )
 from ..geometry import (
     cayley,
+    cross,
     dot,
     load3,
     load9,
@@ -250,7 +251,7 @@ def joint_spread(tree, chains, tile, memory):
                 variance = variance + (own if e == d else own + own)
             for s in range(shapes):
                 with_beta = rows3(memory.covariance_border, 3 * (border * i + s))
-                moved = _cross(with_beta, lever)
+                moved = cross(with_beta, lever)
                 by_beta = _by_beta(memory, shapes, j, s)
                 own = dot(moved, by_beta)
                 variance = variance + own + own
@@ -266,8 +267,3 @@ def joint_spread(tree, chains, tile, memory):
 def _by_beta(memory, shapes, j, s):
     """How a beta moves a joint from the root."""
     return subtract(load3(memory.by_betas, shapes * j + s), load3(memory.by_betas, s))
-
-
-@kernel
-def _cross(a, b):
-    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
