@@ -10,9 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from kitro_np import default_intrinsics, load_body
+from kitro_np.arrays.rotations import matrix_from_axis_angle
 from kitro_np.body.model import BodyModel
 from kitro_np.camera import project
-from kitro_np.geometry import matrix_from_axis_angle
 
 DISTINCT = 256
 """Bodies that differ; larger batches repeat them."""

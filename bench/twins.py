@@ -10,12 +10,13 @@ from numba import njit
 from samples import Batch
 
 from kitro_np.body.skeleton import Skeleton
-from kitro_np.kernels import kinematics, rays, rotate, shape, tree
+from kitro_np.kernels.body import kinematics
 from kitro_np.kernels.camera import in_camera, solve_translation, update_translation
-from kitro_np.kernels.geometry import add, dot, scale, store_all, subtract
+from kitro_np.kernels.kitro import rays, rotate, shape, tree
 from kitro_np.kernels.lanes import load, store
 from kitro_np.kernels.tile import Tile, Tree, aligned_rows, make_tile, make_tree
-from kitro_np.shape import adam_rates
+from kitro_np.kernels.vector_math import add, dot, scale, store_all, subtract
+from kitro_np.kitro.shape import adam_rates
 
 
 def start_tile(skeleton: Skeleton, bodies: Batch, selection: np.ndarray) -> tuple[Tree, Tile]:

@@ -1,11 +1,11 @@
 """KITRO on a plain CPU: refine SMPL bodies so that they agree with 2D keypoints."""
 
+from .api import refine
 from .body import BodyModel, BodyOutput, Skeleton, load_body
 from .camera import default_intrinsics
-from .checks import Status
 from .errors import InputError
-from .layouts import LAYOUTS, KeypointLayout, find_layout
-from .refine import refine
+from .keypoints.layouts import LAYOUTS, KeypointLayout, find_layout
+from .refinement.validity import Status
 from .result import RefineResult
 
 __version__ = "0.1.0"

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace
 
-from .checks import Status
+from .refinement.validity import Status
 
 
 class Refined(NamedTuple):

@@ -62,7 +62,7 @@ def fit_gaussian(poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def fit_chords(poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean (24, 3) and covariance (24, 3, 3) of each joint's chords in poses and their mirror images.
 
-    The chord of a rotation is 2 sin(angle / 2) axis, angle at most half a turn: kitro_np.geometry.chord.
+    The chord of a rotation is 2 sin(angle / 2) axis, angle at most half a turn.
     """
     both = with_mirror_images(poses)
     angle = np.linalg.norm(both, axis=-1, keepdims=True)

@@ -10,7 +10,7 @@ from bodies import Batch
 from hypothesis import settings
 
 from kitro_np import Skeleton, load_body
-from kitro_np.engine import CPU_ENGINES
+from kitro_np.arrays.engines import CPU_ENGINES
 
 DATA = Path(__file__).with_name("data")
 

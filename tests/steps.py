@@ -16,13 +16,16 @@ from tiles import camera_rows, run_in_tiles
 from kitro_np import Skeleton
 from kitro_np.body.kinematics import forward_kinematics
 from kitro_np.camera import solve_translation, update_translation
-from kitro_np.kernels import camera, checks, kinematics, rotate, shape
-from kitro_np.kernels import tree as branches
+from kitro_np.kernels import camera
+from kitro_np.kernels.body import kinematics
+from kitro_np.kernels.kitro import rotate, shape
+from kitro_np.kernels.kitro import tree as branches
+from kitro_np.kernels.refinement import validity as checks
 from kitro_np.kernels.tile import Tile, Tree
-from kitro_np.rotate import rotate_joints
-from kitro_np.shape import adam_rates, fit_shape
-from kitro_np.tree import select_branches
-from kitro_np.variants import Variant
+from kitro_np.kitro.rotate import rotate_joints
+from kitro_np.kitro.shape import adam_rates, fit_shape
+from kitro_np.kitro.tree import select_branches
+from kitro_np.kitro.variants import Variant
 
 
 class ArraySteps:

@@ -6,11 +6,11 @@ from bodies import make_batch, make_skeleton
 from kitro import refine
 
 from kitro_np import InputError
+from kitro_np.arrays.engines import CPU_ENGINES
+from kitro_np.arrays.rotations import matrix_from_axis_angle
 from kitro_np.body.kinematics import forward_kinematics
 from kitro_np.camera import project, solve_translation
-from kitro_np.engine import CPU_ENGINES
-from kitro_np.geometry import matrix_from_axis_angle
-from kitro_np.variants import UPDATES, VARIANTS
+from kitro_np.kitro.variants import UPDATES, VARIANTS
 
 SKELETON = make_skeleton("smpl")
 FEW = {"body": SKELETON, "iterations": 2, "shape_steps": 3}

@@ -13,17 +13,18 @@ from bodies import Batch, make_batch, make_skeleton
 from kitro import refine
 from scipy.spatial.transform import Rotation
 
-from kitro_np import InputError, Status, batches, load_body
+from kitro_np import InputError, Status, load_body
 from kitro_np import camera as camera_stage
-from kitro_np import geometry as geometry_stage
-from kitro_np import rays as rays_stage
-from kitro_np import rotate as rotate_stage
-from kitro_np import shape as shape_stage
-from kitro_np import tree as tree_stage
+from kitro_np.arrays import rotations as geometry_stage
 from kitro_np.body import kinematics as kinematics_stage
-from kitro_np.checks import estimate_status, outcome_status
-from kitro_np.metrics import mpjpe, pa_mpjpe, reprojection_error
-from kitro_np.variants import VARIANTS
+from kitro_np.evaluation.metrics import mpjpe, pa_mpjpe, reprojection_error
+from kitro_np.kitro import rays as rays_stage
+from kitro_np.kitro import rotate as rotate_stage
+from kitro_np.kitro import shape as shape_stage
+from kitro_np.kitro import tree as tree_stage
+from kitro_np.kitro.variants import VARIANTS
+from kitro_np.refinement import chunks as batches
+from kitro_np.refinement.validity import estimate_status, outcome_status
 
 FEW = {"iterations": 2, "shape_steps": 3}
 
@@ -193,10 +194,10 @@ def ran(monkeypatch):
 
         monkeypatch.setattr(own, function, call)
 
-    record("kitro_np.kernels.run", "run_kernels", "numba")
+    record("kitro_np.kernels.kitro.run", "run_kernels", "numba")
     record("kitro_np.refine", "run_stages", "array")
     if importlib.util.find_spec("numba_cuda"):
-        record("kitro_np.kernels.run_gpu", "run_gpu", "cuda")
+        record("kitro_np.kernels.kitro.run_gpu", "run_gpu", "cuda")
     return names
 
 

@@ -8,7 +8,7 @@ from same import assert_identical, pick
 
 from kitro_np import InputError, Status
 from kitro_np.body.load import default_body
-from kitro_np.metrics import reprojection_error
+from kitro_np.evaluation.metrics import reprojection_error
 
 BAD = 5
 COUNT = 17

@@ -18,15 +18,16 @@ import smpl_files as make
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kitro_np.body import load_body, recipes
-from kitro_np.body.assets import ModelArrays, read_model_file
+from kitro_np.body import load_body
 from kitro_np.body.locate import file_names, find_model_file, search_folders
-from kitro_np.body.pickles import read_pickle
+from kitro_np.body.model_file import ModelArrays, read_model_file
 from kitro_np.errors import InputError
+from kitro_np.safe_io import pickle_arrays
+from kitro_np.safe_io.pickle_stream import read_pickle
 
 BODY = make.body()
 FORMS = [(0, True), (1, True), (2, True), (0, False), (2, False), (3, False), (4, False), (5, False)]
-OPEN_BODY = Path(recipes.__file__).with_name("open_body.npz")
+OPEN_BODY = Path(load_body.__code__.co_filename).with_name("open_body.npz")
 
 
 def assert_same(read: ModelArrays, members: dict, betas: int = 10) -> None:
@@ -550,7 +551,7 @@ def test_flipped_bytes_are_refused_or_read(tmp_path, sound_files, data):
     finally:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert peak < 2 * 8 * recipes.MAX_ELEMENTS
+    assert peak < 2 * 8 * pickle_arrays.MAX_ELEMENTS
 
 
 @settings(max_examples=150, deadline=5000, suppress_health_check=[HealthCheck.function_scoped_fixture])

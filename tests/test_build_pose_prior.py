@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kitro_np.baselines.pose_prior import pose_prior
-from kitro_np.geometry import chord, matrix_from_axis_angle
+from kitro_np.arrays.rotations import chord, matrix_from_axis_angle
+from kitro_np.smplify.pose_prior import pose_prior
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPT = ROOT / "models" / "build_pose_prior.py"

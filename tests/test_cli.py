@@ -14,10 +14,10 @@ import pytest
 import smpl_files as make
 
 import kitro_np
-from kitro_np import cli
 from kitro_np.camera import project
-from kitro_np.cli import main
-from kitro_np.evaluation import evaluate
+from kitro_np.cli import main as cli
+from kitro_np.cli.main import main
+from kitro_np.evaluation.evaluate import evaluate
 from kitro_np.formats.estimates import KEYS
 
 
@@ -280,7 +280,7 @@ def test_warmup_says_where_the_machine_code_is(capsys):
     ids=["no JIT", "no folder"],
 )
 def test_info_where_no_machine_code_is_kept(kernel, monkeypatch, capsys):
-    monkeypatch.setattr("kitro_np.kernels.refine.refine_bodies", kernel)
+    monkeypatch.setattr("kitro_np.kernels.kitro.algorithm.refine_bodies", kernel)
     assert main(["info"]) == 0
     assert "compiled kernels: not kept" in capsys.readouterr().out
 

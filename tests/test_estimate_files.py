@@ -9,9 +9,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from kitro_np.body.recipes import MAX_ELEMENTS
 from kitro_np.errors import InputError
 from kitro_np.formats.estimates import KEYS, EstimateFile
+from kitro_np.safe_io.pickle_arrays import MAX_ELEMENTS
 
 ARRAYS = {
     "pred_theta": np.zeros((2, 24, 3, 3), np.float32),

@@ -7,8 +7,8 @@ import pytest
 import smpl_files as make
 
 from kitro_np import BodyModel, InputError, load_body
-from kitro_np.evaluation import METRICS, evaluate
-from kitro_np.metrics import SMPL24, Protocol, measure, regressed_protocol
+from kitro_np.evaluation.evaluate import METRICS, evaluate
+from kitro_np.evaluation.metrics import SMPL24, Protocol, measure, regressed_protocol
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from scipy.spatial.transform import Rotation
 
 import kitro_np
 from kitro_np import Status, default_intrinsics
-from kitro_np.kernels.posterior.bodies import fit_bodies
-from kitro_np.kernels.refine import refine_bodies
+from kitro_np.kernels.kitro.algorithm import refine_bodies
+from kitro_np.kernels.posterior.algorithm import fit_bodies
 
 FEW = {"kitro": {"iterations": 2, "shape_steps": 3}, "map": {}}
 """What keeps each method short."""

@@ -10,8 +10,8 @@ from scipy.spatial.transform import Rotation
 
 from kitro_np import InputError
 from kitro_np.body import BodyModel
-from kitro_np.kernels.forward import BATCH_TILES
-from kitro_np.kernels.run_body import FEW
+from kitro_np.kernels.body.run import FEW
+from kitro_np.kernels.body.skinning import BATCH_TILES
 
 TOLERANCE = {np.float32: 3e-6, np.float64: 1e-13}
 

@@ -8,10 +8,10 @@ from kitro import refine
 from same import assert_identical
 
 from kitro_np import BodyModel, Skeleton, load_body
+from kitro_np.arrays.read_only import frozen, frozen_like
 from kitro_np.body import load
-from kitro_np.body.assets import read_model_file
-from kitro_np.body.frozen import frozen, frozen_like
 from kitro_np.body.model import FLOATS
+from kitro_np.body.model_file import read_model_file
 
 KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "f", "parents")
 ARRAYS = (*FLOATS, "faces")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.transform import Rotation
 
-from kitro_np.geometry import (
+from kitro_np.arrays.rotations import (
     align,
     axis_angle_from_matrix,
     half_turn,

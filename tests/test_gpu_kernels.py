@@ -17,7 +17,7 @@ from bodies import make_batch, make_skeleton
 from kitro import refine
 
 from kitro_np import InputError, Skeleton
-from kitro_np.engine import choose_engine
+from kitro_np.arrays.engines import choose_engine
 from kitro_np.kernels import lanes
 from kitro_np.kernels.tile import make_tree, tile_rows
 
@@ -26,9 +26,9 @@ import json, sys
 import numpy as np
 from bodies import make_batch, make_skeleton
 from kitro_np import refine
-from kitro_np.door import read_request
-from kitro_np.kernels.run_gpu import run_gpu
-from kitro_np.variants import find_variant
+from kitro_np.refinement.request import read_request
+from kitro_np.kernels.kitro.run_gpu import run_gpu
+from kitro_np.kitro.variants import find_variant
 
 tree, dtype, variant, threads = sys.argv[1:]
 skeleton = make_skeleton(tree)
@@ -57,11 +57,12 @@ from numba import cuda, typeof
 # What a GPU would answer that is not here: compute capability 9.0.
 numba.cuda.dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=(9, 0))
 from bodies import make_batch, make_skeleton
-from kitro_np.door import read_request
-from kitro_np.kernels import refine, run
+from kitro_np.refinement.request import read_request
+from kitro_np.kernels.kitro import algorithm as refine
+from kitro_np.kernels.kitro import run
 from kitro_np.kernels.gpu import compile_for_gpu
 from kitro_np.kernels.tile import make_tile, make_tree
-from kitro_np.variants import find_variant
+from kitro_np.kitro.variants import find_variant
 
 dtype = np.dtype(sys.argv[1])
 skeleton = make_skeleton("smpl", 10)
@@ -104,7 +105,7 @@ def test_simulated_threads_agree_with_the_stages(tree, dtype, variant, threads):
 
 
 def test_default_chunk_follows_the_tree():
-    from kitro_np.kernels.run_gpu import CHUNK, MEMORY, _even_chunk, default_chunk
+    from kitro_np.kernels.kitro.run_gpu import CHUNK, MEMORY, _even_chunk, default_chunk
 
     body = tile_rows(make_tree(make_skeleton("smpl", 10), np.float32))
     assert default_chunk(body, np.dtype(np.float32)) == CHUNK
@@ -143,13 +144,13 @@ def test_every_function_over_lanes_has_a_twin_on_a_gpu():
 
 def test_arrays_of_a_gpu_go_to_its_kernels_where_their_compiler_is(monkeypatch):
     array = np.zeros(3)
-    monkeypatch.setattr("kitro_np.engine.is_numpy_array", lambda value: False)
-    monkeypatch.setattr("kitro_np.engine.is_cupy_array", lambda value: True)
-    monkeypatch.setattr("kitro_np.engine.find_spec", lambda name: object())
+    monkeypatch.setattr("kitro_np.arrays.engines.is_numpy_array", lambda value: False)
+    monkeypatch.setattr("kitro_np.arrays.engines.is_cupy_array", lambda value: True)
+    monkeypatch.setattr("kitro_np.arrays.engines.find_spec", lambda name: object())
     assert choose_engine(None, array) == choose_engine("cuda", array) == "cuda"
     assert choose_engine("array", array) == "array"
     assert choose_engine(None, array, ("numba", "array")) == "array"
-    monkeypatch.setattr("kitro_np.engine.find_spec", lambda name: None)
+    monkeypatch.setattr("kitro_np.arrays.engines.find_spec", lambda name: None)
     assert choose_engine(None, array) == "array"
     with pytest.raises(InputError, match=r"^engine: expected numba-cuda .* pip install"):
         choose_engine("cuda", array)

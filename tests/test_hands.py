@@ -14,7 +14,7 @@ import kitro_np
 from kitro_np import BodyModel, InputError, load_body
 from kitro_np.body import mirror_body
 from kitro_np.camera import project
-from kitro_np.metrics import Protocol, pa_mpjpe
+from kitro_np.evaluation.metrics import Protocol, pa_mpjpe
 from kitro_np.simulate import simulate
 
 OPEN_HAND = Path(mirror_body.__code__.co_filename).with_name("open_hand.npz")

@@ -45,7 +45,10 @@ def test_every_module_whose_constants_are_compiled_counts():
 @pytest.mark.parametrize("name", ["kernels/rays.py", "checks.py"])
 def test_code_is_out_of_date_when_a_source_changes(tmp_path, name):
     shutil.copytree(PACKAGE, tmp_path / "kitro_np", ignore=shutil.ignore_patterns("__pycache__", "*.npz"))
-    code = "from kitro_np.kernels.forward import pose_joints as f; print(f._cache._cache_file._source_stamp)"
+    code = (
+        "from kitro_np.kernels.body.skinning import pose_joints as f; "
+        "print(f._cache._cache_file._source_stamp)"
+    )
     own = {**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
 
     def stamp() -> str:

@@ -12,7 +12,7 @@ from bodies import SMPL_PARENTS, TREES, make_skeleton
 from kitro_np import LAYOUTS, BodyModel, InputError, KeypointLayout, Skeleton, find_layout
 from kitro_np.body import SMPL_JOINT_NAMES
 from kitro_np.body.kinematics import forward_kinematics
-from kitro_np.landmarks import BODY_JOINTS, BODY_PARENTS, LANDMARKS, MESHES, OPEN, SMPL, SMPLX
+from kitro_np.keypoints.landmarks import BODY_JOINTS, BODY_PARENTS, LANDMARKS, MESHES, OPEN, SMPL, SMPLX
 
 SCRIPT = Path(__file__).resolve().parents[1] / "models" / "find_landmarks.py"
 

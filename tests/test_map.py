@@ -9,9 +9,9 @@ from same import assert_identical, join, known
 
 from kitro_np import InputError, KeypointLayout, Status, find_layout, refine
 from kitro_np.body.kinematics import forward_kinematics
-from kitro_np.evaluation import evaluate
+from kitro_np.evaluation.evaluate import evaluate
+from kitro_np.evaluation.metrics import reprojection_error
 from kitro_np.formats.results import write_result
-from kitro_np.metrics import reprojection_error
 
 COUNT = 17
 

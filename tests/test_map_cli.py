@@ -9,8 +9,8 @@ from test_cli import fails
 import kitro_np
 from kitro_np import Status, find_layout
 from kitro_np.camera import project
-from kitro_np.cli import main
-from kitro_np.posterior.linear import place_points, points_on
+from kitro_np.cli.main import main
+from kitro_np.posterior.projection import place_points, points_on
 
 NAMES = {"pose": "pred_theta", "betas": "pred_beta", "transl": "pred_cam", "intrinsics": "intrinsics"}
 

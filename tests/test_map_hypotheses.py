@@ -7,8 +7,8 @@ from bodies import make_batch, make_skeleton
 
 from kitro_np import Skeleton, Status, refine
 from kitro_np.body.kinematics import forward_kinematics
-from kitro_np.likely import SAME, flipped_poses
-from kitro_np.metrics import mpjpe
+from kitro_np.evaluation.metrics import mpjpe
+from kitro_np.posterior.hypotheses import SAME, flipped_poses
 
 ELBOWS = {"left": (18, 20), "right": (19, 21)}
 """Joint and child of each forearm."""
@@ -138,7 +138,7 @@ def test_chunks_do_not_matter(noisy_batch, monkeypatch):
     confidence = np.random.default_rng(6).uniform(0.01, 1, (64, 24))
     how = {"hypotheses": 3, "safe": False}
     wanted = refine(*each, **how, confidence=confidence).hypotheses
-    monkeypatch.setattr("kitro_np.likely.CHUNK", 13)
+    monkeypatch.setattr("kitro_np.posterior.hypotheses.CHUNK", 13)
     for batch in (one_camera, each):
         found = refine(*batch, **how, confidence=confidence).hypotheses
         for one, other in zip(found, wanted, strict=True):

@@ -8,10 +8,10 @@ from scipy.spatial.transform import Rotation
 
 from kitro_np import KeypointLayout, Skeleton, Status, find_layout
 from kitro_np.camera import project
-from kitro_np.door import read_request
-from kitro_np.kernels.posterior.bodies import fit_bodies
-from kitro_np.likely import find_likely
-from kitro_np.posterior.linear import place_points, points_on
+from kitro_np.kernels.posterior.algorithm import fit_bodies
+from kitro_np.posterior.hypotheses import find_likely
+from kitro_np.posterior.projection import place_points, points_on
+from kitro_np.refinement.request import read_request
 
 COUNT = 23
 """Bodies: not a multiple of the lanes."""

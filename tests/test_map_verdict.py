@@ -7,7 +7,7 @@ from same import assert_identical, known, pick
 from test_bad_bodies import BAD, COUNT, OTHERS, SPOILED, spoiled
 
 from kitro_np import InputError, KeypointLayout, Status, find_layout, refine
-from kitro_np.posterior.verdict import FEWEST, assignments
+from kitro_np.posterior.acceptance import FEWEST, assignments
 
 
 @pytest.fixture(scope="module")

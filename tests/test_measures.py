@@ -11,11 +11,11 @@ from scipy.spatial.transform import Rotation
 
 import kitro_np
 from kitro_np.camera import default_intrinsics
-from kitro_np.cli import main
-from kitro_np.evaluation import METRICS, evaluate
+from kitro_np.cli.main import main
+from kitro_np.evaluation.evaluate import METRICS, evaluate
+from kitro_np.evaluation.metrics import LSP14, SMPL24, joint_errors, regressed_protocol, reprojection_error
 from kitro_np.formats.estimates import KEYS
-from kitro_np.formats.sequences import read_3dpw
-from kitro_np.metrics import LSP14, SMPL24, joint_errors, regressed_protocol, reprojection_error
+from kitro_np.formats.threedpw import read_3dpw
 
 PEOPLE, FRAMES = 2, 6
 

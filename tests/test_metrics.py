@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from kitro_np import InputError
 from kitro_np.body import BodyOutput
-from kitro_np.metrics import (
+from kitro_np.evaluation.metrics import (
     H36M_PELVIS,
     HIPS,
     LSP14,

@@ -7,7 +7,7 @@ from bodies import make_batch, make_skeleton
 
 from kitro_np.body import BodyOutput
 from kitro_np.body.kinematics import forward_kinematics
-from kitro_np.metrics import (
+from kitro_np.evaluation.metrics import (
     LSP14,
     SMPL24,
     depth_errors,

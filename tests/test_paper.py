@@ -11,10 +11,10 @@ import pytest
 
 from kitro_np import InputError, load_body, refine
 from kitro_np.body import BodyModel
-from kitro_np.cli import _parser, main
+from kitro_np.cli.main import _parser, main
+from kitro_np.evaluation.metrics import body_errors
 from kitro_np.formats.estimates import Estimates, Truth
 from kitro_np.formats.results import write_npz
-from kitro_np.metrics import body_errors
 from kitro_np.paper import EXPERIMENTS, DataSet, file_set, simulated_sets, write_paper
 from kitro_np.paper import command as command_module
 from kitro_np.paper.options import OF_DATA
@@ -408,7 +408,7 @@ def test_matplotlib_is_not_imported_with_the_command_line():
     """It takes longer than all the rest."""
     import subprocess
 
-    code = "import sys, kitro_np.cli; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, kitro_np.cli.main; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

@@ -5,14 +5,13 @@ import pytest
 from bodies import TREES, make_batch, make_skeleton
 
 from kitro_np import KeypointLayout, Skeleton, find_layout
+from kitro_np.arrays.rotations import cayley, chord
 from kitro_np.body.kinematics import forward_kinematics
 from kitro_np.camera import project
-from kitro_np.geometry import cayley, chord
-from kitro_np.posterior import evidence
+from kitro_np.posterior import priors
+from kitro_np.posterior.acceptance import assignments, gain_of_swaps, gate_keypoints, score_of, threshold_of
 from kitro_np.posterior.fit import make_prior, turn_joints
-from kitro_np.posterior.linear import place_points, point_slopes, points_on, reaches
-from kitro_np.posterior.scales import update_scales
-from kitro_np.posterior.step import (
+from kitro_np.posterior.gauss_newton import (
     Known,
     Prior,
     Scales,
@@ -23,7 +22,8 @@ from kitro_np.posterior.step import (
     jacobian_of,
     known_step,
 )
-from kitro_np.posterior.verdict import assignments, gain_of_swaps, gate_keypoints, score_of, threshold_of
+from kitro_np.posterior.projection import place_points, point_slopes, points_on, reaches
+from kitro_np.posterior.scales import update_scales
 
 COUNT = 4
 
@@ -138,7 +138,7 @@ def test_a_turn_takes_along_what_hangs_on_the_joint(scene, random):
 
 
 def test_deviation_is_the_turn_since_the_estimate(scene, random):
-    prior = make_prior(scene.skeleton, *scene.batch[:3], evidence.no_motion(scene.skeleton), 1.0)
+    prior = make_prior(scene.skeleton, *scene.batch[:3], priors.no_motion(scene.skeleton), 1.0)
     turn = np.zeros((*scene.batch.pose.shape[:2], 3))
     turn[:, 1] = random.normal(0, 0.5, (COUNT, 3))
     pose = scene.turned(turn)
@@ -153,7 +153,7 @@ def test_what_is_known_without_keypoints(scene, random):
     pose, betas, transl = scene.batch[:3]
     joints = scene.skeleton.num_joints
     root = random.normal(0, 1, (joints, 3, 3))
-    motion = evidence.Motion(random.normal(0, 0.3, (joints, 3)), root @ np.swapaxes(root, -1, -2))
+    motion = priors.Motion(random.normal(0, 0.3, (joints, 3)), root @ np.swapaxes(root, -1, -2))
     prior = make_prior(scene.skeleton, pose, betas, transl, motion, 1.0)
     away = random.normal(0, 0.1, (*pose.shape[:2], 3))
     now = scene.turned(away)
@@ -175,42 +175,40 @@ def test_what_is_known_without_keypoints(scene, random):
         scale = np.abs(blocks[:, joint]).max()
         np.testing.assert_allclose(known.precision[:, own, own], blocks[:, joint], atol=1e-6 * scale)
         np.testing.assert_allclose(known.pull[:, own], pull[:, joint], atol=1e-6 * scale)
-    shapes = evidence.BETAS_PRECISION * np.eye(betas.shape[1])
+    shapes = priors.BETAS_PRECISION * np.eye(betas.shape[1])
     np.testing.assert_array_equal(known.precision[:, 3 * joints : -3, 3 * joints : -3] - shapes, 0)
     np.testing.assert_array_equal(known.precision[:, -3:, -3:], prior.transl_precision)
     # A translation along x and one along y have nothing to do with each other; nor do the blocks.
     assert np.count_nonzero(known.precision[0]) == 9 * joints + betas.shape[1] + 9 - 2
-    np.testing.assert_allclose(known.pull[:, 3 * joints : -3], (evidence.BETAS_SHARE - 1) * betas, atol=1e-12)
+    np.testing.assert_allclose(known.pull[:, 3 * joints : -3], (priors.BETAS_SHARE - 1) * betas, atol=1e-12)
     np.testing.assert_allclose(known.pull[:, -3:], 0, atol=1e-12)
 
 
 def test_spread_of_the_translation(scene):
     """One spread away is a squared distance of 1: along the ray, and across the view."""
-    prior = make_prior(scene.skeleton, *scene.batch[:3], evidence.no_motion(scene.skeleton), 0.5)
+    prior = make_prior(scene.skeleton, *scene.batch[:3], priors.no_motion(scene.skeleton), 0.5)
 
     def squared(offset):
         return np.einsum("ni,nij,nj->n", offset, prior.transl_precision, offset)
 
-    np.testing.assert_allclose(squared(evidence.DEPTH_SPREAD * scene.batch.transl), 1)
-    across = np.broadcast_to([0.5 * evidence.PLACE_SPREAD, 0, 0], (COUNT, 3))
+    np.testing.assert_allclose(squared(priors.DEPTH_SPREAD * scene.batch.transl), 1)
+    across = np.broadcast_to([0.5 * priors.PLACE_SPREAD, 0, 0], (COUNT, 3))
     np.testing.assert_allclose(squared(across), 1)
 
 
 def test_spreads_go_by_the_names_of_joints(open_body):
     skeleton = open_body.skeleton
-    spread = np.rad2deg(evidence.pose_spread(skeleton))
+    spread = np.rad2deg(priors.pose_spread(skeleton))
     left, right = (skeleton.joint_names.index(f"{side}_elbow") for side in ("left", "right"))
-    np.testing.assert_allclose(
-        spread[left], evidence.DEGREES["elbow"] * np.array([1, 1, evidence.VIEW_SHARE])
-    )
+    np.testing.assert_allclose(spread[left], priors.DEGREES["elbow"] * np.array([1, 1, priors.VIEW_SHARE]))
     np.testing.assert_array_equal(spread[left], spread[right])
     spine = [skeleton.joint_names.index(f"spine{k}") for k in (1, 2, 3)]
-    np.testing.assert_allclose(spread[spine, 0], evidence.DEGREES["spine"])
+    np.testing.assert_allclose(spread[spine, 0], priors.DEGREES["spine"])
     chain = make_skeleton("chain")
-    np.testing.assert_allclose(np.rad2deg(evidence.pose_spread(chain))[1:, 0], evidence.FINGER_DEGREES)
-    assert evidence.size_of(skeleton) == pytest.approx(1, abs=0.1)
+    np.testing.assert_allclose(np.rad2deg(priors.pose_spread(chain))[1:, 0], priors.FINGER_DEGREES)
+    assert priors.size_of(skeleton) == pytest.approx(1, abs=0.1)
     half = Skeleton(skeleton.parents, skeleton.joint_template / 2, skeleton.joint_shapedirs)
-    assert evidence.size_of(half) == pytest.approx(evidence.size_of(skeleton) / 2)
+    assert priors.size_of(half) == pytest.approx(priors.size_of(skeleton) / 2)
 
 
 def test_bodies_are_known_by_their_tree(open_body):
@@ -219,20 +217,20 @@ def test_bodies_are_known_by_their_tree(open_body):
     hands = (*own.parents[:22], *(20 + k // 15 for k in range(30)))
     template = np.concatenate([own.joint_template[:22], np.tile(own.joint_template[20:22], (15, 1))])
     with_hands = Skeleton(hands, template, np.zeros((52, 3, 2)))
-    motion, wanted = evidence.usual_motion(with_hands), evidence.usual_motion(own)
+    motion, wanted = priors.usual_motion(with_hands), priors.usual_motion(own)
     np.testing.assert_array_equal(motion.mean[:22], wanted.mean[:22])
     np.testing.assert_array_equal(motion.precision[:22], wanted.precision[:22])
     assert not motion.precision[22:].any()
-    spread = evidence.pose_spread(with_hands)
-    np.testing.assert_array_equal(spread[:22], evidence.pose_spread(own)[:22])
-    np.testing.assert_allclose(np.rad2deg(spread[22:, 0]), evidence.OTHER_DEGREES)
+    spread = priors.pose_spread(with_hands)
+    np.testing.assert_array_equal(spread[:22], priors.pose_spread(own)[:22])
+    np.testing.assert_allclose(np.rad2deg(spread[22:, 0]), priors.OTHER_DEGREES)
     chain = Skeleton(range(-1, 23), own.joint_template, own.joint_shapedirs)
-    assert not evidence.usual_motion(chain).precision.any()
+    assert not priors.usual_motion(chain).precision.any()
 
 
 def test_usual_motion_is_that_of_recorded_poses(open_body, sim):
     """Knees and elbows bend one way: true poses are likelier than the same turned back."""
-    motion = evidence.usual_motion(open_body.skeleton)
+    motion = priors.usual_motion(open_body.skeleton)
     assert not motion.precision[0].any()
     assert np.all(np.linalg.eigvalsh(motion.precision[1:22]) > 0)
     true = sim["GT_theta"].astype(np.float64)
@@ -389,7 +387,7 @@ def test_scales_by_hand():
     noise = [6 * np.sqrt(6.075 / 4.3), 6 * np.sqrt(0.075 / 4.3), 6 * np.sqrt(6.075 / 0.3)]
     np.testing.assert_allclose(found.noise, noise)
     many = update_scales(prior, scales, step._replace(missed=0 * missed), np.ones((3, 50)), moving, metre)
-    np.testing.assert_allclose(many.noise, evidence.LEAST_NOISE * metre)
+    np.testing.assert_allclose(many.noise, priors.LEAST_NOISE * metre)
 
 
 @pytest.mark.parametrize(("scale", "noise"), [(0.5, 0.005), (1.0, 0.02), (2.0, 0.01)])
@@ -401,7 +399,7 @@ def test_scales_are_found_in_data_of_the_model(scale, noise, random):
     count = 300
     scene = Scene("nested", count, away=4)
     skeleton, (pose, _, transl) = scene.skeleton, scene.batch[:3]
-    prior = make_prior(skeleton, *scene.batch[:3], evidence.no_motion(skeleton), 1.0)
+    prior = make_prior(skeleton, *scene.batch[:3], priors.no_motion(skeleton), 1.0)
     metre = scene.batch.intrinsics[:, 0, 0] / transl[:, 2]
     confidence = np.broadcast_to(scene.points.precision, (count, scene.layout.num_points))
     turn = scale * prior.pose_spread * random.normal(size=(*pose.shape[:2], 3))
@@ -412,7 +410,7 @@ def test_scales_are_found_in_data_of_the_model(scale, noise, random):
     residual += (noise * metre)[:, None, None] * random.normal(size=residual.shape)
 
     moving = np.broadcast_to(confidence @ scene.points.moved > 0, (count, skeleton.num_joints)).astype(float)
-    scales = Scales(np.ones(count), evidence.NOISE * metre)
+    scales = Scales(np.ones(count), priors.NOISE * metre)
     for _ in range(15):
         known = known_step(prior, scales, pose, prior.betas, transl, scene.posed)
         weights = np.sqrt(confidence) / scales.noise[:, None]

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from bodies import make_batch, make_skeleton
 
+from kitro_np.arrays.rotations import norm, unit
 from kitro_np.body.kinematics import forward_kinematics
 from kitro_np.camera import backproject, project
-from kitro_np.geometry import norm, unit
-from kitro_np.rays import AWAY, TOWARDS, bone_rays, intersect, signed_distance
+from kitro_np.kitro.rays import AWAY, TOWARDS, bone_rays, intersect, signed_distance
 
 COUNT = 60
 

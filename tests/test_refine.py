@@ -9,8 +9,8 @@ from kitro import refine
 from same import FIELDS, assert_identical, join
 
 from kitro_np import Skeleton, load_body
-from kitro_np.metrics import body_errors
-from kitro_np.variants import VARIANTS
+from kitro_np.evaluation.metrics import body_errors
+from kitro_np.kitro.variants import VARIANTS
 
 
 @pytest.fixture(params=VARIANTS)

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from kitro_np import InputError, load_body
 from kitro_np.camera import project
-from kitro_np.formats.sequences import read_3dpw
+from kitro_np.formats.threedpw import read_3dpw
 
 FRAMES = 5
 

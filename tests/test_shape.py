@@ -8,7 +8,7 @@ from bodies import TREES, make_batch, make_skeleton
 
 from kitro_np.body.kinematics import affine_joints, forward_kinematics
 from kitro_np.camera import project
-from kitro_np.shape import bone_length_gradient, bone_length_loss, fit_shape, joint_gradient, joint_loss
+from kitro_np.kitro.shape import bone_length_gradient, bone_length_loss, fit_shape, joint_gradient, joint_loss
 
 COUNT = 5
 

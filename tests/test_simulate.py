@@ -15,9 +15,9 @@ import kitro_np
 from kitro_np import InputError, Skeleton
 from kitro_np.body.kinematics import forward_kinematics, global_rotations
 from kitro_np.camera import project
-from kitro_np.cli import main
+from kitro_np.cli.main import main
+from kitro_np.evaluation.metrics import Protocol, body_errors, mpjpe, pa_mpjpe
 from kitro_np.formats.estimates import EstimateFile
-from kitro_np.metrics import Protocol, body_errors, mpjpe, pa_mpjpe
 from kitro_np.simulate import (
     HAND,
     LEVELS,

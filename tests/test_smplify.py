@@ -14,16 +14,16 @@ from same import assert_identical, join, pick
 from scipy.spatial.transform import Rotation
 
 from kitro_np import InputError, Status, load_body, refine
-from kitro_np.baselines.energy import TUNED, WEIGHTS, Parameters, Weights, energy, gradient, make_problem
-from kitro_np.baselines.pose_prior import SPREAD, WRONG_WAY, pose_prior
-from kitro_np.baselines.smplify import smplify_arrays
+from kitro_np.api import OF_KITRO
 from kitro_np.camera import project
-from kitro_np.door import read_request
-from kitro_np.evaluation import evaluate
-from kitro_np.kernels.run_smplify import run_smplify
-from kitro_np.protocols import usual_protocol
-from kitro_np.refine import OF_KITRO
+from kitro_np.evaluation.evaluate import evaluate
+from kitro_np.evaluation.protocols import usual_protocol
+from kitro_np.kernels.smplify.run import run_smplify
+from kitro_np.refinement.request import read_request
 from kitro_np.simulate import simulate
+from kitro_np.smplify.descent import smplify_arrays
+from kitro_np.smplify.energy import TUNED, WEIGHTS, Parameters, Weights, energy, gradient, make_problem
+from kitro_np.smplify.pose_prior import SPREAD, WRONG_WAY, pose_prior
 
 NOTHING = Weights(*[0.0] * len(Weights._fields))._replace(sigma=0.5)
 TERMS = [name for name in Weights._fields if name != "sigma"]

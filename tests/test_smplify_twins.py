@@ -7,15 +7,17 @@ from numba import njit
 from scipy.spatial.transform import Rotation
 from tiles import camera_rows, run_in_tiles
 
-from kitro_np.baselines.energy import WEIGHTS, Parameters, gradient, make_problem
-from kitro_np.baselines.smplify import smplify_arrays
-from kitro_np.door import read_request
-from kitro_np.geometry import axis_angle_from_matrix, matrix_from_axis_angle
-from kitro_np.kernels import energy, rotation_vectors, smplify
-from kitro_np.kernels.kinematics import forward_kinematics
+from kitro_np.arrays.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from kitro_np.kernels import rotation_vectors
+from kitro_np.kernels.body.kinematics import forward_kinematics
 from kitro_np.kernels.lanes import load, store
-from kitro_np.kernels.run_smplify import make_fit_settings, run_smplify
+from kitro_np.kernels.smplify import descent as smplify
+from kitro_np.kernels.smplify import energy
+from kitro_np.kernels.smplify.run import make_fit_settings, run_smplify
 from kitro_np.kernels.tile import make_tree
+from kitro_np.refinement.request import read_request
+from kitro_np.smplify.descent import smplify_arrays
+from kitro_np.smplify.energy import WEIGHTS, Parameters, gradient, make_problem
 
 COUNT = 21
 

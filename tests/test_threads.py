@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from kitro_np.threads import each
+from kitro_np.arrays.threads import each
 
 
 def test_as_many_threads_as_asked_for_work_at_the_same_time():

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kitro_np.body.recipes import MAX_ELEMENTS
-from kitro_np.cli import main
+from kitro_np.cli.main import main
 from kitro_np.errors import InputError
 from kitro_np.formats.estimates import EstimateFile
-from kitro_np.formats.torch_files import TorchArrays
+from kitro_np.safe_io.pickle_arrays import MAX_ELEMENTS
+from kitro_np.safe_io.torch_zip import TorchArrays
 
 AUTHORS = Path(__file__).with_name("data") / "authors_estimates.pt"
 PARAMETER = b"ctorch._utils\n_rebuild_parameter\n"
@@ -47,7 +47,7 @@ def test_the_stored_file_reads_to_identical_arrays_without_torch(tmp_path, bodie
         import sys
         sys.modules["torch"] = None  # to import it is an error
         import numpy as np
-        from kitro_np.formats.torch_files import TorchArrays
+        from kitro_np.safe_io.torch_zip import TorchArrays
         arrays = TorchArrays({str(AUTHORS)!r})
         np.savez("out.npz", **arrays)
         assert sys.modules["torch"] is None

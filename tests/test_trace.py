@@ -10,8 +10,8 @@ from steps import ArraySteps, KernelSteps
 
 from kitro_np.body.kinematics import forward_kinematics
 from kitro_np.camera import solve_translation
-from kitro_np.shape import fit_shape
-from kitro_np.variants import VARIANTS
+from kitro_np.kitro.shape import fit_shape
+from kitro_np.kitro.variants import VARIANTS
 
 LOSS_SCALE = 1 / (23 * 64)
 """The authors' loss is a mean over the batch too."""
@@ -91,7 +91,7 @@ def test_ten_loops(monkeypatch, trace, trace_skeleton, batch, engine):
 def use_loss_scale(monkeypatch, loss_scale):
     """Make both engines scale the loss of Eq. 9 as the record does, over the batch."""
     stages = importlib.import_module("kitro_np.refine")
-    kernels = importlib.import_module("kitro_np.kernels.run")
+    kernels = importlib.import_module("kitro_np.kernels.kitro.run")
     settings = kernels.make_settings
 
     def scaled_fit(*args, **options):

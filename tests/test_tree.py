@@ -9,8 +9,8 @@ from bodies import TREES, make_batch, make_skeleton
 from kitro_np import Skeleton
 from kitro_np.body.kinematics import forward_kinematics
 from kitro_np.camera import project
-from kitro_np.rays import signed_distance
-from kitro_np.tree import (
+from kitro_np.kitro.rays import signed_distance
+from kitro_np.kitro.tree import (
     Hypotheses,
     all_bone_rays,
     best_path,
@@ -19,7 +19,7 @@ from kitro_np.tree import (
     reference_bones,
     select_branches,
 )
-from kitro_np.variants import VARIANTS, find_variant
+from kitro_np.kitro.variants import VARIANTS, find_variant
 
 SMALL_TREES = {**{name: TREES[name] for name in ("two_children", "nested", "chain")}, "one_bone": (-1, 0)}
 

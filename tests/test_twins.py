@@ -8,19 +8,21 @@ from steps import ArraySteps, KernelSteps, adam_rows, run_checks, run_shape, run
 from tiles import camera_rows, run_in_tiles
 
 from kitro_np import camera as camera_stage
-from kitro_np import geometry as geometry_stage
-from kitro_np import rays as rays_stage
 from kitro_np import refine
-from kitro_np import rotate as rotate_stage
-from kitro_np import tree as tree_stage
+from kitro_np.arrays import rotations as geometry_stage
 from kitro_np.body import kinematics as kinematics_stage
-from kitro_np.checks import estimate_status
-from kitro_np.kernels import camera, geometry, rays, rotate, tree
+from kitro_np.evaluation.metrics import reprojection_error
+from kitro_np.kernels import camera
+from kitro_np.kernels import vector_math as geometry
+from kitro_np.kernels.kitro import rays, rotate, tree
 from kitro_np.kernels.lanes import load, store
 from kitro_np.kernels.tile import make_tree
-from kitro_np.metrics import reprojection_error
-from kitro_np.shape import bone_length_gradient, joint_gradient
-from kitro_np.variants import VARIANTS, find_variant
+from kitro_np.kitro import rays as rays_stage
+from kitro_np.kitro import rotate as rotate_stage
+from kitro_np.kitro import tree as tree_stage
+from kitro_np.kitro.shape import bone_length_gradient, joint_gradient
+from kitro_np.kitro.variants import VARIANTS, find_variant
+from kitro_np.refinement.validity import estimate_status
 
 TOLERANCE = {np.float64: 1e-9, np.float32: 1e-4}
 COUNT = 21

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace
 
-from ..geometry import rotate
+from ..arrays.rotations import rotate
 from .skeleton import Skeleton
 
 

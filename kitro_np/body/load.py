@@ -8,12 +8,12 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from ..arguments import whole_number
+from ..arrays.arguments import whole_number
 from ..errors import InputError, one_of
-from .assets import SUFFIXES, ModelArrays, read_model_file
 from .locate import GENDERS, find_model_file, in_lower_case, kind_of
 from .mirror import mirror_body
 from .model import BodyModel
+from .model_file import SUFFIXES, ModelArrays, read_model_file
 
 EMBEDDED = ("open", "open_hand")
 """Bodies that ship with this package, under CC0."""

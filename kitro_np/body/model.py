@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from ..arguments import beside, real_array, whole_number
-from ..engine import CPU_ENGINES, choose_engine, on_device_of
+from ..arrays.arguments import beside, real_array, whole_number
+from ..arrays.engines import CPU_ENGINES, choose_engine, on_device_of
+from ..arrays.poses import as_matrices, pose_tail
+from ..arrays.read_only import frozen, frozen_like
 from ..errors import InputError
-from ..poses import as_matrices, pose_tail
-from .frozen import frozen, frozen_like
 from .kinematics import forward_kinematics
 from .skeleton import Skeleton
 from .skinning import forward_body
@@ -244,7 +244,7 @@ class BodyModel:
         """Return the kernels of this body for a dtype."""
         if dtype not in self._kinds_of_kernels:
             # Imported on first use: Numba is the slowest import of all.
-            from ..kernels.run_body import BodyKernels
+            from ..kernels.body.run import BodyKernels
 
             self._kinds_of_kernels[dtype] = BodyKernels(self._origin or self, dtype)
         return self._kinds_of_kernels[dtype]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 
-from ..arguments import real_array, whole_number
+from ..arrays.arguments import real_array, whole_number
+from ..arrays.read_only import frozen, frozen_like
 from ..errors import InputError
-from .frozen import frozen, frozen_like
 
 SMPL_JOINT_NAMES = (
     "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",

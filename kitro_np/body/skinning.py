@@ -6,7 +6,7 @@ from typing import Any
 
 from array_api_compat import array_namespace, device
 
-from ..geometry import rotate
+from ..arrays.rotations import rotate
 from .kinematics import PosedSkeleton, forward_kinematics
 from .skeleton import Skeleton
 

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..body.archives import NpzArrays
+from ..arrays.poses import pose_tail
 from ..body.model import BodyModel
 from ..errors import InputError
-from ..poses import pose_tail
-from .torch_files import TorchArrays, is_torch_file
+from ..safe_io.npz import NpzArrays
+from ..safe_io.torch_zip import TorchArrays, is_torch_file
 
 KEYS = {
     "pose": ("pose", "pred_theta"),

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays.poses import as_matrices
 from ..errors import InputError
-from ..poses import as_matrices
 from ..result import Judged, RefineResult
-from .whole import write_whole
+from ..safe_io.atomic_write import write_whole
 
 
 def check_output(path: str | os.PathLike[str], *, force: bool = False) -> Path:

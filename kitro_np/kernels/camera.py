@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .geometry import add, load2, load3
 from .jit import kernel
 from .lanes import full, load, store
+from .vector_math import add, load2, load3
 
 
 @kernel

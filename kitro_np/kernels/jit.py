@@ -57,11 +57,11 @@ class _KernelCache(FunctionCache):
 
 
 CONSTANTS_FROM = (
-    "checks.py",
-    "shape.py",
-    "posterior/evidence.py",
+    "refinement/validity.py",
+    "kitro/shape.py",
+    "posterior/priors.py",
     "posterior/fit.py",
-    "posterior/verdict.py",
+    "posterior/acceptance.py",
 )
 """Modules of the package whose constants are compiled into kernels."""
 

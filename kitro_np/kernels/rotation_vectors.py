@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 
-from .geometry import dot, load3, store_all
 from .jit import kernel
 from .lanes import own_lanes, store, where
+from .vector_math import dot, load3, store_all
 
 
 @kernel
 def axis_angles(tree, pose, vectors):
-    """Fused twin of kitro_np.geometry.axis_angle_from_matrix, of all joints; once a body, so lane by lane."""
+    """Fused twin of kitro_np.arrays.rotations.axis_angle_from_matrix, lane by lane: it runs once a body."""
     for lane in own_lanes(pose, pose.shape[1]):
         for j in range(tree.parents.size):
             m = pose[9 * j : 9 * j + 9, lane]
@@ -36,7 +36,7 @@ def axis_angles(tree, pose, vectors):
 
 @kernel
 def exponentials(tree, vectors, pose, jacobian):
-    """Fused twin of kitro_np.geometry.matrix_from_axis_angle; with what the map's left Jacobian needs."""
+    """Fused twin of kitro_np.arrays.rotations.matrix_from_axis_angle, and terms of its left Jacobian."""
     for j in range(tree.parents.size):
         v = load3(vectors, j)
         squared = dot(v, v)

@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import __version__
 from ..errors import InputError, one_of
-from ..formats.whole import write_whole
+from ..safe_io.atomic_write import write_whole
 from .curves import figure_1, figure_5, hypotheses, improved, noise
 from .plan import Plan
 from .runs import Measured, Runs

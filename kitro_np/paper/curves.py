@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..body import SMPL_JOINT_NAMES
-from ..landmarks import has_body_joints
-from ..metrics import share_improved
+from ..evaluation.metrics import share_improved
+from ..keypoints.landmarks import has_body_joints
 from .page import Cell, Page, Table
 from .plan import COLOURS, KITRO, METHODS, USUAL, Plan, axes_of, named, steps_for, usual_row
 from .published import IMPROVED

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..body import load_body
 from ..errors import InputError
-from ..protocols import regressed_protocol
+from ..evaluation.protocols import regressed_protocol
 from .command import EXPERIMENTS, Progress, write_paper
 from .sets import FULL, QUICK, Sets, file_sets, simulated_sets
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..formats.whole import write_whole
+from ..safe_io.atomic_write import write_whole
 
 Cell = str | float | None
 

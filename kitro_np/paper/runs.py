@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..api import refine
+from ..arrays.rotations import dot
 from ..body.kinematics import forward_kinematics
 from ..camera import backproject
-from ..evaluation import evaluate
+from ..evaluation.evaluate import evaluate
+from ..evaluation.metrics import Protocol, joint_errors, keypoint_errors
 from ..formats.estimates import Estimates
-from ..formats.whole import write_whole
-from ..geometry import dot
-from ..metrics import Protocol, joint_errors, keypoint_errors
-from ..refine import refine
-from ..tree import bones
+from ..kitro.tree import bones
+from ..safe_io.atomic_write import write_whole
 from .sets import DataSet
 
 Step = Mapping[str, Any]

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arrays.poses import as_matrices
 from ..body import BodyModel, load_body
-from ..door import read_request
 from ..errors import InputError
-from ..evaluation import check_body
+from ..evaluation.evaluate import check_body
+from ..evaluation.protocols import Protocol, usual_protocol
 from ..formats.estimates import EstimateFile, Estimates, Truth
-from ..poses import as_matrices
-from ..protocols import Protocol, usual_protocol
+from ..refinement.request import read_request
 from ..simulate import LEVELS, simulate
 from ..simulate.fingers import is_hand
 

@@ -7,16 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from ..arrays.rotations import cayley, cross_matrix
 from ..body.skeleton import Skeleton
 from ..camera import project
-from ..geometry import cayley, cross_matrix
-from ..layouts import KeypointLayout
-from ..tree import gather_parents_of_rotations
-from . import evidence
-from .linear import Posed, place_points, point_slopes, points_on
-from .scales import update_scales
-from .step import Prior, Scales, Step, best_step, jacobian_of, known_step, length_of
-from .verdict import (
+from ..keypoints.layouts import KeypointLayout
+from ..kitro.tree import gather_parents_of_rotations
+from . import priors
+from .acceptance import (
     FEWEST,
     SWAP_MARGIN,
     allowance_of,
@@ -27,6 +24,9 @@ from .verdict import (
     score_of,
     threshold_of,
 )
+from .gauss_newton import Prior, Scales, Step, best_step, jacobian_of, known_step, length_of
+from .projection import Posed, place_points, point_slopes, points_on
+from .scales import update_scales
 
 STEPS, SCALED_STEPS = 4, 3
 """Gauss-Newton steps, and after how many of them the scales are updated."""
@@ -74,7 +74,7 @@ def fit_arrays(
     keypoints_2d: Any,
     confidence: Any,
     intrinsics: Any,
-    motion: evidence.Motion,
+    motion: priors.Motion,
     steps: int = STEPS,
     *,
     start_pose: Any = None,
@@ -107,12 +107,12 @@ def fit_arrays(
     # One point says nothing of the distance: then the camera stays.
     fixes = xp.astype(count > 1.5, pose.dtype)[:, None]
     moving = xp.astype(xp.matmul(seen, points.moved) > 0, pose.dtype)
-    size = evidence.size_of(skeleton.host)
+    size = priors.size_of(skeleton.host)
     metre = intrinsics[:, 0, 0] / transl[:, 2] * size
     prior = make_prior(skeleton, pose, betas, transl, motion, size)
     betas = prior.betas
     pose = pose if start_pose is None else start_pose
-    scales = Scales(xp.ones_like(metre), evidence.NOISE * metre)
+    scales = Scales(xp.ones_like(metre), priors.NOISE * metre)
     first_spread, quality, swapped = None, None, None
     for k in range(steps):
         posed = place_points(skeleton, points, pose, betas, transl)
@@ -125,7 +125,7 @@ def fit_arrays(
             gates = gate_keypoints(known, jacobian, residual, confidence, scales.noise)
             trust = gates.weight
         else:
-            freedom = evidence.KEYPOINT_FREEDOM
+            freedom = priors.KEYPOINT_FREEDOM
             squared = confidence * xp.sum(residual * residual, axis=-1) / noise**2
             trust = (freedom + 2) / (freedom + squared)
         weights = xp.sqrt(confidence * trust) / noise
@@ -144,7 +144,7 @@ def fit_arrays(
             scales = update_scales(prior, scales, step, weights, moving, metre)
         turn = step.turn * moving[:, :, None]
         length = length_of(turn)
-        share = evidence.LARGEST_TURN / xp.maximum(length, evidence.LARGEST_TURN * xp.ones_like(length))
+        share = priors.LARGEST_TURN / xp.maximum(length, priors.LARGEST_TURN * xp.ones_like(length))
         pose = turn_joints(skeleton, pose, posed, turn * share[:, None, None])
         betas, transl = betas + step.betas * share[:, None], transl + step.transl * share[:, None] * fixes
     threshold = threshold_of(numbers, allowance_of(skeleton))
@@ -156,7 +156,7 @@ def fit_arrays(
 
 
 def make_prior(
-    skeleton: Skeleton, pose: Any, betas: Any, transl: Any, motion: evidence.Motion, size: float
+    skeleton: Skeleton, pose: Any, betas: Any, transl: Any, motion: priors.Motion, size: float
 ) -> Prior:
     """Say how far off the estimates may be.
 
@@ -166,22 +166,22 @@ def make_prior(
     like = {"dtype": pose.dtype, "device": device(pose)}
     # What an offset is in these spreads: across, across, along.
     depth = transl[:, 2]
-    across = xp.ones_like(depth) / (evidence.PLACE_SPREAD * size)
+    across = xp.ones_like(depth) / (priors.PLACE_SPREAD * size)
     zero = xp.zeros_like(depth)
     rows = [
         [across, zero, -across * transl[:, 0] / depth],
         [zero, across, -across * transl[:, 1] / depth],
-        [zero, zero, 1 / (evidence.DEPTH_SPREAD * depth)],
+        [zero, zero, 1 / (priors.DEPTH_SPREAD * depth)],
     ]
     root = xp.stack([xp.stack(row, axis=-1) for row in rows], axis=-2)
     return Prior(
         pose,
-        xp.asarray(evidence.pose_spread(skeleton.host), **like),
-        evidence.BETAS_SHARE * betas,
-        evidence.BETAS_PRECISION,
+        xp.asarray(priors.pose_spread(skeleton.host), **like),
+        priors.BETAS_SHARE * betas,
+        priors.BETAS_PRECISION,
         transl,
         xp.matmul(xp.matrix_transpose(root), root),
-        evidence.Motion(xp.asarray(motion.mean, **like), xp.asarray(motion.precision, **like)),
+        priors.Motion(xp.asarray(motion.mean, **like), xp.asarray(motion.precision, **like)),
     )
 
 

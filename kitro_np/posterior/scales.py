@@ -10,8 +10,8 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-from .evidence import LARGEST_SCALE, LEAST_NOISE, LEAST_SCALE, NOISE_FREEDOM, USUAL_NOISE
-from .step import Prior, Scales, Step
+from .gauss_newton import Prior, Scales, Step
+from .priors import LARGEST_SCALE, LEAST_NOISE, LEAST_SCALE, NOISE_FREEDOM, USUAL_NOISE
 
 
 def update_scales(prior: Prior, scales: Scales, step: Step, weights: Any, moving: Any, metre: Any) -> Scales:

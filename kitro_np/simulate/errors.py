@@ -47,11 +47,11 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from ..arrays.rotations import matrix_from_axis_angle
 from ..body import Skeleton
 from ..body.kinematics import global_rotations
 from ..camera import backproject
 from ..errors import InputError
-from ..geometry import matrix_from_axis_angle
 from .draws import Draws
 
 

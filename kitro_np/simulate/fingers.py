@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..arrays.rotations import cross, matrix_from_axis_angle, unit
 from ..body import Skeleton
-from ..geometry import cross, matrix_from_axis_angle, unit
 from .draws import Draws
 
 HAND_PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..arguments import real_array
-from ..body.archives import NpzArrays
+from ..arrays.arguments import real_array
 from ..errors import InputError
+from ..safe_io.npz import NpzArrays
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import real_array, whole_number
+from ..arrays.arguments import real_array, whole_number
+from ..arrays.poses import as_matrices
 from ..body import BodyModel, Skeleton
 from ..body.kinematics import forward_kinematics
 from ..body.load import default_body
 from ..camera import default_intrinsics, project
 from ..errors import InputError, one_of
-from ..landmarks import BODY_JOINTS, has_body_joints
-from ..poses import as_matrices
+from ..keypoints.landmarks import BODY_JOINTS, has_body_joints
 from .draws import Draws
 from .errors import HAND, LEVELS, EstimateErrors, wrong_betas, wrong_pose, wrong_transl
 from .fingers import draw_hands, is_hand

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..geometry import matrix_from_axis_angle
+from ..arrays.rotations import matrix_from_axis_angle
 from .draws import Draws
 
 UPRIGHT = np.diag([1.0, -1.0, -1.0])

@@ -6,11 +6,11 @@ the joint's covariance with those is -U C, C their own, and with itself (L L^T)^
 
 from __future__ import annotations
 
-from ..geometry import load9, multiply, rows3, scale, store_all, subtract, transform, transpose
 from ..jit import kernel, passage
 from ..lanes import full, load, store
-from .found import POSE_SCALE
-from .step import backwards, cholesky, known_turn
+from ..vector_math import load9, multiply, rows3, scale, store_all, subtract, transform, transpose
+from .gauss_newton import backwards, cholesky, known_turn
+from .scalars import POSE_SCALE
 
 
 @passage

@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-from ...posterior.evidence import (
-    BETAS_PRECISION,
-    BETAS_SHARE,
-    DEPTH_SPREAD,
-    KEYPOINT_FREEDOM,
-    LARGEST_TURN,
-    PLACE_SPREAD,
-    USUAL_NOISE,
-)
-from ...posterior.evidence import (
-    NOISE as FIRST_NOISE,
-)
-from ...posterior.fit import SCALED_STEPS
-from ...posterior.verdict import (
+from ...posterior.acceptance import (
     FEWEST,
     MANY,
     NOISE_WEIGHT,
@@ -25,7 +12,22 @@ from ...posterior.verdict import (
     THRESHOLD,
     THRESHOLD_OF_FEW,
 )
-from ..geometry import (
+from ...posterior.fit import SCALED_STEPS
+from ...posterior.priors import (
+    BETAS_PRECISION,
+    BETAS_SHARE,
+    DEPTH_SPREAD,
+    KEYPOINT_FREEDOM,
+    LARGEST_TURN,
+    PLACE_SPREAD,
+    USUAL_NOISE,
+)
+from ...posterior.priors import (
+    NOISE as FIRST_NOISE,
+)
+from ..jit import kernel, passage
+from ..lanes import full, load, log, sqrt, store, where
+from ..vector_math import (
     cayley,
     cross,
     dot,
@@ -39,14 +41,12 @@ from ..geometry import (
     transform,
     transpose,
 )
-from ..jit import kernel, passage
-from ..lanes import full, load, log, sqrt, store, where
+from .acceptance import gain_of_swaps, gate_keypoints
 from .covariance import covariance, covariance_of_resting
-from .found import EVIDENCE, FIRST_VOLUME, METRE, NOISE, POSE_SCALE, QUALITY, SEEN, SHIFT, SURPRISE, VOLUME
-from .linear import place_points
+from .gauss_newton import best_step, finish_step, known_step
+from .projection import place_points
+from .scalars import EVIDENCE, FIRST_VOLUME, METRE, NOISE, POSE_SCALE, QUALITY, SEEN, SHIFT, SURPRISE, VOLUME
 from .scales import update_scales
-from .step import best_step, finish_step, known_step
-from .verdict import gain_of_swaps, gate_keypoints
 
 
 @passage
@@ -161,7 +161,7 @@ def _noise_volume(chains, memory):
 
 @kernel
 def _score(chains, memory, volume):
-    """Fused twin of kitro_np.posterior.verdict.score_of and threshold_of: fills quality and evidence."""
+    """Fused twin of kitro_np.posterior.acceptance.score_of and threshold_of: fills quality and evidence."""
     store(memory.found, EVIDENCE, -0.5 * (load(memory.found, SURPRISE) + volume))
     count = load(memory.found, SEEN)
     numbers = where(count > 0.5, 2.0 * count, 2.0)
@@ -175,7 +175,7 @@ def _score(chains, memory, volume):
 
 @kernel
 def _refuse_odd(tile, memory):
-    """Fused twin of kitro_np.posterior.verdict.quality_of, but for the score: bodies that are too odd."""
+    """Fused twin of kitro_np.posterior.acceptance.quality_of, but for the score: bodies that are too odd."""
     odd = full(tile.betas, 0.0)
     shapes = tile.betas.shape[0]
     for s in range(shapes):

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...body.skeleton import Skeleton
-from ...layouts import KeypointLayout
-from ...posterior.evidence import Motion, pose_spread, size_of
-from ...posterior.linear import reaches
-from ...posterior.verdict import allowance_of, assignments
+from ...keypoints.layouts import KeypointLayout
+from ...posterior.acceptance import allowance_of, assignments
+from ...posterior.priors import Motion, pose_spread, size_of
+from ...posterior.projection import reaches
 from ..tile import Tree, aligned_rows, tile_rows
-from .found import COUNT
+from .scalars import COUNT
 
 
 class Chains(NamedTuple):

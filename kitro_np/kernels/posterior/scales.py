@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...posterior.evidence import (
+from ...posterior.priors import (
     BETAS_PRECISION,
     LARGEST_SCALE,
     LEAST_NOISE,
@@ -10,10 +10,10 @@ from ...posterior.evidence import (
     NOISE_FREEDOM,
     USUAL_NOISE,
 )
-from ..geometry import add, load3, load9
 from ..jit import kernel
 from ..lanes import full, load, sqrt, store, where
-from .found import METRE, MISSED, NOISE, POSE_SCALE, SEEN
+from ..vector_math import add, load3, load9
+from .scalars import METRE, MISSED, NOISE, POSE_SCALE, SEEN
 
 
 @kernel

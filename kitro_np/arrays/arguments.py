@@ -1,0 +1,73 @@
+"""Arguments: what the door and the body ask of a caller's numbers and arrays."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy_array
+
+from ..errors import InputError
+
+
+def whole_number(name: str, value: Any, least: int) -> int:
+    """Check that `value` is a whole number of at least `least`; True and False are none."""
+    if isinstance(value, bool):
+        raise InputError(f"{name}: expected a whole number, got {value}.")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise InputError(f"{name}: expected a whole number, got {value!r}.") from None
+    if number < least:
+        raise InputError(f"{name}: expected at least {least}, got {number}.")
+    return number
+
+
+def true_or_false(name: str, value: Any) -> bool:
+    """Check that `value` is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise InputError(f"{name}: expected True or False, got {value!r}.")
+    return bool(value)
+
+
+def real_array(name: str, value: Any) -> Any:
+    """Check that `value` is an array of real numbers, or a sequence that makes one."""
+    if not is_array_api_obj(value):
+        try:
+            value = np.asarray(value)
+        except ValueError:
+            raise InputError(f"{name}: expected an array of numbers, got a ragged sequence.") from None
+    if is_numpy_array(value):
+        value = np.asarray(value)
+        if not value.dtype.isnative:
+            value = value.astype(value.dtype.newbyteorder("="))
+        numeric = value.dtype.kind in "fiu" and value.dtype.itemsize <= 8
+    else:
+        numeric = array_namespace(value).isdtype(value.dtype, ("real floating", "integral"))
+    if getattr(value, "requires_grad", False):
+        raise InputError(
+            f"{name}: expected a tensor without gradients, got one that requires grad; give {name}.detach()."
+        )
+    if not numeric:
+        raise InputError(f"{name}: expected an array of real numbers, got dtype {value.dtype}.")
+    return value
+
+
+def beside(pose: Any, name: str, value: Any) -> Any:
+    """Check that `value` is an array of pose's kind on pose's device."""
+    value = real_array(name, value)
+    if type(value) is type(pose) is np.ndarray:
+        return value
+    ours, theirs = array_namespace(pose), array_namespace(value)
+    if ours is not theirs:
+        raise InputError(
+            f"{name}: expected an array of the same kind as pose, {_kind(ours)}, got {_kind(theirs)}."
+        )
+    if device(value) != device(pose):
+        raise InputError(f"{name}: expected an array on pose's device, {device(pose)}, got {device(value)}.")
+    return value
+
+
+def _kind(xp: Any) -> str:
+    return str(xp.__name__).removeprefix("array_api_compat.")

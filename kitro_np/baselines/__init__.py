@@ -1,1 +1,0 @@
-"""Baselines: what other methods do with the same estimates and keypoints."""

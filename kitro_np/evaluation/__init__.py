@@ -1,0 +1,1 @@
+"""Errors against the truth: metrics, protocols, tables."""

@@ -1,0 +1,128 @@
+"""Run the body's kernels: joints or the whole surface, for NumPy arrays."""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from ...arrays.threads import each, usable_cores
+from ..lanes import lane_count
+from ..tile import aligned_rows, make_tree
+from .skinning import BATCH_TILES, Bones, Skin, forward_body, make_rows, make_skin, pose_joints
+from .skinning_few import VertexLanes, forward_few, make_bone_lanes, make_vertex_lanes, pose_few_joints
+
+_THREE = (3,)
+
+FEW = 2
+"""So many bodies are done faster one by one than as a tile."""
+
+
+class BodyKernels:
+    """A body laid out for the kernels in one dtype, and memory that calls and threads take turns with.
+
+    Parameters
+    ----------
+    model : BodyModel
+        Its vertices are looked at when a surface is asked for, not before.
+    dtype : dtype
+    """
+
+    def __init__(self, model: Any, dtype: np.dtype[Any]) -> None:
+        tree = make_tree(model.skeleton, dtype)
+        self._bones = Bones(tree.parents, tree.template, tree.shapedirs)
+        self._pose_joints = partial(pose_joints, *self._bones)
+        self._pose_few_joints = partial(pose_few_joints, tree.parents, make_bone_lanes(self._bones, dtype))
+        self._model = model
+        self._dtype = dtype
+        joints, betas = tree.shapedirs.shape[:2]
+        self._pose_tail, self._betas_tail = (joints, 3, 3), (betas,)
+        self._idle_rows: deque[np.ndarray] = deque()
+        self._idle_batches: deque[tuple[np.ndarray, np.ndarray]] = deque()
+
+    def takes(self, pose: np.ndarray, betas: Any, transl: Any) -> bool:
+        """Whether a pose (of this dtype) and what belongs to it can go to the kernels as they are."""
+        # A body's joints take about as long as these checks.
+        shape, kind = pose.shape, pose.dtype
+        count = shape[:1]
+        return (
+            type(betas) is ndarray
+            and type(transl) is ndarray
+            and betas.dtype is kind
+            and transl.dtype is kind
+            and shape == count + self._pose_tail
+            and betas.shape == count + self._betas_tail
+            and transl.shape == count + _THREE
+            and pose.flags.carray
+            and betas.flags.carray
+            and transl.flags.carray
+        )
+
+    def joints(self, pose: np.ndarray, betas: np.ndarray, transl: np.ndarray) -> np.ndarray:
+        """Posed joints (N, J, 3) of pose (N, J, 3, 3), or (N, J, 3, 1) of axis-angle vectors."""
+        joints = np.empty(pose.shape[:3], self._dtype)
+        rows = self._rows()
+        if len(pose) <= FEW and pose.shape[3] == 3:
+            self._pose_few_joints(rows, pose, betas, transl, joints)
+        else:
+            self._pose_joints(rows, pose, betas, transl, joints)
+        self._idle_rows.append(rows)
+        return joints
+
+    def forward(
+        self, pose: np.ndarray, betas: np.ndarray, transl: np.ndarray, threads: int | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Joints (N, J, 3) and vertices (N, V, 3)."""
+        count = pose.shape[0]
+        joints = np.empty(pose.shape[:3], self._dtype)
+        vertices = np.empty((count, self._model.num_vertices, 3), self._dtype)
+        few = count <= FEW
+        skin = self._vertex_lanes if few else self._skin
+        run = forward_few if few else forward_body
+        lanes = lane_count(self._dtype)
+        share = -(-count // (lanes * (threads or usable_cores())))
+        chunk = lanes * min(max(share, 1), BATCH_TILES)
+
+        def work(start: int) -> int:
+            own = slice(start, start + chunk)
+            rows, batch = self._rows(), self._batch()
+            run(self._bones, skin, rows, *batch, *(p[own] for p in (pose, betas, transl, joints, vertices)))
+            self._idle_rows.append(rows)
+            self._idle_batches.append(batch)
+            return 0
+
+        each(work, range(0, count, chunk), threads)
+        return joints, vertices
+
+    @cached_property
+    def _skin(self) -> Skin:
+        return make_skin(*self._surface(), self._dtype)
+
+    @cached_property
+    def _vertex_lanes(self) -> VertexLanes:
+        return make_vertex_lanes(*self._surface(), self._dtype)
+
+    def _surface(self) -> tuple[Any, Any, Any, Any]:
+        model = self._model
+        model.check_shapes()
+        return model.v_template, model.shapedirs, model.posedirs, np.asarray(model.weights)
+
+    def _rows(self) -> np.ndarray:
+        try:
+            return self._idle_rows.pop()
+        except IndexError:
+            return make_rows(self._bones, self._dtype)
+
+    def _batch(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return working memory of a batch of tiles: coefficients and transforms."""
+        try:
+            return self._idle_batches.pop()
+        except IndexError:
+            joints, betas = self._bones.shapedirs.shape[:2]
+            return (
+                aligned_rows(BATCH_TILES * (1 + betas + 9 * (joints - 1)), self._dtype),
+                aligned_rows(BATCH_TILES * (3 + 12 * joints), self._dtype),
+            )

@@ -1,0 +1,147 @@
+"""Rotate the joints of a tile (Eq. 17-19)."""
+
+from __future__ import annotations
+
+from ..camera import in_camera, project
+from ..jit import kernel
+from ..lanes import full, load, sqrt, store, where
+from ..vector_math import (
+    TINY,
+    add,
+    add_outer,
+    align,
+    dot,
+    load2,
+    load3,
+    load9,
+    matrix,
+    multiply,
+    orthonormalise,
+    scale,
+    store_all,
+    swing,
+    transform,
+    transpose,
+    unit,
+)
+from .rays import bone_rays, foot_direction, half_chord, signed_distance
+from .tree import edge_weight
+
+
+@kernel
+def solve_again(tile, place, bone, reference, i, c):
+    """Fused twin of kitro_np.kitro.rotate.solve_again, for the bone from joint i to joint c."""
+    a, b, cosine, sine = bone_rays(tile, place, i, c, True)
+    distance = signed_distance(place)
+    chord, length = half_chord(distance, sine, dot(bone, bone))
+    foot = scale(distance, foot_direction(a, b, cosine))
+    inverse = 1.0 / (length + TINY)
+    direction = unit(reference)
+    toward = inverse * dot(foot, direction)
+    along = inverse * chord * dot(b, direction)
+    second = load(tile.selection, c) > 0.5
+    along = where(second, -along, along)
+    solution = add(foot, scale(where(second, -chord, chord), b))
+    return solution, edge_weight(toward + along, toward - along)
+
+
+@kernel
+def solution_of_path(tile, c, softmax_scores):
+    """Return the tree's own solution and softmax weight of the chosen branch of joint c."""
+    distance = load(tile.taken_distance, c)
+    chord, _ = half_chord(distance, load(tile.sine, c), load(tile.bone_squared, c))
+    chord = where(load(tile.selection, c) > 0.5, -chord, chord)
+    solution = add(scale(distance, load3(tile.foot, c)), scale(chord, load3(tile.ray, c)))
+    weight = load(tile.taken_score, c)
+    if not softmax_scores:
+        weight = edge_weight(2.0 * weight - 1.0, 2.0 * load(tile.left_score, c) - 1.0)
+    return solution, weight
+
+
+@kernel
+def aligned_error(tile, place, bone, i, c):
+    """Fused twin of kitro_np.kitro.rotate.aligned_error, for one child."""
+    u, v = project(add(place, bone), tile)
+    own_u, own_v = project(place, tile)
+    wanted_u, wanted_v = load2(tile.keypoints, c)
+    from_u, from_v = load2(tile.keypoints, i)
+    u, v = (u - own_u) - (wanted_u - from_u), (v - own_v) - (wanted_v - from_v)
+    return u * u + v * v
+
+
+@kernel
+def rotate_joints(tree, tile, rewind, tree_targets, softmax_scores, hard):
+    """Fused twin of kitro_np.kitro.rotate.rotate_joints; turned and joints are then the new pose's."""
+    one, zero = full(tile.joints, 1.0), full(tile.joints, 0.0)
+    identity = (one, zero, zero, zero, one, zero, zero, zero, one)
+    for i in range(tree.parents.size):
+        above = identity
+        if i > 0:
+            above = load9(tile.turned, tree.parents[i])
+        rotation = load9(tile.pose, i)
+        if tree.first_child[i + 1] > tree.first_child[i]:
+            rotation = _turn_joint(tree, tile, i, above, rotation, rewind, tree_targets, softmax_scores, hard)
+            store_all(tile.pose, 9 * i, rotation)
+        turned = multiply(above, rotation)
+        store_all(tile.turned, 9 * i, turned)
+        for k in range(tree.first_child[i], tree.first_child[i + 1]):
+            c = tree.children[k]
+            bone = transform(turned, load3(tile.offsets, c))
+            store_all(tile.joints, 3 * c, add(load3(tile.joints, i), bone))
+
+
+@kernel
+def _turn_joint(tree, tile, i, above, rotation, rewind, tree_targets, softmax_scores, hard):
+    """Return the new local rotation of joint i."""
+    first, last = tree.first_child[i], tree.first_child[i + 1]
+    place = in_camera(tile, i)
+    old = multiply(above, rotation)
+    estimate = multiply(above, load9(tile.initial_pose, i))
+    zero = full(tile.joints, 0.0)
+    pairs = (zero, zero, zero, zero, zero, zero, zero, zero, zero)
+    bone, target = (zero, zero, zero), (zero, zero, zero)
+    for k in range(first, last):
+        c = tree.children[k]
+        offset = load3(tile.offsets, c)
+        bone = transform(old, offset)
+        if tree_targets:
+            solution, weight = solution_of_path(tile, c, softmax_scores)
+        else:
+            solution, weight = solve_again(tile, place, offset, transform(estimate, offset), i, c)
+        if hard:
+            weight = full(tile.joints, 1.0)
+        target = add(scale(weight, solution), scale(1.0 - weight, bone))
+        pairs = add_outer(pairs, bone, target)
+    quaternion = swing(unit(bone), unit(target)) if last - first == 1 else align(pairs)
+    updated = orthonormalise(multiply(transpose(above), multiply(matrix(quaternion), old)))
+    if rewind:
+        new = multiply(above, updated)
+        old_error, new_error = zero, zero
+        for k in range(first, last):
+            c = tree.children[k]
+            offset = load3(tile.offsets, c)
+            old_error = old_error + aligned_error(tile, place, transform(old, offset), i, c)
+            new_error = new_error + aligned_error(tile, place, transform(new, offset), i, c)
+        updated = _where9(new_error < old_error, updated, rotation)
+    return updated
+
+
+@kernel
+def _where9(mask, m, n):
+    return (
+        where(mask, m[0], n[0]), where(mask, m[1], n[1]), where(mask, m[2], n[2]),
+        where(mask, m[3], n[3]), where(mask, m[4], n[4]), where(mask, m[5], n[5]),
+        where(mask, m[6], n[6]), where(mask, m[7], n[7]), where(mask, m[8], n[8]),
+    )  # fmt: skip
+
+
+@kernel
+def reprojection_error(tree, tile):
+    """Fused twin of kitro_np.evaluation.metrics.reprojection_error: mean distance in pixels."""
+    total = full(tile.joints, 0.0)
+    for j in range(tree.parents.size):
+        u, v = project(in_camera(tile, j), tile)
+        wanted_u, wanted_v = load2(tile.keypoints, j)
+        u, v = u - wanted_u, v - wanted_v
+        total = total + sqrt(u * u + v * v)
+    store(tile.error, 0, full(tile.error, 1.0 / tree.parents.size) * total)

@@ -1,0 +1,147 @@
+"""Run the fused kernels over a batch on a GPU, a thread a body: for CuPy arrays and torch's on CUDA."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, device, is_cupy_array, is_torch_array
+from numba import cuda
+
+from ...body.skeleton import Skeleton
+from ...kitro.variants import Variant
+from ...refinement.request import Request
+from ...result import Refined
+from ..gpu import compile_for_gpu
+from ..tile import Tile, Tree, make_tree, tile_rows
+from .algorithm import Bodies, refine_bodies
+from .run import allocate, make_settings
+
+CHUNK = 32_768
+"""Bodies at once: the threads that a large GPU runs at the same time."""
+
+MEMORY = 2_000_000_000
+"""Bytes that the tile of a chunk may take; SMPL's takes 40 kB a body in float32, 1.3 GB in all."""
+
+THREADS = 32
+"""Threads of a block: one warp, so that few bodies too spread over all of a GPU's processors. Registers, not
+blocks, limit how many run at once."""
+
+
+def run_gpu(
+    request: Request,
+    variant: Variant,
+    iterations: int,
+    shape_steps: int,
+    chunk_size: int | None,
+    progress: Callable[[int], None] | None,
+    *,
+    threads: int = THREADS,
+) -> Refined:
+    """Refine a request with the fused kernels on the GPU that holds it; nothing leaves that GPU.
+
+    Kernels run in the array library's current stream, in order with what it does before and after.
+    """
+    xp = array_namespace(request.pose)
+    on_device = device(request.pose)
+    dtype = np.dtype("float32" if request.dtype == xp.float32 else "float64")
+    with _gpu_of(on_device):
+        tree, rows = _layout(request.skeleton, dtype, _ArraysOf(xp, on_device))
+        settings = make_settings(request, variant, iterations, shape_steps, dtype)
+        rates = xp.asarray(settings.adam_rates, device=on_device)
+        settings = settings._replace(adam_rates=_gpu_array(rates, xp))
+        empty = partial(xp.empty, device=on_device)
+        refined = allocate(request, empty, request.dtype, xp.int8)
+        chunk = _even_chunk(request.count, chunk_size or default_chunk(rows, dtype))
+        blocks = math.ceil(chunk / threads)
+        tile = {name: empty((count, blocks * threads), dtype=request.dtype) for name, count in rows.items()}
+        gpu_tile = Tile(**{name: _gpu_array(part, xp) for name, part in tile.items()})
+        stream = _stream_of(request.pose, xp)
+        with warnings.catch_warnings():
+            # That few blocks leave a GPU idle is no news to whoever has few bodies.
+            warnings.simplefilter("ignore")
+            launch = compile_for_gpu(refine_bodies, dtype)[blocks, threads, stream]
+        for start in range(0, request.count, chunk):
+            own = slice(start, min(start + chunk, request.count))
+            bodies = Bodies(*(_gpu_array(part, xp) for part in _bodies(request, own, xp)))
+            found = Refined(*(_gpu_array(part[own, ...], xp) for part in refined))
+            launch(tree, gpu_tile, bodies, found, settings, 0, own.stop - start)
+            if progress is not None:
+                cuda.synchronize()
+                progress(own.stop - start)
+    return refined._replace(pose=xp.reshape(refined.pose, request.pose.shape))
+
+
+def default_chunk(rows: dict[str, int], dtype: np.dtype[Any]) -> int:
+    """Return how many bodies to take at once: what fills a GPU, if their tile is not too large."""
+    return max(1, min(CHUNK, MEMORY // (dtype.itemsize * sum(rows.values()))))
+
+
+def _even_chunk(count: int, most: int) -> int:
+    """Return the size of chunks as equal as can be: the last takes as long as a full one."""
+    return math.ceil(count / max(1, math.ceil(count / most))) or 1
+
+
+class _ArraysOf:
+    """Where a layout goes; layouts for the same library and device are the same."""
+
+    def __init__(self, xp: Any, on_device: Any) -> None:
+        self.xp, self.on_device = xp, on_device
+        self._key = (xp.__name__, str(on_device))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ArraysOf) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+
+@lru_cache(maxsize=8)
+def _layout(skeleton: Skeleton, dtype: np.dtype[Any], where: _ArraysOf) -> tuple[Tree, dict[str, int]]:
+    """Return a skeleton laid out on a device, and the rows of its tile."""
+    layout = make_tree(skeleton, dtype)
+    there = (where.xp.asarray(part, device=where.on_device) for part in layout)
+    return Tree(*(_gpu_array(part, where.xp) for part in there)), tile_rows(layout)
+
+
+def _gpu_array(array: Any, xp: Any) -> Any:
+    """Return an array as numba-cuda takes it, in the same memory; in its simulator those are NumPy's."""
+    if isinstance(array, np.ndarray):
+        return array
+    found = cuda.as_cuda_array(array, sync=False)
+    if found.is_c_contiguous():
+        return found
+    # The compiler would take its time for each layout in memory.
+    array = array.contiguous() if is_torch_array(array) else xp.ascontiguousarray(array)
+    return cuda.as_cuda_array(array, sync=False)
+
+
+def _gpu_of(on_device: Any) -> AbstractContextManager[Any]:
+    """Make a device the current one: CuPy calls its number id, torch index."""
+    number = getattr(on_device, "id", getattr(on_device, "index", None))
+    return cuda.gpus[number] if isinstance(number, int) else nullcontext()
+
+
+def _stream_of(array: Any, xp: Any) -> Any:
+    """Return the stream in which the array's library works now."""
+    pointer = 0
+    if is_torch_array(array):
+        pointer = xp.cuda.current_stream(array.device).cuda_stream
+    elif is_cupy_array(array):
+        pointer = xp.cuda.get_current_stream().ptr
+    return cuda.external_stream(pointer) if pointer else 0
+
+
+def _bodies(request: Request, own: slice, xp: Any) -> list[Any]:
+    def rows(array: Any) -> Any:
+        part = array if array.shape[0] == 1 else array[own, ...]
+        flat = xp.reshape(part, (part.shape[0], math.prod(part.shape[1:])))
+        return xp.astype(flat, request.dtype, copy=False)
+
+    parts = (request.pose, request.betas, request.transl, request.keypoints_2d, request.intrinsics)
+    return [rows(part) for part in parts]

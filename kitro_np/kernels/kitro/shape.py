@@ -1,0 +1,131 @@
+"""Shape of a tile (Eq. 7-10)."""
+
+from __future__ import annotations
+
+from ...kitro.shape import DECAY_MEAN, DECAY_SQUARE, EPSILON
+from ..body.kinematics import place_joints, rest_offsets
+from ..camera import in_camera, project
+from ..jit import kernel
+from ..lanes import full, load, sqrt, store, where
+from ..vector_math import add, load2, load3, load9, store_all, transform, transpose
+
+
+@kernel
+def keypoint_lengths(tree, tile):
+    """Length of every bone between its keypoints, in pixels."""
+    for j in range(1, tree.parents.size):
+        u, v = load2(tile.keypoints, j)
+        parent_u, parent_v = load2(tile.keypoints, tree.parents[j])
+        u, v = u - parent_u, v - parent_v
+        store(tile.wanted_length, j, sqrt(u * u + v * v))
+
+
+@kernel
+def shape_gradient(tree, tile, loss_scale, from_joints):
+    """Fused twin of kitro_np.kitro.shape.bone_length_gradient and joint_gradient: fills tile.gradient.
+
+    The stage writes joints as A + B betas. Here the pull on a joint is handed down the chain instead, as
+    a force on every bone above it: the same sums, on numbers that stay in the fastest cache.
+    """
+    rest_offsets(tree, tile)
+    place_joints(tree, tile)
+    if from_joints:
+        _pull_to_keypoints(tree, tile, loss_scale)
+    else:
+        _pull_to_lengths(tree, tile, loss_scale)
+    _pull_betas(tree, tile)
+
+
+@kernel
+def _pull_to_keypoints(tree, tile, loss_scale):
+    """Gradient of Eq. 3 with respect to every projected joint, to tile.pull."""
+    for j in range(tree.parents.size):
+        u, v = project(in_camera(tile, j), tile)
+        wanted_u, wanted_v = load2(tile.keypoints, j)
+        u, v = u - wanted_u, v - wanted_v
+        squared = u * u + v * v
+        apart = squared > 0.0
+        inverse = where(apart, loss_scale / sqrt(where(apart, squared, 1.0)), 0.0 * squared)
+        store(tile.pull, 2 * j, inverse * u)
+        store(tile.pull, 2 * j + 1, inverse * v)
+
+
+@kernel
+def _pull_to_lengths(tree, tile, loss_scale):
+    """Gradient of Eq. 9 with respect to every projected joint, to tile.pull."""
+    store(tile.pull, 0, 0.0)
+    store(tile.pull, 1, 0.0)
+    for j in range(tree.parents.size):
+        u, v = project(in_camera(tile, j), tile)
+        store(tile.drawn, 2 * j, u)
+        store(tile.drawn, 2 * j + 1, v)
+        if j == 0:
+            continue
+        p = tree.parents[j]
+        parent_u, parent_v = load2(tile.drawn, p)
+        u, v = u - parent_u, v - parent_v
+        squared = u * u + v * v
+        visible = squared > 0.0
+        inverse = 1.0 / sqrt(where(visible, squared, 1.0))
+        gap = squared * inverse - load(tile.wanted_length, j)
+        sign = where(gap > 0.0, loss_scale, where(gap < 0.0, -loss_scale, 0.0 * gap))
+        sign = where(visible, sign * inverse, 0.0 * gap)
+        store(tile.pull, 2 * j, sign * u)
+        store(tile.pull, 2 * j + 1, sign * v)
+        store(tile.pull, 2 * p, load(tile.pull, 2 * p) - sign * u)
+        store(tile.pull, 2 * p + 1, load(tile.pull, 2 * p + 1) - sign * v)
+
+
+@kernel
+def _pull_betas(tree, tile):
+    """Chain rule from projected joints to betas: from the leaves to the root."""
+    fx, fy = load(tile.camera, 0), load(tile.camera, 1)
+    zero = full(tile.betas, 0.0)
+    for s in range(tile.betas.shape[0]):
+        store(tile.gradient, s, zero)
+    for j in range(tree.parents.size):
+        store_all(tile.force, 3 * j, (zero, zero, zero))
+    for j in range(tree.parents.size - 1, -1, -1):
+        x, y, z = in_camera(tile, j)
+        inverse = 1.0 / z
+        by_x = load(tile.pull, 2 * j) * fx * inverse
+        by_y = load(tile.pull, 2 * j + 1) * fy * inverse
+        by_z = -(by_x * x + by_y * y) * inverse
+        force = add((by_x, by_y, by_z), load3(tile.force, j))
+        if j > 0:
+            p = tree.parents[j]
+            store_all(tile.force, 3 * p, add(force, load3(tile.force, p)))
+            force = transform(transpose(load9(tile.turned, p)), force)
+        for s in range(tree.shapedirs.shape[1]):
+            own = (
+                tree.shapedirs[j, s, 0] * force[0]
+                + tree.shapedirs[j, s, 1] * force[1]
+                + tree.shapedirs[j, s, 2] * force[2]
+            )
+            store(tile.gradient, s, load(tile.gradient, s) + own)
+
+
+@kernel
+def fit_shape(tree, tile, rates, loss_scale, from_joints):
+    """Fused twin of kitro_np.kitro.shape.fit_shape; leaves offsets and joints as the new betas have them.
+
+    Rates are kitro_np.kitro.shape.adam_rates, one row a step.
+    """
+    betas = tile.betas.shape[0]
+    for s in range(betas):
+        store(tile.mean, s, 0.0)
+        store(tile.square, s, 0.0)
+    scale = full(tile.betas, loss_scale)
+    for step in range(rates.shape[0]):
+        shape_gradient(tree, tile, scale, from_joints)
+        rate, spread_rate = rates[step, 0], rates[step, 1]
+        for s in range(betas):
+            gradient = load(tile.gradient, s)
+            mean = DECAY_MEAN * load(tile.mean, s) + (1.0 - DECAY_MEAN) * gradient
+            square = DECAY_SQUARE * load(tile.square, s) + (1.0 - DECAY_SQUARE) * gradient * gradient
+            store(tile.mean, s, mean)
+            store(tile.square, s, square)
+            spread = sqrt(square) * spread_rate + EPSILON
+            store(tile.betas, s, load(tile.betas, s) - rate * mean / spread)
+    rest_offsets(tree, tile)
+    place_joints(tree, tile)

@@ -1,0 +1,148 @@
+"""Method "map" for one tile of bodies after the other."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ...posterior.acceptance import FEWEST, SWAP_MARGIN
+from ...posterior.priors import FAR, LARGEST_CONFIDENCE
+from ..body.kinematics import forward_kinematics
+from ..jit import entry, kernel
+from ..kitro.algorithm import NAN, note_error, read_tile, refuse_skew, without_branches, write_tile
+from ..lanes import absolute, full, load, own_lanes, sqrt, store, where
+from ..refinement.validity import (
+    KEYPOINTS_IN_ONE_POINT,
+    SWAPPED,
+    TOO_FEW_KEYPOINTS,
+    UNLIKELY,
+    estimate_status,
+    outcome_status,
+)
+from .fit import fit_tile
+from .projection import place_points
+from .scalars import EVIDENCE, GAIN, NOISE, QUALITY, SEEN
+
+
+class Bodies(NamedTuple):
+    """A batch as the kernel reads it: C-ordered, one row a body."""
+
+    pose: Any  # (N, 9 J)
+    betas: Any  # (N, S)
+    transl: Any  # (N, 3)
+    keypoints_2d: Any  # (N, 2 K)
+    intrinsics: Any  # (N or 1, 9)
+    confidence: Any  # (N or 1, K)
+    start_pose: Any  # (N, 9 J) where the steps begin: the estimate's pose, or a hypothesis of it
+
+
+@entry
+def fit_bodies(tree, chains, tile, memory, bodies, refined, judged, steps, safe, spread, first, last):
+    """Fused twin of kitro_np.posterior.algorithm.likely_arrays, for the bodies `first` to before `last`."""
+    lanes = tile.status.shape[1]
+    for start in range(first, last, lanes):
+        read_tile(tile, bodies, start, last)
+        _read_keypoints(chains, tile, memory, bodies, start, last)
+        forward_kinematics(tree, tile)
+        estimate_status(tree, tile)
+        refuse_skew(tile, bodies, start, last)
+        _see(chains, tile, memory, safe)
+        place_points(tree, chains, tile, memory)
+        _seen_error(chains, tile, memory)
+        note_error(tile, refined, start, last)
+        _start_from(tile, bodies, start, last)
+        fit_tile(tree, chains, tile, memory, steps, spread)
+        outcome_status(tree, tile)
+        _judge(tile, memory, safe)
+        _seen_error(chains, tile, memory)
+        without_branches(tree, tile)
+        write_tile(tile, bodies, refined, start, last)
+        _write_verdict(tile, memory, judged, spread, start, last)
+
+
+@kernel
+def _read_keypoints(chains, tile, memory, bodies, start, last):
+    """Mark keypoints that are not seen, and put numbers in place of NaN there."""
+    points = chains.point_joint.size
+    for lane in own_lanes(tile.status, tile.status.shape[1]):
+        body = min(start + lane, last - 1)
+        row = min(body, bodies.confidence.shape[0] - 1)
+        for k in range(points):
+            memory.confidence[k, lane] = bodies.confidence[row, k]
+    most = full(tile.betas, 0.0)
+    for k in range(points):
+        confidence = load(memory.confidence, k)
+        confidence = where(confidence < LARGEST_CONFIDENCE, confidence, 0.0 * most)
+        most = where(confidence > most, confidence, most)
+    most = where(most > 0.0, most, 1.0)
+    for k in range(points):
+        confidence, zero = load(memory.confidence, k), 0.0 * most
+        u, v = load(tile.keypoints, 2 * k), load(tile.keypoints, 2 * k + 1)
+        near = where(absolute(u) < FAR, where(absolute(v) < FAR, confidence, zero), zero)
+        seen = where(near > 0.0, where(near < LARGEST_CONFIDENCE, near, zero), zero)
+        store(memory.confidence, k, seen / most * chains.point_precision[k])
+        store(tile.keypoints, 2 * k, where(seen > 0.0, u, zero))
+        store(tile.keypoints, 2 * k + 1, where(seen > 0.0, v, zero))
+
+
+@kernel
+def _see(chains, tile, memory, safe):
+    """Count keypoints: all of them may be in one point, but some there must be."""
+    count = full(tile.betas, 0.0)
+    for k in range(chains.point_joint.size):
+        count = count + where(load(memory.confidence, k) > 0.0, 1.0 + 0.0 * count, 0.0 * count)
+    store(memory.found, SEEN, count)
+    status = load(tile.status, 0)
+    status = where(absolute(status - KEYPOINTS_IN_ONE_POINT) < 0.5, 0.0 * status, status)
+    needed = FEWEST - 0.5 if safe else 0.5
+    few = where(count > needed, status, TOO_FEW_KEYPOINTS)
+    store(tile.status, 0, where(status > 0.5, status, few))
+
+
+@kernel
+def _seen_error(chains, tile, memory):
+    """Mean distance of the points from the keypoints that are seen, in pixels; after place_points."""
+    one, zero = full(tile.betas, 1.0), full(tile.betas, 0.0)
+    total, count = zero, zero
+    for k in range(chains.point_joint.size):
+        seen = load(memory.confidence, k) > 0.0
+        u, v = load(memory.residual, 2 * k), load(memory.residual, 2 * k + 1)
+        total = total + where(seen, sqrt(u * u + v * v), zero)
+        count = count + where(seen, one, zero)
+    store(tile.error, 0, total / where(count > 0.5, count, 1.0))
+
+
+@kernel
+def _start_from(tile, bodies, start, last):
+    for lane in own_lanes(tile.status, tile.status.shape[1]):
+        body = min(start + lane, last - 1)
+        for row in range(tile.pose.shape[0]):
+            tile.pose[row, lane] = bodies.start_pose[body, row]
+
+
+@kernel
+def _judge(tile, memory, safe):
+    """Give back bodies that their keypoints are unlikely to improve."""
+    status = load(tile.status, 0)
+    if safe:
+        likely = where(load(memory.found, QUALITY) > 0.0, 0.0 * status, UNLIKELY)
+        verdict = where(
+            load(memory.found, GAIN) > 2.0 * SWAP_MARGIN * load(memory.found, SEEN), SWAPPED, likely
+        )
+        store(tile.status, 0, where(status > 0.5, status, verdict))
+
+
+@kernel
+def _write_verdict(tile, memory, judged, spread, start, last):
+    for lane in own_lanes(tile.status, last - start):
+        body = start + lane
+        # What could not be looked at, or was not, has no verdict.
+        status = tile.status[0, lane]
+        known = status == 0 or status in (UNLIKELY, SWAPPED)
+        judged.quality[body] = memory.found[QUALITY, lane] if known else NAN
+        judged.noise[body] = memory.found[NOISE, lane] if known else NAN
+        judged.evidence[body] = memory.found[EVIDENCE, lane] if known else NAN
+        limit = 2.0 * SWAP_MARGIN * memory.found[SEEN, lane]
+        judged.swapped[body] = 1 if known and memory.found[GAIN, lane] > limit else 0
+        if spread:
+            for row in range(memory.joint_spread.shape[0]):
+                judged.joint_spread[body, row] = memory.joint_spread[row, lane] if status == 0 else NAN

@@ -1,0 +1,1 @@
+"""Keypoints: where on a body the points of each 2D detector sit."""

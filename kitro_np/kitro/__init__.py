@@ -1,0 +1,1 @@
+"""KITRO (CVPR 2024): Algorithm 1, one file a step."""

@@ -1,0 +1,258 @@
+"""Tree: grow both branches of every bone, score the paths, take the best (Eq. 14-16)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from array_api_compat import array_namespace, device
+
+from ..arrays.rotations import dot, norm, rotate, swing, unit
+from ..body.kinematics import global_rotations
+from ..body.skeleton import Skeleton
+from .rays import BoneRays, bone_rays, intersect, signed_distance
+from .variants import Variant
+
+
+class Hypotheses(NamedTuple):
+    """All branches of one bone, one entry for each path that leads to it.
+
+    Attributes
+    ----------
+    solutions : (N, 2 H, 3) array
+        Vectors from the parent to the child; hypothesis 2 h + k is branch k of the parent's
+        hypothesis h.
+    edge_score : (N, 2 H) array
+        Agreement of each branch with the estimate.
+    edge_weight : (N, 2 H) array
+        Softmax over each pair's cosines (Eq. 15).
+    """
+
+    solutions: Any
+    edge_score: Any
+    edge_weight: Any
+
+
+class Branches(NamedTuple):
+    """The best path through the tree.
+
+    Attributes
+    ----------
+    selection : (N, J) array of int
+        Branch of each bone, named by its child: 0 away from the camera, 1 towards it, -1 at the root.
+    path_score : (N,) array
+        Product of the edge scores along the path (Eq. 16).
+    solutions : (N, J, 3) array
+        The chosen bone vectors; zero at the root.
+    edge_weight : (N, J) array
+        Softmax weights of the chosen branches (Eq. 15); zero at the root.
+    """
+
+    selection: Any
+    path_score: Any
+    solutions: Any
+    edge_weight: Any
+
+
+def bones(skeleton: Skeleton, points: Any) -> Any:
+    """Child minus parent of every bone, zero at the root: (N, J, D) of (N, J, D)."""
+    return points - gather_parents(skeleton, points)
+
+
+def gather_parents(skeleton: Skeleton, points: Any) -> Any:
+    """Entry of every joint's parent (the root's own): (N, J, D) of (N, J, D)."""
+    xp = array_namespace(points)
+    return xp.stack([points[:, max(p, 0), :] for p in skeleton.parents], axis=1)
+
+
+def reference_bones(skeleton: Skeleton, initial_pose: Any, betas: Any) -> Any:
+    """Bones of the initial estimate's pose with the current betas (Eq. 14): (N, J, 3)."""
+    offsets = bones(skeleton, skeleton.rest_joints(betas))
+    turned = global_rotations(skeleton, initial_pose)
+    return rotate(gather_parents_of_rotations(skeleton, turned), offsets)
+
+
+def gather_parents_of_rotations(skeleton: Skeleton, turned: Any) -> Any:
+    """Global rotation of every joint's parent (the root's own): (N, J, 3, 3)."""
+    xp = array_namespace(turned)
+    return xp.stack([turned[:, max(p, 0), :, :] for p in skeleton.parents], axis=1)
+
+
+def all_bone_rays(
+    skeleton: Skeleton, joints: Any, keypoints_2d: Any, intrinsics: Any, *, shift: bool
+) -> BoneRays:
+    """Rays of all bones, entry j for the bone that ends at joint j (the root's has length zero).
+
+    Parameters
+    ----------
+    skeleton : Skeleton
+    joints : (N, J, 3) array
+        In camera space, in metres.
+    keypoints_2d : (N, J, 2) array
+    intrinsics : (N, 3, 3) array
+    shift : bool
+        See :func:`kitro_np.kitro.rays.bone_rays`.
+    """
+    return bone_rays(
+        gather_parents(skeleton, joints),
+        norm(bones(skeleton, joints)),
+        gather_parents(skeleton, keypoints_2d),
+        keypoints_2d,
+        intrinsics,
+        shift=shift,
+    )
+
+
+def edge_weights(cosines: Any) -> Any:
+    """Softmax over the cosines of both solutions, (..., 2) (Eq. 15)."""
+    xp = array_namespace(cosines)
+    return 1 / (1 + xp.exp(xp.flip(cosines, axis=-1) - cosines))
+
+
+def grow_tree(
+    skeleton: Skeleton, rays: BoneRays, reference: Any, root_distance: Any, variant: Variant
+) -> list[Hypotheses]:
+    """Expand both branches of every bone, depth by depth, and score them (Eq. 14-15).
+
+    Parameters
+    ----------
+    skeleton : Skeleton
+    rays : BoneRays
+        Of all bones, see :func:`all_bone_rays`.
+    reference : (N, J, 3) array
+        Bones of the initial estimate.
+    root_distance : (N, 1) array
+        Signed distance of the root from the camera.
+    variant : Variant
+
+    Returns
+    -------
+    list of Hypotheses
+        One per bone, for children 1 to J - 1. The bone at depth d has 2**d hypotheses.
+
+    Notes
+    -----
+    A path carries the parent's distance L and the swing R that its bones have gathered: the
+    estimate's bone r is compared as R r, and R <- swing(R r -> solution) R down the path.
+    """
+    xp = array_namespace(reference, root_distance)
+    count = reference.shape[0]
+    distances = [root_distance[:, None, :]]
+    swings = [xp.eye(3, dtype=reference.dtype, device=device(reference))[None, None, :, :]]
+    grown = []
+    for child, parent in enumerate(skeleton.parents[1:], start=1):
+        own = BoneRays(*(part[:, child, None, :] for part in rays))
+        solutions, child_distance = intersect(own, distances[parent])
+        turned = rotate(swings[parent], reference[:, child, None, :])[:, :, None, :]
+        cosines = dot(unit(solutions), unit(turned))[..., 0]
+        weights = edge_weights(cosines)
+        scores = weights if variant.softmax_scores else (cosines + 1) / 2
+        number = 2 ** skeleton.depths[child]
+        grown.append(
+            Hypotheses(
+                xp.reshape(solutions, (count, number, 3)),
+                xp.reshape(scores, (count, number)),
+                xp.reshape(weights, (count, number)),
+            )
+        )
+        leaf = not skeleton.children[child]
+        distances.append(None if leaf else xp.reshape(child_distance, (count, number, 1)))
+        gathered = None if leaf else xp.matmul(swing(turned, solutions), swings[parent][:, :, None, :, :])
+        swings.append(None if leaf else xp.reshape(gathered, (count, number, 3, 3)))
+    return grown
+
+
+def best_path(skeleton: Skeleton, grown: list[Hypotheses], variant: Variant) -> Branches:
+    """Take the path with the greatest product of edge scores (Eq. 16).
+
+    Parameters
+    ----------
+    skeleton : Skeleton
+    grown : list of Hypotheses
+        From :func:`grow_tree`.
+    variant : Variant
+
+    Returns
+    -------
+    Branches
+
+    Notes
+    -----
+    Given the path to a joint, the limbs below it do not depend on one another. So the best product
+    below each hypothesis follows from the leaves upwards, and the choices from the root downwards;
+    this is the exact maximum over all paths. Branch 0 wins ties. A greedy search does not look below:
+    it takes the better edge of each pair.
+    """
+    xp = array_namespace(grown[0].edge_score)
+    scores = grown[0].edge_score
+    count = scores.shape[0]
+    below: list[Any] = [xp.ones((count, 1), dtype=scores.dtype, device=device(scores))] * skeleton.num_joints
+    takes_second: list[Any] = [None] * skeleton.num_joints
+    for child in reversed(range(1, skeleton.num_joints)):
+        parent = skeleton.parents[child]
+        power = skeleton.limb_counts[child] if variant.trunk_in_every_limb else 1
+        product = grown[child - 1].edge_score ** power * below[child]
+        pairs = (count, 2 ** skeleton.depths[parent], 2)
+        product = xp.reshape(product, pairs)
+        first, second = product[..., 0], product[..., 1]
+        compared = xp.reshape(grown[child - 1].edge_score, pairs) if variant.search == "greedy" else product
+        better = compared[..., 1] > compared[..., 0]
+        takes_second[child] = xp.astype(better, xp.int64)
+        below[parent] = below[parent] * xp.where(better, second, first)
+
+    path = [xp.zeros(count, dtype=xp.int64, device=device(scores))]
+    selection = [path[0] - 1]
+    solutions = [xp.zeros_like(grown[0].solutions[:, 0, :])]
+    weights = [xp.zeros_like(scores[:, 0])]
+    for child, parent in enumerate(skeleton.parents[1:], start=1):
+        branch = _pick(takes_second[child], path[parent])
+        path.append(2 * path[parent] + branch)
+        selection.append(branch)
+        solutions.append(_pick(grown[child - 1].solutions, path[child]))
+        weights.append(_pick(grown[child - 1].edge_weight, path[child]))
+    return Branches(
+        xp.stack(selection, axis=1),
+        below[0][:, 0],
+        xp.stack(solutions, axis=1),
+        xp.stack(weights, axis=1),
+    )
+
+
+def select_branches(
+    skeleton: Skeleton,
+    initial_pose: Any,
+    betas: Any,
+    joints: Any,
+    keypoints_2d: Any,
+    intrinsics: Any,
+    variant: Variant,
+) -> Branches:
+    """Choose between both solutions of all bones at once (Eq. 11-16).
+
+    Parameters
+    ----------
+    skeleton : Skeleton
+    initial_pose : (N, J, 3, 3) array
+        Local rotations of the estimate that the refinement started from.
+    betas : (N, S) array
+    joints : (N, J, 3) array
+        Current joints in camera space, in metres.
+    keypoints_2d : (N, J, 2) array
+    intrinsics : (N, 3, 3) array
+    variant : Variant
+
+    Returns
+    -------
+    Branches
+    """
+    rays = all_bone_rays(skeleton, joints, keypoints_2d, intrinsics, shift=variant.shift_keypoints)
+    reference = reference_bones(skeleton, initial_pose, betas)
+    grown = grow_tree(skeleton, rays, reference, signed_distance(joints[:, 0, :]), variant)
+    return best_path(skeleton, grown, variant)
+
+
+def _pick(values: Any, index: Any) -> Any:
+    """Return values[n, index[n]] of (N, H, ...); the array API standard has no such indexing."""
+    xp = array_namespace(values)
+    places = xp.arange(values.shape[1], dtype=index.dtype, device=device(index))
+    mask = xp.reshape(places == index[:, None], (*values.shape[:2], *[1] * (values.ndim - 2)))
+    return xp.sum(xp.where(mask, values, xp.zeros_like(values)), axis=1, dtype=values.dtype)

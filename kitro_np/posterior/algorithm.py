@@ -1,0 +1,122 @@
+"""Refine a batch of bodies by the array stages: what is seen of them, the fit, and the verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from array_api_compat import array_namespace, device
+
+from ..body.skeleton import Skeleton
+from ..camera import project
+from ..keypoints.layouts import KeypointLayout
+from ..refinement.chunks import where
+from ..refinement.validity import Status, estimate_status, outcome_status
+from ..result import Judged, Refined
+from .acceptance import FEWEST
+from .fit import fit_arrays
+from .priors import FAR, LARGEST_CONFIDENCE, Motion
+from .projection import place_points, points_on
+
+
+def likely_arrays(
+    skeleton: Skeleton,
+    layout: KeypointLayout,
+    pose: Any,
+    betas: Any,
+    transl: Any,
+    keypoints_2d: Any,
+    intrinsics: Any,
+    confidence: Any,
+    motion: Motion,
+    *,
+    safe: bool = True,
+    start_pose: Any = None,
+) -> tuple[Refined, Judged]:
+    """Find the most probable bodies, and give back those that their keypoints are unlikely to improve.
+
+    Parameters
+    ----------
+    skeleton : Skeleton
+        With arrays of the kind of `pose`.
+    layout : KeypointLayout
+    pose : (N, J, 3, 3) array
+    betas : (N, S) array
+    transl : (N, 3) array
+    keypoints_2d : (N, K, 2) array
+    intrinsics : (N, 3, 3) array
+    confidence : (N, K) array
+    motion : Motion
+    safe : bool
+    start_pose : (N, J, 3, 3) array, optional
+        Where the steps begin, in place of the estimate.
+    """
+    xp = array_namespace(pose)
+    points = points_on(skeleton, layout, pose)
+    confidence = seen_confidence(keypoints_2d, confidence)
+    seen = confidence * points.precision > 0
+    keypoints_2d = xp.where(seen[:, :, None], keypoints_2d, xp.zeros_like(keypoints_2d))
+    status = estimate_status(skeleton, pose, betas, transl, keypoints_2d, intrinsics)
+    nothing = xp.zeros_like(status)
+    status = xp.where(status == float(Status.KEYPOINTS_IN_ONE_POINT), nothing, status)
+    count = xp.sum(xp.astype(seen, pose.dtype), axis=1)
+    few = count < (FEWEST if safe else 1)
+    status = xp.where((status == 0) & few, nothing + float(Status.TOO_FEW_KEYPOINTS), status)
+    usable = status == 0
+
+    def error_of(pose: Any, betas: Any, transl: Any) -> Any:
+        placed = place_points(skeleton, points, pose, betas, transl).points
+        off = project(placed, intrinsics) - keypoints_2d
+        off = xp.where(seen, xp.sqrt(xp.sum(off * off, axis=-1)), xp.zeros_like(off[..., 0]))
+        return xp.sum(off, axis=1) / xp.maximum(count, xp.ones_like(count))
+
+    error = error_of(pose, betas, transl)
+    # A stand-in keeps NaN and the like out of the stages, where they would fail the whole batch.
+    eye = xp.eye(3, dtype=pose.dtype, device=device(pose))
+    away = xp.asarray([0.0, 0.0, 10.0], dtype=pose.dtype, device=device(pose))
+    safe_pose = where(usable, pose, xp.zeros_like(pose) + eye)
+    begin = safe_pose if start_pose is None else where(usable, start_pose, safe_pose)
+    fitted = fit_arrays(
+        skeleton, layout, safe_pose, where(usable, betas, xp.zeros_like(betas)),
+        where(usable, transl, xp.zeros_like(transl) + away), keypoints_2d, confidence,
+        where(usable, intrinsics, xp.zeros_like(intrinsics) + eye), motion, start_pose=begin,
+    )  # fmt: skip
+    outcome = outcome_status(skeleton, fitted.pose, fitted.betas, fitted.transl)
+    status = xp.where(usable, outcome, status)
+    if safe:
+        verdict = xp.where(fitted.quality > 0, nothing, nothing + float(Status.UNLIKELY))
+        verdict = xp.where(fitted.swapped, nothing + float(Status.SWAPPED), verdict)
+        status = xp.where(status == 0, verdict, status)
+    good = status == 0
+    known = good | (status == float(Status.UNLIKELY)) | (status == float(Status.SWAPPED))
+    missing = xp.full_like(error, xp.nan)
+    refined = Refined(
+        where(good, fitted.pose, pose),
+        where(good, fitted.betas, betas),
+        where(good, fitted.transl, transl),
+        xp.full(pose.shape[:2], -1, dtype=xp.int8, device=device(pose)),
+        missing,
+        xp.where(good, error_of(fitted.pose, fitted.betas, fitted.transl), error),
+        xp.astype(status, xp.int8),
+    )
+    return refined, Judged(
+        xp.where(known, fitted.quality, missing),
+        xp.astype(known & fitted.swapped, xp.int8),
+        xp.where(known, fitted.noise, missing),
+        xp.where(known, fitted.evidence, missing),
+        xp.where(good[:, None], fitted.joint_spread, missing[:, None]),
+    )
+
+
+def seen_confidence(keypoints_2d: Any, confidence: Any) -> Any:
+    """Confidence of each keypoint over that of the body's best, 0 where it is not seen: (N, K).
+
+    What is not finite, or beyond FAR, is not seen. Detectors score on scales of their own, and how exact all
+    keypoints of a body are is found by the fit.
+    """
+    xp = array_namespace(keypoints_2d)
+    zero = xp.zeros_like(confidence)
+    near = (xp.abs(keypoints_2d[..., 0]) < FAR) & (xp.abs(keypoints_2d[..., 1]) < FAR)
+    positive = (confidence > 0) & (confidence < LARGEST_CONFIDENCE)
+    confidence = xp.where(positive, confidence, zero)
+    most = xp.max(confidence, axis=1, keepdims=True)
+    return xp.where(near, confidence / xp.where(most > 0, most, xp.ones_like(most)), zero)

@@ -1,0 +1,125 @@
+"""Checks: which bodies of a batch can be refined, and why the others cannot."""
+
+from __future__ import annotations
+
+import math
+from enum import IntEnum
+from typing import Any
+
+from array_api_compat import array_namespace, device
+
+from ..body.kinematics import forward_kinematics
+from ..body.skeleton import Skeleton
+
+ROTATION_TOLERANCE = 1e-2
+"""Largest entry of R^T R - I that still counts as a rotation: room for half precision."""
+
+SMALLEST_SIGHT = 1e-6
+"""Least distance of a keypoint from the first, per focal length: a person seen from 1,000 km away."""
+
+
+class Status(IntEnum):
+    """What became of a body; every body but a refined one comes back as its estimate."""
+
+    REFINED = 0
+    NOT_FINITE = 1
+    BAD_INTRINSICS = 2
+    NOT_A_ROTATION = 3
+    BEHIND_CAMERA = 4
+    KEYPOINTS_IN_ONE_POINT = 5
+    DIVERGED = 6
+    TOO_FEW_KEYPOINTS = 7
+    UNLIKELY = 8
+    SWAPPED = 9
+
+    @property
+    def reason(self) -> str:
+        """The status in a few plain words."""
+        return _REASONS[self]
+
+
+_REASONS = {
+    Status.REFINED: "refined",
+    Status.NOT_FINITE: "NaN or infinity in its input",
+    Status.BAD_INTRINSICS: "intrinsics are not [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] with fx, fy > 0",
+    Status.NOT_A_ROTATION: "a matrix of its pose is no rotation",
+    Status.BEHIND_CAMERA: "joints behind the camera",
+    Status.KEYPOINTS_IN_ONE_POINT: "all keypoints in one point",
+    Status.DIVERGED: "no finite body in front of the camera fits its keypoints",
+    Status.TOO_FEW_KEYPOINTS: "too few of its keypoints are seen",
+    Status.UNLIKELY: "its keypoints are unlikely to be its own",
+    Status.SWAPPED: "left and right of its keypoints are likely swapped",
+}
+
+
+def estimate_status(
+    skeleton: Skeleton, pose: Any, betas: Any, transl: Any, keypoints_2d: Any, intrinsics: Any
+) -> Any:
+    """First reason, if any, why each body cannot be refined: (N,) of :class:`Status` as floats.
+
+    Parameters
+    ----------
+    skeleton : Skeleton
+    pose : (N, J, 3, 3) array
+    betas : (N, S) array
+    transl : (N, 3) array
+    keypoints_2d : (N, J, 2) array
+    intrinsics : (N, 3, 3) array
+    """
+    xp = array_namespace(pose, betas)
+    pairs = (
+        (Status.NOT_FINITE, ~_finite(pose, betas, transl, keypoints_2d, intrinsics)),
+        (Status.BAD_INTRINSICS, ~usable_intrinsics(intrinsics)),
+        (Status.NOT_A_ROTATION, ~_rotations(pose)),
+        (Status.BEHIND_CAMERA, ~in_front(forward_kinematics(skeleton, pose, betas).joints, transl)),
+        (Status.KEYPOINTS_IN_ONE_POINT, _in_one_point(keypoints_2d, intrinsics)),
+    )
+    status = xp.zeros_like(transl[:, 0])
+    for reason, applies in reversed(pairs):
+        status = xp.where(applies, xp.full_like(status, float(reason)), status)
+    return status
+
+
+def outcome_status(skeleton: Skeleton, pose: Any, betas: Any, transl: Any) -> Any:
+    """Whether each refined body is one: REFINED or DIVERGED, (N,) as floats."""
+    xp = array_namespace(pose, betas)
+    joints = forward_kinematics(skeleton, pose, betas).joints
+    fine = _finite(pose, betas, transl) & in_front(joints, transl)
+    status = xp.zeros_like(transl[:, 0])
+    return xp.where(fine, status, xp.full_like(status, float(Status.DIVERGED)))
+
+
+def usable_intrinsics(intrinsics: Any) -> Any:
+    """Whether each K is [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] with positive focal lengths: (N,)."""
+    k = intrinsics
+    zeros = (k[:, 0, 1] == 0) & (k[:, 1, 0] == 0) & (k[:, 2, 0] == 0) & (k[:, 2, 1] == 0)
+    return zeros & (k[:, 2, 2] == 1) & (k[:, 0, 0] > 0) & (k[:, 1, 1] > 0)
+
+
+def in_front(joints: Any, transl: Any) -> Any:
+    """Whether all joints of each body lie in front of the camera: (N,)."""
+    xp = array_namespace(joints, transl)
+    return xp.all(joints[..., 2] + transl[:, None, 2] > 0, axis=1)
+
+
+def _finite(*arrays: Any) -> Any:
+    xp = array_namespace(*arrays)
+    fine = xp.ones(arrays[0].shape[0], dtype=xp.bool, device=device(arrays[0]))
+    for array in arrays:
+        flat = xp.reshape(array, (array.shape[0], math.prod(array.shape[1:])))
+        fine = fine & xp.all(xp.isfinite(flat), axis=1)
+    return fine
+
+
+def _rotations(pose: Any) -> Any:
+    xp = array_namespace(pose)
+    gram = xp.matmul(xp.matrix_transpose(pose), pose)
+    eye = xp.eye(3, dtype=pose.dtype, device=device(pose))
+    square = xp.max(xp.abs(gram - eye), axis=(1, 2, 3)) <= ROTATION_TOLERANCE
+    return square & xp.all(xp.linalg.det(pose) > 0, axis=1)
+
+
+def _in_one_point(keypoints_2d: Any, intrinsics: Any) -> Any:
+    xp = array_namespace(keypoints_2d)
+    reach = xp.max(xp.abs(keypoints_2d - keypoints_2d[:, :1, :]), axis=(1, 2))
+    return ~(reach > SMALLEST_SIGHT * intrinsics[:, 0, 0])

@@ -1,0 +1,1 @@
+"""Files read without trusting them, and written whole or not at all."""

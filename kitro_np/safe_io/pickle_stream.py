@@ -1,0 +1,315 @@
+"""Read a pickled file as data: nothing that the file names is imported, called or run.
+
+The stream is parsed into inert `Node` records, and only the keys that somebody asks for are turned into
+arrays, by the few recipes of recipes.py. Real model files hold chumpy expressions in keys that nobody
+needs; those are never looked at.
+
+The parser is the standard library's Python unpickler rather than its C twin, since its instruction table can
+be cut down: the C one trusts memo numbers (five bytes make it ask for 64 GiB) and calls what it is handed.
+"""
+
+import io
+import os
+import pickle
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from kitro_np.errors import InputError
+from kitro_np.safe_io.pickle_arrays import Array, Name, Node, RefusedError, describe, evaluate
+
+__all__ = ["NUMPY_NAMES", "Dialect", "PickledArrays", "parse", "read_dict", "read_pickle"]
+
+_MAX_FILE_BYTES = 2**30  # SMPL-X, the largest release, has about half of this
+
+NUMPY_NAMES: dict[tuple[str, str], str] = {
+    ("numpy", "ndarray"): "array",
+    ("numpy", "dtype"): "dtype",
+    ("_codecs", "encode"): "encode",
+    # Python 3 writes empty bytes as a call in old protocols.
+    **{(module, "bytes"): "bytes" for module in ("__builtin__", "builtins")},
+    **{(f"numpy.{core}.multiarray", "_reconstruct"): "reconstruct" for core in ("core", "_core")},
+    **{(f"numpy.{core}.multiarray", "scalar"): "scalar" for core in ("core", "_core")},
+    **{(f"numpy.{core}.numeric", "_frombuffer"): "buffer" for core in ("core", "_core")},
+}
+"""What NumPy 1 and 2 name when they pickle arrays, and the kind of recipe for each."""
+
+_MODEL_NAMES: dict[tuple[str, str], str] = {
+    **NUMPY_NAMES,
+    # chumpy's bookkeeping holds sets.
+    **{(module, name): name for module in ("__builtin__", "builtins") for name in ("object", "set")},
+    **{(module, "_reconstructor"): "reconstruct" for module in ("copy_reg", "copyreg")},
+    **{
+        (f"scipy.sparse{module}", f"{layout}_{flavour}"): layout
+        for layout in ("csc", "csr", "coo")
+        for module in ("", f".{layout}", f"._{layout}")
+        for flavour in ("matrix", "array")
+    },
+}
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What one sort of pickled file may hold.
+
+    Attributes
+    ----------
+    kind_of
+        From (module, name) to the kind of recipe; None for what is refused.
+    max_reads
+        Most reads, several an instruction; every one can cost an object.
+    persistent_ids
+        Whether it may refer to data beside the pickle; these become nodes of kind "persistent id".
+    """
+
+    kind_of: Callable[[tuple[str, str]], str | None]
+    max_reads: int
+    persistent_ids: bool = False
+
+
+def _model_kind(name: tuple[str, str]) -> str | None:
+    """Permit any name of chumpy's, too; only those with a recipe become arrays."""
+    module = name[0]
+    if module == "chumpy" or module.startswith("chumpy."):
+        return f"chumpy {name[1]}"
+    return _MODEL_NAMES.get(name)
+
+
+_MODEL_FILE = Dialect(_model_kind, max_reads=2**21)  # a real file takes a few thousand
+
+
+class PickledArrays(Mapping[str, Array]):
+    """The arrays of a pickled file, each one evaluated when it is asked for."""
+
+    def __init__(self, path: Path, values: dict[str, object]) -> None:
+        self._path = path
+        self._values = values
+
+    def __getitem__(self, key: str) -> Array:
+        """Evaluate one key; `InputError` when it holds anything but numbers or text."""
+        value = self._values[key]
+        try:
+            return self._evaluate(value)
+        except RefusedError as reason:
+            raise InputError(f"{self._path}: the key {key!r} cannot be read: {reason}.") from None
+        except Exception as error:  # whatever a recipe stumbles over, the file is at fault
+            raise InputError(f"{self._path}: the key {key!r} is damaged ({type(error).__name__}).") from error
+
+    def __contains__(self, key: object) -> bool:
+        """Tell whether the file has the key, without evaluating it."""
+        return key in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the keys."""
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        """Count the keys."""
+        return len(self._values)
+
+    def _evaluate(self, value: object) -> Array:
+        return evaluate(value, 0)
+
+
+def read_pickle(path: str | os.PathLike[str]) -> PickledArrays:
+    """Read a pickled SMPL-family file (.pkl) without running anything that it holds.
+
+    Parameters
+    ----------
+    path
+        A pickle of any protocol, from Python 2 or 3, with or without chumpy and scipy.sparse objects.
+
+    Returns
+    -------
+    PickledArrays
+        A mapping from key to array. Values are evaluated on access: chumpy nodes `Ch`, `Select`, `Reshape`
+        and `transpose` become arrays, scipy.sparse matrices become dense ones. Arrays may be read-only.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    InputError
+        When the file is empty, truncated, no pickle, no dict, too large, or asks for a class that no
+        SMPL-family file needs. Indexing the result raises it for a key that is no array of numbers or text
+        (object arrays, other chumpy nodes).
+    """
+    path = Path(path)
+    return PickledArrays(path, read_dict(path, "model file"))
+
+
+def read_dict(path: Path, what: str) -> dict[str, object]:
+    """Parse a pickled file of what a model file may hold: records that are evaluated later, or never.
+
+    `what` calls it in messages; errors are those of `read_pickle`.
+    """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: expected a pickled {what} (.pkl), got no file.")
+    try:
+        with open(path, "rb") as file:
+            return parse(file, os.fstat(file.fileno()).st_size, _MODEL_FILE)
+    except OSError:
+        raise
+    except RefusedError as reason:
+        raise InputError(f"{path} cannot be read as a pickled {what}: {reason}.") from None
+    except Exception as error:  # an unpickler fed with garbage may raise anything
+        raise InputError(f"{path} is no pickle, or it is damaged ({type(error).__name__}).") from error
+
+
+def parse(file: BinaryIO, size: int, dialect: Dialect) -> dict[str, object]:
+    """Parse the next `size` bytes of a file: a dict of what the dialect permits.
+
+    It raises `RefusedError` for anything else, and whatever an unpickler does where they are no pickle.
+    """
+    if size == 0:
+        raise RefusedError("it is empty")
+    if size > _MAX_FILE_BYTES:
+        raise RefusedError(f"its pickle is larger than {_MAX_FILE_BYTES} bytes, which no such file's is")
+    top = _InertUnpickler(_Source(file.read(size), dialect.max_reads), dialect).load()
+    if type(top) is not dict:
+        raise RefusedError(f"expected a dict at its top level, got {describe(top)}")
+    return top
+
+
+class _Source:
+    """The bytes of the file; refuses to read past their end, or to be read too often."""
+
+    def __init__(self, data: bytes, max_reads: int) -> None:
+        self._stream = io.BytesIO(data)
+        self._left = max_reads
+
+    def read(self, count: int) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise RefusedError("it has millions of pickle instructions, which no such file has")
+        block = self._stream.read(count)
+        self._check(len(block) == count)
+        return block
+
+    def readline(self) -> bytes:
+        line = self._stream.readline()
+        self._check(line.endswith(b"\n"))
+        return line
+
+    def _check(self, complete: bool) -> None:
+        if not complete:
+            raise RefusedError(
+                f"it ends at byte {self._stream.tell()}, too early, as incomplete downloads do"
+            )
+
+
+class _Instructions(dict[int, Callable[[Any], None]]):
+    """An instruction table that refuses what it does not list."""
+
+    def __missing__(self, code: int) -> Callable[[Any], None]:
+        raise RefusedError(f"it is no pickle, or one with the instruction {code:#04x}, which is refused")
+
+
+# Left out, hence refused: EXT1/2/4 (the process' extension registry), PERSID, INST and OBJ
+# (Python 2 old-style classes), NEWOBJ_EX, FROZENSET and out-of-band buffers.
+_PLAIN = """
+PROTO STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4
+FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8
+BINBYTES SHORT_BINBYTES BINBYTES8 EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3
+EMPTY_LIST LIST APPEND APPENDS EMPTY_DICT
+PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET GLOBAL STACK_GLOBAL
+"""
+
+
+def _plain_instructions() -> _Instructions:
+    """Keep the standard instructions that only move plain values about."""
+    codes = [getattr(pickle, name)[0] for name in _PLAIN.split()]
+    return _Instructions((code, pickle._Unpickler.dispatch[code]) for code in codes)
+
+
+class _InertUnpickler(pickle._Unpickler):
+    """An unpickler whose every call-like instruction only writes down what was asked for."""
+
+    stack: list[Any]  # these two are the parent's; its type stubs leave them out
+    pop_mark: Callable[[], list[Any]]
+
+    def __init__(self, source: _Source, dialect: Dialect) -> None:
+        super().__init__(source, encoding="latin1")
+        self._source = source
+        self._dialect = dialect
+
+    def find_class(self, module: str, name: str) -> Name:
+        """Look the name up in the allow-list; nothing is ever imported."""
+        kind = self._dialect.kind_of((module, name))
+        if kind is None:
+            asked = ascii(f"{module}.{name}"[:100])
+            raise RefusedError(f"it asks for {asked}, which no such file needs; nothing was run")
+        return Name(kind, f"{module}.{name}")
+
+    def load_frame(self) -> None:
+        self._source.read(8)  # a frame is only a hint on how much to read ahead
+
+    def load_bytearray8(self) -> None:
+        count = int.from_bytes(self._source.read(8), "little")
+        self.stack.append(self._source.read(min(count, _MAX_FILE_BYTES)))
+
+    def load_reduce(self) -> None:
+        args = self.stack.pop()
+        self.stack[-1] = _record(self.stack[-1], args)
+
+    def load_build(self) -> None:
+        state = self.stack.pop()
+        node = self.stack[-1]
+        if type(node) is not Node or node.state is not None:
+            raise RefusedError(f"it sets the state of {describe(node)}")
+        node.state = state
+
+    def load_binpersid(self) -> None:
+        if not self._dialect.persistent_ids:
+            self.dispatch.__missing__(pickle.BINPERSID[0])
+        args = self.stack.pop()
+        self.stack.append(_record(Name("persistent id", "a persistent id"), args))
+
+    def load_setitem(self) -> None:
+        value = self.stack.pop()
+        self._fill([self.stack.pop(), value])
+
+    def load_setitems(self) -> None:
+        self._fill(self.pop_mark())
+
+    def load_dict(self) -> None:
+        items = self.pop_mark()
+        self.stack.append({})
+        self._fill(items)
+
+    def _fill(self, items: list[object]) -> None:
+        # Keys that are no text are dropped: chumpy's caches have tuples as keys, we need none of them, and a
+        # small file can hold a tuple that takes for ever to hash.
+        target = self.stack[-1]
+        if type(target) is not dict or len(items) % 2:
+            raise RefusedError(f"it sets items of {describe(target)}")
+        target.update((k, v) for k, v in zip(items[::2], items[1::2], strict=True) if type(k) is str)
+
+    def load_empty_set(self) -> None:
+        self.stack.append([])
+
+    dispatch = _Instructions(_plain_instructions())
+    dispatch[pickle.FRAME[0]] = load_frame
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
+    dispatch[pickle.REDUCE[0]] = dispatch[pickle.NEWOBJ[0]] = load_reduce
+    dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.BINPERSID[0]] = load_binpersid
+    dispatch[pickle.DICT[0]] = load_dict
+    dispatch[pickle.SETITEM[0]] = load_setitem
+    dispatch[pickle.SETITEMS[0]] = load_setitems
+    dispatch[pickle.EMPTY_SET[0]] = load_empty_set
+    dispatch[pickle.ADDITEMS[0]] = dispatch[pickle.APPENDS[0]]
+
+
+def _record(name: object, args: object) -> Node | dict[str, object]:
+    """Write down the call that REDUCE and NEWOBJ stand for."""
+    if type(name) is not Name or not isinstance(args, tuple):
+        raise RefusedError(f"it calls {describe(name)}")
+    if name.kind == "reconstruct":  # (class, base or shape, ...): what gets made is the class
+        if not args or type(args[0]) is not Name:
+            raise RefusedError(f"it calls {name.origin} on no class")
+        return Node(args[0], ())
+    if name.kind == "dict" and not args:  # its items follow
+        return {}
+    return Node(name, args)
