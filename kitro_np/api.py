@@ -1,56 +1,137 @@
-"""Refinement: Algorithm 1, and the public call around it."""
+"""The public call: refine bodies, whatever arrays they come in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from importlib.resources import as_file, files
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from array_api_compat import array_namespace, device
+import numpy as np
+from array_api_compat import array_namespace, is_array_api_obj
 
-from .arrays.arguments import true_or_false, whole_number
-from .arrays.engines import CPU_ENGINES, ENGINES, choose_engine, on_device_of
+from .arrays.arguments import check_bool, check_integer, like_pose, real_array
+from .arrays.engines import choose_engine, on_device_of
+from .arrays.interchange import Interchange, interchange_for
 from .arrays.poses import pose_tail
-from .arrays.rotations import axis_angle_from_matrix
-from .body.kinematics import forward_kinematics
-from .body.load import default_body
+from .arrays.rotations import axis_angle_from_matrix, nearest_rotation
+from .arrays.select import where_bodies
+from .body.load import default_body, load_body
+from .body.model import KERNEL_DTYPES, BodyModel
 from .body.skeleton import Skeleton
-from .camera import solve_translation, update_translation
 from .errors import InputError, one_of
-from .kitro.rotate import rotate_joints
-from .kitro.shape import fit_shape
-from .kitro.tree import select_branches
-from .kitro.variants import UPDATES, Variant, find_variant
-from .posterior.hypotheses import find_hypotheses, find_likely
-from .refinement.chunks import drawn_error, run_stages, where
-from .refinement.request import Request, read_request
-from .refinement.validity import Status, outcome_status
-from .result import Hypotheses, Judged, Refined, RefineResult
-from .smplify.descent import smplify_arrays
+from .keypoints.layouts import KeypointLayout
+from .refinement.method import METHODS, Execution, Method, resolve_method
+from .refinement.outcome import Hypotheses, Outcome, Refined
+from .refinement.request import Arguments, Request, read_request, skeleton_of
+from .refinement.validity import Status
+from .result import RefineResult
+from .safe_io.npz import NpzArrays
+from .typing import ArrayLike, ArrayT, BodyName, EngineName, FloatName, MethodName, Nested
 
-METHODS = ("map", "kitro", "smplify")
-"""Refinement methods on offer: the most probable body, KITRO, and a baseline of gradient descent."""
+if TYPE_CHECKING:
+    from typing_extensions import TypedDict, Unpack
 
-METHOD_ENGINES = {"map": CPU_ENGINES, "kitro": ENGINES, "smplify": CPU_ENGINES}
-"""What each of them runs on."""
+    from .kitro.method import KitroOptions
+    from .posterior.method import MapOptions
+    from .smplify.method import SMPLifyOptions
 
-OF_KITRO = {
-    "variant": "released",
-    "iterations": 10,
-    "shape_steps": 10,
-    **{update: choices[0] for update, choices in UPDATES.items()},
-}
-"""Arguments that mean nothing to another method, and their defaults."""
+    class Common(TypedDict, total=False):
+        """Arguments of every method."""
 
-OF_MAP = {
-    "confidence": None,
-    "keypoint_layout": "smpl24",
-    "motion_prior": True,
-    "safe": True,
-    "uncertainty": False,
-    "hypotheses": 0,
-}
-"""The same of ``map``."""
+        body: BodyModel | Skeleton | BodyName | PathLike[str] | None
+        image_size: ArrayLike | None
+        focal_length: ArrayLike | float | None
+        engine: EngineName | None
+        threads: int | None
+        chunk_size: int | None
+        strict: bool
+        progress: Callable[[int], None] | None
+
+    class Detections(TypedDict, total=False):
+        """Arguments of a method that takes a detector's keypoints."""
+
+        confidence: ArrayLike | None
+        keypoint_layout: str | KeypointLayout
+
+    class MapArguments(Common, Detections, MapOptions, total=False):
+        """All that ``map`` takes."""
+
+    class KitroArguments(Common, KitroOptions, total=False):
+        """All that ``kitro`` takes."""
+
+    class SMPLifyArguments(Common, SMPLifyOptions, total=False):
+        """All that ``smplify`` takes."""
+
+    class MethodArguments(Common, Detections, total=False):
+        """All that goes with a method as an object."""
+
+
+@overload
+def refine(
+    pose: ArrayT,
+    betas: ArrayLike,
+    transl: ArrayLike,
+    keypoints_2d: ArrayLike,
+    intrinsics: ArrayLike | None = None,
+    *,
+    method: Literal["map"] = "map",
+    **arguments: Unpack[MapArguments],
+) -> RefineResult[ArrayT]: ...
+
+
+@overload
+def refine(
+    pose: ArrayT,
+    betas: ArrayLike,
+    transl: ArrayLike,
+    keypoints_2d: ArrayLike,
+    intrinsics: ArrayLike | None = None,
+    *,
+    method: Literal["kitro"],
+    **arguments: Unpack[KitroArguments],
+) -> RefineResult[ArrayT]: ...
+
+
+@overload
+def refine(
+    pose: ArrayT,
+    betas: ArrayLike,
+    transl: ArrayLike,
+    keypoints_2d: ArrayLike,
+    intrinsics: ArrayLike | None = None,
+    *,
+    method: Literal["smplify"],
+    **arguments: Unpack[SMPLifyArguments],
+) -> RefineResult[ArrayT]: ...
+
+
+@overload
+def refine(
+    pose: ArrayT,
+    betas: ArrayLike,
+    transl: ArrayLike,
+    keypoints_2d: ArrayLike,
+    intrinsics: ArrayLike | None = None,
+    *,
+    method: Method,
+    **arguments: Unpack[MethodArguments],
+) -> RefineResult[ArrayT]: ...
+
+
+@overload
+def refine(
+    pose: Sequence[Nested],
+    betas: ArrayLike,
+    transl: ArrayLike,
+    keypoints_2d: ArrayLike,
+    intrinsics: ArrayLike | None = None,
+    *,
+    method: MethodName | Method = "map",
+    **arguments: Unpack[MethodArguments],
+) -> RefineResult[np.ndarray]: ...
 
 
 def refine(
@@ -61,29 +142,19 @@ def refine(
     intrinsics: Any = None,
     *,
     body: Any = None,
-    method: str | None = None,
+    method: Any = "map",
     confidence: Any = None,
     keypoint_layout: Any = "smpl24",
-    motion_prior: bool = True,
-    safe: bool = True,
-    uncertainty: bool = False,
-    hypotheses: int = 0,
-    variant: str = "released",
-    camera_update: str = "soft",
-    shape_update: str = "bone_length",
-    pose_update: str = "soft",
-    search: str = "tree",
-    iterations: int = 10,
-    shape_steps: int = 10,
-    engine: str | None = None,
     image_size: Any = None,
-    focal_length: float | None = None,
-    strict: bool = False,
+    focal_length: Any = None,
+    engine: Any = None,
     threads: int | None = None,
     chunk_size: int | None = None,
+    strict: bool = False,
     progress: Callable[[int], None] | None = None,
-) -> RefineResult:
-    """Refine body estimates so that they agree with 2D keypoints (KITRO, Algorithm 1).
+    **options: Any,
+) -> RefineResult[Any]:
+    """Refine body estimates so that they agree with 2D keypoints.
 
     Parameters
     ----------
@@ -92,67 +163,44 @@ def refine(
         radians work too, and come back as such. SMPL has J = 24. No leading axis is one body.
         Matrices off a rotation by up to 1e-2 are taken as they are.
     betas : (..., S) array
-        Shape coefficients, at most as many as the body has.
+        Shape coefficients, at most as many as the body has; (S,) of one person is for all bodies.
     transl : (..., 3) array
         Camera translation in metres; the camera looks along +z, image y points down.
-    keypoints_2d : (..., K, 2) array
-        In pixels, in the order of `keypoint_layout`: by default those of the body's joints. Of
-        ``method="map"`` NaN is not seen; KITRO has no weights, and one written as (0, 0) spoils its limb.
+    keypoints_2d : (..., K, 2) or (..., K, 3) array
+        (x, y) in pixels, or (x, y, score), in the order of `keypoint_layout`: by default those of the body's
+        joints. NaN, and what a masked array hides, is not visible.
     intrinsics : (3, 3) or (..., 3, 3) array, optional
         Camera matrix [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels.
-    body : BodyModel or Skeleton, optional
-        The embedded open body by default. Pass the body that the estimate is for.
-    method : {None, "map", "kitro", "smplify"}
-        The most probable body given estimate, keypoints and human motion (:mod:`kitro_np.posterior`); KITRO
-        as published; or SMPLify to compare with (:mod:`kitro_np.smplify.descent`). None is ``map``, but
-        ``kitro`` where one of its arguments is given, or the engine ``cuda``.
+    body : BodyModel, Skeleton, str or path, optional
+        What the estimate is for: the embedded open body by default, or as :func:`load_body` takes it.
+    method : {"map", "kitro", "smplify"} or Method
+        The most probable body given estimate, keypoints and human motion; KITRO as published; or SMPLify to
+        compare with. ``Kitro(iterations=5)`` and ``"kitro"`` with ``iterations=5`` are the same.
     confidence : (..., K) array, optional
         Of ``map``: relative precision of each keypoint, as detectors score them, or a mask; 0, False or NaN
-        is not seen. A joint that moves no keypoint that is seen keeps the estimate's rotation.
+        is not visible. A joint that moves no visible keypoint keeps the estimate's rotation.
     keypoint_layout : str or KeypointLayout
         Of ``map``: where the keypoints sit on the body, one of :data:`kitro_np.LAYOUTS` or your own.
-    motion_prior : bool
-        Of ``map``: count on people holding their joints as people do; never of hands.
-    safe : bool
-        Of ``map``: give back the estimate of a body that its keypoints are unlikely to improve: of another
-        person, with left and right swapped, or fewer than 4.
-    uncertainty : bool
-        Of ``map``: find the spread of the joints, too.
-    hypotheses : int
-        Of ``map``: find so many likely bodies of each, with their probabilities.
-    variant : {"released", "paper"}
-        Of ``kitro``, like all to `shape_steps`: the authors' released code, which their published numbers
-        come from, or the paper to the letter.
-    camera_update : {"soft", "hard", "fixed"}
-        Halfway to the translation that fits best (Eq. 6), all the way, or not at all (Table 1).
-    shape_update : {"bone_length", "joints_2d", "fixed"}
-        Betas from projected bone lengths (Eq. 9), from distances to the keypoints (Eq. 3), or the estimate's.
-    pose_update : {"soft", "hard", "fixed"}
-        Turn joints to a blend of solution and current bone (Eq. 17), to the solution, or not at all.
-    search : {"tree", "greedy"}
-        The path that scores best as a whole (Eq. 16), or at each bone the better branch.
-    iterations : int
-        Loops of Algorithm 1.
-    shape_steps : int
-        Adam steps on betas in each loop.
-    engine : {None, "numba", "array", "cuda"}
-        None takes fused kernels for NumPy arrays (numba), and for arrays on a GPU where numba-cuda is
-        installed (cuda); for others the array stages.
     image_size : (2,) or (..., 2) array_like, optional
-        Width and height in pixels, instead of `intrinsics` (Eq. 4).
-    focal_length : float, optional
-        In pixels, instead of the one in `intrinsics`; the estimate's depth grows with it, so that the body
-        keeps its size in the image.
-    strict : bool
-        Raise if any body cannot be refined, instead of returning it as its estimate.
+        Width and height in pixels, instead of `intrinsics`: K = [[f, 0, W/2], [0, f, H/2], [0, 0, 1]].
+    focal_length : float or (...) array_like, optional
+        With `image_size`: f in pixels, sqrt(W^2 + H^2) by default (Eq. 4). The translation stays as given;
+        :func:`kitro_np.with_focal_length` changes the focal length of an estimate.
+    engine : {None, "numba", "array", "cuda"}
+        None takes fused kernels for arrays in the CPU's memory (numba), and for ``kitro`` on a GPU where
+        numba-cuda is installed (cuda); for others the array stages (array).
     threads : int, optional
         Threads of the numba engine; as many as the process may use cores by default.
     chunk_size : int, optional
         Bodies to take at once, by each thread; fewer need less memory. By default 512 (numba), 32,768
         (cuda, 40 kB a body in float32) or as many as 64 MB hold (array, 60 kB a body in float32; on a
         GPU ten times as many).
+    strict : bool
+        Raise if any body cannot be refined, instead of returning it as its estimate.
     progress : callable, optional
         Called with the number of bodies just finished, now and then, from the calling thread.
+    **options
+        Of the method: see :class:`kitro_np.Map`, :class:`kitro_np.Kitro`, :class:`kitro_np.SMPLify`.
 
     Returns
     -------
@@ -167,162 +215,143 @@ def refine(
 
     Notes
     -----
-    Everything is computed in float64 if any of the arrays is float64, else in float32.
+    Everything is computed in float64 if the pose is float64, else in float32.
     The result of a body does not depend on the bodies beside it, nor on the number of threads.
-
-    References
-    ----------
-    Yang, Gu, Yao. KITRO: Refining Human Mesh by 2D Clues and Kinematic-tree Rotation. CVPR 2024.
     """
-    updates = {
-        "camera_update": camera_update,
-        "shape_update": shape_update,
-        "pose_update": pose_update,
-        "search": search,
-    }
-    of_kitro = {"variant": variant, "iterations": iterations, "shape_steps": shape_steps, **updates}
-    of_map = {
-        "confidence": confidence,
-        "keypoint_layout": keypoint_layout,
-        "motion_prior": motion_prior,
-        "safe": safe,
-        "uncertainty": uncertainty,
-        "hypotheses": hypotheses,
-    }
-    method = find_method(method, of_kitro, of_map, engine)
-    if progress is not None and not callable(progress):
-        raise InputError(f"progress: expected a function or None, got {progress!r}.")
-    chosen_variant = find_variant(variant, **updates)
-    motion_prior = true_or_false("motion_prior", motion_prior)
-    safe, uncertainty = true_or_false("safe", safe), true_or_false("uncertainty", uncertainty)
-    hypotheses = whole_number("hypotheses", hypotheses, least=0)
-    iterations = whole_number("iterations", iterations, least=0)
-    shape_steps = whole_number("shape_steps", shape_steps, least=0)
-    if threads is not None:
-        threads = whole_number("threads", threads, least=1)
-    if chunk_size is not None:
-        chunk_size = whole_number("chunk_size", chunk_size, least=1)
-    with on_device_of(pose):
-        body = default_body() if body is None else body
-        request = read_request(
-            pose, betas, transl, keypoints_2d, intrinsics, image_size, body, focal_length,
-            keypoint_layout, confidence,
-        )  # fmt: skip
-        steps = (chosen_variant, iterations, shape_steps, chunk_size, progress)
-        judged, likely = None, None
-        # Numba is the slowest import of all: it waits for the first call.
-        match method, choose_engine(engine, request.pose, METHOD_ENGINES[method]):
-            case "map", chosen_engine:
-                how: dict[str, Any] = {"safe": safe, "spread": uncertainty}
-                how |= {"motion_prior": motion_prior, "threads": threads}
-                refined, judged = find_likely(request, chosen_engine, chunk_size, progress, **how)
-                if hypotheses:
-                    likely = find_hypotheses(request, refined, chosen_engine, hypotheses, **how)
-            case "smplify", "numba":
-                from .kernels.smplify.run import run_smplify
-
-                refined = run_smplify(request, chunk_size, progress, threads=threads)
-            case "smplify", _:
-                refined = run_stages(request, smplify_arrays, chunk_size, progress)
-            case _, "numba":
-                from .kernels.kitro.run import run_kernels
-
-                refined = run_kernels(request, *steps, threads=threads)
-            case _, "cuda":
-                from .kernels.kitro.run_gpu import run_gpu
-
-                refined = run_gpu(request, *steps)
-            case _:
-                loops = partial(
-                    refine_arrays, variant=chosen_variant, iterations=iterations, shape_steps=shape_steps
-                )
-                refined = run_stages(request, loops, chunk_size, progress)
+    chosen = resolve_method(method, options)
+    strict = check_bool("strict", strict)
+    body = _read_body(body)
+    real = real_array("pose", pose)
+    given = Arguments(real, betas, transl, keypoints_2d, intrinsics, confidence, image_size, focal_length)
+    _check_detections(chosen, given, keypoint_layout)
+    exchange = None if engine == "array" else interchange_for(given.pose)
+    if exchange is not None:
+        given = _inward(exchange, given)
+    with on_device_of(given.pose):
+        request = read_request(given, body, keypoint_layout)
+        execution = _read_execution(engine, threads, chunk_size, progress, given.pose, chosen)
+        outcome = chosen.run(request, execution)
         if strict:
-            _raise_if_any_failed(refined.status)
-        changed = method != "kitro" or iterations > 0
-        return _give_back(request, refined, judged, likely, pose, betas, transl, changed=changed)
+            _raise_if_any_failed(outcome.refined.status)
+        result = _result(chosen, body, request, outcome, half=_is_half(real))
+    if exchange is not None:
+        result = result._map(exchange.outward)
+    return _with_given_dtypes(result, (pose, betas, transl))
 
 
-def find_method(
-    method: str | None, of_kitro: Mapping[str, Any], of_map: Mapping[str, Any], engine: str | None
-) -> str:
-    """Return the method asked for, by name or by an argument of its own.
-
-    Arguments of another method are refused: they change nothing, and nobody should believe that they do.
-    """
-    given = {
-        "kitro": [name for name, value in of_kitro.items() if _differs(value, OF_KITRO[name])],
-        "map": [name for name, value in of_map.items() if _differs(value, OF_MAP[name])],
-    }
-    if method is None:
-        method = "kitro" if (given["kitro"] and not given["map"]) or engine == "cuda" else "map"
-    one_of("method", method, METHODS)
-    for owner, names in given.items():
-        if names and method != owner:
-            raise InputError(
-                f"{names[0]}: expected method={owner!r}, whose argument it is, got method={method!r}."
-            )
-    return method
-
-
-def _differs(value: Any, default: Any) -> bool:
-    return value is not default and not (isinstance(value, str | int) and value == default)
-
-
-def refine_arrays(
-    skeleton: Skeleton,
-    pose: Any,
-    betas: Any,
-    transl: Any,
-    keypoints_2d: Any,
-    intrinsics: Any,
-    variant: Variant,
-    iterations: int,
-    shape_steps: int,
-) -> Refined:
-    """Algorithm 1 on a batch of valid bodies, with the stages of this package.
+def warmup(
+    methods: Sequence[MethodName] = ("map", "kitro"),
+    dtypes: Sequence[FloatName] = ("float32", "float64"),
+    progress: Callable[[int], None] | None = None,
+) -> None:
+    """Compile kernels now, so that no later call waits: those of methods, and of posing a body.
 
     Parameters
     ----------
-    skeleton : Skeleton
-        With arrays of the kind of `pose`, see :meth:`Skeleton.like`.
-    pose : (N, J, 3, 3) array
-    betas : (N, S) array
-    transl : (N, 3) array
-    keypoints_2d : (N, J, 2) array
-    intrinsics : (N, 3, 3) array
-    variant : Variant
-    iterations, shape_steps : int
-
-    Returns
-    -------
-    Refined
+    methods : sequence of {"map", "kitro", "smplify"}
+    dtypes : sequence of {"float32", "float64"}
+    progress : callable, optional
+        Called with 1 after each of `dtypes`.
     """
-    xp = array_namespace(pose)
-    initial_pose = pose
-    selection = xp.full(pose.shape[:2], -1, dtype=xp.int64, device=device(pose))
-    path_score = xp.ones_like(transl[:, 0])
-    loss_scale = 1 / (skeleton.num_joints - 1) if variant.mean_loss else 1.0
-    for _ in range(iterations):
-        posed = forward_kinematics(skeleton, pose, betas)
-        if variant.camera_update != "fixed":
-            best = solve_translation(posed.joints, keypoints_2d, intrinsics)
-            transl = update_translation(transl, best, hard=variant.camera_update == "hard")
-        if variant.shape_update != "fixed":
-            betas = fit_shape(
-                skeleton, posed.global_rotations, betas, transl, keypoints_2d, intrinsics,
-                steps=shape_steps, loss_scale=loss_scale, from_joints=variant.shape_update == "joints_2d",
-            )  # fmt: skip
-        joints = forward_kinematics(skeleton, pose, betas).joints + transl[:, None, :]
-        branches = select_branches(skeleton, initial_pose, betas, joints, keypoints_2d, intrinsics, variant)
-        if variant.pose_update != "fixed":
-            pose = rotate_joints(
-                skeleton, pose, initial_pose, betas, transl, keypoints_2d, intrinsics, branches, variant
-            )
-        selection, path_score = branches.selection, branches.path_score
-    error = drawn_error(skeleton, pose, betas, transl, keypoints_2d, intrinsics)
-    status = outcome_status(skeleton, pose, betas, transl)
-    return Refined(pose, betas, transl, selection, path_score, error, status)
+    chosen = [METHODS[one_of("methods", name, METHODS)]() for name in _names(methods)]
+    known = [dtype.name for dtype in KERNEL_DTYPES]
+    chosen_dtypes = [one_of("dtypes", name, known) for name in _names(dtypes)]
+    body, clip = default_body(), example()
+    for dtype in chosen_dtypes:
+        few = {name: part[:1].astype(dtype) for name, part in clip.items()}
+        for method in chosen:
+            refine(**few, method=method)
+        # One body and many have kernels of their own.
+        for count in (1, 20):
+            pose = np.broadcast_to(few["pose"], (count, *few["pose"].shape[1:]))
+            body.forward(pose)
+            body.joints(pose)
+        if progress is not None:
+            progress(1)
+
+
+def example() -> dict[str, np.ndarray]:
+    """Return two seconds of real motion with simulated estimates, as arguments: ``refine(**example())``."""
+    with as_file(files(__package__) / "data" / "demo_clip.npz") as path:
+        file = NpzArrays(path)
+        names = {"pose": "pred_theta", "betas": "pred_beta", "transl": "pred_cam"}
+        return {name: file[names.get(name, name)] for name in (*names, "keypoints_2d", "intrinsics")}
+
+
+def _names(names: Any) -> Sequence[Any]:
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _read_body(body: Any) -> BodyModel | Skeleton:
+    """Return a body by its name, or as it is."""
+    if body is None:
+        return default_body()
+    if isinstance(body, (str, PathLike)):
+        return _loaded(fspath(body))
+    skeleton_of(body)
+    known: BodyModel | Skeleton = body
+    return known
+
+
+@lru_cache(maxsize=4)
+def _loaded(name: str) -> BodyModel:
+    return load_body(name)
+
+
+def _check_detections(method: Method, given: Arguments, layout: Any) -> None:
+    """Refuse confidences and other layouts where a method has no use for them: nobody should think it has."""
+    if method.takes_detections:
+        return
+    takes = " or ".join(repr(other.name) for other in METHODS.values() if other.takes_detections)
+    if given.confidence is not None:
+        raise InputError(f"confidence: expected method={takes}, which weighs keypoints, got {method.name!r}.")
+    if not (isinstance(layout, str) and layout.lower() == "smpl24"):
+        name = layout.name if isinstance(layout, KeypointLayout) else layout
+        raise InputError(
+            f"keypoint_layout: expected 'smpl24' with method={method.name!r}, got {name!r}; "
+            f"method={takes} takes others."
+        )
+    shape = getattr(given.keypoints_2d, "shape", None) or np.shape(given.keypoints_2d)
+    if len(shape) > 1 and shape[-1] == 3:
+        raise InputError(
+            f"keypoints_2d: expected (x, y) with method={method.name!r}, which has no weights, "
+            f"got (x, y, score); method={takes} takes scores."
+        )
+
+
+def _inward(exchange: Interchange, given: Arguments) -> Arguments:
+    """Return all arrays as NumPy's, checked to be of one library and on one device first."""
+    names = ("betas", "transl", "keypoints_2d", "intrinsics", "confidence")
+    parts = {name: getattr(given, name) for name in names}
+    arrays = {
+        name: exchange.inward(part if _is_mask(part) else like_pose(given.pose, name, part))
+        for name, part in parts.items()
+        if part is not None
+    }
+    sizes = ("image_size", "focal_length")
+    hosted = {name: getattr(given, name) for name in sizes}
+    hosted = {
+        name: exchange.inward(part) if is_array_api_obj(part) and not isinstance(part, np.ndarray) else part
+        for name, part in hosted.items()
+    }
+    return replace(given, pose=exchange.inward(given.pose), **arrays, **hosted)
+
+
+def _is_mask(array: Any) -> bool:
+    return is_array_api_obj(array) and bool(array_namespace(array).isdtype(array.dtype, "bool"))
+
+
+def _read_execution(
+    engine: Any, threads: Any, chunk_size: Any, progress: Any, array: Any, method: Method
+) -> Execution:
+    if progress is not None and not callable(progress):
+        raise InputError(f"progress: expected a function or None, got {progress!r}.")
+    return Execution(
+        choose_engine(engine, array, method.engines),
+        None if threads is None else check_integer("threads", threads, least=1),
+        None if chunk_size is None else check_integer("chunk_size", chunk_size, least=1),
+        progress,
+    )
 
 
 def _raise_if_any_failed(status: Any) -> None:
@@ -335,62 +364,64 @@ def _raise_if_any_failed(status: Any) -> None:
         raise InputError(f"body {first}: expected a body that can be refined, got {reason} ({count} in all).")
 
 
-def _give_back(
-    request: Request,
-    refined: Refined,
-    judged: Judged | None,
-    likely: Hypotheses | None,
-    pose: Any,
-    betas: Any,
-    transl: Any,
-    *,
-    changed: bool,
-) -> RefineResult:
-    """Put a refined batch into the caller's shapes and dtypes."""
-    xp = array_namespace(refined.pose)
+def _result(
+    method: Method, body: BodyModel | Skeleton, request: Request, outcome: Outcome, *, half: bool
+) -> RefineResult[Any]:
+    """Put an outcome into the caller's shapes."""
     lead = request.lead
 
-    def given(value: Any, like: Any) -> Any:
-        dtype = getattr(like, "dtype", None)
-        floating = dtype is not None and xp.isdtype(dtype, "real floating")
-        return xp.astype(value, dtype, copy=False) if floating else value
+    def with_lead(part: Any) -> Any:
+        return array_namespace(part).reshape(part, (*lead, *part.shape[1:]))
 
+    refined = outcome.refined
+    arrays = {name: with_lead(part) for name, part in refined._asdict().items() if name != "pose"}
+    if not method.gives_branches:
+        arrays |= {"selection": None, "path_score": None}
+    diagnostics = {} if outcome.diagnostics is None else outcome.diagnostics._asdict()
+    arrays |= {name: with_lead(part) for name, part in diagnostics.items() if part is not None}
+    others = None if outcome.hypotheses is None else Hypotheses(*map(with_lead, outcome.hypotheses))
     return RefineResult(
-        given(_pose_as_given(request, refined, changed=changed), pose),
-        xp.reshape(given(refined.betas, betas), (*lead, refined.betas.shape[1])),
-        xp.reshape(given(refined.transl, transl), (*lead, 3)),
-        xp.reshape(refined.selection, (*lead, refined.selection.shape[1])),
-        xp.reshape(refined.path_score, lead),
-        xp.reshape(refined.reprojection_error, lead),
-        xp.reshape(refined.status, lead),
-        **_verdicts(judged, lead),
-        hypotheses=None if likely is None else _with_lead(likely, lead),
+        _pose_as_given(request, refined, changed=method.changes_pose, half=half),
+        **arrays,
+        hypotheses=others,
+        method=method.name,
+        options=dict(vars(method)),
+        body=body,
     )
 
 
-def _verdicts(judged: Judged | None, lead: tuple[int, ...]) -> dict[str, Any]:
-    known = {} if judged is None else judged._asdict()
-    return {
-        name: array_namespace(part).reshape(part, (*lead, *part.shape[1:]))
-        for name, part in known.items()
-        if part is not None
-    }
+def _is_half(pose: Any) -> bool:
+    """Whether poses have fewer digits than the float32 that they are refined in."""
+    xp = array_namespace(pose)
+    return bool(xp.isdtype(pose.dtype, "real floating")) and pose.dtype not in (xp.float32, xp.float64)
 
 
-def _with_lead(likely: Hypotheses, lead: tuple[int, ...]) -> Hypotheses:
-    xp = array_namespace(likely.pose)
-    return Hypotheses(*(xp.reshape(part, (*lead, *part.shape[1:])) for part in likely))
+def _pose_as_given(request: Request, refined: Refined, *, changed: bool, half: bool) -> Any:
+    """Return the refined poses as matrices or axis-angle vectors, whichever the estimate was.
 
-
-def _pose_as_given(request: Request, refined: Refined, *, changed: bool) -> Any:
-    """Return the refined poses as matrices or axis-angle vectors, whichever the estimate was."""
+    An estimate that comes back is the caller's own, to the last digit. Matrices that will be rounded to half
+    precision are made orthonormal first, so that they can be given again.
+    """
     xp = array_namespace(refined.pose)
     estimate = request.given_pose
-    joints = request.skeleton.num_joints
-    if len(pose_tail(tuple(estimate.shape), joints)) == 3:
-        return xp.reshape(refined.pose, estimate.shape)
-    # An estimate that comes back does not take the way to matrices and back, which is not exact.
+    good = refined.status == 0 if changed else xp.zeros_like(refined.status, dtype=xp.bool)
+    if len(pose_tail(tuple(estimate.shape), request.skeleton.num_joints)) == 3:
+        pose = refined.pose
+        if half:
+            pose = where_bodies(good, nearest_rotation(pose), pose)
+        return xp.reshape(pose, estimate.shape)
     vectors = axis_angle_from_matrix(refined.pose)
     own = xp.astype(xp.reshape(estimate, vectors.shape), vectors.dtype)
-    good = refined.status == 0 if changed else xp.zeros_like(refined.status, dtype=xp.bool)
-    return xp.reshape(where(good, vectors, own), estimate.shape)
+    return xp.reshape(where_bodies(good, vectors, own), estimate.shape)
+
+
+def _with_given_dtypes(result: RefineResult[Any], given: tuple[Any, Any, Any]) -> RefineResult[Any]:
+    """Return pose, betas and transl in the floating-point dtypes that they were given in."""
+    changed: dict[str, Any] = {}
+    for name, like in zip(("pose", "betas", "transl"), given, strict=True):
+        value = getattr(result, name)
+        dtype = getattr(like, "dtype", None)
+        xp = array_namespace(value)
+        if is_array_api_obj(like) and dtype != value.dtype and xp.isdtype(dtype, "real floating"):
+            changed[name] = xp.astype(value, dtype, copy=False)
+    return replace(result, **changed) if changed else result

@@ -1,4 +1,4 @@
-"""Camera: intrinsics, projection and translation (Eq. 4-6)."""
+"""Camera: intrinsics and pinhole projection, and the chain rule back through it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
+
+from .arrays.rotations import dot, norm
 
 
 def default_intrinsics(image_size: Any) -> np.ndarray:
@@ -43,58 +45,51 @@ def project(points: Any, intrinsics: Any) -> Any:
     (N, J, 2) array
         In pixels.
     """
-    focal, centre = _focal_and_centre(intrinsics)
+    focal, centre = focal_and_centre(intrinsics)
     return focal * points[..., :2] / points[..., 2:] + centre
 
 
 def backproject(keypoints_2d: Any, intrinsics: Any) -> Any:
     """Ray K^-1 (u, v, 1) through each keypoint, at depth 1: (N, J, 3)."""
     xp = array_namespace(keypoints_2d, intrinsics)
-    focal, centre = _focal_and_centre(intrinsics)
+    focal, centre = focal_and_centre(intrinsics)
     plane = (keypoints_2d - centre) / focal
     return xp.concat([plane, xp.ones_like(plane[..., :1])], axis=-1)
 
 
-def solve_translation(joints: Any, keypoints_2d: Any, intrinsics: Any) -> Any:
-    """Solve for the translation t* that best projects the joints onto their keypoints (Eq. 5).
+def keypoint_errors(joints: Any, keypoints_2d: Any, intrinsics: Any) -> Any:
+    """Distance between each projected joint and its keypoint, in pixels: (N, J).
 
     Parameters
     ----------
     joints : (N, J, 3) array
-        Posed joints in metres, without translation.
+        In camera space, in metres.
     keypoints_2d : (N, J, 2) array
-        In pixels.
     intrinsics : (N, 3, 3) array
-
-    Returns
-    -------
-    (N, 3) array
-        In metres.
-
-    Notes
-    -----
-    Least squares of f t_xy - (u - c) t_z = (u - c) Z - f XY over both image axes and all joints,
-    equally weighted. The normal matrix is an arrow: its upper 2x2 block is diagonal, so t_z comes
-    first and t_xy by substitution.
     """
-    xp = array_namespace(joints, keypoints_2d, intrinsics)
-    focal, centre = _focal_and_centre(intrinsics)
-    pixel = keypoints_2d - centre
-    right = pixel * joints[..., 2:] - focal * joints[..., :2]
-    mean_pixel = xp.mean(pixel, axis=1)
-    # Schur complement of the diagonal block. From the mean keypoint, or a small person far from the centre
-    # would be the difference of two large sums.
-    spread = pixel - mean_pixel[:, None, :]
-    depth = -(xp.sum(spread * right, axis=(1, 2)) / xp.sum(spread * spread, axis=(1, 2)))[:, None]
-    return xp.concat([(xp.mean(right, axis=1) + mean_pixel * depth) / focal[:, 0, :], depth], axis=-1)
+    return norm(project(joints, intrinsics) - keypoints_2d)[..., 0]
 
 
-def update_translation(transl: Any, best_translation: Any, *, hard: bool = False) -> Any:
-    """Soft update of the camera, t <- (t* + t) / 2 (Eq. 6); a hard one takes t*."""
-    return best_translation if hard else (best_translation + transl) / 2
+def reprojection_error(joints: Any, keypoints_2d: Any, intrinsics: Any) -> Any:
+    """Mean of :func:`keypoint_errors` over the joints, in pixels: (N,)."""
+    errors = keypoint_errors(joints, keypoints_2d, intrinsics)
+    return array_namespace(errors).mean(errors, axis=-1)
 
 
-def _focal_and_centre(intrinsics: Any) -> tuple[Any, Any]:
+def gradient_by_points(by_pixel: Any, points: Any, intrinsics: Any) -> Any:
+    """Chain rule of :func:`project`: gradient (N, J, 3) by points from that by projections (N, J, 2).
+
+    With u = fx X / Z + cx, dL/dX = fx dL/du / Z and dL/dZ = -(fx dL/du X + fy dL/dv Y) / Z^2.
+    """
+    xp = array_namespace(by_pixel, points)
+    focal, _ = focal_and_centre(intrinsics)
+    by_plane = by_pixel * focal
+    depth = points[..., 2:]
+    return xp.concat([by_plane, -dot(by_plane, points[..., :2]) / depth], axis=-1) / depth
+
+
+def focal_and_centre(intrinsics: Any) -> tuple[Any, Any]:
+    """Focal lengths and principal points, (N, 1, 2) each, in pixels."""
     xp = array_namespace(intrinsics)
     focal = xp.stack([intrinsics[:, 0, 0], intrinsics[:, 1, 1]], axis=-1)
     return focal[:, None, :], intrinsics[:, None, :2, 2]

@@ -1,4 +1,4 @@
-"""Arguments: what the door and the body ask of a caller's numbers and arrays."""
+"""Arguments: what is asked of a caller's numbers and arrays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy
 from ..errors import InputError
 
 
-def whole_number(name: str, value: Any, least: int) -> int:
+def check_integer(name: str, value: Any, least: int) -> int:
     """Check that `value` is a whole number of at least `least`; True and False are none."""
     if isinstance(value, bool):
         raise InputError(f"{name}: expected a whole number, got {value}.")
@@ -24,7 +24,7 @@ def whole_number(name: str, value: Any, least: int) -> int:
     return number
 
 
-def true_or_false(name: str, value: Any) -> bool:
+def check_bool(name: str, value: Any) -> bool:
     """Check that `value` is True or False."""
     if not isinstance(value, bool | np.bool_):
         raise InputError(f"{name}: expected True or False, got {value!r}.")
@@ -32,7 +32,12 @@ def true_or_false(name: str, value: Any) -> bool:
 
 
 def real_array(name: str, value: Any) -> Any:
-    """Check that `value` is an array of real numbers, or a sequence that makes one."""
+    """Check that `value` is an array of real numbers, or a sequence that makes one.
+
+    Entries that a masked array hides are NaN.
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        value = _without_mask(name, value)
     if not is_array_api_obj(value):
         try:
             value = np.asarray(value)
@@ -54,12 +59,16 @@ def real_array(name: str, value: Any) -> Any:
     return value
 
 
-def beside(pose: Any, name: str, value: Any) -> Any:
-    """Check that `value` is an array of pose's kind on pose's device."""
+def like_pose(pose: Any, name: str, value: Any) -> Any:
+    """Check that `value` is an array of pose's kind on pose's device; numbers and lists become one."""
+    is_array = is_array_api_obj(value)
     value = real_array(name, value)
     if type(value) is type(pose) is np.ndarray:
         return value
-    ours, theirs = array_namespace(pose), array_namespace(value)
+    ours = array_namespace(pose)
+    if not is_array:
+        return ours.asarray(value, device=device(pose))
+    theirs = array_namespace(value)
     if ours is not theirs:
         raise InputError(
             f"{name}: expected an array of the same kind as pose, {_kind(ours)}, got {_kind(theirs)}."
@@ -67,6 +76,15 @@ def beside(pose: Any, name: str, value: Any) -> Any:
     if device(value) != device(pose):
         raise InputError(f"{name}: expected an array on pose's device, {device(pose)}, got {device(value)}.")
     return value
+
+
+def _without_mask(name: str, value: Any) -> np.ndarray:
+    """Return a masked array's numbers, NaN where it hides them."""
+    if value.dtype.kind not in "fiub":
+        raise InputError(f"{name}: expected an array of real numbers, got dtype {value.dtype}.")
+    if value.dtype.kind == "f" or not np.ma.is_masked(value):
+        return value.filled(np.nan) if value.dtype.kind == "f" else np.asarray(value.data)
+    return value.astype(np.float64).filled(np.nan)
 
 
 def _kind(xp: Any) -> str:

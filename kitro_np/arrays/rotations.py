@@ -207,3 +207,15 @@ def quaternion_from_matrix(rotation: Any) -> Any:
         flipped = dot(quaternion, term) < 0
         quaternion = quaternion + xp.where(flipped, -term, term)
     return unit(xp.where(quaternion[..., :1] < 0, -quaternion, quaternion))
+
+
+def nearest_rotation(matrix: Any) -> Any:
+    """Rotation nearest to a (..., 3, 3) matrix that is off one by little: Newton's R <- R (3 I - R^T R) / 2.
+
+    Two steps square the deviation twice: from 1e-2 to rounding.
+    """
+    xp = array_namespace(matrix)
+    eye = xp.eye(3, dtype=matrix.dtype, device=device(matrix))
+    for _ in range(2):
+        matrix = xp.matmul(matrix, 1.5 * eye - 0.5 * xp.matmul(xp.matrix_transpose(matrix), matrix))
+    return matrix

@@ -34,6 +34,12 @@ def global_rotations(skeleton: Skeleton, pose: Any) -> Any:
     return xp.stack(turned, axis=1)
 
 
+def parent_rotations(skeleton: Skeleton, turned: Any) -> Any:
+    """Global rotation of every joint's parent (the root's own): (N, J, 3, 3)."""
+    xp = array_namespace(turned)
+    return xp.stack([turned[:, max(p, 0), :, :] for p in skeleton.parents], axis=1)
+
+
 def forward_kinematics(skeleton: Skeleton, pose: Any, betas: Any) -> PosedSkeleton:
     """Pose a skeleton: X_c = X_p + G_p (J_c - J_p), with rest joints J linear in betas.
 
@@ -56,6 +62,17 @@ def forward_kinematics(skeleton: Skeleton, pose: Any, betas: Any) -> PosedSkelet
         offset = rest[:, joint, :] - rest[:, parent, :]
         joints.append(joints[parent] + rotate(turned[:, parent, :, :], offset))
     return PosedSkeleton(xp.stack(joints, axis=1), turned)
+
+
+def posed_joints(skeleton: Skeleton, pose: Any, betas: Any, transl: Any, lead: tuple[int, ...]) -> Any:
+    """Joints in camera space, (*lead, J, 3), of pose (N, J, 3, 3), betas (*lead, S) and transl (*lead, 3)."""
+    xp = array_namespace(pose)
+    count = pose.shape[0]
+    own = skeleton.with_betas(int(betas.shape[-1])).like(pose)
+    flat = xp.astype(xp.reshape(betas, (count, betas.shape[-1])), pose.dtype)
+    joints = forward_kinematics(own, pose, flat).joints
+    moved = joints + xp.astype(xp.reshape(transl, (count, 1, 3)), pose.dtype)
+    return xp.reshape(moved, (*lead, skeleton.num_joints, 3))
 
 
 def affine_joints(skeleton: Skeleton, turned: Any) -> tuple[Any, Any]:

@@ -8,7 +8,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from ..arrays.arguments import whole_number
+from ..arrays.arguments import check_integer
 from ..errors import InputError, one_of
 from .locate import GENDERS, find_model_file, in_lower_case, kind_of
 from .mirror import mirror_body
@@ -63,7 +63,7 @@ def load_body(
     the estimates were made with.
     """
     if num_betas is not None:
-        num_betas = whole_number("num_betas", num_betas, least=1)
+        num_betas = check_integer("num_betas", num_betas, least=1)
     known = str(name).lower()
     if known in LICENSED:
         path = find_model_file(known, gender, folder)

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from ..arrays.arguments import beside, real_array, whole_number
+from ..arrays.arguments import check_integer, like_pose, real_array
 from ..arrays.engines import CPU_ENGINES, choose_engine, on_device_of
 from ..arrays.poses import as_matrices, pose_tail
-from ..arrays.read_only import frozen, frozen_like
+from ..arrays.read_only import read_only, read_only_like
 from ..errors import InputError
 from .kinematics import forward_kinematics
 from .skeleton import Skeleton
@@ -74,7 +74,7 @@ class BodyModel:
 
     def __post_init__(self) -> None:
         for name in (*FLOATS, "faces"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
+            object.__setattr__(self, name, read_only(getattr(self, name)))
 
     @classmethod
     def from_arrays(
@@ -165,7 +165,7 @@ class BodyModel:
             of pose's kind.
         """
         if threads is not None:
-            threads = whole_number("threads", threads, least=1)
+            threads = check_integer("threads", threads, least=1)
         given = self._read(pose, betas, transl)
         if choose_engine(engine, given.pose, CPU_ENGINES) == "numba":
             joints, vertices = self._kernels(given.pose.dtype).forward(*given.rows, threads)
@@ -196,7 +196,7 @@ class BodyModel:
         key = (array_namespace(array).__name__, str(array.dtype), str(device(array)))
         if key not in self._kinds:
             given = {name: getattr(self, name) for name in FLOATS}
-            parts = {name: frozen_like(part, array) for name, part in given.items() if part is not None}
+            parts = {name: read_only_like(part, array) for name, part in given.items() if part is not None}
             self._kinds[key] = replace(
                 self,
                 **parts,
@@ -231,7 +231,7 @@ class BodyModel:
         count = math.prod(lead)
         if value is None:
             return xp.zeros((count, width), **kind)
-        value = xp.astype(beside(pose, name, value), pose.dtype, copy=False)
+        value = xp.astype(like_pose(pose, name, value), pose.dtype, copy=False)
         given = value.shape[-1] if value.ndim else width + 1
         if tuple(value.shape[:-1]) != lead or given > width or (given < width and name != "betas"):
             raise InputError(f"{name}: expected shape {(*lead, width)}, got {tuple(value.shape)}.")

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 
-from ..arrays.arguments import real_array, whole_number
-from ..arrays.read_only import frozen, frozen_like
+from ..arrays.arguments import check_integer, real_array
+from ..arrays.read_only import read_only, read_only_like
 from ..errors import InputError
 
 SMPL_JOINT_NAMES = (
@@ -74,8 +74,8 @@ class Skeleton:
             raise InputError(f"joint_names: expected {count} names, got {len(names)}.")
         for name, value in (
             ("parents", tree),
-            ("joint_template", frozen(template)),
-            ("joint_shapedirs", frozen(shapedirs)),
+            ("joint_template", read_only(template)),
+            ("joint_shapedirs", read_only(shapedirs)),
             ("joint_names", names),
             ("host", self),
         ):
@@ -144,8 +144,8 @@ class Skeleton:
         """Return this skeleton with arrays of the kind, dtype and device of `array`."""
         found = Skeleton(
             self.parents,
-            frozen_like(self.joint_template, array),
-            frozen_like(self.joint_shapedirs, array),
+            read_only_like(self.joint_template, array),
+            read_only_like(self.joint_shapedirs, array),
             self.joint_names,
         )
         object.__setattr__(found, "host", self.host)
@@ -165,7 +165,7 @@ class Skeleton:
 
 def _checked_parents(parents: Sequence[int]) -> tuple[int, ...]:
     given = np.asarray(real_array("parents", parents)).ravel().tolist()
-    tree = tuple(whole_number("parents", parent, least=-1) for parent in given)
+    tree = tuple(check_integer("parents", parent, least=-1) for parent in given)
     if not tree or tree[0] != -1:
         raise InputError(f"parents: expected -1 for the root, joint 0, got {tree[:1] or 'no joints'}.")
     for joint, parent in enumerate(tree[1:], start=1):

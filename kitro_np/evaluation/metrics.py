@@ -16,7 +16,7 @@ from array_api_compat import array_namespace, device
 
 from ..arrays.rotations import norm
 from ..body import BodyModel, BodyOutput
-from ..camera import project
+from ..camera import keypoint_errors, reprojection_error
 from ..errors import InputError
 from .protocols import H36M_PELVIS, HIPS, LSP14, LSP_JOINTS, SMPL24, Protocol, regressed_protocol
 
@@ -119,19 +119,6 @@ def depth_errors(joints: Any, truth: Any, protocol: Protocol = LSP14) -> Any:
     return array_namespace(gap).abs(gap[..., 2])
 
 
-def keypoint_errors(joints: Any, keypoints_2d: Any, intrinsics: Any) -> Any:
-    """Distance between each projected joint and its keypoint, in pixels: (N, J).
-
-    Parameters
-    ----------
-    joints : (N, J, 3) array
-        In camera space, in metres.
-    keypoints_2d : (N, J, 2) array
-    intrinsics : (N, 3, 3) array
-    """
-    return distances(project(joints, intrinsics), keypoints_2d)
-
-
 def mpjpe(joints: Any, truth: Any, protocol: Protocol = LSP14) -> Any:
     """Mean distance of joints from the truth, roots aligned: (N,) of (N, R, 3)."""
     return _mean(joint_errors(joints, truth, protocol))
@@ -159,11 +146,6 @@ def pa_pve(vertices: Any, truth: Any) -> Any:
 def depth_error(joints: Any, truth: Any, protocol: Protocol = LSP14) -> Any:
     """Mean distance of joints from the truth along z, roots aligned: (N,) of (N, R, 3) in camera space."""
     return _mean(depth_errors(joints, truth, protocol))
-
-
-def reprojection_error(joints: Any, keypoints_2d: Any, intrinsics: Any) -> Any:
-    """Mean of :func:`keypoint_errors`, in pixels: (N,)."""
-    return _mean(keypoint_errors(joints, keypoints_2d, intrinsics))
 
 
 class BodyErrors(NamedTuple):

@@ -10,7 +10,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from ..arrays.arguments import real_array
-from ..arrays.read_only import frozen_like
+from ..arrays.read_only import read_only_like
 from ..body import SMPL_JOINT_NAMES, BodyModel, BodyOutput
 from ..errors import InputError
 
@@ -67,7 +67,7 @@ class Protocol:
         if self.regressor is None:
             return body.joints
         xp = array_namespace(body.vertices)
-        return xp.matmul(frozen_like(self.regressor, body.vertices), body.vertices)
+        return xp.matmul(read_only_like(self.regressor, body.vertices), body.vertices)
 
     def pick(self, joints: Any) -> Any:
         """Joints that count, where they are: (N, K, 3) of (N, R, 3)."""

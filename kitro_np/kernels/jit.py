@@ -58,7 +58,8 @@ class _KernelCache(FunctionCache):
 
 CONSTANTS_FROM = (
     "refinement/validity.py",
-    "kitro/shape.py",
+    "adam.py",
+    "keypoints/visibility.py",
     "posterior/priors.py",
     "posterior/fit.py",
     "posterior/acceptance.py",

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from array_api_compat import is_numpy_array
 
-from ..arrays.arguments import real_array, whole_number
-from ..arrays.read_only import frozen
+from ..arrays.arguments import check_integer, real_array
+from ..arrays.read_only import read_only
 from ..body import BodyModel, Skeleton
 from ..errors import InputError, one_of
 from .detectors import POINTS
@@ -113,7 +113,7 @@ class KeypointLayout:
         InputError
             If a number is none of a point, or is there twice.
         """
-        chosen = [whole_number("points", point, least=0) for point in points]
+        chosen = [check_integer("points", point, least=0) for point in points]
         if not chosen or max(chosen) >= self.num_points or len({*chosen}) < len(chosen):
             raise InputError(f"points: expected different numbers below {self.num_points}, got {chosen}.")
         place = {point: k for k, point in enumerate(chosen)}
@@ -235,7 +235,7 @@ def _whole_numbers(name: str, values: Any, count: int) -> tuple[int, ...]:
         raise InputError(f"{name}: expected {count} whole numbers, got {values!r}.") from None
     if len(numbers) != count:
         raise InputError(f"{name}: expected {count} numbers, one a point, got {len(numbers)}.")
-    return tuple(whole_number(name, number, least=-1) for number in numbers)
+    return tuple(check_integer(name, number, least=-1) for number in numbers)
 
 
 def _checked_mirror(mirror: tuple[int, ...]) -> tuple[int, ...]:
@@ -259,4 +259,4 @@ def _floats(name: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray:
         raise InputError(f"{name}: expected shape ({wanted}{comma}), got {array.shape}.")
     if not np.all(np.isfinite(array)):
         raise InputError(f"{name}: expected finite numbers, got NaN or infinity.")
-    return frozen(array)
+    return read_only(array)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from array_api_compat import array_namespace
 
-from ..arrays.rotations import dot, norm, unit
+from ..adam import Moments, adam_rates, adam_step
+from ..arrays.rotations import norm, unit
 from ..body.kinematics import affine_joints
 from ..body.skeleton import Skeleton
-from ..camera import project
+from ..camera import gradient_by_points, project
 
 LEARNING_RATE = 0.1
-DECAY_MEAN = 0.9
-DECAY_SQUARE = 0.999
-EPSILON = 1e-8
+"""Of Adam on betas (Eq. 10)."""
 
 
 def projected_bones(skeleton: Skeleton, points_2d: Any) -> Any:
@@ -94,10 +92,7 @@ def joint_gradient(joints: Any, joints_by_beta: Any, keypoints_2d: Any, intrinsi
 def _by_betas(by_pixel: Any, joints: Any, joints_by_beta: Any, intrinsics: Any) -> Any:
     """Chain rule from projected joints (N, J, 2) to betas (N, S)."""
     xp = array_namespace(by_pixel, joints)
-    focal = xp.stack([intrinsics[:, 0, 0], intrinsics[:, 1, 1]], axis=-1)[:, None, :]
-    by_plane = by_pixel * focal
-    depth = joints[..., 2:]
-    by_joint = xp.concat([by_plane, -dot(by_plane, joints[..., :2]) / depth], axis=-1) / depth
+    by_joint = gradient_by_points(by_pixel, joints, intrinsics)
     return xp.sum(by_joint[..., None] * joints_by_beta, axis=(1, 2))
 
 
@@ -146,26 +141,16 @@ def fit_shape(
     scale = 1 / (skeleton.num_joints - 1) if loss_scale is None else loss_scale
     constant, by_beta = affine_joints(skeleton, global_rotations)
     constant = constant + transl[:, None, :]
-    mean, square = xp.zeros_like(betas), xp.zeros_like(betas)
-    for rate, spread_rate in adam_rates(steps):
+    moments = Moments(xp.zeros_like(betas), xp.zeros_like(betas))
+    for rates in adam_rates(LEARNING_RATE, steps):
         joints = constant + xp.matmul(by_beta, betas[:, None, :, None])[..., 0]
         if from_joints:
             gradient = joint_gradient(joints, by_beta, keypoints_2d, intrinsics)
         else:
             gradient = bone_length_gradient(skeleton, joints, by_beta, keypoints_2d, intrinsics)
-        gradient = scale * gradient
-        mean = DECAY_MEAN * mean + (1 - DECAY_MEAN) * gradient
-        square = DECAY_SQUARE * square + (1 - DECAY_SQUARE) * gradient * gradient
-        betas = betas - rate * mean / (spread_rate * xp.sqrt(square) + EPSILON)
+        step, moments = adam_step(moments, scale * gradient, rates)
+        betas = betas - step
     return betas
-
-
-def adam_rates(steps: int) -> list[tuple[float, float]]:
-    """Adam's rates of the mean and of the root of the square, freed of their start at zero, for each step."""
-    return [
-        (LEARNING_RATE / (1 - DECAY_MEAN**step), 1 / math.sqrt(1 - DECAY_SQUARE**step))
-        for step in range(1, steps + 1)
-    ]
 
 
 def _bones(skeleton: Skeleton) -> list[tuple[int, int]]:

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 from array_api_compat import array_namespace, device
 
 from ..arrays.rotations import dot, norm, rotate, swing, unit
-from ..body.kinematics import global_rotations
+from ..arrays.select import pick
+from ..body.kinematics import global_rotations, parent_rotations
 from ..body.skeleton import Skeleton
 from .rays import BoneRays, bone_rays, intersect, signed_distance
 from .variants import Variant
 
 
-class Hypotheses(NamedTuple):
+class BoneBranches(NamedTuple):
     """All branches of one bone, one entry for each path that leads to it.
 
     Attributes
@@ -68,13 +69,7 @@ def reference_bones(skeleton: Skeleton, initial_pose: Any, betas: Any) -> Any:
     """Bones of the initial estimate's pose with the current betas (Eq. 14): (N, J, 3)."""
     offsets = bones(skeleton, skeleton.rest_joints(betas))
     turned = global_rotations(skeleton, initial_pose)
-    return rotate(gather_parents_of_rotations(skeleton, turned), offsets)
-
-
-def gather_parents_of_rotations(skeleton: Skeleton, turned: Any) -> Any:
-    """Global rotation of every joint's parent (the root's own): (N, J, 3, 3)."""
-    xp = array_namespace(turned)
-    return xp.stack([turned[:, max(p, 0), :, :] for p in skeleton.parents], axis=1)
+    return rotate(parent_rotations(skeleton, turned), offsets)
 
 
 def all_bone_rays(
@@ -110,7 +105,7 @@ def edge_weights(cosines: Any) -> Any:
 
 def grow_tree(
     skeleton: Skeleton, rays: BoneRays, reference: Any, root_distance: Any, variant: Variant
-) -> list[Hypotheses]:
+) -> list[BoneBranches]:
     """Expand both branches of every bone, depth by depth, and score them (Eq. 14-15).
 
     Parameters
@@ -148,7 +143,7 @@ def grow_tree(
         scores = weights if variant.softmax_scores else (cosines + 1) / 2
         number = 2 ** skeleton.depths[child]
         grown.append(
-            Hypotheses(
+            BoneBranches(
                 xp.reshape(solutions, (count, number, 3)),
                 xp.reshape(scores, (count, number)),
                 xp.reshape(weights, (count, number)),
@@ -161,7 +156,7 @@ def grow_tree(
     return grown
 
 
-def best_path(skeleton: Skeleton, grown: list[Hypotheses], variant: Variant) -> Branches:
+def best_path(skeleton: Skeleton, grown: list[BoneBranches], variant: Variant) -> Branches:
     """Take the path with the greatest product of edge scores (Eq. 16).
 
     Parameters
@@ -204,11 +199,11 @@ def best_path(skeleton: Skeleton, grown: list[Hypotheses], variant: Variant) -> 
     solutions = [xp.zeros_like(grown[0].solutions[:, 0, :])]
     weights = [xp.zeros_like(scores[:, 0])]
     for child, parent in enumerate(skeleton.parents[1:], start=1):
-        branch = _pick(takes_second[child], path[parent])
+        branch = pick(takes_second[child], path[parent])
         path.append(2 * path[parent] + branch)
         selection.append(branch)
-        solutions.append(_pick(grown[child - 1].solutions, path[child]))
-        weights.append(_pick(grown[child - 1].edge_weight, path[child]))
+        solutions.append(pick(grown[child - 1].solutions, path[child]))
+        weights.append(pick(grown[child - 1].edge_weight, path[child]))
     return Branches(
         xp.stack(selection, axis=1),
         below[0][:, 0],
@@ -248,11 +243,3 @@ def select_branches(
     reference = reference_bones(skeleton, initial_pose, betas)
     grown = grow_tree(skeleton, rays, reference, signed_distance(joints[:, 0, :]), variant)
     return best_path(skeleton, grown, variant)
-
-
-def _pick(values: Any, index: Any) -> Any:
-    """Return values[n, index[n]] of (N, H, ...); the array API standard has no such indexing."""
-    xp = array_namespace(values)
-    places = xp.arange(values.shape[1], dtype=index.dtype, device=device(index))
-    mask = xp.reshape(places == index[:, None], (*values.shape[:2], *[1] * (values.ndim - 2)))
-    return xp.sum(xp.where(mask, values, xp.zeros_like(values)), axis=1, dtype=values.dtype)

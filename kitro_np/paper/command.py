@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import __version__
 from ..errors import InputError, one_of
-from ..safe_io.atomic_write import write_whole
+from ..safe_io.atomic_write import atomic_write
 from .curves import figure_1, figure_5, hypotheses, improved, noise
 from .plan import Plan
 from .runs import Measured, Runs
@@ -125,4 +125,4 @@ def _write_index(sets: Sets, folder: Path) -> None:
     lines.append("The last call's data:")
     lines.append("\n".join(f"- {one.name}: {len(one.estimates.pose)} bodies" for one in data))
     text = "\n\n".join(lines) + "\n"
-    write_whole(folder / INDEX, lambda file: file.write(text.encode()))
+    atomic_write(folder / INDEX, lambda file: file.write(text.encode()))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..safe_io.atomic_write import write_whole
+from ..safe_io.atomic_write import atomic_write
 
 Cell = str | float | None
 
@@ -69,7 +69,7 @@ class Page:
             parts.append(table.markdown())
             _write(folder / f"{table.stem}.csv", table.csv())
         for stem, draw in self.figures.items():
-            write_whole(folder / f"{stem}.png", lambda file, draw=draw: _save(draw, file))  # type: ignore[misc]
+            atomic_write(folder / f"{stem}.png", lambda file, draw=draw: _save(draw, file))  # type: ignore[misc]
             parts.append(f"![{stem}]({stem}.png)")
         parts += self.remarks
         _write(folder / f"{name}.md", "\n\n".join(parts) + "\n")
@@ -83,7 +83,7 @@ def _shown(cell: Cell) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    write_whole(path, lambda file: file.write(text.encode()))
+    atomic_write(path, lambda file: file.write(text.encode()))
 
 
 def _save(draw: Callable[[Any], None], file: Any) -> None:

@@ -20,7 +20,7 @@ from ..evaluation.evaluate import evaluate
 from ..evaluation.metrics import Protocol, joint_errors, keypoint_errors
 from ..formats.estimates import Estimates
 from ..kitro.tree import bones
-from ..safe_io.atomic_write import write_whole
+from ..safe_io.atomic_write import atomic_write
 from .sets import DataSet
 
 Step = Mapping[str, Any]
@@ -136,7 +136,7 @@ class Runs:
         arrays: dict[str, Any] = {
             name: np.asarray(value, np.float32) for name, value in measured._asdict().items()
         }
-        write_whole(path, lambda file: np.savez(file, **arrays))
+        atomic_write(path, lambda file: np.savez(file, **arrays))
         return measured._replace(**arrays)
 
 

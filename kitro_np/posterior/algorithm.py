@@ -6,19 +6,20 @@ from typing import Any
 
 from array_api_compat import array_namespace, device
 
+from ..arrays.select import where_bodies
 from ..body.skeleton import Skeleton
 from ..camera import project
 from ..keypoints.layouts import KeypointLayout
-from ..refinement.chunks import where
-from ..refinement.validity import Status, estimate_status, outcome_status
-from ..result import Judged, Refined
+from ..keypoints.visibility import visible_confidence
+from ..refinement.outcome import Diagnostics, Refined
+from ..refinement.validity import Status, estimate_status, outcome_status, stand_in_body
 from .acceptance import FEWEST
 from .fit import fit_arrays
-from .priors import FAR, LARGEST_CONFIDENCE, Motion
+from .priors import Motion
 from .projection import place_points, points_on
 
 
-def likely_arrays(
+def refine_arrays(
     skeleton: Skeleton,
     layout: KeypointLayout,
     pose: Any,
@@ -31,7 +32,7 @@ def likely_arrays(
     *,
     safe: bool = True,
     start_pose: Any = None,
-) -> tuple[Refined, Judged]:
+) -> tuple[Refined, Diagnostics]:
     """Find the most probable bodies, and give back those that their keypoints are unlikely to improve.
 
     Parameters
@@ -52,7 +53,7 @@ def likely_arrays(
     """
     xp = array_namespace(pose)
     points = points_on(skeleton, layout, pose)
-    confidence = seen_confidence(keypoints_2d, confidence)
+    confidence = visible_confidence(keypoints_2d, confidence)
     seen = confidence * points.precision > 0
     keypoints_2d = xp.where(seen[:, :, None], keypoints_2d, xp.zeros_like(keypoints_2d))
     status = estimate_status(skeleton, pose, betas, transl, keypoints_2d, intrinsics)
@@ -71,14 +72,13 @@ def likely_arrays(
 
     error = error_of(pose, betas, transl)
     # A stand-in keeps NaN and the like out of the stages, where they would fail the whole batch.
-    eye = xp.eye(3, dtype=pose.dtype, device=device(pose))
-    away = xp.asarray([0.0, 0.0, 10.0], dtype=pose.dtype, device=device(pose))
-    safe_pose = where(usable, pose, xp.zeros_like(pose) + eye)
-    begin = safe_pose if start_pose is None else where(usable, start_pose, safe_pose)
+    stand_in = stand_in_body(pose, betas, transl, intrinsics)
+    given = (pose, betas, transl, intrinsics)
+    safe_pose, *rest = (where_bodies(usable, *both) for both in zip(given, stand_in, strict=True))
+    begin = safe_pose if start_pose is None else where_bodies(usable, start_pose, safe_pose)
     fitted = fit_arrays(
-        skeleton, layout, safe_pose, where(usable, betas, xp.zeros_like(betas)),
-        where(usable, transl, xp.zeros_like(transl) + away), keypoints_2d, confidence,
-        where(usable, intrinsics, xp.zeros_like(intrinsics) + eye), motion, start_pose=begin,
+        skeleton, layout, safe_pose, rest[0], rest[1], keypoints_2d, confidence, rest[2], motion,
+        start_pose=begin,
     )  # fmt: skip
     outcome = outcome_status(skeleton, fitted.pose, fitted.betas, fitted.transl)
     status = xp.where(usable, outcome, status)
@@ -90,33 +90,18 @@ def likely_arrays(
     known = good | (status == float(Status.UNLIKELY)) | (status == float(Status.SWAPPED))
     missing = xp.full_like(error, xp.nan)
     refined = Refined(
-        where(good, fitted.pose, pose),
-        where(good, fitted.betas, betas),
-        where(good, fitted.transl, transl),
+        where_bodies(good, fitted.pose, pose),
+        where_bodies(good, fitted.betas, betas),
+        where_bodies(good, fitted.transl, transl),
         xp.full(pose.shape[:2], -1, dtype=xp.int8, device=device(pose)),
         missing,
         xp.where(good, error_of(fitted.pose, fitted.betas, fitted.transl), error),
         xp.astype(status, xp.int8),
     )
-    return refined, Judged(
+    return refined, Diagnostics(
         xp.where(known, fitted.quality, missing),
         xp.astype(known & fitted.swapped, xp.int8),
         xp.where(known, fitted.noise, missing),
         xp.where(known, fitted.evidence, missing),
         xp.where(good[:, None], fitted.joint_spread, missing[:, None]),
     )
-
-
-def seen_confidence(keypoints_2d: Any, confidence: Any) -> Any:
-    """Confidence of each keypoint over that of the body's best, 0 where it is not seen: (N, K).
-
-    What is not finite, or beyond FAR, is not seen. Detectors score on scales of their own, and how exact all
-    keypoints of a body are is found by the fit.
-    """
-    xp = array_namespace(keypoints_2d)
-    zero = xp.zeros_like(confidence)
-    near = (xp.abs(keypoints_2d[..., 0]) < FAR) & (xp.abs(keypoints_2d[..., 1]) < FAR)
-    positive = (confidence > 0) & (confidence < LARGEST_CONFIDENCE)
-    confidence = xp.where(positive, confidence, zero)
-    most = xp.max(confidence, axis=1, keepdims=True)
-    return xp.where(near, confidence / xp.where(most > 0, most, xp.ones_like(most)), zero)

@@ -8,10 +8,10 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from ..arrays.rotations import cayley, cross_matrix
+from ..body.kinematics import parent_rotations
 from ..body.skeleton import Skeleton
 from ..camera import project
 from ..keypoints.layouts import KeypointLayout
-from ..kitro.tree import gather_parents_of_rotations
 from . import priors
 from .acceptance import (
     FEWEST,
@@ -199,7 +199,7 @@ def turn_joints(skeleton: Skeleton, pose: Any, posed: Posed, turn: Any) -> Any:
     A joint that is not turned stays to the last digit, even if rotations are not quite orthonormal.
     """
     xp = array_namespace(pose)
-    above = gather_parents_of_rotations(skeleton, posed.turned)
+    above = parent_rotations(skeleton, posed.turned)
     identity = xp.eye(3, dtype=pose.dtype, device=device(pose))
     root = identity + xp.zeros_like(above[:, :1, :, :])
     above = xp.concat([root, above[:, 1:, :, :]], axis=1)

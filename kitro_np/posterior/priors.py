@@ -49,10 +49,6 @@ LEAST_SCALE, LARGEST_SCALE = 0.05, 10.0
 KEYPOINT_FREEDOM = 5.0
 """Degrees of freedom of keypoints' errors, which are Student's t: some are far off, and count for little."""
 
-FAR, LARGEST_CONFIDENCE = 1e9, 1e30
-"""Pixels, and a confidence, beyond which a keypoint is not seen: some detectors write such numbers for none,
-and squares of much larger ones overflow float32."""
-
 LARGEST_TURN = 1.0
 """Radians that a joint turns in a step at most; if it would turn more, the whole step is shortened."""
 

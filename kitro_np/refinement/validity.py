@@ -89,6 +89,15 @@ def outcome_status(skeleton: Skeleton, pose: Any, betas: Any, transl: Any) -> An
     return xp.where(fine, status, xp.full_like(status, float(Status.DIVERGED)))
 
 
+def stand_in_body(pose: Any, betas: Any, transl: Any, intrinsics: Any) -> list[Any]:
+    """Return bodies that can be refined, in the shapes given: the rest pose, 10 m from a unit camera."""
+    xp = array_namespace(pose, betas)
+    eye = xp.eye(3, dtype=pose.dtype, device=device(pose))
+    away = xp.asarray([0.0, 0.0, 10.0], dtype=transl.dtype, device=device(transl))
+    zeros = [xp.zeros_like(part) for part in (pose, betas, transl, intrinsics)]
+    return [zeros[0] + eye, zeros[1], zeros[2] + away, zeros[3] + eye]
+
+
 def usable_intrinsics(intrinsics: Any) -> Any:
     """Whether each K is [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] with positive focal lengths: (N,)."""
     k = intrinsics

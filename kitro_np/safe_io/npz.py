@@ -1,19 +1,21 @@
-"""Read the members of an .npz file, distrusting its sizes."""
+"""Npz: read the members of an .npz file, distrusting its sizes; write one as a whole."""
 
+import os
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from math import prod
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
 
-from kitro_np.errors import InputError
-from kitro_np.safe_io.pickle_arrays import MAX_ELEMENTS, Array
+from ..errors import InputError
+from .atomic_write import atomic_write, check_output
+from .pickle_arrays import MAX_ELEMENTS, Array
 
-__all__ = ["NpzArrays"]
+__all__ = ["NpzArrays", "write_npz"]
 
 _PIECE = 2**18
 
@@ -84,3 +86,22 @@ def _read_npy(member: IO[bytes], max_elements: int | None) -> Array:
     if len(data) != wanted:
         raise InputError(f"{wanted} bytes were expected, and {len(data)} or more came")
     return np.ndarray(shape, dtype, data, order="F" if fortran else "C")
+
+
+def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, Any], *, force: bool = False) -> Path:
+    """Write arrays to an .npz file that is there as a whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+    arrays : mapping of str to array
+    force : bool
+        Write over an existing file.
+
+    Returns
+    -------
+    Path
+    """
+    target = check_output(path, force=force)
+    atomic_write(target, lambda file: np.savez(file, **arrays))
+    return target

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.arguments import real_array, whole_number
+from ..arrays.arguments import check_integer, real_array
 from ..arrays.poses import as_matrices
 from ..body import BodyModel, Skeleton
 from ..body.kinematics import forward_kinematics
@@ -68,10 +68,10 @@ def simulate(
         If the body has another tree, an argument is wrong, or errors are so large that numbers overflow.
     """
     body = default_body() if body is None else body
-    count = whole_number("count", count, least=1)
+    count = check_integer("count", count, least=1)
     if count > MOST:
         raise InputError(f"count: expected at most {MOST}, got {count}; another seed gives other bodies.")
-    draws = Draws(whole_number("seed", seed, least=0), count)
+    draws = Draws(check_integer("seed", seed, least=0), count)
     skeleton = body.skeleton
     errors = _fitting_errors(body, errors)
     if is_hand(skeleton):

@@ -6,13 +6,13 @@ from typing import Any
 
 from array_api_compat import array_namespace, device
 
+from ..adam import Moments, adam_rates, adam_step
 from ..arrays.rotations import matrix_from_axis_angle
 from ..body.kinematics import forward_kinematics
 from ..body.skeleton import Skeleton
-from ..evaluation.metrics import reprojection_error
-from ..kitro.shape import DECAY_MEAN, DECAY_SQUARE, EPSILON, LEARNING_RATE, adam_rates
+from ..camera import reprojection_error
+from ..refinement.outcome import Refined
 from ..refinement.validity import outcome_status
-from ..result import Refined
 from .energy import WEIGHTS, Parameters, Problem, Weights, gradient, make_problem
 
 STEPS = (100, 100)
@@ -29,20 +29,14 @@ def fit(problem: Problem, steps: tuple[int, int] = STEPS) -> Parameters:
     root = xp.zeros_like(at.pose[:1, :, :1])
     root = xp.concat([xp.ones_like(root[:, :1, :]), root[:, 1:, :]], axis=1)
     for free, count in zip(((root, 0.0, 1.0), (1.0, 1.0, 1.0)), steps, strict=True):
-        mean, square = ([xp.zeros_like(part) for part in at] for _ in range(2))
-        for rate, spread_rate in step_rates(count):
+        moments = [Moments(xp.zeros_like(part), xp.zeros_like(part)) for part in at]
+        for rates in adam_rates(RATE, count):
             moved = []
             for k, (part, slope) in enumerate(zip(at, gradient(problem, at), strict=True)):
-                mean[k] = DECAY_MEAN * mean[k] + (1 - DECAY_MEAN) * slope
-                square[k] = DECAY_SQUARE * square[k] + (1 - DECAY_SQUARE) * slope * slope
-                moved.append(part - rate * free[k] * mean[k] / (spread_rate * xp.sqrt(square[k]) + EPSILON))
+                step, moments[k] = adam_step(moments[k], slope, rates)
+                moved.append(part - free[k] * step)
             at = Parameters(*moved)
     return at
-
-
-def step_rates(steps: int) -> list[tuple[float, float]]:
-    """Adam's rates of each step of a stage, as kitro_np.kitro.shape.adam_rates has them."""
-    return [(RATE / LEARNING_RATE * rate, spread_rate) for rate, spread_rate in adam_rates(steps)]
 
 
 def smplify_arrays(

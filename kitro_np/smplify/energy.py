@@ -10,7 +10,7 @@ from array_api_compat import array_namespace, device
 from ..arrays.rotations import axis_angle_from_matrix, cross, dot, matrix_from_axis_angle
 from ..body.kinematics import forward_kinematics
 from ..body.skeleton import Skeleton
-from ..camera import project
+from ..camera import gradient_by_points, project
 from .pose_prior import SPREAD, WRONG_WAY, knows_poses, pose_prior
 
 
@@ -215,13 +215,10 @@ def _misses(problem: Problem, joints: Any) -> Any:
 
 def _forces(problem: Problem, joints: Any) -> Any:
     """Gradient of the reprojection term by the joints (N, J, 3) in camera space."""
-    xp = array_namespace(joints)
     misses = _misses(problem, joints)
     share = problem.weights.sigma**2 / (problem.weights.sigma**2 + _squared(misses))
     by_pixel = 2 * problem.weights.keypoints * share * share * misses / problem.size
-    focal = xp.stack([problem.intrinsics[:, 0, 0], problem.intrinsics[:, 1, 1]], axis=-1)[:, None, :]
-    by_plane, depth = by_pixel * focal, joints[..., 2:]
-    return xp.concat([by_plane, -dot(by_plane, joints[..., :2]) / depth], axis=-1) / depth
+    return gradient_by_points(by_pixel, joints, problem.intrinsics)
 
 
 def _in_parent(skeleton: Skeleton, turned: Any, vectors: Any) -> Any:

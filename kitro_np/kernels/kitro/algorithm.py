@@ -6,12 +6,12 @@ import math
 from typing import Any, NamedTuple
 
 from ..body.kinematics import forward_kinematics, global_rotations
-from ..camera import solve_translation, update_translation
 from ..jit import entry, kernel
 from ..lanes import load, own_lanes, store
 from ..refinement.validity import BAD_INTRINSICS, estimate_status, outcome_status
 from .rotate import reprojection_error, rotate_joints
 from .shape import fit_shape, keypoint_lengths
+from .translation import solve_translation, update_translation
 from .tree import select_branches
 
 NAN = math.nan
@@ -19,7 +19,7 @@ NAN = math.nan
 
 
 class Bodies(NamedTuple):
-    """A batch as the kernel reads it: C-ordered, one row a body; it writes a kitro_np.result.Refined."""
+    """A batch as kernels read it: C-ordered, one row a body."""
 
     pose: Any  # (N, 9 J)
     betas: Any  # (N, S)

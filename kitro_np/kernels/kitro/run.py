@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from ...adam import adam_rates
 from ...arrays.threads import each
 from ...body.skeleton import Skeleton
-from ...kitro.shape import adam_rates
+from ...kitro.shape import LEARNING_RATE
 from ...kitro.variants import Variant
+from ...refinement.outcome import Refined
 from ...refinement.request import Request
-from ...result import Refined
 from ..tile import Tile, Tree, make_tile, make_tree
 from .algorithm import Bodies, Settings, refine_bodies
 
@@ -88,7 +89,7 @@ def make_settings(
         shape_steps = 0
     return Settings(
         iterations,
-        np.array(adam_rates(shape_steps), dtype).reshape(shape_steps, 2),
+        np.array(adam_rates(LEARNING_RATE, shape_steps), dtype).reshape(shape_steps, 2),
         dtype.type(1 / (request.skeleton.num_joints - 1) if variant.mean_loss else 1.0),
         variant.softmax_scores,
         variant.trunk_in_every_limb,

@@ -15,8 +15,8 @@ from numba import cuda
 
 from ...body.skeleton import Skeleton
 from ...kitro.variants import Variant
+from ...refinement.outcome import Refined
 from ...refinement.request import Request
-from ...result import Refined
 from ..gpu import compile_for_gpu
 from ..tile import Tile, Tree, make_tree, tile_rows
 from .algorithm import Bodies, refine_bodies

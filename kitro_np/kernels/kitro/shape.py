@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...kitro.shape import DECAY_MEAN, DECAY_SQUARE, EPSILON
+from ...adam import DECAY_MEAN, DECAY_SQUARE, EPSILON
 from ..body.kinematics import place_joints, rest_offsets
 from ..camera import in_camera, project
 from ..jit import kernel
@@ -109,7 +109,7 @@ def _pull_betas(tree, tile):
 def fit_shape(tree, tile, rates, loss_scale, from_joints):
     """Fused twin of kitro_np.kitro.shape.fit_shape; leaves offsets and joints as the new betas have them.
 
-    Rates are kitro_np.kitro.shape.adam_rates, one row a step.
+    Rates are kitro_np.adam.adam_rates, one row a step.
     """
     betas = tile.betas.shape[0]
     for s in range(betas):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ...keypoints.visibility import FAR, LARGEST_CONFIDENCE
 from ...posterior.acceptance import FEWEST, SWAP_MARGIN
-from ...posterior.priors import FAR, LARGEST_CONFIDENCE
 from ..body.kinematics import forward_kinematics
 from ..jit import entry, kernel
 from ..kitro.algorithm import NAN, note_error, read_tile, refuse_skew, without_branches, write_tile
@@ -37,7 +37,7 @@ class Bodies(NamedTuple):
 
 @entry
 def fit_bodies(tree, chains, tile, memory, bodies, refined, judged, steps, safe, spread, first, last):
-    """Fused twin of kitro_np.posterior.algorithm.likely_arrays, for the bodies `first` to before `last`."""
+    """Fused twin of kitro_np.posterior.algorithm.refine_arrays, for the bodies `first` to before `last`."""
     lanes = tile.status.shape[1]
     for start in range(first, last, lanes):
         read_tile(tile, bodies, start, last)

@@ -15,8 +15,8 @@ from ...body.skeleton import Skeleton
 from ...keypoints.layouts import KeypointLayout
 from ...posterior.fit import STEPS
 from ...posterior.priors import Motion
+from ...refinement.outcome import Diagnostics, Refined
 from ...refinement.request import Request
-from ...result import Judged, Refined
 from ..body.skinning import Bones
 from ..kitro.run import CHUNK, allocate, rows_of
 from ..tile import Tree, make_tree
@@ -34,7 +34,7 @@ def run_map(
     safe: bool = True,
     spread: bool = False,
     start_pose: np.ndarray | None = None,
-) -> tuple[Refined, Judged]:
+) -> tuple[Refined, Diagnostics]:
     """Find the most probable bodies of a request with the fused kernels.
 
     Parameters
@@ -70,7 +70,7 @@ def run_map(
         with workspace.lend() as (tile, memory):
             fit_bodies(
                 workspace.bones, workspace.chains, tile, memory, Bodies(*bodies, seen, begin),
-                Refined(*(part[own] for part in refined)), Judged(*(part[own] for part in judged)),
+                Refined(*(part[own] for part in refined)), Diagnostics(*(part[own] for part in judged)),
                 STEPS, safe, spread, 0, stop - start,
             )  # fmt: skip
         return stop - start
@@ -108,9 +108,9 @@ def _workspace(
     return _Workspace(make_tree(skeleton, dtype), make_chains(skeleton, layout, motion, dtype), dtype)
 
 
-def _allocate(request: Request, dtype: np.dtype[Any], *, spread: bool) -> Judged:
+def _allocate(request: Request, dtype: np.dtype[Any], *, spread: bool) -> Diagnostics:
     count, joints = request.count, request.skeleton.num_joints
-    return Judged(
+    return Diagnostics(
         np.empty(count, dtype),
         np.empty(count, np.int8),
         np.empty(count, dtype),

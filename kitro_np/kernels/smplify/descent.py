@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...kitro.shape import DECAY_MEAN, DECAY_SQUARE, EPSILON
+from ...adam import DECAY_MEAN, DECAY_SQUARE, EPSILON
 from ..camera import in_camera, project
 from ..jit import entry, kernel
 from ..kitro.algorithm import open_tile, without_branches, write_tile

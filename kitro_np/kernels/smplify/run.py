@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ...adam import adam_rates
 from ...arrays.threads import each
 from ...body.skeleton import Skeleton
+from ...refinement.outcome import Refined
 from ...refinement.request import Request
-from ...result import Refined
-from ...smplify.descent import STEPS, step_rates
+from ...smplify.descent import RATE, STEPS
 from ...smplify.energy import WEIGHTS, Weights, weights_for
 from ...smplify.pose_prior import WRONG_WAY, knows_poses, pose_prior
 from ..kitro.run import CHUNK, allocate, rows_of, workspace_of
@@ -59,7 +60,7 @@ def make_fit_settings(
         mean[3:], precision[3:, 3:] = pose_prior()
         for joint, axis, sign in WRONG_WAY:
             wrong_way[3 * joint + axis] = sign
-    root_rates, rates = (np.array(step_rates(count), dtype).reshape(count, 2) for count in steps)
+    root_rates, rates = (np.array(adam_rates(RATE, count), dtype).reshape(count, 2) for count in steps)
     return FitSettings(
         root_rates,
         rates,

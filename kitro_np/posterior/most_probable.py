@@ -1,0 +1,77 @@
+"""Most probable: the bodies of a request, by kernels or by array stages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from ..body.skeleton import Skeleton
+from ..refinement.chunks import in_chunks
+from ..refinement.method import Execution
+from ..refinement.outcome import Diagnostics, Refined
+from ..refinement.request import Request
+from .algorithm import refine_arrays
+from .priors import Motion
+
+
+def most_probable(
+    request: Request,
+    execution: Execution,
+    motion: Motion,
+    *,
+    safe: bool,
+    uncertainty: bool = False,
+    start_pose: Any = None,
+) -> tuple[Refined, Diagnostics]:
+    """Find the most probable bodies of a request.
+
+    Parameters
+    ----------
+    request : Request
+    execution : Execution
+    motion : Motion
+    safe : bool
+        Return bodies that their keypoints are unlikely to improve as their estimates.
+    uncertainty : bool
+        Find the joints' spread.
+    start_pose : (N, J, 3, 3) array, optional
+        Where the steps begin, in place of the estimate.
+    """
+    if execution.engine == "numba":
+        from ..kernels.posterior.run import run_map
+
+        return run_map(
+            request, motion, execution.chunk_size, execution.progress,
+            threads=execution.threads, safe=safe, spread=uncertainty, start_pose=start_pose,
+        )  # fmt: skip
+
+    def work(skeleton: Skeleton, arrays: list[Any], own: slice) -> tuple[Any, ...]:
+        xp = array_namespace(arrays[0])
+        pose, betas, transl, keypoints_2d, intrinsics = arrays
+        confidence = confidence_of(request, keypoints_2d, own)
+        start = None if start_pose is None else xp.astype(start_pose[own, ...], pose.dtype)
+        refined, diagnostics = refine_arrays(
+            skeleton, request.layout, pose, betas, transl, keypoints_2d, intrinsics, confidence, motion,
+            safe=safe, start_pose=start,
+        )  # fmt: skip
+        return (*refined, *diagnostics)
+
+    parts = in_chunks(request, execution, work, _numbers_a_body(request))
+    refined = Refined(*parts[: len(Refined._fields)])
+    diagnostics = Diagnostics(*parts[len(Refined._fields) :])
+    return refined, diagnostics if uncertainty else diagnostics._replace(joint_spread=None)
+
+
+def confidence_of(request: Request, keypoints_2d: Any, own: slice = slice(None)) -> Any:
+    """Return confidences in the keypoints' dtype; ones if none are given: (N, K)."""
+    xp = array_namespace(keypoints_2d)
+    if request.confidence is None:
+        return xp.ones_like(keypoints_2d[..., 0])
+    return xp.astype(request.confidence[own, ...], keypoints_2d.dtype)
+
+
+def _numbers_a_body(request: Request) -> int:
+    """How many numbers the stages hold of a body at their peak: some dense matrices of all unknowns."""
+    unknowns = 3 * request.skeleton.num_joints + request.skeleton.num_betas + 3
+    return 14 * unknowns**2 + 20 * request.layout.num_points * unknowns

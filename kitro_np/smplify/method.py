@@ -1,0 +1,53 @@
+"""Method "smplify": the baseline to compare with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..refinement.chunks import run_stages
+from ..refinement.method import Execution, Method, option
+from ..refinement.outcome import Outcome
+from ..refinement.request import Request
+from .descent import smplify_arrays
+
+if TYPE_CHECKING:
+    from typing_extensions import TypedDict
+
+    class SMPLifyOptions(TypedDict, total=False):
+        """Options of :class:`SMPLify`, by name."""
+
+        root_steps: int
+        steps: int
+
+
+@dataclass(frozen=True)
+class SMPLify(Method, name="smplify"):
+    """SMPLify: gradient descent on the reprojection error, with priors, in the weights it usually has.
+
+    Parameters
+    ----------
+    root_steps : int
+        Adam steps of the first stage, on the root's rotation and the translation.
+    steps : int
+        Adam steps of the second stage, on everything.
+
+    References
+    ----------
+    Bogo, Kanazawa, Lassner, Gehler, Romero, Black. Keep it SMPL: Automatic Estimation of 3D Human Pose and
+    Shape from a Single Image. ECCV 2016.
+    """
+
+    root_steps: int = option(100, "Adam steps on root and translation", least=0)
+    steps: int = option(100, "Adam steps on everything", least=0)
+
+    def run(self, request: Request, execution: Execution) -> Outcome:
+        """Descend by kernels or by array stages."""
+        steps = (self.root_steps, self.steps)
+        if execution.engine == "numba":
+            from ..kernels.smplify.run import run_smplify
+
+            rest = (execution.chunk_size, execution.progress)
+            return Outcome(run_smplify(request, *rest, threads=execution.threads, steps=steps))
+        return Outcome(run_stages(request, execution, partial(smplify_arrays, steps=steps)))
