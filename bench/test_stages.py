@@ -12,11 +12,11 @@ from samples import Batch, make_batch
 from kitro_np import load_body
 from kitro_np.body.kinematics import PosedSkeleton, forward_kinematics
 from kitro_np.body.skeleton import Skeleton
-from kitro_np.camera import solve_translation, update_translation
 from kitro_np.kernels.lanes import lane_count
 from kitro_np.kitro.rays import intersect, signed_distance
 from kitro_np.kitro.rotate import rotate_joints
 from kitro_np.kitro.shape import fit_shape
+from kitro_np.kitro.translation import solve_translation, update_translation
 from kitro_np.kitro.tree import Branches, all_bone_rays, gather_parents, select_branches
 from kitro_np.kitro.variants import find_variant
 

@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 from samples import Batch
 
+from kitro_np.adam import adam_rates
 from kitro_np.body.skeleton import Skeleton
 from kitro_np.kernels.body import kinematics
 from kitro_np.kernels.camera import in_camera, solve_translation, update_translation
@@ -16,7 +17,7 @@ from kitro_np.kernels.kitro import rays, rotate, shape, tree
 from kitro_np.kernels.lanes import load, store
 from kitro_np.kernels.tile import Tile, Tree, aligned_rows, make_tile, make_tree
 from kitro_np.kernels.vector_math import add, dot, scale, store_all, subtract
-from kitro_np.kitro.shape import adam_rates
+from kitro_np.kitro.shape import LEARNING_RATE
 
 
 def start_tile(skeleton: Skeleton, bodies: Batch, selection: np.ndarray) -> tuple[Tree, Tile]:
@@ -43,7 +44,7 @@ def _start(layout, tile):
     shape.keypoint_lengths(layout, tile)
 
 
-RATES = tuple(adam_rates(10))
+RATES = tuple(adam_rates(LEARNING_RATE, 10))
 
 # Each loop puts back what its stage changes, so that every repetition does the same work.
 

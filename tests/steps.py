@@ -14,8 +14,8 @@ from numba import njit
 from tiles import camera_rows, run_in_tiles
 
 from kitro_np import Skeleton
+from kitro_np.adam import adam_rates
 from kitro_np.body.kinematics import forward_kinematics
-from kitro_np.camera import solve_translation, update_translation
 from kitro_np.kernels import camera
 from kitro_np.kernels.body import kinematics
 from kitro_np.kernels.kitro import rotate, shape
@@ -23,7 +23,8 @@ from kitro_np.kernels.kitro import tree as branches
 from kitro_np.kernels.refinement import validity as checks
 from kitro_np.kernels.tile import Tile, Tree
 from kitro_np.kitro.rotate import rotate_joints
-from kitro_np.kitro.shape import adam_rates, fit_shape
+from kitro_np.kitro.shape import LEARNING_RATE, fit_shape
+from kitro_np.kitro.translation import solve_translation, update_translation
 from kitro_np.kitro.tree import select_branches
 from kitro_np.kitro.variants import Variant
 
@@ -67,7 +68,7 @@ class ArraySteps:
 
 def adam_rows(steps: int, dtype: Any = np.float64) -> np.ndarray:
     """The rates of Adam's steps as a kernel reads them."""
-    return np.array(adam_rates(steps), dtype)
+    return np.array(adam_rates(LEARNING_RATE, steps), dtype)
 
 
 class KernelSteps:

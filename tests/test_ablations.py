@@ -9,7 +9,8 @@ from kitro_np import InputError
 from kitro_np.arrays.engines import CPU_ENGINES
 from kitro_np.arrays.rotations import matrix_from_axis_angle
 from kitro_np.body.kinematics import forward_kinematics
-from kitro_np.camera import project, solve_translation
+from kitro_np.camera import project
+from kitro_np.kitro.translation import solve_translation
 from kitro_np.kitro.variants import UPDATES, VARIANTS
 
 SKELETON = make_skeleton("smpl")

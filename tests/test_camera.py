@@ -6,7 +6,8 @@ from bodies import TREES, make_batch, make_skeleton
 
 from kitro_np import default_intrinsics
 from kitro_np.body.kinematics import forward_kinematics
-from kitro_np.camera import backproject, project, solve_translation, update_translation
+from kitro_np.camera import backproject, project
+from kitro_np.kitro.translation import solve_translation, update_translation
 
 
 @pytest.fixture(params=TREES)

@@ -26,7 +26,7 @@ import json, sys
 import numpy as np
 from bodies import make_batch, make_skeleton
 from kitro_np import refine
-from kitro_np.refinement.request import read_request
+from kitro_np.refinement.request import Arguments, read_request
 from kitro_np.kernels.kitro.run_gpu import run_gpu
 from kitro_np.kitro.variants import find_variant
 
@@ -36,9 +36,9 @@ batch = make_batch(skeleton, 5, seed=15).astype(dtype)
 batch.transl[3] *= -1
 done, few = [], {"iterations": 2, "shape_steps": 2}
 chunks = {"chunk_size": 3, "progress": done.append, "threads": int(threads)}
-request = read_request(*batch, None, skeleton)
+request = read_request(Arguments(*batch), skeleton)
 found = run_gpu(request, find_variant(variant), **few, **chunks)
-wanted = refine(*batch, body=skeleton, engine="array", variant=variant, **few)
+wanted = refine(*batch, body=skeleton, method="kitro", engine="array", variant=variant, **few)
 assert done == [3, 2], done
 for name in found._fields:
     part = getattr(wanted, name)
@@ -57,7 +57,7 @@ from numba import cuda, typeof
 # What a GPU would answer that is not here: compute capability 9.0.
 numba.cuda.dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=(9, 0))
 from bodies import make_batch, make_skeleton
-from kitro_np.refinement.request import read_request
+from kitro_np.refinement.request import Arguments, read_request
 from kitro_np.kernels.kitro import algorithm as refine
 from kitro_np.kernels.kitro import run
 from kitro_np.kernels.gpu import compile_for_gpu
@@ -66,7 +66,7 @@ from kitro_np.kitro.variants import find_variant
 
 dtype = np.dtype(sys.argv[1])
 skeleton = make_skeleton("smpl", 10)
-request = read_request(*make_batch(skeleton, 4).astype(dtype), None, skeleton)
+request = read_request(Arguments(*make_batch(skeleton, 4).astype(dtype)), skeleton)
 tree = make_tree(skeleton, dtype)
 settings = run.make_settings(request, find_variant("released"), 10, 10, dtype)
 bodies, refined = run.rows_of(request, 0, 4, dtype), run.allocate(request, np.empty, dtype, np.int8)

@@ -5,13 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from bodies import TREES, make_batch, make_skeleton
-from same import assert_identical, join, known
+from same import assert_identical, join
 
 from kitro_np import InputError, KeypointLayout, Status, find_layout, refine
 from kitro_np.body.kinematics import forward_kinematics
 from kitro_np.evaluation.evaluate import evaluate
 from kitro_np.evaluation.metrics import reprojection_error
-from kitro_np.formats.results import write_result
 
 COUNT = 17
 
@@ -74,8 +73,8 @@ def test_engines_agree(sim_batch, noisy_batch, refined):
     """On every field; and they are not the same code, or this test says nothing."""
     for batch in (sim_batch, noisy_batch):
         fused, wanted = (refine(*batch, uncertainty=True, engine=name) for name in ("numba", "array"))
-        assert known(fused) == known(wanted)
-        for name in known(fused):
+        assert fused.arrays() == wanted.arrays()
+        for name in fused.arrays():
             np.testing.assert_allclose(getattr(fused, name), getattr(wanted, name), atol=1e-6, err_msg=name)
         assert np.any(fused.pose != wanted.pose)
 
@@ -151,7 +150,7 @@ def test_uncertainty_only_where_asked_for(few, engine):
     assert found.joint_spread.shape == (COUNT, 24)
     assert np.all(found.joint_spread[:, 0] == 0)
     assert np.all(found.joint_spread[:, 1:] > 0)
-    for name in known(plain):
+    for name in plain.arrays():
         np.testing.assert_array_equal(getattr(found, name), getattr(plain, name))
     back = refine(
         *few._replace(keypoints_2d=np.roll(few.keypoints_2d, 1, axis=0)), engine=engine, uncertainty=True
@@ -167,8 +166,8 @@ def test_without_the_motion_prior(open_body, sim, noisy_batch, engine):
 
 def test_a_written_result_holds_all_that_is_known(few, tmp_path):
     result = refine(*few, uncertainty=True)
-    with np.load(write_result(tmp_path / "out.npz", result)) as out:
-        assert set(out.files) == set(known(result))
+    with np.load(result.save(tmp_path / "out.npz")) as out:
+        assert set(out.files) == {*result.arrays(), "method", "options"}
         for name in out.files:
             np.testing.assert_array_equal(out[name], getattr(result, name))
 

@@ -9,9 +9,11 @@ from scipy.spatial.transform import Rotation
 from kitro_np import KeypointLayout, Skeleton, Status, find_layout
 from kitro_np.camera import project
 from kitro_np.kernels.posterior.algorithm import fit_bodies
-from kitro_np.posterior.hypotheses import find_likely
+from kitro_np.posterior.most_probable import most_probable
+from kitro_np.posterior.priors import no_motion, usual_motion
 from kitro_np.posterior.projection import place_points, points_on
-from kitro_np.refinement.request import read_request
+from kitro_np.refinement.method import Execution
+from kitro_np.refinement.request import Arguments, read_request
 
 COUNT = 23
 """Bodies: not a multiple of the lanes."""
@@ -71,14 +73,15 @@ def make_request(body, layout, dtype, seed=1):
     given = (*batch[:3], seen, batch.intrinsics)
     with np.errstate(over="ignore"):
         given = [part.astype(dtype) for part in given]
-    return read_request(*given, None, body, None, layout, confidence.astype(dtype))
+    return read_request(Arguments(*given, confidence=confidence.astype(dtype)), body, layout)
 
 
-def by_both(request, **how):
-    how = {"motion_prior": True, "safe": True, "spread": True, "threads": 1, **how}
+def by_both(request, *, motion_prior=True, **how):
+    motion = (usual_motion if motion_prior else no_motion)(request.skeleton.host)
+    how = {"safe": True, "uncertainty": True, **how}
     with np.errstate(all="ignore"):  # in the interpreter lanes are NumPy vectors
-        fused = find_likely(request, "numba", None, None, **how)
-    return fused, find_likely(request, "array", None, None, **how)
+        fused = most_probable(request, Execution("numba", threads=1), motion, **how)
+    return fused, most_probable(request, Execution("array"), motion, **how)
 
 
 def assert_twins(found, wanted, dtype, bodies=slice(None)):
@@ -100,7 +103,7 @@ def test_any_tree(skeleton, dtype, safe):
     request = make_request(skeleton, own_layout(skeleton), dtype)
     fused, wanted = by_both(request, safe=safe)
     assert_twins(fused, wanted, dtype)
-    refined, judged = wanted
+    refined, diagnostics = wanted
     broken = {
         19: Status.NOT_A_ROTATION,
         20: Status.BEHIND_CAMERA,
@@ -110,13 +113,13 @@ def test_any_tree(skeleton, dtype, safe):
     few = [9, 10, 11] if safe else [9]
     assert {k: refined.status[k] for k in broken} == broken
     assert np.all(refined.status[few] == Status.TOO_FEW_KEYPOINTS)
-    assert np.all(np.isnan(judged.quality[[*broken, *few]]))
+    assert np.all(np.isnan(diagnostics.quality[[*broken, *few]]))
     if safe:
         assert {Status.REFINED, Status.UNLIKELY} < set(refined.status[:19])
         assert np.all(np.isin(refined.status[16:19:2], [Status.UNLIKELY, Status.SWAPPED]))
     else:
         assert np.all(np.delete(refined.status, [9, *broken]) == Status.REFINED)
-        assert np.any(judged.swapped)
+        assert np.any(diagnostics.swapped)
 
 
 @pytest.mark.parametrize("name", ["body25", "mediapipe33"])
@@ -131,10 +134,13 @@ def test_without_betas_motion_and_spread(dtype):
     skeleton = make_skeleton("smpl")
     bare = Skeleton(skeleton.parents, skeleton.joint_template, skeleton.joint_shapedirs[:, :, :0])
     request = make_request(bare, "smpl24", dtype, seed=3)
-    fused, wanted = by_both(request, motion_prior=False, spread=False)
+    fused, wanted = by_both(request, motion_prior=False, uncertainty=False)
     assert fused[1].joint_spread is None
     assert wanted[1].joint_spread is None
-    pairs = [(refined, judged._replace(joint_spread=judged.noise)) for refined, judged in (fused, wanted)]
+    pairs = [
+        (refined, diagnostics._replace(joint_spread=diagnostics.noise))
+        for refined, diagnostics in (fused, wanted)
+    ]
     assert_twins(*pairs, dtype)
 
 
@@ -147,9 +153,8 @@ def test_from_another_pose(tree, dtype):
     start = request.pose @ turn.as_matrix().reshape(request.pose.shape).astype(dtype)
     fused, wanted = by_both(request, safe=False, start_pose=start)
     assert_twins(fused, wanted, dtype)
-    from_estimate = find_likely(
-        request, "array", None, None, motion_prior=True, safe=False, spread=True, threads=1
-    )
+    motion = usual_motion(request.skeleton.host)
+    from_estimate = most_probable(request, Execution("array"), motion, safe=False, uncertainty=True)
     good = wanted[0].status == 0
     assert np.mean(wanted[1].evidence[good] != from_estimate[1].evidence[good]) > 0.8
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from bodies import Batch
-from same import assert_identical, known, pick
+from same import assert_identical
 from test_bad_bodies import BAD, COUNT, OTHERS, SPOILED, spoiled
 
 from kitro_np import InputError, KeypointLayout, Status, find_layout, refine
@@ -47,7 +47,7 @@ def test_a_bad_body_comes_back_as_it_was(few, clean, engine, spoil, status):
     looked_at = status in (Status.REFINED, Status.UNLIKELY)
     for name in ("quality", "noise", "evidence"):
         assert np.isfinite(getattr(found, name)[BAD]) == looked_at
-    assert_near_identical(pick(found, OTHERS), pick(clean[engine], OTHERS), engine)
+    assert_near_identical(found[OTHERS], clean[engine][OTHERS], engine)
     assert (Status(status).reason in found.summary()) and (
         f"{COUNT - (status != 0)} bodies" in found.summary()
     )
@@ -58,7 +58,7 @@ def assert_near_identical(found, wanted, engine):
     if engine == "numba":
         assert_identical(found, wanted)
     else:
-        for name in known(found):
+        for name in found.arrays():
             np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), atol=1e-6)
 
 
@@ -249,7 +249,7 @@ def test_leading_shapes_of_confidence(few, engine):
     confidence = np.random.default_rng(4).uniform(0.2, 1, (6, 24))
     wanted = refine(*few.some(slice(0, 6)), confidence=confidence, uncertainty=True, engine=engine)
     found = refine(*grid, confidence=confidence.reshape(2, 3, 24), uncertainty=True, engine=engine)
-    for name in known(found):
+    for name in found.arrays():
         flat = getattr(wanted, name)
         np.testing.assert_array_equal(getattr(found, name), flat.reshape(2, 3, *flat.shape[1:]))
     alone = refine(*few.some(2), confidence=confidence[2], uncertainty=True, engine=engine)

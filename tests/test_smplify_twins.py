@@ -15,7 +15,7 @@ from kitro_np.kernels.smplify import descent as smplify
 from kitro_np.kernels.smplify import energy
 from kitro_np.kernels.smplify.run import make_fit_settings, run_smplify
 from kitro_np.kernels.tile import make_tree
-from kitro_np.refinement.request import read_request
+from kitro_np.refinement.request import Arguments, read_request
 from kitro_np.smplify.descent import smplify_arrays
 from kitro_np.smplify.energy import WEIGHTS, Parameters, gradient, make_problem
 
@@ -71,7 +71,7 @@ def test_a_few_steps(tree, dtype):
     skeleton = make_skeleton(tree)
     batch = make_batch(skeleton, COUNT, seed=3).astype(dtype)
     wanted = smplify_arrays(skeleton.like(batch.pose), *batch, WEIGHTS, (3, 5))
-    request = read_request(*batch, None, skeleton)
+    request = read_request(Arguments(*batch), skeleton)
     found = run_smplify(request, None, None, threads=1, steps=(3, 5))
     np.testing.assert_array_equal(found.status, wanted.status)
     np.testing.assert_array_equal(found.selection, wanted.selection)

@@ -9,8 +9,8 @@ from kitro import refine
 from steps import ArraySteps, KernelSteps
 
 from kitro_np.body.kinematics import forward_kinematics
-from kitro_np.camera import solve_translation
 from kitro_np.kitro.shape import fit_shape
+from kitro_np.kitro.translation import solve_translation
 from kitro_np.kitro.variants import VARIANTS
 
 LOSS_SCALE = 1 / (23 * 64)

@@ -11,7 +11,7 @@ from kitro_np.body.kinematics import forward_kinematics
 from kitro_np.camera import project
 from kitro_np.kitro.rays import signed_distance
 from kitro_np.kitro.tree import (
-    Hypotheses,
+    BoneBranches,
     all_bone_rays,
     best_path,
     edge_weights,
@@ -36,7 +36,7 @@ def random_scores(skeleton, count, seed):
     for child in range(1, skeleton.num_joints):
         scores = random.uniform(-0.1, 1.1, (count, 2 ** skeleton.depths[child])).clip(0, 1)
         vectors = random.normal(size=(*scores.shape, 3))
-        grown.append(Hypotheses(vectors, scores, random.uniform(size=scores.shape)))
+        grown.append(BoneBranches(vectors, scores, random.uniform(size=scores.shape)))
     return grown
 
 
@@ -107,8 +107,8 @@ def test_trunk_counts_once_or_in_every_limb(variant):
     skeleton = small_skeleton((-1, 0, 1, 1))
     trunk, limb = np.array([[0.6, 0.9]]), np.array([[0.9, 0.1, 0.65, 0.1]])
     vectors = np.zeros((1, 4, 3))
-    limbs = Hypotheses(vectors, limb, limb)
-    grown = [Hypotheses(vectors[:, :2], trunk, trunk), limbs, limbs]
+    limbs = BoneBranches(vectors, limb, limb)
+    grown = [BoneBranches(vectors[:, :2], trunk, trunk), limbs, limbs]
     chosen = best_path(skeleton, grown, variant)
     first, second = 0.6 * 0.9**2, 0.9 * 0.65**2
     if variant.trunk_in_every_limb:
@@ -122,7 +122,7 @@ def test_trunk_counts_once_or_in_every_limb(variant):
 def test_ties_take_branch_0(name, variant):
     skeleton = make_skeleton(name)
     grown = [
-        Hypotheses(h.solutions, np.full_like(h.edge_score, 0.5), h.edge_weight)
+        BoneBranches(h.solutions, np.full_like(h.edge_score, 0.5), h.edge_weight)
         for h in random_scores(skeleton, 3, seed=1)
     ]
     assert np.all(best_path(skeleton, grown, variant).selection[:, 1:] == 0)

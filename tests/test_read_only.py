@@ -8,7 +8,7 @@ from kitro import refine
 from same import assert_identical
 
 from kitro_np import BodyModel, Skeleton, load_body
-from kitro_np.arrays.read_only import frozen, frozen_like
+from kitro_np.arrays.read_only import read_only, read_only_like
 from kitro_np.body import load
 from kitro_np.body.model import FLOATS
 from kitro_np.body.model_file import read_model_file
@@ -23,14 +23,14 @@ def given(smplx_forward):
     return [smplx_forward[key].copy() for key in KEYS]
 
 
-def frozen_arrays(body):
+def shared_arrays(body):
     arrays = [getattr(body, name) for name in ARRAYS]
     arrays += [body.skeleton.joint_template, body.skeleton.joint_shapedirs]
     return [array for array in arrays if array is not None]
 
 
 def test_the_embedded_body_cannot_be_changed(open_body):
-    for array in frozen_arrays(open_body):
+    for array in shared_arrays(open_body):
         with pytest.raises(ValueError, match="read-only"):
             array[:] *= 2
 
@@ -39,7 +39,7 @@ def test_the_embedded_body_cannot_be_changed(open_body):
 def test_nor_can_it_in_another_dtype(given, dtype):
     body = BodyModel.from_arrays("synthetic", *given).like(np.zeros(1, dtype))
     assert body.v_template.dtype == body.skeleton.joint_template.dtype == dtype
-    assert not any(array.flags.writeable for array in frozen_arrays(body))
+    assert not any(array.flags.writeable for array in shared_arrays(body))
 
 
 def test_a_body_leaves_the_callers_arrays_alone(given):
@@ -70,15 +70,15 @@ def test_an_array_behind_a_read_only_view_is_not_shared():
     owner = np.zeros((2, 3))
     view = owner[:]
     view.setflags(write=False)
-    kept = frozen(view)
+    kept = read_only(view)
     owner[:] = 1
     np.testing.assert_array_equal(kept, 0)
 
 
-def test_an_array_that_is_frozen_already_is_not_copied():
-    array = frozen(np.zeros(3))
-    assert frozen(array) is array
-    assert frozen_like(array, np.zeros(1)) is array
+def test_an_array_that_is_read_only_already_is_not_copied():
+    array = read_only(np.zeros(3))
+    assert read_only(array) is array
+    assert read_only_like(array, np.zeros(1)) is array
 
 
 def test_loading_copies_nothing_twice(monkeypatch):
@@ -103,8 +103,8 @@ def test_other_kinds_of_arrays_are_as_they_were(given):
         assert getattr(body, name) is array
 
 
-def test_arrays_of_another_kind_share_no_memory_with_a_frozen_one():
+def test_arrays_of_another_kind_share_no_memory_with_a_read_only_one():
     """Torch would warn of it, and could write to it."""
-    array = frozen(np.zeros(3))
-    other = frozen_like(array, array_api_strict.asarray(1.0))
+    array = read_only(np.zeros(3))
+    other = read_only_like(array, array_api_strict.asarray(1.0))
     assert not np.shares_memory(np.asarray(other), array)
