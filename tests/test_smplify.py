@@ -276,7 +276,8 @@ def test_what_is_of_kitro_alone_is_refused(batch, name, value):
 
 def test_who_wants_kitro_does_not_load_the_kernels_of_smplify():
     code = "import sys, numpy as np, kitro_np; from bodies import make_batch, make_skeleton; "
-    code += "s = make_skeleton('chain'); kitro_np.refine(*make_batch(s, 2), body=s, method='kitro', iterations=1); "
+    code += "s = make_skeleton('chain'); batch = make_batch(s, 2); "
+    code += "kitro_np.refine(*batch, body=s, method='kitro', iterations=1); "
     code += "print([n for n in sys.modules if n.startswith('kitro_np.kernels') and 'smplify' in n])"
     run = [sys.executable, "-c", code]
     done = subprocess.run(run, capture_output=True, text=True, check=True, cwd=Path(__file__).parent)
