@@ -2,7 +2,7 @@
 
 from .api import example, refine, warmup
 from .body import BodyModel, BodyOutput, Skeleton, load_body
-from .camera import default_intrinsics
+from .camera import CameraEstimate, crop_to_full_image, default_intrinsics, with_focal_length
 from .errors import InputError
 from .keypoints.layouts import LAYOUTS, KeypointLayout, find_layout
 from .kitro.method import Kitro
@@ -18,6 +18,7 @@ __all__ = [
     "LAYOUTS",
     "BodyModel",
     "BodyOutput",
+    "CameraEstimate",
     "Hypotheses",
     "InputError",
     "KeypointLayout",
@@ -28,10 +29,12 @@ __all__ = [
     "Skeleton",
     "Status",
     "__version__",
+    "crop_to_full_image",
     "default_intrinsics",
     "example",
     "find_layout",
     "load_body",
     "refine",
     "warmup",
+    "with_focal_length",
 ]
