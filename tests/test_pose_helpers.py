@@ -110,6 +110,17 @@ def test_matrix_from_quaternion_agrees_with_scipy(quaternion, length, order):
     np.testing.assert_array_equal(matrix_from_quaternion(-quaternion * length, order), found)
 
 
+def test_names_are_taken_as_one_of_takes_them():
+    """In capitals too: what is checked is what is meant."""
+    quaternion, six = [1, 2, 3, 4], [1, 2, 3, 4, 5, 6]
+    found = matrix_from_quaternion(quaternion, "WXYZ")
+    np.testing.assert_array_equal(found, matrix_from_quaternion(quaternion, "wxyz"))
+    np.testing.assert_array_equal(matrix_from_6d(six, "Rows"), matrix_from_6d(six, "rows"))
+    np.testing.assert_array_equal(
+        matrix_from_6d(six, "Interleaved"), matrix_from_6d([1, 3, 5, 2, 4, 6], "columns")
+    )
+
+
 @given(rotations)
 def test_quaternions_there_and_back(turn):
     found = matrix_from_quaternion(turn.as_quat(), "xyzw")
@@ -223,7 +234,7 @@ WRONG = [
     (matrix_from_6d, "convention", (np.ones(6), None)),
     (matrix_from_quaternion, "quaternion", (np.ones(3),)),
     (matrix_from_quaternion, "quaternion", (np.ones(4) + 0j,)),
-    (matrix_from_quaternion, "order", (np.ones(4), "WXYZ")),
+    (matrix_from_quaternion, "order", (np.ones(4), "wxy")),
     (pad_pose, "pose", (np.ones((4, 22, 6)),)),
     (pad_pose, "pose", (np.ones((4, 20, 3)),)),
     (pad_pose, "num_joints", (np.ones((4, 22, 3, 3)), 24.0)),

@@ -257,7 +257,7 @@ def matrix_from_6d(values: Any, convention: str = "columns") -> Any:
     ----------
     Zhou et al. On the Continuity of Rotation Representations in Neural Networks. CVPR 2019, appendix B.
     """
-    one_of("convention", convention, CONVENTIONS_6D)
+    convention = one_of("convention", convention, CONVENTIONS_6D)
     values = _floating("values", values, 6)
     xp = array_namespace(values)
     interleaved = convention == "interleaved"
@@ -293,7 +293,7 @@ def matrix_from_quaternion(quaternion: Any, order: str = "wxyz") -> Any:
     InputError
         If the shape is wrong or the order unknown.
     """
-    one_of("order", order, QUATERNION_ORDERS)
+    order = one_of("order", order, QUATERNION_ORDERS)
     quaternion = _direction(_floating("quaternion", quaternion, 4))
     first = order == "wxyz"
     w, v = (quaternion[..., :1], quaternion[..., 1:]) if first else (quaternion[..., 3:], quaternion[..., :3])
