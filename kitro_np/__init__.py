@@ -1,8 +1,10 @@
 """Refine SMPL bodies so that they agree with 2D keypoints, on a plain CPU."""
 
 from .api import example, refine, warmup
+from .arrays.poses import pad_pose
+from .arrays.rotations import matrix_from_6d, matrix_from_quaternion
 from .body import BodyModel, BodyOutput, Skeleton, load_body
-from .camera import default_intrinsics
+from .camera import CameraEstimate, crop_to_full_image, default_intrinsics, with_focal_length
 from .errors import InputError
 from .keypoints.layouts import LAYOUTS, KeypointLayout, find_layout
 from .kitro.method import Kitro
@@ -18,6 +20,7 @@ __all__ = [
     "LAYOUTS",
     "BodyModel",
     "BodyOutput",
+    "CameraEstimate",
     "Hypotheses",
     "InputError",
     "KeypointLayout",
@@ -28,10 +31,15 @@ __all__ = [
     "Skeleton",
     "Status",
     "__version__",
+    "crop_to_full_image",
     "default_intrinsics",
     "example",
     "find_layout",
     "load_body",
+    "matrix_from_6d",
+    "matrix_from_quaternion",
+    "pad_pose",
     "refine",
     "warmup",
+    "with_focal_length",
 ]

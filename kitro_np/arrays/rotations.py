@@ -6,6 +6,15 @@ from typing import Any
 
 from array_api_compat import array_namespace, device
 
+from ..errors import InputError, one_of
+from .arguments import real_array
+
+CONVENTIONS_6D = ("columns", "interleaved", "rows")
+"""Orders in which six numbers are two vectors, see :func:`matrix_from_6d`."""
+
+QUATERNION_ORDERS = ("wxyz", "xyzw")
+"""Where the real part of a quaternion stands."""
+
 
 def dot(a: Any, b: Any) -> Any:
     """Dot product over the last axis, kept as an axis of length 1."""
@@ -219,3 +228,96 @@ def nearest_rotation(matrix: Any) -> Any:
     for _ in range(2):
         matrix = xp.matmul(matrix, 1.5 * eye - 0.5 * xp.matmul(xp.matrix_transpose(matrix), matrix))
     return matrix
+
+
+def matrix_from_6d(values: Any, convention: str = "columns") -> Any:
+    """Rotation matrices of two vectors a, b each (Gram-Schmidt): x = a / |a|, y ~ b - (x b) x, z = x x y.
+
+    Parameters
+    ----------
+    values : (..., 6) array_like
+        Such as (N, 24, 6); a network's flat (N, 144) is reshaped first.
+    convention : {"columns", "interleaved", "rows"}
+        ``columns``: (a, b), the first two columns one after the other, as in the code of Zhou et al.,
+        4D-Humans (HMR2) and TRAM. ``interleaved``: (a1, b1, a2, b2, a3, b3), the first two columns read row
+        by row, as in SPIN and VIBE. ``rows``: (a, b), the first two rows, as in PyTorch3D.
+
+    Returns
+    -------
+    (..., 3, 3) array
+        Of the kind given: float32 if it is, else float64, half precision in float32. NaN where the two
+        vectors span no plane: such a body is not refined.
+
+    Raises
+    ------
+    InputError
+        If the shape is wrong or the convention unknown.
+
+    References
+    ----------
+    Zhou et al. On the Continuity of Rotation Representations in Neural Networks. CVPR 2019, appendix B.
+    """
+    convention = one_of("convention", convention, CONVENTIONS_6D)
+    values = _floating("values", values, 6)
+    xp = array_namespace(values)
+    interleaved = convention == "interleaved"
+    a, b = (values[..., 0::2], values[..., 1::2]) if interleaved else (values[..., :3], values[..., 3:])
+    x, b = _direction(a), _direction(b)
+    y = b - dot(b, x) * x
+    # What is left of vectors along one line is rounding.
+    plane = norm(y) > 8 * xp.finfo(y.dtype).eps
+    x = xp.where(plane, x, xp.full_like(x, xp.nan))
+    # And once more: where they are nearly along one line, rounding has a share along x.
+    y = _direction(y)
+    y = _direction(y - dot(y, x) * x)
+    return xp.stack([x, y, cross(x, y)], axis=-2 if convention == "rows" else -1)
+
+
+def matrix_from_quaternion(quaternion: Any, order: str = "wxyz") -> Any:
+    """Rotation matrices of quaternions of any length: R = I + 2 w [v]x + 2 [v]x^2 for the unit (w, v).
+
+    Parameters
+    ----------
+    quaternion : (..., 4) array_like
+    order : {"wxyz", "xyzw"}
+        Real part first, as in PyTorch3D and Blender, or last, as in SciPy and ROS.
+
+    Returns
+    -------
+    (..., 3, 3) array
+        Of the kind given: float32 if it is, else float64, half precision in float32. NaN for the zero
+        quaternion: such a body is not refined.
+
+    Raises
+    ------
+    InputError
+        If the shape is wrong or the order unknown.
+    """
+    order = one_of("order", order, QUATERNION_ORDERS)
+    quaternion = _direction(_floating("quaternion", quaternion, 4))
+    first = order == "wxyz"
+    w, v = (quaternion[..., :1], quaternion[..., 1:]) if first else (quaternion[..., 3:], quaternion[..., :3])
+    xp = array_namespace(v)
+    skew = cross_matrix(v)
+    return xp.eye(3, dtype=v.dtype, device=device(v)) + 2 * (w[..., None] * skew + xp.matmul(skew, skew))
+
+
+def _floating(name: str, value: Any, width: int) -> Any:
+    """Check an array (..., width); whole numbers become float64, half precision float32."""
+    value = real_array(name, value)
+    if tuple(value.shape[-1:]) != (width,):
+        raise InputError(f"{name}: expected shape (..., {width}), got {tuple(value.shape)}.")
+    xp = array_namespace(value)
+    if value.dtype in (xp.float32, xp.float64):
+        return value
+    return xp.astype(value, xp.float32 if xp.isdtype(value.dtype, "real floating") else xp.float64)
+
+
+def _direction(a: Any) -> Any:
+    """Direction a / |a| of vectors of any length, however large or small; NaN where there is none."""
+    xp = array_namespace(a)
+    nan = xp.asarray(xp.nan, dtype=a.dtype, device=device(a))
+    largest = xp.max(xp.abs(a), axis=-1, keepdims=True)
+    # The square of a vector whose largest component is 1 neither overflows nor vanishes.
+    a = a / xp.where((largest > 0) & (largest < xp.inf), largest, nan)
+    return a / norm(a)
