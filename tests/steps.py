@@ -16,9 +16,8 @@ from tiles import camera_rows, run_in_tiles
 from kitro_np import Skeleton
 from kitro_np.adam import adam_rates
 from kitro_np.body.kinematics import forward_kinematics
-from kitro_np.kernels import camera
 from kitro_np.kernels.body import kinematics
-from kitro_np.kernels.kitro import rotate, shape
+from kitro_np.kernels.kitro import rotate, shape, translation
 from kitro_np.kernels.kitro import tree as branches
 from kitro_np.kernels.refinement import validity as checks
 from kitro_np.kernels.tile import Tile, Tree
@@ -125,7 +124,7 @@ entry: Callable[..., Any] = njit
 @entry
 def run_camera(tree, tile, hard):
     kinematics.forward_kinematics(tree, tile)
-    camera.update_translation(tile, camera.solve_translation(tree, tile), hard)
+    translation.update_translation(tile, translation.solve_translation(tree, tile), hard)
 
 
 @entry

@@ -211,12 +211,12 @@ def test_an_error_in_progress_reaches_the_caller(sim_batch, engine):
 
 def test_summary_and_counts(sim_batch):
     transl = sim_batch.transl.copy()
-    assert refine(*sim_batch).summary() == "64 bodies refined"
+    assert refine(*sim_batch).summary() == "64 bodies refined by kitro"
     transl[3] = np.nan
     transl[[5, 9], 2] = -1
     found = refine(*sim_batch._replace(transl=transl))
     assert found.summary() == (
-        "61 bodies refined, 3 returned as they were (1: NaN or infinity in its input; "
+        "61 bodies refined by kitro, 3 returned as they were (1: NaN or infinity in its input; "
         "2: joints behind the camera)"
     )
     assert {status.name: n for status, n in found.counts().items()} == {

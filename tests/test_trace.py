@@ -90,7 +90,7 @@ def test_ten_loops(monkeypatch, trace, trace_skeleton, batch, engine):
 
 def use_loss_scale(monkeypatch, loss_scale):
     """Make both engines scale the loss of Eq. 9 as the record does, over the batch."""
-    stages = importlib.import_module("kitro_np.refine")
+    stages = importlib.import_module("kitro_np.kitro.algorithm")
     kernels = importlib.import_module("kitro_np.kernels.kitro.run")
     settings = kernels.make_settings
 

@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from typing import Any
 
-from array_api_compat import array_namespace, is_cupy_array, is_numpy_array, is_torch_array
+from array_api_compat import array_namespace, device, is_cupy_array, is_numpy_array, is_torch_array
 
 from ..errors import InputError, one_of
 
 ENGINES = ("numba", "array", "cuda")
-"""``numba``: fused kernels, for NumPy arrays. ``array``: the stages as they stand, for any array. ``cuda``:
-the kernels on a GPU, for arrays that are there."""
+"""``numba``: fused kernels, for arrays in the CPU's memory. ``array``: the stages as they stand, for any
+array. ``cuda``: the kernels on a GPU, for arrays that are there."""
 
 CPU_ENGINES = ("numba", "array")
 """What runs without a GPU."""
@@ -40,11 +40,13 @@ def choose_engine(engine: str | None, array: Any, engines: Sequence[str] = ENGIN
     compiler = on_gpu and find_spec("numba_cuda") is not None
     if engine is None:
         return "numba" if on_cpu else "cuda" if "cuda" in engines and compiler else "array"
-    one_of("engine", engine, engines)
+    engine = one_of("engine", engine, engines)
     if (engine == "numba" and not on_cpu) or (engine == "cuda" and not on_gpu):
-        wanted = "NumPy arrays" if engine == "numba" else "arrays on a GPU"
+        place = "in the CPU's memory" if engine == "numba" else "on a GPU"
         kind = array_namespace(array).__name__.removeprefix("array_api_compat.")
-        raise InputError(f"engine: expected {wanted} for {engine!r}, got {kind} arrays.")
+        raise InputError(
+            f"engine: expected arrays {place} for {engine!r}, got {kind} arrays on {device(array)}."
+        )
     if engine == "cuda" and not compiler:
         raise InputError(
             "engine: expected numba-cuda for 'cuda', it is not installed; pip install 'kitro-np[cupy]'."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_numpy_array, is_torch_array
+from array_api_compat import array_namespace, device, is_numpy_array, is_torch_array
 
 from .engines import on_cuda
 
@@ -27,6 +27,7 @@ class Interchange:
 
     def __init__(self, like: Any) -> None:
         self._xp = array_namespace(like)
+        self._device = device(like)
 
     def inward(self, array: Any) -> np.ndarray:
         """Return an array as NumPy's, in the same memory; a copy only of numbers that NumPy has not."""
@@ -36,7 +37,7 @@ class Interchange:
 
     def outward(self, array: np.ndarray) -> Any:
         """Return a NumPy array as one of the library's, in the same memory."""
-        return self._xp.asarray(array)
+        return self._xp.asarray(array, device=self._device)
 
 
 def interchange_for(array: Any) -> Interchange | None:
