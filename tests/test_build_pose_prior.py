@@ -1,6 +1,6 @@
 """The script that fits the pose priors of the SMPLify baseline and of method "map"."""
 
-import importlib.util
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +10,15 @@ from kitro_np.arrays.rotations import chord, matrix_from_axis_angle
 from kitro_np.smplify.pose_prior import pose_prior
 
 ROOT = Path(__file__).resolve().parents[1]
-SCRIPT = ROOT / "models" / "build_pose_prior.py"
 DATA = ROOT / "kitro_np" / "data"
 
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("build_pose_prior", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """Import the script, which is not part of the installed package."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT)
+        yield importlib.import_module("models.build_pose_prior")
 
 
 def write(path, poses, notice="free for all uses"):
