@@ -10,7 +10,7 @@ FULL_PULL = 0.2
 """Share of the breast bones in a vertex's weights from which on it is all chest."""
 
 PLATE_STIFFNESS = 100.0
-"""Of the chest's thin plate against its pull back to the unsmoothed skin."""
+"""Weight of the thin plate (the squared Laplacian) of the chest against that of the unsmoothed skin."""
 
 
 def chest_mask(weights: np.ndarray, labels: list[str], mirror: np.ndarray) -> np.ndarray:
@@ -20,11 +20,11 @@ def chest_mask(weights: np.ndarray, labels: list[str], mirror: np.ndarray) -> np
     return ramp * ramp * (3 - 2 * ramp)
 
 
-def cotangent_umbrella(points: np.ndarray, faces: np.ndarray) -> csr_array:
-    """Return the operator that takes from each vertex the weighted mean of its neighbours."""
+def cotangent_laplacian(points: np.ndarray, faces: np.ndarray) -> csr_array:
+    """Return the Laplacian that subtracts from each vertex the cotangent-weighted mean of its neighbours."""
     rows, columns, values = [], [], []
     for corner in range(3):
-        apex, start, end = (faces[:, (corner + turn) % 3] for turn in range(3))
+        apex, start, end = (faces[:, (corner + step) % 3] for step in range(3))
         a, b = points[start] - points[apex], points[end] - points[apex]
         cotangent = (a * b).sum(1) / np.linalg.norm(np.cross(a, b), axis=1)
         rows += [start, end]
@@ -44,8 +44,8 @@ def smooth_chest(mean: np.ndarray, faces: np.ndarray, mask: np.ndarray, fields: 
     inside = mask > 0
     surface = mean
     for _ in range(2):
-        umbrella = cotangent_umbrella(surface, faces)
-        system = diags_array(1 - mask) + diags_array(PLATE_STIFFNESS * mask) @ (umbrella @ umbrella)
+        laplacian = cotangent_laplacian(surface, faces)
+        system = diags_array(1 - mask) + diags_array(PLATE_STIFFNESS * mask) @ (laplacian @ laplacian)
         solver = splu(system.tocsc())
         surface = np.where(inside[:, None], solver.solve((1 - mask)[:, None] * mean), mean)
     return np.where(inside[:, None], solver.solve((1 - mask)[:, None] * fields), fields)

@@ -16,7 +16,7 @@ from .regressor import joints_of
 
 @dataclass
 class Reference:
-    """The body whose joints and betas the built one shall share."""
+    """Its shape space and joints."""
 
     template: np.ndarray  # (v, 3)
     directions: np.ndarray  # (v, 3, 10)
@@ -24,7 +24,7 @@ class Reference:
 
 
 def read_reference(path: Path) -> Reference:
-    """Read the template, the directions and the joints of the body that the built one shall agree with."""
+    """Read the template, the directions and the joints of the body that the built one agrees with."""
     try:
         with np.load(path) as data:
             template, directions, regressor = (

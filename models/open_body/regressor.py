@@ -37,7 +37,7 @@ def fit_regressor(
 ) -> np.ndarray:
     """Fit the rows of the left and of the middle and mirror them, so that the regressor is symmetric.
 
-    `targets`, where given, holds the joints that the template and each direction shall have.
+    `targets`, where given, holds the joints that the template and each direction should have.
     """
     regressor = np.zeros((len(JOINT_NAMES), len(basis)))
     mean_joints = joints.mean(0)

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def axis_rotation(axis: str, angle: float) -> np.ndarray:
-    """Return the rotation about a coordinate axis, counter-clockwise seen from its tip."""
+    """Return the rotation about a coordinate axis, counter-clockwise looking from its tip to the origin."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array(
         {
@@ -32,7 +32,7 @@ def blend_skin(
     joints: np.ndarray,
     posed_joints: np.ndarray,
 ) -> np.ndarray:
-    """Pose vertices (V, 3) by weights (V, J) with joints that turn and move to new places."""
+    """Pose vertices (V, 3) by weights (V, J) with joints that are rotated and moved."""
     offsets = posed_joints - np.einsum("jab,jb->ja", rotations, joints)
     blended = weights @ np.concatenate([rotations.reshape(-1, 9), offsets], axis=1)
     return np.einsum("vab,vb->va", blended[:, :9].reshape(-1, 3, 3), vertices) + blended[:, 9:]
