@@ -93,6 +93,16 @@ def test_several_files_count_as_one(script, tmp_path):
             np.testing.assert_array_equal(one[key], other[key])
 
 
+def test_equal_poses_make_equal_files(script, tmp_path):
+    """Byte for byte; an existing file is replaced, and no temporary one is left."""
+    poses = write(tmp_path / "a.npz", np.random.default_rng(0).normal(0, 0.3, (8, 24, 3)))
+    (tmp_path / "two.npz").touch()
+    for name in ("one.npz", "two.npz"):
+        assert script.main([poses, "-o", str(tmp_path / name)]) == 0
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"a.npz", "one.npz", "two.npz"}
+
+
 def test_the_shipped_prior_is_symmetric(script):
     """Left and right alike; what the script writes would be."""
     mean, precision = pose_prior()
