@@ -1,6 +1,6 @@
 """Build the clip of ``kitro-np demo``: real motion, and estimates like a network's.
 
-Run ``python models/build_demo_clip.py POSES.npz -o kitro_np/data/demo_clip.npz``. POSES.npz holds real
+Run ``python -m models.build_demo_clip POSES.npz -o kitro_np/data/demo_clip.npz``. POSES.npz holds real
 poses: ``poses`` (M, 24, 3) axis-angle, ``clips`` (M,), ``frames`` (M,) at 120 fps, ``LICENSE``. Poses of
 one clip are interpolated to 30 fps on the open body. The estimates err smoothly in time: joints by some
 degrees, betas towards the mean, depth, and a focal length that is taken from the image's diagonal.
@@ -9,6 +9,8 @@ degrees, betas towards the mean, depth, and a focal length that is taken from th
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,11 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from kitro_np import default_intrinsics, load_body
 from kitro_np.camera import project
+
+from .shared.command_line import check_output, output_parser, run
+from .shared.npz import write_npz
+
+PROGRAM = "python -m models.build_demo_clip"
 
 IMAGE_SIZE = (1920, 1080)
 TRUE_FOCAL = 1830.0
@@ -40,18 +47,17 @@ def true_motion(poses: np.ndarray, frames: np.ndarray) -> np.ndarray:
     return np.stack(joints, axis=1)
 
 
-def main() -> None:
-    """Read the poses, simulate the estimates and write the clip."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("poses", type=Path)
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    options = parser.parse_args()
+def read_clip(path: Path) -> tuple[np.ndarray, str]:
+    """Return the clip's poses (FRAMES, 24, 3, 3) at 30 fps and the file's licence."""
+    with np.load(path) as data:
+        chosen = data["clips"] == CLIP
+        order = np.argsort(data["frames"][chosen])
+        poses, frames = (data[key][chosen][order].astype(float) for key in ("poses", "frames"))
+        return true_motion(poses, frames), str(data["LICENSE"])
 
-    data = np.load(options.poses)
-    own = data["clips"] == CLIP
-    order = np.argsort(data["frames"][own])
-    true_pose = true_motion(data["poses"][own][order].astype(float), data["frames"][own][order].astype(float))
 
+def build_clip(true_pose: np.ndarray, notice: str) -> dict[str, np.ndarray]:
+    """Simulate a network's estimates of the motion and the keypoints of its frames."""
     rng = np.random.default_rng(4)
     body = load_body("open")
     true_betas = np.tile(rng.normal(size=10), (FRAMES, 1))
@@ -61,25 +67,44 @@ def main() -> None:
     camera[[0, 1], [0, 1]] = TRUE_FOCAL
     joints = body.joints(true_pose, true_betas, true_transl)
 
-    # A Gaussian rotation vector of spread s turns by 1.6 s on average.
+    # The angle of a Gaussian rotation vector with standard deviation s is 1.6 s on average.
     error = np.radians(DEGREES / 1.6)[None, :, None] * smooth_noise(rng, (FRAMES, 24, 3), 4)
     pose = Rotation.from_rotvec(error.reshape(-1, 3)).as_matrix().reshape(true_pose.shape) @ true_pose
     betas = 0.4 * true_betas + 0.5 * smooth_noise(rng, (FRAMES, 10), 8)
     depth = true_transl[:, 2:] * assumed[0, 0] / TRUE_FOCAL + 0.15 * smooth_noise(rng, (FRAMES, 1), 8)
     transl = np.concatenate([true_transl[:, :2] + 0.02 * smooth_noise(rng, (FRAMES, 2), 8), depth], axis=1)
 
-    np.savez_compressed(
-        options.output,
-        pred_theta=pose.astype(np.float32),
-        pred_beta=betas.astype(np.float32),
-        pred_cam=transl.astype(np.float32),
-        intrinsics=np.tile(assumed, (FRAMES, 1, 1)).astype(np.float32),
-        keypoints_2d=project(joints, np.tile(camera, (FRAMES, 1, 1))).astype(np.float32),
-        GT_theta=true_pose.astype(np.float32),
-        GT_beta=true_betas.astype(np.float32),
-        LICENSE=data["LICENSE"],
-    )
+    return {
+        "pred_theta": pose.astype(np.float32),
+        "pred_beta": betas.astype(np.float32),
+        "pred_cam": transl.astype(np.float32),
+        "intrinsics": np.tile(assumed, (FRAMES, 1, 1)).astype(np.float32),
+        "keypoints_2d": project(joints, np.tile(camera, (FRAMES, 1, 1))).astype(np.float32),
+        "GT_theta": true_pose.astype(np.float32),
+        "GT_beta": true_betas.astype(np.float32),
+        "LICENSE": np.array(notice),
+    }
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = output_parser(PROGRAM, __doc__)
+    parser.add_argument("poses", type=Path)
+    options = parser.parse_args(arguments)
+    check_output(parser, options.output, replace=True)
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the poses, simulate the estimates and write the clip."""
+    options = parse_arguments(arguments)
+
+    def build() -> list[str]:
+        write_npz(options.output, build_clip(*read_clip(options.poses)))
+        return [f"wrote {options.output}"]
+
+    return run(PROGRAM, build)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

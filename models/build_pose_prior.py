@@ -1,6 +1,6 @@
 """Build the pose priors: Gaussians of real poses, and of their mirror images.
 
-Run ``python models/build_pose_prior.py POSES.npz... -o kitro_np/data/pose_prior.npz``. POSES.npz holds real
+Run ``python -m models.build_pose_prior POSES.npz... -o kitro_np/data/pose_prior.npz``. POSES.npz holds real
 poses of SMPL's joints, ``poses`` (M, 24, 3) or (M, 72) axis-angle, and ``LICENSE``; several files count as
 one. Written are ``mean`` (69,) and ``precision`` (69, 69) of all angles without the root's, for the SMPLify
 baseline, and ``chord_mean`` (24, 3) and ``chord_covariance`` (24, 3, 3) of each joint on its own, for method
@@ -17,27 +17,33 @@ from pathlib import Path
 
 import numpy as np
 
-MIRROR = [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20, 23, 22]
-"""The joint on the other side of the body."""
+from .shared.command_line import check_output, output_parser, run
+from .shared.errors import BuildError
+from .shared.npz import write_npz
+from .shared.smpl_skeleton import MIRROR
+
+PROGRAM = "python -m models.build_pose_prior"
 
 SPREAD = 0.05
-"""Radians that every angle varies beside what it does in the poses: few clips do not show all of it, and
-some joints do not move in motion capture at all."""
+"""Standard deviation in radians that is added to every angle's own: few clips do not show all of it, and some
+joints do not move in motion capture at all."""
 
 
 def read_poses(path: Path) -> tuple[np.ndarray, str]:
-    """Poses of a file, (M, 24, 3), and their licence; ValueError says what is wrong."""
-    with np.load(path, allow_pickle=False) as file:
-        missing = [key for key in ("poses", "LICENSE") if key not in file.files]
-        if missing:
-            raise ValueError(
-                f"{path}: expected the keys poses and LICENSE, {' and '.join(missing)} is missing."
-            )
-        poses, notice = np.asarray(file["poses"]), str(file["LICENSE"])
+    """Poses of a file, (M, 24, 3), and their licence; BuildError says what is wrong."""
+    keys = ("poses", "LICENSE")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in keys if key in file.files}
+    except ValueError as error:  # NumPy's, of a file that is no .npz
+        raise BuildError(f"{path}: {error}") from error
+    if missing := [key for key in keys if key not in arrays]:
+        raise BuildError(f"{path}: expected the keys poses and LICENSE, {' and '.join(missing)} is missing.")
+    poses, notice = arrays["poses"], str(arrays["LICENSE"])
     if poses.shape[1:] not in ((24, 3), (72,)) or len(poses) == 0:
-        raise ValueError(f"{path}: expected poses of shape (M, 24, 3) or (M, 72), got {poses.shape}.")
+        raise BuildError(f"{path}: expected poses of shape (M, 24, 3) or (M, 72), got {poses.shape}.")
     if poses.dtype.kind != "f" or not np.all(np.isfinite(poses)):
-        raise ValueError(f"{path}: expected poses in finite floats, got {poses.dtype}.")
+        raise BuildError(f"{path}: expected poses in finite floats, got {poses.dtype}.")
     return poses.reshape(-1, 24, 3).astype(np.float64), notice
 
 
@@ -72,29 +78,39 @@ def fit_chords(poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.einsum("njk,njl->jkl", away, away) / len(away)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Read the poses, fit the Gaussians and write them."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("poses", type=Path, nargs="+")
-    parser.add_argument("-o", "--output", type=Path, required=True)
-    options = parser.parse_args(arguments)
-    try:
-        read = [read_poses(path) for path in options.poses]
-    except (OSError, ValueError) as problem:
-        print(f"build_pose_prior: {problem}", file=sys.stderr)
-        return 1
-    poses = np.concatenate([poses for poses, _ in read])
+def build_prior(paths: Sequence[Path]) -> dict[str, np.ndarray]:
+    """Read the poses and fit the Gaussians."""
+    files = [read_poses(path) for path in paths]
+    poses = np.concatenate([poses for poses, _ in files])
     mean, precision = fit_gaussian(poses)
     chord_mean, chord_covariance = fit_chords(poses)
-    np.savez_compressed(
-        options.output,
-        mean=mean.astype(np.float32),
-        precision=precision.astype(np.float32),
-        chord_mean=chord_mean.astype(np.float32),
-        chord_covariance=chord_covariance.astype(np.float32),
-        LICENSE="\n".join(dict.fromkeys(notice for _, notice in read)),
-    )
-    return 0
+    return {
+        "mean": mean.astype(np.float32),
+        "precision": precision.astype(np.float32),
+        "chord_mean": chord_mean.astype(np.float32),
+        "chord_covariance": chord_covariance.astype(np.float32),
+        "LICENSE": np.array("\n".join(dict.fromkeys(notice for _, notice in files))),
+    }
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = output_parser(PROGRAM, __doc__)
+    parser.add_argument("poses", type=Path, nargs="+")
+    options = parser.parse_args(arguments)
+    check_output(parser, options.output, replace=True)
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the poses, fit the Gaussians and write them."""
+    options = parse_arguments(arguments)
+
+    def build() -> list[str]:
+        write_npz(options.output, build_prior(options.poses))
+        return [f"wrote {options.output}"]
+
+    return run(PROGRAM, build)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Find the landmarks of the embedded body's skin by geometry, and print their vertex numbers.
 
-What is printed is ``OPEN`` of ``kitro_np/landmarks.py``; a test compares the two. Nothing but the body
-itself is needed: its rest pose stands upright (+y up, +z the front, +x its left), arms level, palms down.
+Run ``python -m models.find_landmarks``. What is printed is ``OPEN`` of ``kitro_np/keypoints/landmarks.py``; a
+test compares the two. Nothing but the body itself is needed: its rest pose stands upright (+y up, +z the
+front, +x its left), arms level, palms down.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ def find_landmarks(body: BodyModel) -> dict[str, int]:
     """Find the vertex number of every landmark, left ones before right ones."""
     points = np.asarray(body.v_template, dtype=np.float64)
     joint = {name: body.skeleton.joint_template[j] for j, name in enumerate(body.skeleton.joint_names)}
-    held = {name: body.weights[:, j] > 0.5 for j, name in enumerate(body.skeleton.joint_names)}
+    moved_by = {name: body.weights[:, j] > 0.5 for j, name in enumerate(body.skeleton.joint_names)}
     x, y, z = points.T
     left = x > 0
     parts = parts_of(body)
@@ -30,22 +31,22 @@ def find_landmarks(body: BodyModel) -> dict[str, int]:
         numbers = np.flatnonzero(where)
         return int(numbers[direction[numbers].argmax()])
 
-    head, toes = held["head"] & skin, held["left_foot"]
-    found = {
+    head, toes = moved_by["head"] & skin, moved_by["left_foot"]
+    landmarks = {
         "nose": furthest(head & (np.abs(x) < 1e-3), z),
         "head_top": furthest(head, y),
         "left_eye": furthest(~skin & left, z),  # the pupil
         "left_ear": furthest(head & left, x),
         "left_big_toe": furthest(toes & (x < joint["left_foot"][0] - 0.015), z),
         "left_small_toe": furthest(toes & (x > joint["left_foot"][0] + 0.04), z),
-        "left_heel": furthest(held["left_ankle"] & (y < joint["left_ankle"][1]), -z),
+        "left_heel": furthest(moved_by["left_ankle"] & (y < joint["left_ankle"][1]), -z),
     }
     fingers = np.flatnonzero(body.weights[:, body.skeleton.joint_names.index("left_hand")] > 0.99)
     tips = [v for v in fingers if x[v] >= x[fingers][near(points[fingers], points[v])].max()]
     tips = sorted(tips, key=lambda v: -z[v])  # from the thumb, which points forward, to the little finger
     names = ("thumb", "index", "middle", "ring", "pinky")
-    found |= {f"left_{name}_tip": int(v) for name, v in zip(names, tips, strict=True)}
-    return found | {name.replace("left", "right"): mirrored(points, v) for name, v in found.items()}
+    landmarks |= {f"left_{name}_tip": int(v) for name, v in zip(names, tips, strict=True)}
+    return landmarks | {name.replace("left", "right"): mirrored(points, v) for name, v in landmarks.items()}
 
 
 def parts_of(body: BodyModel) -> np.ndarray:

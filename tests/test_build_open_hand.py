@@ -1,27 +1,27 @@
-"""The pure functions of models/build_open_hand.py; the build itself needs anny and torch."""
+"""The steps of models/open_hand/ that need neither anny nor torch, and its command line."""
 
 import importlib
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-pytest.importorskip("scipy")
-MODELS = Path(__file__).resolve().parents[1] / "models"
-NAMES = ("build_open_hand", "build_open_body")
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
-def script():
-    """Import the script, which is no part of the package and imports its neighbour."""
-    sys.path.insert(0, str(MODELS))
-    try:
-        yield importlib.import_module(NAMES[0])
-    finally:
-        sys.path.remove(str(MODELS))
-        for name in NAMES:
-            sys.modules.pop(name, None)
+def hand():
+    """Import the build with its steps, which is not part of the installed package."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT)
+        importlib.import_module("models.open_hand.__main__")
+        yield importlib.import_module("models.open_hand")
+
+
+@pytest.fixture(scope="module")
+def shared(hand):
+    """What it imported from models/shared/."""
+    return importlib.import_module("models.shared")
 
 
 def tube(rings: int, around: int = 8) -> tuple[np.ndarray, np.ndarray]:
@@ -41,36 +41,39 @@ def area_of(points: np.ndarray, faces: np.ndarray) -> float:
     return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
 
 
-def test_joints_are_manos(script):
-    assert script.JOINT_NAMES[::3] == ["wrist", "index3", "middle3", "pinky3", "ring3", "thumb3"]
-    assert script.PARENTS == [-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14]
-    bones = [script.rig_bone(name) for name in script.JOINT_NAMES]
+def test_joints_are_manos(hand):
+    assert hand.skeleton.JOINT_NAMES[::3] == ["wrist", "index3", "middle3", "pinky3", "ring3", "thumb3"]
+    assert hand.skeleton.PARENTS == [-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14]
+    bones = [hand.skeleton.rig_bone(name) for name in hand.skeleton.JOINT_NAMES]
     assert bones[:2] == ["wrist.R", "finger2-1.R"]
     assert (bones[9], bones[15]) == ("finger5-3.R", "finger1-3.R")
 
 
-def test_what_is_no_fingers_moves_with_the_wrist(script):
-    labels = [script.rig_bone(name) for name in script.JOINT_NAMES] + ["lowerarm02.R", "metacarpal2.R"]
+def test_what_is_no_fingers_moves_with_the_wrist(hand, shared):
+    labels = [hand.skeleton.rig_bone(name) for name in hand.skeleton.JOINT_NAMES] + [
+        "lowerarm02.R",
+        "metacarpal2.R",
+    ]
     rng = np.random.default_rng(0)
     weights = rng.dirichlet(np.ones(len(labels)), 20)
-    merged = script.merge_weights(weights, labels)
+    merged = hand.skeleton.merge_weights(weights, labels)
     np.testing.assert_allclose(merged[:, 1:], weights[:, 1:16])
     np.testing.assert_allclose(merged[:, 0], weights[:, [0, 16, 17]].sum(axis=1))
-    few = script.four_largest(merged)
+    few = shared.skinning.four_largest(merged)
     assert np.all((few > 0).sum(axis=1) == 4)
     np.testing.assert_allclose(few.sum(axis=1), 1)
     assert np.all((few > 0) <= (merged >= np.sort(merged, axis=1)[:, [-4]]))
 
 
 @pytest.mark.parametrize("behind", [2.0, 2.1, 2.5, 2.9])
-def test_a_cut_is_a_flat_loop_without_slivers(script, behind):
+def test_a_cut_is_a_flat_loop_without_slivers(hand, behind):
     """Near a ring its vertices slide onto the plane; between two rings there are new ones."""
     points, faces = tube(5)
-    cut = script.cut_mesh(points, faces, behind)
+    cut = hand.cut.cut_mesh(points, faces, behind)
     found = cut.of(points)
     assert np.allclose(found[cut.on_border, 0], behind)
     assert np.all(found[~cut.on_border, 0] < behind)
-    assert script.border_loops(cut.faces) == 1
+    assert hand.simplify.border_loops(cut.faces) == 1
     side = 8 * 2 * np.sin(np.pi / 8)  # round a ring
     assert np.isclose(area_of(found, cut.faces), area_of(*tube(2)) + side * (behind - 1))
     a, b, c = found[cut.faces].swapaxes(0, 1)
@@ -79,22 +82,22 @@ def test_a_cut_is_a_flat_loop_without_slivers(script, behind):
     assert heights.min() > 0.2
 
 
-def test_a_cut_carries_what_vertices_have(script):
+def test_a_cut_carries_what_vertices_have(hand):
     """Values linear in place are linear in place after the cut; rows of weights still sum to one."""
     points, faces = tube(4)
-    cut = script.cut_mesh(points, faces, 1.4)
+    cut = hand.cut.cut_mesh(points, faces, 1.4)
     slope = np.random.default_rng(1).normal(size=(3, 6))
     np.testing.assert_allclose(cut.of(points @ slope), cut.of(points) @ slope, atol=1e-12)
     np.testing.assert_allclose(cut.of(np.ones((7, len(points), 1))), 1)
 
 
-def test_a_thinned_hand_keeps_its_cut(script):
+def test_a_simplified_hand_keeps_its_cut(hand):
     points, faces = tube(12, around=24)
-    cut = script.cut_mesh(points, faces, 9.5)
-    kept, thinned = script.thin_hand(cut.of(points), cut, 80)
+    cut = hand.cut.cut_mesh(points, faces, 9.5)
+    kept, simplified = hand.simplify.simplify_hand(cut.of(points), cut, 80)
     assert len(kept) == 80
-    assert script.border_loops(thinned) == 1
-    border = np.unique(loose_edges(thinned))
+    assert hand.simplify.border_loops(simplified) == 1
+    border = np.unique(loose_edges(simplified))
     assert np.all(cut.on_border[kept[border]])
 
 
@@ -103,16 +106,16 @@ def loose_edges(faces: np.ndarray) -> list[tuple[int, int]]:
     return [edge for edge in there if edge[::-1] not in there]
 
 
-def test_borders_are_counted(script):
+def test_borders_are_counted(hand, shared):
     _, faces = tube(4)
-    assert script.border_loops(faces) == 1
-    assert script.border_loops(faces[:-8]) == 2  # without its cap
+    assert hand.simplify.border_loops(faces) == 1
+    assert hand.simplify.border_loops(faces[:-8]) == 2  # without its cap
     touching = np.array([[0, 1, 2], [0, 3, 4]])
-    with pytest.raises(script.BuildError, match="touches itself"):
-        script.border_loops(touching)
+    with pytest.raises(shared.errors.BuildError, match="touches itself"):
+        hand.simplify.border_loops(touching)
 
 
-def test_flat_fingers_are_straight_and_as_long_as_before(script):
+def test_flat_fingers_are_straight_and_as_long_as_before(hand):
     rng = np.random.default_rng(2)
     joints = rng.normal(size=(16, 3))
     tips = rng.normal(size=(5, 3))
@@ -124,7 +127,7 @@ def test_flat_fingers_are_straight_and_as_long_as_before(script):
     weights[range(16), range(16)] = 1
     weights[[16, 17, 18], [3, 6, 15]] = 1
     vertices = np.concatenate([joints, tips[[0, 1, 4]]])
-    posed, placed = script.flatten_fingers(vertices, joints, tips, weights)
+    posed, placed = hand.rest_pose.flatten_fingers(vertices, joints, tips, weights)
     np.testing.assert_allclose(posed[:16], placed, atol=1e-12)
     np.testing.assert_allclose(placed[[0, 13, 14, 15]], joints[[0, 13, 14, 15]])
     np.testing.assert_allclose(posed[18], tips[4])
@@ -138,27 +141,27 @@ def test_flat_fingers_are_straight_and_as_long_as_before(script):
         assert abs(bones[0, 1]) <= abs(old[0, 1])
 
 
-def test_components_are_sorted_and_one_standard_deviation_long(script):
+def test_components_are_sorted_and_one_standard_deviation_long(hand):
     rng = np.random.default_rng(3)
     spread = np.linspace(2.0, 0.2, 10)
     shapes = np.linalg.qr(rng.normal(size=(60, 10)))[0] * spread
     hands = (rng.normal(size=(5000, 10)) @ shapes.T).reshape(5000, 20, 3)
-    template, directions = script.principal_components(hands + np.linspace([-1, 0, 0], [1, 0, 0], 20))
+    template, directions = hand.shape.hand_components(hands + np.linspace([-1, 0, 0], [1, 0, 0], 20))
     lengths = np.linalg.norm(directions, axis=(0, 1))
     np.testing.assert_allclose(lengths, spread, rtol=0.05)
     assert np.all(np.einsum("v,vk->k", template[:, 0], directions[:, 0]) > 0)
 
 
-def test_joints_between_two_vertices_are_found(script):
+def test_joints_between_two_vertices_are_found(hand):
     vertices = np.random.default_rng(4).normal(size=(60, 40, 3))
     joints = (vertices[:, 0::2][:, :16] + vertices[:, 1::2][:, :16]) / 2
-    regressor = script.fit_regressor(vertices, joints)
+    regressor = hand.regressor.fit_regressor(vertices, joints)
     wanted = np.zeros((16, 40))
     wanted[range(16), range(0, 32, 2)] = wanted[range(16), range(1, 32, 2)] = 0.5
     np.testing.assert_allclose(regressor, wanted, atol=1e-6)
 
 
-def test_wrong_arguments_give_one_sentence(script, tmp_path, capsys):
+def test_wrong_arguments_give_one_sentence(hand, tmp_path, capsys):
     there = tmp_path / "there.npz"
     there.touch()
     for arguments, word in (
@@ -168,7 +171,7 @@ def test_wrong_arguments_give_one_sentence(script, tmp_path, capsys):
         (["-o", str(tmp_path / "hand.npz"), "--vertices", "5"], "--vertices"),
     ):
         with pytest.raises(SystemExit) as stop:
-            script.main(arguments)
+            hand.__main__.main(arguments)
         said = capsys.readouterr().err
         assert stop.value.code == 2
         assert word in said

@@ -1,6 +1,6 @@
 """The script that fits the pose priors of the SMPLify baseline and of method "map"."""
 
-import importlib.util
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +10,15 @@ from kitro_np.arrays.rotations import chord, matrix_from_axis_angle
 from kitro_np.smplify.pose_prior import pose_prior
 
 ROOT = Path(__file__).resolve().parents[1]
-SCRIPT = ROOT / "models" / "build_pose_prior.py"
 DATA = ROOT / "kitro_np" / "data"
 
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("build_pose_prior", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """Import the script, which is not part of the installed package."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT)
+        yield importlib.import_module("models.build_pose_prior")
 
 
 def write(path, poses, notice="free for all uses"):
@@ -92,6 +91,16 @@ def test_several_files_count_as_one(script, tmp_path):
         assert set(one.files) == {"mean", "precision", "chord_mean", "chord_covariance", "LICENSE"}
         for key in one.files:
             np.testing.assert_array_equal(one[key], other[key])
+
+
+def test_equal_poses_make_equal_files(script, tmp_path):
+    """Byte for byte; an existing file is replaced, and no temporary one is left."""
+    poses = write(tmp_path / "a.npz", np.random.default_rng(0).normal(0, 0.3, (8, 24, 3)))
+    (tmp_path / "two.npz").touch()
+    for name in ("one.npz", "two.npz"):
+        assert script.main([poses, "-o", str(tmp_path / name)]) == 0
+    assert (tmp_path / "one.npz").read_bytes() == (tmp_path / "two.npz").read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"a.npz", "one.npz", "two.npz"}
 
 
 def test_the_shipped_prior_is_symmetric(script):
