@@ -55,10 +55,10 @@ def _cupy() -> Backend:
 
 BACKENDS = {
     "numpy": lambda: Backend("numpy", engine="numba"),
-    "array_api_strict": lambda: Backend("array_api_strict"),
+    "array_api_strict": lambda: Backend("array_api_strict", engine="numba"),
     # An array made on another device than its input's fails here, as it would on a GPU.
-    "array_api_strict_elsewhere": lambda: Backend("array_api_strict", "device1"),
-    "torch": lambda: Backend("torch"),
+    "array_api_strict_elsewhere": lambda: Backend("array_api_strict", "device1", engine="numba"),
+    "torch": lambda: Backend("torch", engine="numba"),
     "torch_cuda": _torch_cuda,
     "cupy": _cupy,
 }

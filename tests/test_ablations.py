@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from bodies import make_batch, make_skeleton
 from kitro import refine
+from same import assert_identical
 
 from kitro_np import InputError
 from kitro_np.arrays.engines import CPU_ENGINES
@@ -68,37 +69,26 @@ def test_a_greedy_path_never_scores_more(batch, name):
     assert np.any(tree.selection != greedy.selection)
 
 
-@pytest.mark.parametrize("engine", CPU_ENGINES)
-def test_another_focal_length(batch, engine):
-    """A camera of 5000 pixels, as if the caller had put it into intrinsics and the depth of transl."""
-    found = refine(*batch, **FEW, engine=engine, focal_length=5000)
-    intrinsics, transl = batch.intrinsics.copy(), batch.transl.copy()
-    transl[:, 2] *= 5000 / intrinsics[:, 0, 0]
-    intrinsics[:, 0, 0] = intrinsics[:, 1, 1] = 5000
-    wanted = refine(batch.pose, batch.betas, transl, batch.keypoints_2d, intrinsics, **FEW, engine=engine)
-    for name in ("pose", "betas", "transl"):
-        np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), rtol=1e-9, atol=1e-9)
-
-
-def test_another_focal_length_keeps_the_callers_arrays(batch):
-    before = batch.intrinsics.copy(), batch.transl.copy()
-    refine(*batch, **FEW, focal_length=5000.0)
-    np.testing.assert_array_equal(batch.intrinsics, before[0])
-    np.testing.assert_array_equal(batch.transl, before[1])
-
-
-def test_a_camera_without_a_focal_length_is_a_matter_of_its_body(batch):
-    intrinsics = batch.intrinsics.copy()
-    intrinsics[3, 0, 0] = 0
-    found = refine(*batch[:4], intrinsics, **FEW, focal_length=5000)
-    assert found.status[3] != 0
-    assert np.all(np.delete(found.status, 3) == 0)
+def test_a_known_focal_length_leaves_the_translation_as_given(batch):
+    """With the image's size it is K's, [[f, 0, W/2], [0, f, H/2], [0, 0, 1]], one for all or one for each."""
+    size, focal = (1920, 1080), np.linspace(900, 2500, len(batch.pose))
+    for given in (1400.0, focal, focal.tolist()):
+        intrinsics = np.zeros((len(batch.pose), 3, 3))
+        intrinsics[:, 0, 0] = intrinsics[:, 1, 1] = given
+        intrinsics[:, :, 2] = (960, 540, 1)
+        found = refine(*batch[:4], image_size=size, focal_length=given, **FEW)
+        assert_identical(found, refine(*batch[:4], intrinsics, **FEW))
 
 
 @pytest.mark.parametrize("value", [0, -1.0, np.nan, np.inf, "5000", True, [5000]])
 def test_wrong_focal_length(batch, value):
     with pytest.raises(InputError, match=r"^focal_length: expected .*, got .*\.$"):
-        refine(*batch, **FEW, focal_length=value)
+        refine(*batch[:4], image_size=(640, 480), **FEW, focal_length=value)
+
+
+def test_a_focal_length_beside_intrinsics_is_refused(batch):
+    with pytest.raises(InputError, match=r"^focal_length: expected None .*with_focal_length"):
+        refine(*batch, **FEW, focal_length=5000.0)
 
 
 @pytest.mark.parametrize("update", UPDATES)

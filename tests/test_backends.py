@@ -21,6 +21,7 @@ from kitro_np.evaluation.metrics import mpjpe, pa_mpjpe, reprojection_error
 from kitro_np.kitro import rays as rays_stage
 from kitro_np.kitro import rotate as rotate_stage
 from kitro_np.kitro import shape as shape_stage
+from kitro_np.kitro import translation as translation_stage
 from kitro_np.kitro import tree as tree_stage
 from kitro_np.kitro.variants import VARIANTS
 from kitro_np.refinement import chunks as batches
@@ -75,8 +76,8 @@ def rotate(skeleton, batch, variant="released"):
 STAGES = {
     "project": lambda s, b: camera_stage.project(in_camera(s, b), b.intrinsics),
     "backproject": lambda s, b: camera_stage.backproject(b.keypoints_2d, b.intrinsics),
-    "translation": lambda s, b: camera_stage.update_translation(
-        b.transl, camera_stage.solve_translation(posed(s, b).joints, *b[3:])
+    "translation": lambda s, b: translation_stage.update_translation(
+        b.transl, translation_stage.solve_translation(posed(s, b).joints, *b[3:])
     ),
     "kinematics": lambda s, b: tuple(posed(s, b)),
     "affine joints": lambda s, b: kinematics_stage.affine_joints(s, posed(s, b).global_rotations),
@@ -171,7 +172,7 @@ def test_strict_and_summary(backend):
     batch.transl[1, 2] = np.nan
     given = [backend.array(part) for part in batch]
     found = refine(*given, body=skeleton, engine="array", iterations=1)
-    assert "2 bodies refined, 1 returned as it was" in found.summary()
+    assert "2 bodies refined by kitro, 1 returned as it was" in found.summary()
     with pytest.raises(InputError, match=r"^body 1: "):
         refine(*given, body=skeleton, engine="array", iterations=1, strict=True)
 
@@ -195,7 +196,7 @@ def ran(monkeypatch):
         monkeypatch.setattr(own, function, call)
 
     record("kitro_np.kernels.kitro.run", "run_kernels", "numba")
-    record("kitro_np.refine", "run_stages", "array")
+    record("kitro_np.kitro.method", "run_stages", "array")
     if importlib.util.find_spec("numba_cuda"):
         record("kitro_np.kernels.kitro.run_gpu", "run_gpu", "cuda")
     return names
@@ -275,21 +276,49 @@ def test_dtypes_of_torch_that_numpy_lacks():
     skeleton = make_skeleton("chain")
     batch = make_batch(skeleton, 2).astype(np.float32)
     given = [torch.asarray(part).to(torch.bfloat16) for part in batch[:3]]
-    found = refine(*given, *(torch.asarray(part) for part in batch[3:]), body=skeleton, iterations=1)
-    assert found.pose.dtype == torch.bfloat16
-    assert not torch.any(found.status)
+    camera = [torch.asarray(part) for part in batch[3:]]
+    for _ in range(3):  # a result can be given again
+        found = refine(*given, *camera, body=skeleton, iterations=1)
+        assert found.pose.dtype == torch.bfloat16
+        assert not torch.any(found.status)
+        given = [found.pose, found.betas, found.transl]
+
+
+def test_tensors_on_a_cpu_go_through_the_kernels_without_a_copy(monkeypatch):
+    torch = pytest.importorskip("torch")
+    run = importlib.import_module("kitro_np.kernels.kitro.run")
+    pointers, original = [], run.run_kernels
+
+    def watched(request, *args, **options):
+        pointers.append([part.ctypes.data for part in (request.pose, request.keypoints_2d)])
+        return original(request, *args, **options)
+
+    monkeypatch.setattr(run, "run_kernels", watched)
+    skeleton = make_skeleton("smpl")
+    batch = make_batch(skeleton, 3)
+    given = [torch.asarray(part) for part in batch]
+    found = refine(*given, body=skeleton, **FEW)
+    assert pointers == [[given[0].data_ptr(), given[3].data_ptr()]]
+    wanted = refine(*batch, body=skeleton, **FEW)
+    for name, array in wanted.arrays().items():
+        assert torch.equal(getattr(found, name), torch.asarray(array)), name
+    joints = load_body("open").joints(given[0])
+    assert isinstance(joints, torch.Tensor)
+    np.testing.assert_array_equal(joints.numpy(), load_body("open").joints(batch.pose))
 
 
 # ----------------------------------------------------------------------------------------------------- chunks
 
 
+@pytest.mark.parametrize("engine", [None, "array"])
 @pytest.mark.parametrize("chunk_size", [1, 5, 12, 100])
-def test_chunks_change_nothing_on_any_backend(backend, chunk_size):
+def test_chunks_change_nothing_on_any_backend(backend, engine, chunk_size):
     skeleton = make_skeleton("two_children")
     given = [backend.array(part) for part in make_batch(skeleton, 12, seed=14)]
-    wanted = refine(*given, body=skeleton, **FEW)
+    how = {"body": skeleton, "engine": engine, "threads": 1, **FEW}
+    wanted = refine(*given, **how)
     done = []
-    found = refine(*given, body=skeleton, chunk_size=chunk_size, progress=done.append, threads=1, **FEW)
+    found = refine(*given, chunk_size=chunk_size, progress=done.append, **how)
     for name in ("pose", "betas", "transl", "selection"):
         np.testing.assert_allclose(
             backend.numpy(getattr(found, name)), backend.numpy(getattr(wanted, name)), rtol=0, atol=1e-12

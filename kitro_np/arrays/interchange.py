@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, device, is_numpy_array, is_torch_array
 
+from .arguments import like_pose, real_array
 from .engines import on_cuda
 
 CPU_MEMORY = 1
@@ -38,6 +39,14 @@ class Interchange:
     def outward(self, array: np.ndarray) -> Any:
         """Return a NumPy array as one of the library's, in the same memory."""
         return self._xp.asarray(array, device=self._device)
+
+    def arguments(self, pose: Any, **others: Any) -> dict[str, Any]:
+        """Return a pose and what goes with it as NumPy's, checked first to be of one library; None stays."""
+        checked = {"pose": real_array("pose", pose)}
+        checked |= {
+            name: part if part is None else like_pose(pose, name, part) for name, part in others.items()
+        }
+        return {name: part if part is None else self.inward(part) for name, part in checked.items()}
 
 
 def interchange_for(array: Any) -> Interchange | None:

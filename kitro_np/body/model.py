@@ -8,10 +8,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace, device, is_array_api_obj
 
 from ..arrays.arguments import check_integer, like_pose, real_array
 from ..arrays.engines import CPU_ENGINES, choose_engine, on_device_of
+from ..arrays.interchange import Interchange, interchange_for
 from ..arrays.poses import as_matrices, pose_tail
 from ..arrays.read_only import read_only, read_only_like
 from ..errors import InputError
@@ -149,7 +150,7 @@ class BodyModel:
         transl : (..., 3) array, optional
             In metres, added to everything; zeros by default.
         engine : {None, "numba", "array"}
-            None takes fused kernels for NumPy arrays and the array stages for others.
+            None takes fused kernels for arrays in the CPU's memory and the array stages for others.
         threads : int, optional
             Threads of the numba engine; as many as the process may use cores by default.
 
@@ -166,6 +167,11 @@ class BodyModel:
         """
         if threads is not None:
             threads = check_integer("threads", threads, least=1)
+        exchange = _interchange(pose, engine)
+        if exchange is not None:
+            own = exchange.arguments(pose, betas=betas, transl=transl)
+            posed = self.forward(**own, engine="numba", threads=threads)
+            return BodyOutput(*(_returned(exchange, part, pose) for part in posed))
         given = self._read(pose, betas, transl)
         if choose_engine(engine, given.pose, CPU_ENGINES) == "numba":
             joints, vertices = self._kernels(given.pose.dtype).forward(*given.rows, threads)
@@ -181,6 +187,10 @@ class BodyModel:
             kernels = self._kinds_of_kernels.get(pose.dtype)
             if kernels is not None and kernels.takes(pose, betas, transl):
                 return kernels.joints(pose, betas, transl)
+        exchange = _interchange(pose, engine)
+        if exchange is not None:
+            own = exchange.arguments(pose, betas=betas, transl=transl)
+            return _returned(exchange, self.joints(**own, engine="numba"), pose)
         given = self._read(pose, betas, transl)
         if choose_engine(engine, given.pose, CPU_ENGINES) == "numba":
             joints = self._kernels(given.pose.dtype).joints(*given.rows)
@@ -271,6 +281,19 @@ class BodyModel:
             blocks.append((joints + moved, vertices + moved))
         joints, vertices = (xp.concat(parts, axis=0) for parts in zip(*blocks, strict=True))
         return joints, vertices
+
+
+def _interchange(pose: Any, engine: str | None) -> Interchange | None:
+    """Return the way from a pose's library to the kernels, where its arrays lie in the CPU's memory."""
+    return interchange_for(pose) if engine in (None, "numba") and is_array_api_obj(pose) else None
+
+
+def _returned(exchange: Interchange, points: np.ndarray, pose: Any) -> Any:
+    """Return points in the kind of a pose, and in its dtype if it has fractions."""
+    xp = array_namespace(pose)
+    returned = exchange.outward(points)
+    floating = xp.isdtype(pose.dtype, "real floating")
+    return xp.astype(returned, pose.dtype, copy=False) if floating else returned
 
 
 class _Given(NamedTuple):

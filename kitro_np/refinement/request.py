@@ -199,9 +199,13 @@ def _read_intrinsics(pose: Any, given: Arguments, lead: tuple[int, ...], dtype: 
     """Check cameras, or make them of the images' sizes."""
     if given.intrinsics is None:
         return _from_image_size(pose, given, lead, dtype)
-    for name in ("image_size", "focal_length"):
-        if getattr(given, name) is not None:
-            raise InputError(f"{name}: expected None where intrinsics are given, got both.")
+    if given.image_size is not None:
+        raise InputError("image_size: expected None where intrinsics are given, got both.")
+    if given.focal_length is not None:
+        raise InputError(
+            "focal_length: expected None where intrinsics are given (kitro_np.with_focal_length changes that of "
+            "an estimate), got both."
+        )
     intrinsics = like_pose(pose, "intrinsics", given.intrinsics)
     if tuple(intrinsics.shape) not in ((3, 3), (*lead, 3, 3)):
         expected = f"(3, 3) or {(*lead, 3, 3)}" if lead else "(3, 3)"
