@@ -6,7 +6,8 @@ from .arrays.rotations import matrix_from_6d, matrix_from_quaternion
 from .body import BodyModel, BodyOutput, Skeleton, load_body
 from .camera import CameraEstimate, crop_to_full_image, default_intrinsics, with_focal_length
 from .errors import InputError
-from .keypoints.layouts import LAYOUTS, KeypointLayout, find_layout
+from .keypoints.detectors import LAYOUTS
+from .keypoints.layouts import KeypointLayout, find_layout
 from .kitro.method import Kitro
 from .posterior.method import Map
 from .refinement.outcome import Hypotheses

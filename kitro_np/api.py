@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache
 from importlib.resources import as_file, files
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj
@@ -22,6 +22,7 @@ from .body.load import default_body, load_body
 from .body.model import KERNEL_DTYPES, BodyModel
 from .body.skeleton import Skeleton
 from .errors import InputError, one_of
+from .keypoints.detectors import LayoutName
 from .keypoints.layouts import KeypointLayout
 from .refinement.method import METHODS, Execution, Method, resolve_method
 from .refinement.outcome import Hypotheses, Outcome, Refined
@@ -29,10 +30,10 @@ from .refinement.request import Arguments, Request, read_request, skeleton_of
 from .refinement.validity import Status
 from .result import RefineResult
 from .safe_io.npz import NpzArrays
-from .typing import ArrayLike, ArrayT, BodyName, EngineName, FloatName, MethodName, Nested
+from .typing import ArrayLike, ArrayT, EngineName, FloatName, MethodName, Nested
 
 if TYPE_CHECKING:
-    from typing_extensions import TypedDict, Unpack
+    from typing_extensions import Unpack
 
     from .kitro.method import KitroOptions
     from .posterior.method import MapOptions
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     class Common(TypedDict, total=False):
         """Arguments of every method."""
 
-        body: BodyModel | Skeleton | BodyName | PathLike[str] | None
+        body: BodyModel | Skeleton | str | PathLike[str] | None
         image_size: ArrayLike | None
         focal_length: ArrayLike | float | None
         engine: EngineName | None
@@ -54,7 +55,7 @@ if TYPE_CHECKING:
         """Arguments of a method that takes a detector's keypoints."""
 
         confidence: ArrayLike | None
-        keypoint_layout: str | KeypointLayout
+        keypoint_layout: LayoutName | KeypointLayout
 
     class MapArguments(Common, Detections, MapOptions, total=False):
         """All that ``map`` takes."""
@@ -256,26 +257,42 @@ def warmup(
     chosen = [METHODS[one_of("methods", name, METHODS)]() for name in _names(methods)]
     known = [dtype.name for dtype in KERNEL_DTYPES]
     chosen_dtypes = [one_of("dtypes", name, known) for name in _names(dtypes)]
-    body, clip = default_body(), example()
+    body, given = default_body(), example()
+    clip = [given["pose"], given["betas"], given["transl"], given["keypoints_2d"], given["intrinsics"]]
     for dtype in chosen_dtypes:
-        few = {name: part[:1].astype(dtype) for name, part in clip.items()}
+        few = [part[:1].astype(dtype) for part in clip]
         for method in chosen:
-            refine(**few, method=method)
+            refine(few[0], few[1], few[2], few[3], few[4], method=method)
         # One body and many have kernels of their own.
         for count in (1, 20):
-            pose = np.broadcast_to(few["pose"], (count, *few["pose"].shape[1:]))
-            body.forward(pose)
-            body.joints(pose)
+            poses = np.broadcast_to(few[0], (count, *few[0].shape[1:]))
+            body.forward(poses)
+            body.joints(poses)
         if progress is not None:
             progress(1)
 
 
-def example() -> dict[str, np.ndarray]:
+class Example(TypedDict):
+    """Arguments of :func:`refine`, as :func:`example` gives them."""
+
+    pose: np.ndarray  # (N, 24, 3, 3)
+    betas: np.ndarray  # (N, 10)
+    transl: np.ndarray  # (N, 3)
+    keypoints_2d: np.ndarray  # (N, 24, 2)
+    intrinsics: np.ndarray  # (N, 3, 3)
+
+
+def example() -> Example:
     """Return two seconds of real motion with simulated estimates, as arguments: ``refine(**example())``."""
     with as_file(files(__package__) / "data" / "demo_clip.npz") as path:
         file = NpzArrays(path)
-        names = {"pose": "pred_theta", "betas": "pred_beta", "transl": "pred_cam"}
-        return {name: file[names.get(name, name)] for name in (*names, "keypoints_2d", "intrinsics")}
+        return Example(
+            pose=file["pred_theta"],
+            betas=file["pred_beta"],
+            transl=file["pred_cam"],
+            keypoints_2d=file["keypoints_2d"],
+            intrinsics=file["intrinsics"],
+        )
 
 
 def _names(names: Any) -> Sequence[Any]:

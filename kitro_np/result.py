@@ -14,6 +14,7 @@ from array_api_compat import array_namespace
 
 from .arrays.interchange import as_numpy
 from .arrays.poses import as_matrices, pose_tail
+from .body.kinematics import posed_joints
 from .body.model import BodyModel
 from .body.skeleton import Skeleton
 from .errors import InputError
@@ -103,7 +104,9 @@ class RefineResult(Generic[ArrayT]):
     @property
     def accepted(self) -> ArrayT:
         """Whether each body was refined; else it came back as its estimate."""
-        return self.status == 0  # type: ignore[return-value] # a comparison of arrays is one
+        status: Any = self.status
+        accepted: ArrayT = status == 0
+        return accepted
 
     def __len__(self) -> int:
         lead = self.status.shape
@@ -117,8 +120,8 @@ class RefineResult(Generic[ArrayT]):
     def __getitem__(self, index: Any) -> Self:
         """Return some of the bodies: a number, a slice, a mask, or one of these for each leading axis."""
         len(self)
-        which = index if isinstance(index, tuple) else (index,)
-        return self._map(lambda array: array[(*which, ...)])
+        which = (*index, ...) if isinstance(index, tuple) else (index, ...)
+        return self._map(lambda array: array[which])
 
     def __repr__(self) -> str:
         lead = ", ".join(map(str, self.status.shape))
@@ -177,19 +180,19 @@ class RefineResult(Generic[ArrayT]):
         """
         body = self._body(body)
         if isinstance(body, Skeleton):
-            from .body.kinematics import posed_joints
-
             matrices, lead = as_matrices(self.pose, body.num_joints)
-            return posed_joints(body, matrices, self.betas, self.transl, lead)  # type: ignore[no-any-return]
-        return body.joints(self.pose, self.betas, self.transl)  # type: ignore[no-any-return]
+            bare: ArrayT = posed_joints(body, matrices, self.betas, self.transl, lead)
+            return bare
+        joints: ArrayT = body.joints(self.pose, self.betas, self.transl)
+        return joints
 
     def vertices(self, body: BodyModel | None = None) -> ArrayT:
         """Posed vertices in camera space, (..., V, 3), in metres; `body` as for :meth:`joints`."""
         known = self._body(body)
         if isinstance(known, Skeleton):
             raise InputError("body: expected a BodyModel, whose mesh can be posed, got a Skeleton.")
-        posed = known.forward(self.pose, self.betas, self.transl)
-        return posed.vertices  # type: ignore[no-any-return]
+        vertices: ArrayT = known.forward(self.pose, self.betas, self.transl).vertices
+        return vertices
 
     def with_matrices(self) -> Self:
         """Return this result with poses as rotation matrices (..., J, 3, 3)."""
@@ -203,8 +206,8 @@ class RefineResult(Generic[ArrayT]):
 
     def counts(self) -> dict[Status, int]:
         """How many bodies have each status that occurs."""
-        xp = array_namespace(self.status)
-        known = {s: int(xp.sum(xp.astype(self.status == int(s), xp.int64))) for s in Status}
+        xp, status = array_namespace(self.status), self.status
+        known = {s: int(xp.sum(xp.astype(xp.equal(status, int(s)), xp.int64))) for s in Status}
         return {status: count for status, count in known.items() if count}
 
     def summary(self) -> str:

@@ -37,8 +37,5 @@ MethodName = Literal["map", "kitro", "smplify"]
 EngineName = Literal["numba", "array", "cuda"]
 """Names of the engines; see :mod:`kitro_np.arrays.engines`."""
 
-BodyName = Literal["open", "open_hand", "smpl", "smplh", "smplx", "mano"]
-"""Names of bodies; see :func:`kitro_np.load_body`."""
-
 FloatName = Literal["float32", "float64"]
 """What the kernels compute in."""

@@ -1,4 +1,4 @@
-"""The layering, read from the source: who may import whom."""
+"""The rooms, read from the source: who may import whom, and what each must not know."""
 
 import ast
 import pkgutil
@@ -13,40 +13,47 @@ import kitro_np
 
 PACKAGE = Path(kitro_np.__file__).parent
 
-LAYERS = [
-    {"errors"},
-    {"geometry", "arguments", "threads"},
-    {"body", "poses", "variants", "engine"},
-    {"camera", "protocols", "landmarks"},
-    {"detectors"},
-    {"layouts"},
-    {"checks", "metrics", "shape", "rays"},
-    {"tree"},
-    {"rotate"},
-    {"result", "door"},
-    {"baselines", "posterior", "batches"},
-    {"likely"},
-    {"refine"},
-]
-"""Modules of the core, each above those that it may import; those of one layer may import one another only
-as MAY_IMPORT says."""
+ROOMS = [
+    "errors", "typing", "arrays", "adam", "camera", "safe_io", "body", "keypoints", "refinement",
+    "kitro", "posterior", "smplify", "kernels", "result", "api", "formats", "evaluation", "simulate",
+    "paper", "cli",
+]  # fmt: skip
+"""From the ground up: a room imports only rooms before it."""
 
-MAY_IMPORT = {"checks": {"body"}, "poses": {"geometry"}, "body": {"poses", "geometry"}}
+LAZY = {"body/model.py", "kitro/method.py", "posterior/most_probable.py", "smplify/method.py"}
+"""Who loads kernels, at first use: they stand above, and Numba is the slowest import of all."""
 
-STAGES = ["camera", "shape", "rays", "tree", "rotate", "refine"]
-"""Algorithm 1, in its order."""
+METHODS = ["kitro", "posterior", "smplify"]
 
 HEAVY = {"torch", "cupy", "jax", "chumpy", "smplx"}
+
+OUTSIDE = {"numpy", "array_api_compat"}
+"""What the core imports beside the standard library, but for the kernels' own."""
+
+ALGORITHM = ["translation", "shape", "rays", "tree", "rotate", "algorithm"]
+"""Algorithm 1, in its order."""
 
 
 def modules(folder=PACKAGE):
     return {path.relative_to(PACKAGE).as_posix(): path for path in sorted(folder.rglob("*.py"))}
 
 
-def imports(path):
-    """Absolute names of everything that a file imports, at its top or inside its functions."""
+def room_of(name):
+    return name.split("/")[0].removesuffix(".py")
+
+
+def imports(path, *, typing=False):
+    """Absolute names of all that a file imports, in functions too; for type checkers only if asked for."""
     own = ("kitro_np", *path.relative_to(PACKAGE).with_suffix("").parts)
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = set()
+    if not typing:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                skipped |= set(ast.walk(node))
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -56,74 +63,100 @@ def imports(path):
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def imported_parts(path):
-    """First names below kitro_np of what a file imports."""
+def imported_modules(path):
+    """Modules of the package that a file imports, as paths below it without their suffix."""
+    known = {name.removesuffix("/__init__.py").removesuffix(".py") for name in modules()}
     names = (name.split(".") for name in imports(path))
-    return {parts[1] for parts in names if parts[0] == "kitro_np" and len(parts) > 1}
+    paths = {"/".join(parts[1:]) for parts in names if parts[0] == "kitro_np" and len(parts) > 1}
+    return paths & known
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_stages_never_import_a_later_stage(stage):
-    later = set(STAGES[STAGES.index(stage) + 1 :])
-    assert not imported_parts(PACKAGE / f"{stage}.py") & later
+def imported_rooms(path):
+    return {room_of(name) for name in imported_modules(path)}
 
 
-@pytest.mark.parametrize("layer", range(len(LAYERS)))
-def test_no_module_imports_one_of_a_higher_layer(layer):
-    higher = set().union(*LAYERS[layer + 1 :])
-    for name in LAYERS[layer]:
-        for path in _files(name):
-            assert not imported_parts(path) & higher, path
+def test_every_module_has_a_room():
+    own = {room_of(name) for name in modules()} - {"__init__", "__main__"}
+    assert own == set(ROOMS)
 
 
-def test_only_refine_and_the_kernels_import_the_kernels():
-    """And the body, that kernels pose too; and the command line, that says where their code is kept."""
-    found = {name for name, path in modules().items() if "kernels" in imported_parts(path)}
-    assert {name for name in found if not name.startswith("kernels/")} == {
-        "refine.py",
-        "likely.py",
-        "body/model.py",
-        "cli.py",
-    }
-
-
-def test_the_simulation_knows_nothing_of_the_method_that_it_tests():
-    method = {*STAGES, "kernels", "evaluation", "metrics", "variants"} - {"camera"}
-    for name, path in modules(PACKAGE / "simulate").items():
-        assert not imported_parts(path) & method, name
-    found = {name for name, path in modules().items() if "simulate" in imported_parts(path)}
-    assert {name for name in found if not name.startswith("simulate/")} == {"cli.py", "paper/sets.py"}
-
-
-def test_kernels_import_kernels_and_constants_only():
-    """kernels/run*.py are the bridges from arrays to tiles; tile.py and memory.py lay out a skeleton."""
-    allowed = {"kernels", "shape", "checks", "posterior"}
-    bridge = {"baselines", "body", "door", "layouts", "result", "threads", "variants"}
-    layout = {"kernels/tile.py": {"body"}, "kernels/posterior/memory.py": {"body", "layouts"}}
-    for name, path in modules(PACKAGE / "kernels").items():
-        more = bridge if name.startswith("kernels/run") else layout.get(name, set())
-        assert imported_parts(path) <= allowed | more, name
-        outside = {n.split(".")[0] for n in imports(path)} - set(sys.stdlib_module_names)
-        more = {"array_api_compat"} if name == "kernels/run_gpu.py" else set()
-        assert outside <= {"kitro_np", "numba", "numpy", "llvmlite"} | more, name
-
-
-def test_numba_is_imported_by_the_kernels_only():
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_rooms_before_it(room):
+    later = set(ROOMS[ROOMS.index(room) + 1 :])
     for name, path in modules().items():
-        if not name.startswith("kernels/"):
-            assert "numba" not in {imported.split(".")[0] for imported in imports(path)}, name
+        if room_of(name) == room:
+            allowed = {"kernels"} if name in LAZY else set()
+            assert not imported_rooms(path) & (later - allowed), name
 
 
-def test_no_module_of_the_core_imports_a_heavy_package():
-    core = {path for layer in LAYERS for name in layer for path in _files(name)}
-    core |= set(modules(PACKAGE / "kernels").values())
-    assert len(core) > 25
-    for path in core:
-        assert not {name.split(".")[0] for name in imports(path)} & HEAVY, path
+@pytest.mark.parametrize("name", sorted(LAZY))
+def test_who_loads_kernels_does_so_at_first_use(name):
+    tree = ast.parse((PACKAGE / name).read_text(encoding="utf-8"))
+    at_the_top = [ast.unparse(node) for node in tree.body if isinstance(node, ast.ImportFrom)]
+    assert not [line for line in at_the_top if "kernels" in line]
 
 
-def _files(name):
-    return modules(PACKAGE / name).values() if (PACKAGE / name).is_dir() else [PACKAGE / f"{name}.py"]
+@pytest.mark.parametrize("method", METHODS)
+def test_methods_never_import_one_another(method):
+    others = {*METHODS} - {method}
+    for name, path in modules().items():
+        if name.startswith((f"{method}/", f"kernels/{method}/")):
+            told = {"/".join(part.split("/")[:2]) for part in imported_modules(path)}
+            assert not imported_rooms(path) & others, name
+            assert not told & {f"kernels/{other}" for other in others}, name
+
+
+@pytest.mark.parametrize("step", ALGORITHM)
+def test_steps_of_algorithm_1_never_import_a_later_one(step):
+    later = {f"kitro/{name}" for name in ALGORITHM[ALGORITHM.index(step) + 1 :]}
+    assert not imported_modules(PACKAGE / "kitro" / f"{step}.py") & later
+
+
+def test_kernels_take_constants_only_from_their_methods_room():
+    """What is laid out for them they are given: a name in capitals is all that they import."""
+    for name, path in modules(PACKAGE / "kernels").items():
+        for imported in imports(path):
+            parts = imported.split(".")
+            if parts[:1] == ["kitro_np"] and len(parts) == 4 and parts[1] in METHODS:
+                assert parts[3].isupper(), f"{name}: {imported}"
+
+
+def test_kernels_have_the_file_names_of_the_stages_that_they_mirror():
+    own = {"run", "run_gpu", "memory", "scalars", "covariance", "skinning_few", "__init__", "tiles"}
+    for room in ("body", "refinement", *METHODS):
+        stages = {path.stem for path in (PACKAGE / room).glob("*.py")}
+        assert {path.stem for path in (PACKAGE / "kernels" / room).glob("*.py")} <= stages | own, room
+
+
+def test_only_kernels_import_numba():
+    for name, path in modules().items():
+        outside = {n.split(".")[0] for n in imports(path)} - {*sys.stdlib_module_names, "kitro_np"}
+        if name.startswith("kernels/"):
+            assert outside <= {"numba", "numpy", "llvmlite", "array_api_compat"}, name
+        elif room_of(name) in ROOMS[: ROOMS.index("formats")]:
+            assert outside <= OUTSIDE, name
+        assert not outside & HEAVY, name
+
+
+def test_argparse_is_the_command_lines():
+    for name, path in modules().items():
+        if not name.startswith("cli/"):
+            assert "argparse" not in set(imports(path)), name
+
+
+def test_the_simulation_knows_nothing_of_the_methods_that_it_tests():
+    known = {*METHODS, "kernels", "evaluation", "refinement", "api"}
+    for name, path in modules(PACKAGE / "simulate").items():
+        assert not imported_rooms(path) & known, name
+
+
+def test_two_classes_never_share_a_name():
+    places = {}
+    for name, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(name)
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
 
 
 def test_import_is_light():
@@ -137,7 +170,8 @@ def test_every_fused_twin_names_its_stage():
     twins = 0
     for path in modules(PACKAGE / "kernels").values():
         for name in re.findall(r"Fused twin of ([\w.]+)\b", path.read_text(encoding="utf-8")):
-            assert callable(pkgutil.resolve_name(name)), f"{path}: {name}"
+            target = pkgutil.resolve_name(name)
+            assert callable(target) or name.count(".") < 3, f"{path}: {name}"
             twins += 1
     assert twins > 20
 

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 from .landmarks import LANDMARKS
+
+LayoutName = Literal[
+    "smpl24", "coco17", "body25", "halpe26", "wholebody133", "h36m17", "mpii16", "mediapipe33"
+]  # fmt: skip
+"""Names of the layouts: the body's own joints, then the keys of POINTS."""
+
+LAYOUTS: tuple[LayoutName, ...] = get_args(LayoutName)
+"""The same, to look through."""
 
 _FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 _LIMBS = (

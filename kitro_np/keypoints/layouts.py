@@ -14,11 +14,8 @@ from ..arrays.arguments import check_integer, real_array
 from ..arrays.read_only import read_only
 from ..body import BodyModel, Skeleton
 from ..errors import InputError, one_of
-from .detectors import POINTS
+from .detectors import LAYOUTS, POINTS
 from .landmarks import BODY_JOINTS, has_body_joints, mirrored, place_landmarks
-
-LAYOUTS = ("smpl24", "coco17", "body25", "halpe26", "wholebody133", "h36m17", "mpii16", "mediapipe33")
-"""Names of the layouts that are known."""
 
 HANDS_FROM = {52: 22, 55: 25}
 """First finger joint of SMPL-H and of SMPL-X, by their number of joints; SMPL-X has a jaw and eyes before."""
@@ -150,7 +147,7 @@ def find_layout(layout: str | KeypointLayout, body: BodyModel | Skeleton) -> Key
     skeleton = body.skeleton if isinstance(body, BodyModel) else body
     if isinstance(layout, KeypointLayout):
         return _fitted(layout, skeleton)
-    one_of("keypoint_layout", layout, LAYOUTS)
+    layout = one_of("keypoint_layout", layout, LAYOUTS)
     if layout == "smpl24":
         return _own_joints(skeleton)
     if not has_body_joints(skeleton):

@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..evaluation.evaluate import check_body
 from ..evaluation.protocols import Protocol, usual_protocol
 from ..formats.estimates import EstimateFile, Estimates, Truth
-from ..refinement.request import read_request
+from ..refinement.request import Arguments, read_request
 from ..simulate import LEVELS, simulate
 from ..simulate.fingers import is_hand
 
@@ -124,7 +124,7 @@ def file_set(
     truth = file.truth(body, lead)
     camera = estimates.intrinsics if image_size is None else None
     try:
-        request = read_request(*estimates[:4], camera, image_size, body)
+        request = read_request(Arguments(*estimates[:4], camera, image_size=image_size), body)
     except InputError as problem:
         raise InputError(f"{path}: {problem}") from None
     rows = Estimates(

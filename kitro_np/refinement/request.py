@@ -203,8 +203,8 @@ def _read_intrinsics(pose: Any, given: Arguments, lead: tuple[int, ...], dtype: 
         raise InputError("image_size: expected None where intrinsics are given, got both.")
     if given.focal_length is not None:
         raise InputError(
-            "focal_length: expected None where intrinsics are given (kitro_np.with_focal_length changes that of "
-            "an estimate), got both."
+            "focal_length: expected None where intrinsics are given (kitro_np.with_focal_length changes an "
+            "estimate's), got both."
         )
     intrinsics = like_pose(pose, "intrinsics", given.intrinsics)
     if tuple(intrinsics.shape) not in ((3, 3), (*lead, 3, 3)):
