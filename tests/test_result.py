@@ -1,0 +1,179 @@
+"""RefineResult: a sequence of bodies, a file and back, joints and vertices, other libraries."""
+
+import json
+
+import numpy as np
+import pytest
+from same import assert_identical
+
+import kitro_np
+from kitro_np import InputError, RefineResult, Skeleton, refine
+
+HOW = {"map": {"uncertainty": True, "hypotheses": 2}, "kitro": {"iterations": 2}}
+
+
+@pytest.fixture(scope="module", params=HOW)
+def result(request, sim_batch):
+    return refine(*sim_batch.some(np.arange(6)), method=request.param, **HOW[request.param])
+
+
+def same_hypotheses(one, other, index=slice(None)):
+    if one.hypotheses is None:
+        return other.hypotheses is None
+    return all(
+        np.array_equal(a, b[index], equal_nan=True)
+        for a, b in zip(one.hypotheses, other.hypotheses, strict=True)
+    )
+
+
+def test_one_convention_for_what_a_method_does_not_give(result):
+    of_map = ("quality", "swapped", "noise", "evidence", "joint_spread", "hypotheses")
+    of_kitro = ("selection", "path_score")
+    missing = of_kitro if result.method == "map" else of_map
+    assert all(getattr(result, name) is None for name in missing)
+    assert not set(missing) & set(result.arrays())
+
+
+@pytest.mark.parametrize("index", [slice(1, 4), [0, 3], np.arange(6) % 2 == 0, slice(None, None, -2), 2, -1])
+def test_index(result, index):
+    some = result[index]
+    assert_identical(some, result, index)
+    assert same_hypotheses(some, result, index)
+    assert some.method == result.method
+    assert some.body is result.body
+
+
+def test_index_beyond_the_end_and_two_axes(result, sim_batch):
+    with pytest.raises(IndexError):
+        result[6]
+    grid = refine(*(part.reshape(2, 3, *part.shape[1:]) for part in sim_batch.some(np.arange(6))))
+    assert_identical(grid[1, 2], grid[1], 2)
+    assert len(grid) == 2
+
+
+def test_length_and_iteration(result):
+    assert len(result) == 6
+    for number, one in enumerate(result):
+        assert_identical(one, result, number)
+    with pytest.raises(TypeError):
+        len(result[0])
+    with pytest.raises(TypeError):
+        result[0][0]
+
+
+def test_concat_is_the_way_back(result):
+    pieces = [result[:1], result[1:4], result[4:]]
+    joined = RefineResult.concat(pieces)
+    assert_identical(joined, result)
+    assert same_hypotheses(joined, result)
+    assert joined.body is result.body
+
+
+def test_concat_of_what_does_not_fit(result, sim_batch):
+    other = refine(*sim_batch.some([0]), method="smplify", steps=1, root_steps=1)
+    for wrong in ([], [result[0]], [result, other], [result[:1], result[1]]):
+        with pytest.raises(InputError, match=r"^results: expected "):
+            RefineResult.concat(wrong)
+
+
+def test_equality_and_truth_raise_nothing(result):
+    assert result == result
+    assert result != result[:]
+    assert result
+    assert len({result, result}) == 1
+
+
+def test_repr_is_short(result):
+    assert repr(result) == f"RefineResult(6: 6 bodies refined by {result.method})"
+    assert repr(result[0]) == f"RefineResult(one body: 1 body refined by {result.method})"
+
+
+def test_save_and_load(result, tmp_path):
+    path = result.save(tmp_path / "result.npz")
+    loaded = RefineResult.load(path, body=result.body)
+    assert_identical(loaded, result)
+    assert same_hypotheses(loaded, result)
+    assert loaded.method == result.method
+    assert loaded.options == result.options
+    np.testing.assert_array_equal(loaded.joints(), result.joints())
+    with np.load(path) as plain:  # nothing that needs pickles
+        assert json.loads(str(plain["options"])) == result.options
+
+
+def test_save_never_writes_over_a_file_unasked(result, tmp_path):
+    path = result.save(tmp_path / "result.npz")
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="expected a new file"):
+        result.save(path)
+    assert path.read_bytes() == before
+    result[:2].save(path, force=True)
+    assert len(RefineResult.load(path)) == 2
+
+
+def test_what_is_no_result_is_refused(result, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        RefineResult.load(tmp_path / "none.npz")
+    path = tmp_path / "wrong.npz"
+    np.savez(path, pose=result.pose)
+    with pytest.raises(InputError, match=r"expected the keys betas, transl, reprojection_error, status"):
+        RefineResult.load(path)
+    arrays = dict(result.arrays())
+    for name, value in (("betas", arrays["betas"][:2]), ("status", arrays["status"].astype(str))):
+        np.savez(path, **{**arrays, name: value})
+        with pytest.raises(InputError, match=rf"{name}: expected numbers of"):
+            RefineResult.load(path)
+    np.savez(path, **arrays, options="[1]")
+    with pytest.raises(InputError, match="options: expected a JSON object"):
+        RefineResult.load(path)
+    path.write_bytes(b"no archive")
+    with pytest.raises(InputError, match="archive"):
+        RefineResult.load(path)
+
+
+def test_joints_and_vertices(result):
+    body = kitro_np.load_body()
+    posed = body.forward(result.pose, result.betas, result.transl)
+    np.testing.assert_array_equal(result.vertices(), posed.vertices)
+    np.testing.assert_allclose(result.joints(), posed.joints, atol=1e-12)
+    np.testing.assert_allclose(result.joints(body.skeleton), posed.joints, atol=1e-9)
+    np.testing.assert_allclose(result[2].joints(body.skeleton), posed.joints[2], atol=1e-9)
+    with pytest.raises(InputError, match="got a Skeleton"):
+        result.vertices(body.skeleton)
+    with pytest.raises(InputError, match=r"^pose: expected shape"):
+        result.joints(kitro_np.load_body("open_hand"))
+    with pytest.raises(InputError, match=r"^body: expected a BodyModel or a Skeleton, got str"):
+        result.joints("open")
+
+
+def test_a_loaded_result_asks_for_its_body(result, tmp_path):
+    loaded = RefineResult.load(result.save(tmp_path / "r.npz"))
+    with pytest.raises(InputError, match=r"^body: expected a BodyModel or a Skeleton, got none\.$"):
+        loaded.joints()
+
+
+def test_axis_angle_results_become_matrices(sim_batch):
+    from scipy.spatial.transform import Rotation
+
+    few = sim_batch.some(np.arange(3))
+    vectors = Rotation.from_matrix(few.pose.reshape(-1, 3, 3)).as_rotvec().reshape(3, 24, 3)
+    expected = refine(*few._replace(pose=vectors))
+    for pose in (vectors, vectors.reshape(3, 72)):
+        matrices = refine(*few._replace(pose=pose)).with_matrices()
+        assert matrices.pose.shape == (3, 24, 3, 3)
+        back = Rotation.from_matrix(matrices.pose.reshape(-1, 3, 3)).as_rotvec().reshape(3, 24, 3)
+        np.testing.assert_allclose(back, expected.pose, atol=1e-9)
+    assert matrices.with_matrices() is matrices
+    bare = matrices.joints(Skeleton.with_betas(kitro_np.load_body().skeleton, 10))
+    np.testing.assert_allclose(bare, expected.joints(), atol=1e-9)
+
+
+def test_numpy_of_tensors_shares_their_memory(sim_batch):
+    torch = pytest.importorskip("torch")
+    tensors = refine(*(torch.asarray(part) for part in sim_batch.some(np.arange(3))))
+    assert isinstance(tensors.joints(), torch.Tensor)
+    arrays = tensors.numpy()
+    for name, array in arrays.arrays().items():
+        assert isinstance(array, np.ndarray), name
+        assert np.shares_memory(array, getattr(tensors, name).numpy()), name
+    assert tensors.numpy().accepted.dtype == bool
+    assert isinstance(tensors[0].accepted, torch.Tensor)

@@ -1,0 +1,68 @@
+"""A user's script under mypy --strict: right calls pass, wrong ones are found before they run."""
+
+import re
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+SCRIPT = """
+from typing import TYPE_CHECKING
+
+import numpy as np
+import kitro_np
+from kitro_np import Kitro, Map, RefineResult, refine
+
+data = kitro_np.example()
+pose, betas, transl, points, camera = (
+    data["pose"], data["betas"], data["transl"], data["keypoints_2d"], data["intrinsics"]
+)
+result: RefineResult[np.ndarray] = refine(pose, betas, transl, points, camera)
+refine(**data)
+refine(pose, betas, transl, points, camera, method="kitro", iterations=5, variant="paper")
+refine(pose, betas, transl, points, camera, hypotheses=3, uncertainty=True, keypoint_layout="coco17")
+refine(pose, betas, transl, points, camera, method=Kitro(iterations=5), engine="numba", threads=2)
+refine(pose, betas, transl, points, camera, method=Map(safe=False), body="open", confidence=[[1.0, 0.5]])
+refine([[[0.0, 0.0, 0.0]]], [0.0], [0.0, 0.0, 5.0], [[1, 2]], image_size=(640, 480), focal_length=900.0)
+array: np.ndarray = result.pose
+spread: np.ndarray | None = result.joint_spread
+some: RefineResult[np.ndarray] = RefineResult.concat([result[:3], result[3:]])
+places: np.ndarray = some.joints()
+kitro_np.warmup(["map"], ["float32"])
+"""
+
+WRONG = {
+    "refine(pose, betas, transl, points, camera, iterations=5)": "call-overload",
+    "refine(pose, betas, transl, points, camera, method='kitro', hypotheses=2)": "call-overload",
+    "refine(pose, betas, transl, points, camera, method='kitor')": "call-overload",
+    "refine(pose, betas, transl, points, camera, engine='gpu')": "call-overload",
+    "refine(pose, betas, transl, points, camera, keypoint_layout='coco')": "call-overload",
+    "refine(pose, betas, transl)": "call-overload",
+    "Kitro(variant='published')": "arg-type",
+    "Map(iterations=3)": "call-arg",
+    "kitro_np.warmup(['maps'])": "list-item",
+    "result.joints_3d": "attr-defined",
+    "text: str = result.pose": "assignment",
+}
+
+
+def check(path, code):
+    from mypy import api
+
+    path.write_text(code, encoding="utf-8")
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    options = ["--strict", "--no-error-summary", "--python-version", version, "--config-file", ""]
+    cache = ["--cache-dir", str(path.parent / "cache")]
+    return api.run([*options, *cache, "--follow-imports=silent", str(path)])[0]
+
+
+@pytest.mark.skipif(find_spec("mypy") is None, reason="mypy is not installed")
+def test_right_and_wrong_calls(tmp_path):
+    lines = SCRIPT.strip().splitlines()
+    first = len(lines) + 1
+    code = "\n".join([*lines, *WRONG]) + "\n"
+    found = check(tmp_path / "script.py", code)
+    errors = {}
+    for number, kind in re.findall(r"script\.py:(\d+): error: .*\[([\w-]+)\]", found):
+        errors.setdefault(int(number), kind)
+    assert errors == {first + k: kind for k, kind in enumerate(WRONG.values())}, found
