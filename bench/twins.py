@@ -14,6 +14,7 @@ from kitro_np.kernels import kinematics, rays, rotate, shape, tree
 from kitro_np.kernels.camera import in_camera, solve_translation, update_translation
 from kitro_np.kernels.geometry import add, dot, scale, store_all, subtract
 from kitro_np.kernels.lanes import load, store
+from kitro_np.kernels.records import refer, refer_tile
 from kitro_np.kernels.tile import Tile, Tree, aligned_rows, make_tile, make_tree
 from kitro_np.shape import adam_rates
 
@@ -31,7 +32,7 @@ def start_tile(skeleton: Skeleton, bodies: Batch, selection: np.ndarray) -> tupl
         (tile.selection, selection),
     ):  # fmt: skip
         rows[...] = values.reshape(lanes, -1).T
-    _start(layout, tile)
+    _start(refer(layout), refer_tile(tile))
     return layout, tile
 
 
@@ -116,7 +117,7 @@ LOOPS = {
 def run(stage: str, layout: Tree, tile: Tile, start: np.ndarray, repeats: int) -> np.ndarray:
     """Run a stage over and over; return its result, one row a body."""
     loop, result = LOOPS[stage]
-    loop(layout, tile, start, repeats)
+    loop(refer(layout), refer_tile(tile), start, repeats)
     return (start if result is None else getattr(tile, result)).T
 
 

@@ -14,6 +14,7 @@ from kitro_np.geometry import axis_angle_from_matrix, matrix_from_axis_angle
 from kitro_np.kernels import energy, rotation_vectors, smplify
 from kitro_np.kernels.kinematics import forward_kinematics
 from kitro_np.kernels.lanes import load, store
+from kitro_np.kernels.records import refer, refer_tile
 from kitro_np.kernels.run_smplify import make_fit_settings, run_smplify
 from kitro_np.kernels.tile import make_tree
 
@@ -39,14 +40,15 @@ def test_gradient(tree):
     skeleton = make_skeleton(tree)
     batch = make_batch(skeleton, COUNT, seed=1)
     pose = make_batch(skeleton, COUNT, seed=2).pose
-    settings = make_fit_settings(skeleton, np.dtype(np.float64))
+    settings = refer(make_fit_settings(skeleton, np.dtype(np.float64)))
+    fit = refer_tile(smplify.make_fit(make_tree(skeleton, np.float64), np.float64))
     given = {
         "initial_pose": batch.pose, "pose": pose, "betas": batch.betas, "transl": batch.transl,
         "keypoints": batch.keypoints_2d, "camera": camera_rows(batch.intrinsics),
     }  # fmt: skip
 
     def work(tree, tile):
-        run_gradient(tree, tile, smplify.make_fit(tree, np.float64), settings)
+        run_gradient(tree, tile, fit, settings)
 
     found = run_in_tiles(skeleton, work, given, ["turned", "gradient", "force", "error"])
     problem = make_problem(skeleton, *batch)

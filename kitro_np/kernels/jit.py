@@ -11,6 +11,7 @@ from typing import Any
 
 from numba import config, njit
 from numba.core.caching import FunctionCache
+from numba.core.typing.templates import AttributeTemplate as AttributeTyping  # noqa: F401 for records.py
 
 # The options below are not in Numba's type stubs. Plain numbers may fuse a multiply and an add, as lanes do.
 _compile: Any = partial(njit, _nrt=False, no_cfunc_wrapper=True, fastmath={"contract"})

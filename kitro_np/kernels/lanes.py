@@ -25,6 +25,7 @@ from numba.core.typing.templates import AbstractTemplate, infer_global, signatur
 from numba.extending import intrinsic, register_model
 
 from .jit import kernel
+from .records import View, row_place
 
 LANE_BYTES = 64
 """Width of a row of a tile: an AVX-512 register, a cache line."""
@@ -124,10 +125,12 @@ def _neg(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 
 def _row_pointer(context: Any, builder: Any, sig: Any, args: Any, vector: Any) -> Any:
-    """Address of a row of a C-ordered (rows, lanes) tile."""
+    """Address of a row of a C-ordered (rows, lanes) tile: a record's member, or an array."""
     tile_type = sig.args[0]
-    tile = context.make_array(tile_type)(context, builder, args[0])
     row = context.cast(builder, args[1], sig.args[1], types.intp)
+    if isinstance(tile_type, View):
+        return builder.bitcast(row_place(context, builder, tile_type, args[0], row), vector.as_pointer())
+    tile = context.make_array(tile_type)(context, builder, args[0])
     place = cgutils.get_item_pointer(
         context, builder, tile_type, tile, [row, ir.Constant(row.type, 0)], wraparound=False
     )
