@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from bodies import Batch
-from numba import njit
 from tiles import camera_rows, run_in_tiles
 
 from kitro_np import Skeleton
@@ -18,6 +17,7 @@ from kitro_np.body.kinematics import forward_kinematics
 from kitro_np.camera import solve_translation, update_translation
 from kitro_np.kernels import camera, checks, kinematics, rotate, shape
 from kitro_np.kernels import tree as branches
+from kitro_np.kernels.jit import uncached_entry
 from kitro_np.kernels.tile import Tile, Tree
 from kitro_np.rotate import rotate_joints
 from kitro_np.shape import adam_rates, fit_shape
@@ -115,7 +115,7 @@ class KernelSteps:
 
 
 # Kernels have no wrapper that Python could call: these do. Each costs seconds to compile, so they are few.
-entry: Callable[..., Any] = njit
+entry: Callable[..., Any] = uncached_entry
 
 
 @entry

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from bodies import TREES, make_batch, make_skeleton
-from numba import njit
 from scipy.spatial.transform import Rotation
 from tiles import camera_rows, run_in_tiles
 
@@ -12,6 +11,7 @@ from kitro_np.baselines.smplify import smplify_arrays
 from kitro_np.door import read_request
 from kitro_np.geometry import axis_angle_from_matrix, matrix_from_axis_angle
 from kitro_np.kernels import energy, rotation_vectors, smplify
+from kitro_np.kernels.jit import uncached_entry
 from kitro_np.kernels.kinematics import forward_kinematics
 from kitro_np.kernels.lanes import load, store
 from kitro_np.kernels.records import refer, refer_tile
@@ -21,7 +21,7 @@ from kitro_np.kernels.tile import make_tree
 COUNT = 21
 
 
-@njit
+@uncached_entry
 def run_gradient(tree, tile, fit, settings):
     """Gradient at a pose of a problem whose estimate has another, to rows that it does not read."""
     forward_kinematics(tree, tile)
@@ -81,7 +81,7 @@ def test_a_few_steps(tree, dtype):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-9 if dtype == np.float64 else 2e-3)
 
 
-@njit
+@uncached_entry
 def to_vectors_and_back(tree, tile):
     rotation_vectors.axis_angles(tree, tile.initial_pose, tile.joints)
     rotation_vectors.exponentials(tree, tile.offsets, tile.pose, tile.drawn)

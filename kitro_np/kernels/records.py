@@ -10,9 +10,11 @@ Nothing is checked on the way in but that arrays are C-ordered; indices are neve
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import operator
 import struct
+from array import array
 from functools import lru_cache
 from typing import Any
 
@@ -94,18 +96,26 @@ class Reference:
         kinds = []
         for member in record:
             if isinstance(member, np.ndarray):
-                if not member.flags.carray and not (member.flags.c_contiguous and member.flags.aligned):
+                flags = member.flags
+                if not flags.carray and not (flags.c_contiguous and flags.aligned):
                     raise ValueError("expected arrays that are C-ordered and aligned")
                 kinds.append((member.dtype, member.ndim))
-                words += (member.ctypes.data, *member.shape)
+                words += (_address(member), *member.shape)
             else:
                 kind = _SIGNS_OF_NUMBERS[type(member)]
                 kinds.append((kind, 0))
                 words.append(_bits(member) if kind in "df" else int(member))
         self.record = record
         self.numba_type = _record_type(type(record), tuple(kinds), lanes)
-        self._table = np.array(words, np.int64)
-        self.address = self._table.ctypes.data
+        self._table = array("q", words)
+        self.address = self._table.buffer_info()[0]
+
+
+def _address(array: np.ndarray) -> int:
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    except (TypeError, ValueError):  # it is read-only or empty; this takes five times as long
+        return array.ctypes.data
 
 
 def _bits(number: float) -> int:

@@ -17,8 +17,8 @@ from ..result import Refined
 from ..shape import adam_rates
 from ..threads import each
 from ..variants import Variant
-from .refine import Bodies, Settings, refine_bodies
 from .records import refer, refer_tile
+from .refine import Bodies, Settings, refine_bodies
 from .tile import Tree, make_tile, make_tree
 
 CHUNK = 512

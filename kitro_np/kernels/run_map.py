@@ -20,8 +20,8 @@ from ..threads import each
 from .forward import Bones
 from .posterior.bodies import Bodies, fit_bodies
 from .posterior.memory import Chains, make_chains, make_fit_tile, make_memory
-from .run import CHUNK, allocate, rows_of
 from .records import refer, refer_tile
+from .run import CHUNK, allocate, rows_of
 from .tile import Tree, make_tree
 
 

@@ -7,13 +7,13 @@ the joint's covariance with those is -U C, C their own, and with itself (L L^T)^
 from __future__ import annotations
 
 from ..geometry import load9, multiply, rows3, scale, store_all, subtract, transform, transpose
-from ..jit import kernel, passage
+from ..jit import kernel
 from ..lanes import full, load, store
 from .found import POSE_SCALE
 from .step import backwards, cholesky, known_turn
 
 
-@passage
+@kernel
 def covariance(chains, memory):
     """Fill covariance, covariance_border and covariance_corner from the factor."""
     _corner(memory)

@@ -39,7 +39,7 @@ from ..geometry import (
     transform,
     transpose,
 )
-from ..jit import kernel, passage
+from ..jit import kernel
 from ..lanes import full, load, log, sqrt, store, where
 from .covariance import covariance, covariance_of_resting
 from .found import EVIDENCE, FIRST_VOLUME, METRE, NOISE, POSE_SCALE, QUALITY, SEEN, SHIFT, SURPRISE, VOLUME
@@ -49,7 +49,7 @@ from .step import best_step, finish_step, known_step
 from .verdict import gain_of_swaps, gate_keypoints
 
 
-@passage
+@kernel
 def fit_tile(tree, chains, tile, memory, steps, spread):
     """Fused twin of kitro_np.posterior.fit.fit_arrays; the joints' spread is found if it is asked for."""
     begin(tree, chains, tile, memory)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...posterior.evidence import BETAS_PRECISION, KEYPOINT_FREEDOM
 from ...posterior.verdict import SHIFT_FREEDOM
 from ..geometry import add, dot, load2, load3, load9, rows3, scale, store_all, subtract, transform, transpose
-from ..jit import kernel, passage
+from ..jit import kernel
 from ..lanes import full, load, sqrt, store, where
 from .found import GAIN, NOISE, SHIFT
 from .linear import point_slopes
@@ -70,7 +70,7 @@ def _expected(chains, memory, k):
     return off_u, off_v, uu, uv, vv
 
 
-@passage
+@kernel
 def gain_of_swaps(tree, chains, tile, memory):
     """Fused twin of kitro_np.posterior.verdict.gain_of_swaps, from the first step's factor: fills gain."""
     best, own = full(tile.betas, 0.0), full(tile.betas, 0.0)
