@@ -9,13 +9,54 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from numba import config, njit
+from numba import config, njit, types
 from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import AnalysisPass, register_pass
-from numba.core.typed_passes import AnnotateTypes
-from numba.core.typing.templates import AttributeTemplate as AttributeTyping  # noqa: F401 for records.py
+from numba.core.typed_passes import AnnotateTypes, InlineOverloads, NopythonRewrites
+from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_global
+from numba.core.untyped_passes import InlineClosureLikes
+
+AttributeTyping = AttributeTemplate
+"""Base of classes for :func:`numba.extending.infer_getattr`."""
+
+NEEDLESS = {InlineClosureLikes, InlineOverloads, NopythonRewrites}
+"""Numba's passes for what no kernel has: closures, overloads to inline, array expressions."""
+
+_TYPINGS: dict[Any, type[AbstractTemplate]] = {}
+
+
+def typing_of(operation: Any, typer: Callable[..., Any]) -> None:
+    """Teach Numba the type of an operation on types of ours.
+
+    Parameters
+    ----------
+    operation : callable
+        Of the module operator.
+    typer : callable
+        Takes the operands' types; returns a signature, or None for what is not ours.
+    """
+
+    class Typing(AbstractTemplate):
+        key = operation
+
+        def generic(self, args: Any, kws: Any) -> Any:
+            return typer(*args)
+
+    infer_global(operation)(Typing)
+    _TYPINGS[operation] = Typing
+
+
+@cache
+def _ask_first(context: Any) -> None:
+    """Have Numba ask our typings first: else it tries dozens of its own in vain for every sum of lanes."""
+    context.refresh()
+    for operation, typing in _TYPINGS.items():
+        own = context.resolve_value_type(operation)
+        rest = [other for other in own.templates if not issubclass(other, typing)]
+        context._remove_global(operation)
+        context.insert_global(operation, types.Function((typing, *rest)))
 
 
 class _HeldLibrary(JITCodeLibrary):
@@ -75,7 +116,9 @@ def _compiler_with(library_class: type[JITCodeLibrary]) -> type[CompilerBase]:
 
     class Compiler(CompilerBase):
         def define_pipelines(self) -> list[Any]:
+            _ask_first(self.state.typingctx)
             passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+            passes.passes = [own for own in passes.passes if own[0] not in NEEDLESS]
             passes.add_pass_after(ChooseLibrary, AnnotateTypes)
             passes.finalize()
             return [passes]

@@ -28,12 +28,11 @@ from numba.extending import (
     lower_getattr_generic,
     models,
     register_model,
-    type_callable,
     typeof_impl,
     unbox,
 )
 
-from .jit import AttributeTyping
+from .jit import AttributeTyping, typing_of
 
 _WORD = ir.IntType(64)
 _SIGNS_OF_NUMBERS = {bool: "?", int: "i", float: "d", np.float64: "d", np.float32: "f"}
@@ -244,27 +243,23 @@ def _view_attribute(context: Any, builder: Any, view: View, value: Any, name: st
     return size
 
 
-@type_callable(operator.getitem)
-def _type_getitem(context: Any) -> Any:
-    def typer(view: Any, index: Any) -> types.Type | None:
-        if not isinstance(view, View):
-            return None
-        left = view.ndim - _count(index)
-        if left < 0 or (left and view.lanes):
-            return None
-        return View(view.dtype, left) if left else view.dtype
-
-    return typer
-
-
-@type_callable(operator.setitem)
-def _type_setitem(context: Any) -> Any:
-    def typer(view: Any, index: Any, value: Any) -> types.Type | None:
-        if isinstance(view, View) and isinstance(value, types.Number | types.Boolean):
-            return types.none if view.ndim == _count(index) else None
+def _type_getitem(view: Any, index: Any) -> Any:
+    if not isinstance(view, View):
         return None
+    left = view.ndim - _count(index)
+    if left < 0 or (left and view.lanes):
+        return None
+    return (View(view.dtype, left) if left else view.dtype)(view, index)
 
-    return typer
+
+def _type_setitem(view: Any, index: Any, value: Any) -> Any:
+    if not isinstance(view, View) or not isinstance(value, types.Number | types.Boolean):
+        return None
+    return types.none(view, index, value) if view.ndim == _count(index) else None
+
+
+typing_of(operator.getitem, _type_getitem)
+typing_of(operator.setitem, _type_setitem)
 
 
 def _count(index: types.Type) -> int:
