@@ -6,15 +6,17 @@ Compiled anew in every run: Numba's cache would not see that a kernel in another
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from samples import Batch
 
 from kitro_np.adam import adam_rates
 from kitro_np.body.skeleton import Skeleton
 from kitro_np.kernels.body import kinematics
-from kitro_np.kernels.camera import in_camera, solve_translation, update_translation
+from kitro_np.kernels.camera import in_camera
+from kitro_np.kernels.jit import kernel, uncached_entry
 from kitro_np.kernels.kitro import rays, rotate, shape, tree
+from kitro_np.kernels.kitro.translation import solve_translation, update_translation
 from kitro_np.kernels.lanes import load, store
+from kitro_np.kernels.records import refer, refer_tile
 from kitro_np.kernels.tile import Tile, Tree, aligned_rows, make_tile, make_tree
 from kitro_np.kernels.vector_math import add, dot, scale, store_all, subtract
 from kitro_np.kitro.shape import LEARNING_RATE
@@ -33,44 +35,43 @@ def start_tile(skeleton: Skeleton, bodies: Batch, selection: np.ndarray) -> tupl
         (tile.selection, selection),
     ):  # fmt: skip
         rows[...] = values.reshape(lanes, -1).T
-    _start(layout, tile)
+    _start(refer(layout), refer_tile(tile))
     return layout, tile
 
 
-@njit
+@uncached_entry
 def _start(layout, tile):
     kinematics.forward_kinematics(layout, tile)
     kinematics.global_rotations(layout, tile.initial_pose, tile.initial_turned)
     shape.keypoint_lengths(layout, tile)
 
 
-RATES = tuple(adam_rates(LEARNING_RATE, 10))
+RATES = np.array(adam_rates(LEARNING_RATE, 10))
 
 # Each loop puts back what its stage changes, so that every repetition does the same work.
 
 
-@njit
+@uncached_entry
 def repeat_kinematics(layout, tile, start, repeats):
     for _ in range(repeats):
         kinematics.forward_kinematics(layout, tile)
 
 
-@njit
+@uncached_entry
 def repeat_camera(layout, tile, start, repeats):
     for _ in range(repeats):
         _put_back(tile.transl, start)
         update_translation(tile, solve_translation(layout, tile), False)
 
 
-@njit
+@uncached_entry
 def repeat_shape(layout, tile, start, repeats):
-    rates = np.array(RATES, start.dtype)
     for _ in range(repeats):
         _put_back(tile.betas, start)
-        shape.fit_shape(layout, tile, rates, 1 / (layout.parents.size - 1), False)
+        shape.fit_shape(layout, tile, RATES, 1 / (layout.parents.size - 1), False)
 
 
-@njit
+@uncached_entry
 def repeat_rays(layout, tile, solutions, repeats):
     for _ in range(repeats):
         for c in range(1, layout.parents.size):
@@ -85,20 +86,20 @@ def repeat_rays(layout, tile, solutions, repeats):
             store_all(solutions, 6 * c + 3, subtract(foot, scale(chord, b)))
 
 
-@njit
+@uncached_entry
 def repeat_tree(layout, tile, start, repeats):
     for _ in range(repeats):
         tree.select_branches(layout, tile, False, True, True, False)
 
 
-@njit
+@uncached_entry
 def repeat_rotate(layout, tile, start, repeats):
     for _ in range(repeats):
         _put_back(tile.pose, start)
         rotate.rotate_joints(layout, tile, True, False, False, False)
 
 
-@njit
+@kernel
 def _put_back(rows, start):
     for row in range(rows.shape[0]):
         store(rows, row, load(start, row))
@@ -118,7 +119,7 @@ LOOPS = {
 def run(stage: str, layout: Tree, tile: Tile, start: np.ndarray, repeats: int) -> np.ndarray:
     """Run a stage over and over; return its result, one row a body."""
     loop, result = LOOPS[stage]
-    loop(layout, tile, start, repeats)
+    loop(refer(layout), refer_tile(tile), start, repeats)
     return (start if result is None else getattr(tile, result)).T
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 from bodies import Batch
-from numba import njit
 from tiles import camera_rows, run_in_tiles
 
 from kitro_np import Skeleton
 from kitro_np.adam import adam_rates
 from kitro_np.body.kinematics import forward_kinematics
 from kitro_np.kernels.body import kinematics
+from kitro_np.kernels.jit import uncached_entry
 from kitro_np.kernels.kitro import rotate, shape, translation
 from kitro_np.kernels.kitro import tree as branches
 from kitro_np.kernels.refinement import validity as checks
@@ -118,7 +118,7 @@ class KernelSteps:
 
 
 # Kernels have no wrapper that Python could call: these do. Each costs seconds to compile, so they are few.
-entry: Callable[..., Any] = njit
+entry: Callable[..., Any] = uncached_entry
 
 
 @entry

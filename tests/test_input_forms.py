@@ -26,9 +26,7 @@ def test_a_third_coordinate_is_the_score(batch, scores):
     assert_identical(refine(*batch._replace(keypoints_2d=scored)), expected)
     one = refine(*batch._replace(keypoints_2d=scored).some(1))
     assert_identical(one, expected, 1)
-    with pytest.raises(
-        InputError, match=r"^confidence: expected None where keypoints_2d are \(x, y, s"
-    ):
+    with pytest.raises(InputError, match=r"^confidence: expected None where keypoints_2d are \(x, y, s"):
         refine(*batch._replace(keypoints_2d=scored), confidence=scores)
 
 
@@ -105,9 +103,7 @@ def test_a_body_by_its_name_or_file(batch, tmp_path):
         refine(*batch, body="smpl")
     with pytest.raises(InputError, match=r"^body: expected one of open, open_hand, .* got 'opn'"):
         refine(*batch, body="opn")
-    with pytest.raises(
-        InputError, match=r"^body: expected a BodyModel, a Skeleton or a body's name, got i"
-    ):
+    with pytest.raises(InputError, match=r"^body: expected a BodyModel, a Skeleton or a body's name, got i"):
         refine(*batch, body=3)
 
 

@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 from bodies import TREES, make_batch, make_skeleton
-from numba import njit
 from scipy.spatial.transform import Rotation
 from tiles import camera_rows, run_in_tiles
 
 from kitro_np.arrays.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from kitro_np.kernels import rotation_vectors
 from kitro_np.kernels.body.kinematics import forward_kinematics
+from kitro_np.kernels.jit import uncached_entry
 from kitro_np.kernels.lanes import load, store
+from kitro_np.kernels.records import refer, refer_tile
 from kitro_np.kernels.smplify import descent as smplify
 from kitro_np.kernels.smplify import energy
 from kitro_np.kernels.smplify.run import make_fit_settings, run_smplify
@@ -22,7 +23,7 @@ from kitro_np.smplify.energy import WEIGHTS, Parameters, gradient, make_problem
 COUNT = 21
 
 
-@njit
+@uncached_entry
 def run_gradient(tree, tile, fit, settings):
     """Gradient at a pose of a problem whose estimate has another, to rows that it does not read."""
     forward_kinematics(tree, tile)
@@ -41,14 +42,15 @@ def test_gradient(tree):
     skeleton = make_skeleton(tree)
     batch = make_batch(skeleton, COUNT, seed=1)
     pose = make_batch(skeleton, COUNT, seed=2).pose
-    settings = make_fit_settings(skeleton, np.dtype(np.float64))
+    settings = refer(make_fit_settings(skeleton, np.dtype(np.float64)))
+    fit = refer_tile(smplify.make_fit(make_tree(skeleton, np.float64), np.float64))
     given = {
         "initial_pose": batch.pose, "pose": pose, "betas": batch.betas, "transl": batch.transl,
         "keypoints": batch.keypoints_2d, "camera": camera_rows(batch.intrinsics),
     }  # fmt: skip
 
     def work(tree, tile):
-        run_gradient(tree, tile, smplify.make_fit(tree, np.float64), settings)
+        run_gradient(tree, tile, fit, settings)
 
     found = run_in_tiles(skeleton, work, given, ["turned", "gradient", "force", "error"])
     problem = make_problem(skeleton, *batch)
@@ -81,7 +83,7 @@ def test_a_few_steps(tree, dtype):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-9 if dtype == np.float64 else 2e-3)
 
 
-@njit
+@uncached_entry
 def to_vectors_and_back(tree, tile):
     rotation_vectors.axis_angles(tree, tile.initial_pose, tile.joints)
     rotation_vectors.exponentials(tree, tile.offsets, tile.pose, tile.drawn)

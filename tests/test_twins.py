@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from bodies import TREES, make_batch, make_skeleton
-from numba import njit
 from steps import ArraySteps, KernelSteps, adam_rows, run_checks, run_shape, run_tree
 from tiles import camera_rows, run_in_tiles
 
@@ -14,6 +13,7 @@ from kitro_np.body import kinematics as kinematics_stage
 from kitro_np.evaluation.metrics import reprojection_error
 from kitro_np.kernels import camera
 from kitro_np.kernels import vector_math as geometry
+from kitro_np.kernels.jit import uncached_entry
 from kitro_np.kernels.kitro import rays, rotate, tree
 from kitro_np.kernels.lanes import load, store
 from kitro_np.kernels.tile import make_tree
@@ -177,7 +177,7 @@ def test_status_and_error(skeleton, batch, posed):
 # ------------------------------------------------------------------------------- single formulas over lanes
 
 
-@njit
+@uncached_entry
 def formulas(tree_, tile):
     """Write what formulas over lanes return, for the bone from joint 0 to joint 1, to rows of tile.turned."""
     start, end = geometry.load3(tile.joints, 0), geometry.load3(tile.joints, 1)
@@ -210,7 +210,7 @@ def formulas(tree_, tile):
     store(tile.turned, 53, rotate.aligned_error(tile, place, end, 0, 1))
 
 
-@njit
+@uncached_entry
 def exponentials(tree_, tile):
     geometry.store_all(tile.betas, 0, (geometry.exp_of_few(load(tile.betas, 0)),))
 
@@ -225,7 +225,7 @@ def test_exponential_of_few(dtype):
     np.testing.assert_allclose(found, wanted, rtol=12 * np.finfo(dtype).eps)
 
 
-@njit
+@uncached_entry
 def align_only(tree_, tile):
     """Align by the covariance in the first rows of tile.pose."""
     geometry.store_all(tile.turned, 0, geometry.matrix(geometry.align(geometry.load9(tile.pose, 0))))

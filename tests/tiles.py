@@ -9,6 +9,7 @@ import numpy as np
 
 from kitro_np import Skeleton
 from kitro_np.kernels.lanes import lane_count
+from kitro_np.kernels.records import refer, refer_tile
 from kitro_np.kernels.tile import make_tile, make_tree
 
 
@@ -30,7 +31,7 @@ def run_in_tiles(
             getattr(tile, name)[:] = array[bodies].reshape(lanes, -1).T
         # In the interpreter lanes are NumPy vectors, and both sides of a `where` are computed.
         with np.errstate(all="ignore"):
-            work(tree, tile)
+            work(refer(tree), refer_tile(tile))
         for name in wanted:
             found[name].append(getattr(tile, name).T[: count - start].copy())
     return {name: np.concatenate(parts) for name, parts in found.items()}

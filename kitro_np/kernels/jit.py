@@ -9,28 +9,142 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from numba import config, njit
+from numba import config, njit, types
 from numba.core.caching import FunctionCache
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import AnalysisPass, register_pass
+from numba.core.typed_passes import AnnotateTypes, InlineOverloads, NopythonRewrites
+from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_global
+from numba.core.untyped_passes import InlineClosureLikes
+
+AttributeTyping = AttributeTemplate
+"""Base of classes for :func:`numba.extending.infer_getattr`."""
+
+NEEDLESS = {InlineClosureLikes, InlineOverloads, NopythonRewrites}
+"""Numba's passes for what no kernel has: closures, overloads to inline, array expressions."""
+
+_TYPINGS: dict[Any, type[AbstractTemplate]] = {}
+
+
+def typing_of(operation: Any, typer: Callable[..., Any]) -> None:
+    """Teach Numba the type of an operation on types of ours.
+
+    Parameters
+    ----------
+    operation : callable
+        Of the module operator.
+    typer : callable
+        Takes the operands' types; returns a signature, or None for what is not ours.
+    """
+
+    class Typing(AbstractTemplate):
+        key = operation
+
+        def generic(self, args: Any, kws: Any) -> Any:
+            return typer(*args)
+
+    infer_global(operation)(Typing)
+    _TYPINGS[operation] = Typing
+
+
+@cache
+def _ask_first(context: Any) -> None:
+    """Have Numba ask our typings first: else it tries dozens of its own in vain for every sum of lanes."""
+    context.refresh()
+    for operation, typing in _TYPINGS.items():
+        own = context.resolve_value_type(operation)
+        rest = [other for other in own.templates if not issubclass(other, typing)]
+        context._remove_global(operation)
+        context.insert_global(operation, types.Function((typing, *rest)))
+
+
+class _HeldLibrary(JITCodeLibrary):
+    """Code of a kernel that kernels call: neither optimised nor translated before it is part of an entry's.
+
+    Numba would do both for every kernel, and once more for all that a kernel calls.
+    """
+
+    def finalize(self) -> None:
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:
+        """Return 0, for there is no machine code."""
+        return 0
+
+    @property
+    def codegen(self) -> Any:
+        """What would tell machine code where its environment is."""
+        return _NoCode
+
+
+class _NoCode:
+    @staticmethod
+    def set_env(name: str, env: Any) -> None:
+        pass
+
+
+class _WholeLibrary(JITCodeLibrary):
+    """Code of an entry and of all that it calls, however indirectly: optimised and translated as a whole."""
+
+    def finalize(self) -> None:
+        whole: dict[Any, None] = {}
+        queue = list(self._linking_libraries)
+        while queue:
+            library = queue.pop()
+            if library not in whole:
+                whole[library] = None
+                queue += library._linking_libraries
+        self._linking_libraries = list(whole)
+        super().finalize()
+
+
+def _compiler_with(library_class: type[JITCodeLibrary]) -> type[CompilerBase]:
+    """Return Numba's compiler, but for where the code goes."""
+
+    @register_pass(mutates_CFG=False, analysis_only=True)
+    class ChooseLibrary(AnalysisPass):
+        _name = f"kitro_np{library_class.__name__}"
+
+        def __init__(self) -> None:
+            AnalysisPass.__init__(self)
+
+        def run_pass(self, state: Any) -> bool:
+            state.library = library_class(state.targetctx.codegen(), state.func_id.func_qualname)
+            state.library.enable_object_caching()
+            return False
+
+    class Compiler(CompilerBase):
+        def define_pipelines(self) -> list[Any]:
+            _ask_first(self.state.typingctx)
+            passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
+            passes.passes = [own for own in passes.passes if own[0] not in NEEDLESS]
+            passes.add_pass_after(ChooseLibrary, AnnotateTypes)
+            passes.finalize()
+            return [passes]
+
+    return Compiler
+
 
 # The options below are not in Numba's type stubs. Plain numbers may fuse a multiply and an add, as lanes do.
 _compile: Any = partial(njit, _nrt=False, no_cfunc_wrapper=True, fastmath={"contract"})
 
-kernel = _compile(no_cpython_wrapper=True)
-"""A function that other kernels call. Nothing here allocates, so reference counting is left out; it is
-never called from Python, so no wrapper is made for that. Both together halve the time to compile."""
+kernel = _compile(no_cpython_wrapper=True, pipeline_class=_compiler_with(_HeldLibrary))
+"""A function that entries and other kernels call. Nothing here allocates, so reference counting is left out;
+it is never called from Python, so no wrapper is made for that."""
 
-passage = _compile(no_cpython_wrapper=True, inline="always")
-"""A kernel that does little more than call others. It becomes part of whoever calls it: compiled on its own,
-all that it calls would be optimised once more."""
+uncached_entry = _compile(nogil=True, pipeline_class=_compiler_with(_WholeLibrary))
+"""A function that Python calls, and that may call kernels; it lets go of the GIL. A function that Numba
+compiles in its own way cannot call kernels."""
 
 
 def entry(function: Callable[..., Any]) -> Any:
-    """Compile a kernel that Python calls: it lets go of the GIL, and its machine code is kept on disk.
+    """Compile a kernel that Python calls, and keep its machine code on disk.
 
     The code is kept beside this file or, where that cannot be written, in the user's cache folder;
     ``NUMBA_CACHE_DIR`` overrides both. Where no folder can be written at all, every process compiles anew.
     """
-    dispatcher = _compile(nogil=True)(function)
+    dispatcher = uncached_entry(function)
     if not config.DISABLE_JIT:  # type: ignore[attr-defined]
         try:
             dispatcher._cache = _KernelCache(function)

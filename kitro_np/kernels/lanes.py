@@ -19,12 +19,10 @@ import numpy as np
 from llvmlite import ir
 from numba import config, types
 from numba.core import cgutils
-from numba.core.datamodel import models
-from numba.core.imputils import lower_builtin
-from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import intrinsic, register_model
+from numba.extending import intrinsic, lower_builtin, models, register_model
 
-from .jit import kernel
+from .jit import kernel, typing_of
+from .records import View, row_place
 
 LANE_BYTES = 64
 """Width of a row of a tile: an AVX-512 register, a cache line."""
@@ -85,19 +83,18 @@ def _broadcast(context: Any, builder: Any, value: Any, given: Any, lanes: Lanes)
 def _binary(op: Callable[..., Any], emit: Callable[..., Any], *, compares: bool = False) -> None:
     """Teach Numba `op` between lanes, or lanes and a number."""
 
-    class Typing(AbstractTemplate):
-        def generic(self, args: Any, kws: Any) -> Any:
-            lanes = _first_lanes(args)
-            if lanes is None or not all(a == lanes or isinstance(a, types.Number) for a in args):
-                return None
-            return signature(Mask(lanes.count) if compares else lanes, *args)
+    def typing(*args: Any) -> Any:
+        lanes = _first_lanes(args)
+        if lanes is None or not all(a == lanes or isinstance(a, types.Number) for a in args):
+            return None
+        return (Mask(lanes.count) if compares else lanes)(*args)
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         lanes = _first_lanes(sig.args)
         both = (_broadcast(context, builder, v, t, lanes) for v, t in zip(args, sig.args, strict=True))
         return emit(builder, *both)
 
-    infer_global(op)(Typing)
+    typing_of(op, typing)
     for sides in ((Lanes, Lanes), (Lanes, types.Number), (types.Number, Lanes)):
         lower_builtin(op, *sides)(lower)
 
@@ -112,10 +109,7 @@ _binary(operator.lt, lambda b, x, y: b.fcmp_ordered("<", x, y), compares=True)
 _binary(operator.gt, lambda b, x, y: b.fcmp_ordered(">", x, y), compares=True)
 
 
-@infer_global(operator.neg)
-class _NegTyping(AbstractTemplate):
-    def generic(self, args: Any, kws: Any) -> Any:
-        return signature(args[0], args[0]) if isinstance(args[0], Lanes) else None
+typing_of(operator.neg, lambda value: value(value) if isinstance(value, Lanes) else None)
 
 
 @lower_builtin(operator.neg, Lanes)
@@ -124,10 +118,12 @@ def _neg(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 
 def _row_pointer(context: Any, builder: Any, sig: Any, args: Any, vector: Any) -> Any:
-    """Address of a row of a C-ordered (rows, lanes) tile."""
+    """Address of a row of a C-ordered (rows, lanes) tile: a record's member, or an array."""
     tile_type = sig.args[0]
-    tile = context.make_array(tile_type)(context, builder, args[0])
     row = context.cast(builder, args[1], sig.args[1], types.intp)
+    if isinstance(tile_type, View):
+        return builder.bitcast(row_place(context, builder, tile_type, args[0], row), vector.as_pointer())
+    tile = context.make_array(tile_type)(context, builder, args[0])
     place = cgutils.get_item_pointer(
         context, builder, tile_type, tile, [row, ir.Constant(row.type, 0)], wraparound=False
     )
@@ -143,7 +139,7 @@ def _jit_load() -> Any:
             place = _row_pointer(context, builder, sig, args, context.get_value_type(lanes))
             return builder.load(place, align=tile.dtype.bitwidth // 8)
 
-        return signature(lanes, tile, row), codegen
+        return lanes(tile, row), codegen
 
     return load
 
@@ -159,7 +155,7 @@ def _jit_store() -> Any:
             builder.store(vector, place, align=tile.dtype.bitwidth // 8)
             return context.get_dummy_value()
 
-        return signature(types.void, tile, row, value), codegen
+        return types.void(tile, row, value), codegen
 
     return store
 
@@ -172,7 +168,7 @@ def _jit_full() -> Any:
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             return _broadcast(context, builder, args[1], sig.args[1], lanes)
 
-        return signature(lanes, tile, number), codegen
+        return lanes(tile, number), codegen
 
     return full
 
@@ -187,7 +183,7 @@ def _jit_unary(name: str) -> Any:
             function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.{suffix}")
             return builder.call(function, [args[0]])
 
-        return signature(value, value), codegen
+        return value(value), codegen
 
     return unary
 
@@ -199,7 +195,7 @@ def _jit_epsilon() -> Any:
             rounding = float(np.finfo(value.dtype.name).eps)
             return context.get_constant(types.float64, rounding)
 
-        return signature(types.float64, value), codegen
+        return types.float64(value), codegen
 
     return epsilon
 
@@ -214,7 +210,7 @@ def _jit_where() -> Any:
             second = _broadcast(context, builder, args[2], sig.args[2], lanes)
             return builder.select(args[0], first, second)
 
-        return signature(lanes, mask, chosen, other), codegen
+        return lanes(mask, chosen, other), codegen
 
     return where
 

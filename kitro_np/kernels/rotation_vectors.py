@@ -14,7 +14,12 @@ def axis_angles(tree, pose, vectors):
     """Fused twin of kitro_np.arrays.rotations.axis_angle_from_matrix, lane by lane: it runs once a body."""
     for lane in own_lanes(pose, pose.shape[1]):
         for j in range(tree.parents.size):
-            m = pose[9 * j : 9 * j + 9, lane]
+            k = 9 * j
+            m = (
+                pose[k, lane], pose[k + 1, lane], pose[k + 2, lane],
+                pose[k + 3, lane], pose[k + 4, lane], pose[k + 5, lane],
+                pose[k + 6, lane], pose[k + 7, lane], pose[k + 8, lane],
+            )  # fmt: skip
             # The quaternion by its largest component, times a positive number.
             trace = m[0] + m[4] + m[8]
             if trace >= m[0] and trace >= m[4] and trace >= m[8]:

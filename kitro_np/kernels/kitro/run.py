@@ -18,7 +18,8 @@ from ...kitro.shape import LEARNING_RATE
 from ...kitro.variants import Variant
 from ...refinement.outcome import Refined
 from ...refinement.request import Request
-from ..tile import Tile, Tree, make_tile, make_tree
+from ..records import refer, refer_tile
+from ..tile import Tree, make_tile, make_tree
 from .algorithm import Bodies, Settings, refine_bodies
 
 CHUNK = 512
@@ -39,7 +40,7 @@ def run_kernels(
     dtype = np.dtype(request.dtype)
     workspace = workspace_of(request.skeleton, dtype)
     refined = allocate(request, np.empty, dtype, np.int8)
-    settings = make_settings(request, variant, iterations, shape_steps, dtype)
+    settings = refer(make_settings(request, variant, iterations, shape_steps, dtype))
     chunk = chunk_size or CHUNK
     starts = range(0, request.count, chunk)
 
@@ -47,9 +48,8 @@ def run_kernels(
         stop = min(start + chunk, request.count)
         own = Refined(*(part[start:stop] for part in refined))
         with workspace.tile() as tile:
-            refine_bodies(
-                workspace.tree, tile, rows_of(request, start, stop, dtype), own, settings, 0, stop - start
-            )
+            bodies = refer(rows_of(request, start, stop, dtype))
+            refine_bodies(workspace.layout, tile, bodies, refer(own), settings, 0, stop - start)
         return stop - start
 
     each(work, starts, threads, progress)
@@ -60,17 +60,17 @@ class _Workspace:
     """A skeleton laid out for the kernels, and tiles that calls and threads take turns with."""
 
     def __init__(self, tree: Tree, dtype: np.dtype[Any]) -> None:
-        self.tree = tree
+        self.tree, self.layout = tree, refer(tree)
         self._dtype = dtype
-        self._idle: deque[Tile] = deque()
+        self._idle: deque[Any] = deque()
 
     @contextmanager
-    def tile(self) -> Iterator[Tile]:
+    def tile(self) -> Iterator[Any]:
         """Lend a tile that nobody else works in."""
         try:
             tile = self._idle.pop()
         except IndexError:
-            tile = make_tile(self.tree, self._dtype)
+            tile = refer_tile(make_tile(self.tree, self._dtype))
         yield tile
         self._idle.append(tile)
 

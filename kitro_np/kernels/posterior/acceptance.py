@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...posterior.acceptance import SHIFT_FREEDOM
 from ...posterior.priors import BETAS_PRECISION, KEYPOINT_FREEDOM
-from ..jit import kernel, passage
+from ..jit import kernel
 from ..lanes import full, load, sqrt, store, where
 from ..vector_math import (
     add,
@@ -82,7 +82,7 @@ def _expected(chains, memory, k):
     return off_u, off_v, uu, uv, vv
 
 
-@passage
+@kernel
 def gain_of_swaps(tree, chains, tile, memory):
     """Fused twin of kitro_np.posterior.acceptance.gain_of_swaps, from the first step's factor: fills gain."""
     best, own = full(tile.betas, 0.0), full(tile.betas, 0.0)

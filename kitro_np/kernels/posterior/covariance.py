@@ -6,14 +6,14 @@ the joint's covariance with those is -U C, C their own, and with itself (L L^T)^
 
 from __future__ import annotations
 
-from ..jit import kernel, passage
+from ..jit import kernel
 from ..lanes import full, load, store
 from ..vector_math import load9, multiply, rows3, scale, store_all, subtract, transform, transpose
 from .gauss_newton import backwards, cholesky, known_turn
 from .scalars import POSE_SCALE
 
 
-@passage
+@kernel
 def covariance(chains, memory):
     """Fill covariance, covariance_border and covariance_corner from the factor."""
     _corner(memory)

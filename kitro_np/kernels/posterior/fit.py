@@ -25,7 +25,7 @@ from ...posterior.priors import (
 from ...posterior.priors import (
     NOISE as FIRST_NOISE,
 )
-from ..jit import kernel, passage
+from ..jit import kernel
 from ..lanes import full, load, log, sqrt, store, where
 from ..vector_math import (
     cayley,
@@ -49,7 +49,7 @@ from .scalars import EVIDENCE, FIRST_VOLUME, METRE, NOISE, POSE_SCALE, QUALITY, 
 from .scales import update_scales
 
 
-@passage
+@kernel
 def fit_tile(tree, chains, tile, memory, steps, spread):
     """Fused twin of kitro_np.posterior.fit.fit_arrays; the joints' spread is found if it is asked for."""
     begin(tree, chains, tile, memory)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ...posterior.priors import BETAS_PRECISION
-from ..jit import kernel, passage
+from ..jit import kernel
 from ..lanes import full, load, log, sqrt, store
 from ..vector_math import (
     add,
@@ -28,7 +28,7 @@ from .scalars import MISSED, POSE_SCALE, SURPRISE, VOLUME
 LOG_BETAS_PRECISION = math.log(BETAS_PRECISION)
 
 
-@passage
+@kernel
 def best_step(tree, chains, tile, memory):
     """Fused twin of kitro_np.posterior.gauss_newton.best_step, after known_step: leaves the matrix's factor.
 
@@ -42,7 +42,7 @@ def best_step(tree, chains, tile, memory):
     _volume(chains, memory)
 
 
-@passage
+@kernel
 def finish_step(tree, chains, tile, memory):
     """Solve for turn and change, and say what the step leaves over."""
     _solve(chains, memory)
@@ -58,7 +58,7 @@ def deviation_of(tree, tile, memory):
         store_all(memory.deviation, 3 * j, transform(load9(tile.turned, j), turned))
 
 
-@passage
+@kernel
 def known_step(tree, chains, tile, memory):
     """Fused twin of kitro_np.posterior.gauss_newton.known_step: starts the matrix and the right side."""
     deviation_of(tree, tile, memory)
@@ -314,7 +314,7 @@ def _volume(chains, memory):
     store(memory.found, VOLUME, total + total)
 
 
-@passage
+@kernel
 def _surprise(tree, chains, tile, memory):
     """Sum of squared deviations that the step leaves: of keypoints, and of those with all else."""
     missed = _missed_after(tree, chains, tile, memory)

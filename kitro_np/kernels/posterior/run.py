@@ -19,9 +19,10 @@ from ...refinement.outcome import Diagnostics, Refined
 from ...refinement.request import Request
 from ..body.skinning import Bones
 from ..kitro.run import CHUNK, allocate, rows_of
+from ..records import refer, refer_tile
 from ..tile import Tree, make_tree
 from .algorithm import Bodies, fit_bodies
-from .memory import Chains, FitTile, Memory, make_chains, make_fit_tile, make_memory
+from .memory import Chains, make_chains, make_fit_tile, make_memory
 
 
 def run_map(
@@ -69,8 +70,9 @@ def run_map(
         begin = bodies.pose if starts is None else np.require(starts[own], dtype, ["C", "A", "W"])
         with workspace.lend() as (tile, memory):
             fit_bodies(
-                workspace.bones, workspace.chains, tile, memory, Bodies(*bodies, seen, begin),
-                Refined(*(part[own] for part in refined)), Diagnostics(*(part[own] for part in judged)),
+                workspace.bones, workspace.chains, tile, memory, refer(Bodies(*bodies, seen, begin)),
+                refer(Refined(*(part[own] for part in refined))),
+                refer(Diagnostics(*(part[own] for part in judged))),
                 STEPS, safe, spread, 0, stop - start,
             )  # fmt: skip
         return stop - start
@@ -84,19 +86,20 @@ class _Workspace:
     """A skeleton and its points laid out for kernels, and memory that calls and threads take turns with."""
 
     def __init__(self, tree: Tree, chains: Chains, dtype: np.dtype[Any]) -> None:
-        self.bones, self.chains = Bones(tree.parents, tree.template, tree.shapedirs), chains
-        self._whole_tree = tree
+        self.bones = refer(Bones(tree.parents, tree.template, tree.shapedirs))
+        self.chains = refer(chains)
+        self._whole_tree, self._all_chains = tree, chains
         self._dtype = dtype
-        self._idle: deque[tuple[FitTile, Memory]] = deque()
+        self._idle: deque[tuple[Any, Any]] = deque()
 
     @contextmanager
-    def lend(self) -> Iterator[tuple[FitTile, Memory]]:
+    def lend(self) -> Iterator[tuple[Any, Any]]:
         """Lend memory that nobody else works in."""
         try:
             own = self._idle.pop()
         except IndexError:
-            tile = make_fit_tile(self._whole_tree, self.chains, self._dtype)
-            own = tile, make_memory(self.chains, self._dtype)
+            tile = refer_tile(make_fit_tile(self._whole_tree, self._all_chains, self._dtype))
+            own = tile, refer_tile(make_memory(self._all_chains, self._dtype))
         yield own
         self._idle.append(own)
 

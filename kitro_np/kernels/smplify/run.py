@@ -16,6 +16,7 @@ from ...smplify.descent import RATE, STEPS
 from ...smplify.energy import WEIGHTS, Weights, weights_for
 from ...smplify.pose_prior import WRONG_WAY, knows_poses, pose_prior
 from ..kitro.run import CHUNK, allocate, rows_of, workspace_of
+from ..records import refer, refer_tile
 from .descent import fit_bodies, make_fit
 from .energy import FitSettings
 
@@ -33,16 +34,16 @@ def run_smplify(
     dtype = np.dtype(request.dtype)
     workspace = workspace_of(request.skeleton, dtype)
     refined = allocate(request, np.empty, dtype, np.int8)
-    settings = make_fit_settings(request.skeleton, dtype, weights, steps)
+    settings = refer(make_fit_settings(request.skeleton, dtype, weights, steps))
     chunk = chunk_size or CHUNK
 
     def work(start: int) -> int:
         stop = min(start + chunk, request.count)
-        own = Refined(*(part[start:stop] for part in refined))
-        bodies = rows_of(request, start, stop, dtype)
-        fit = make_fit(workspace.tree, dtype)
+        own = refer(Refined(*(part[start:stop] for part in refined)))
+        bodies = refer(rows_of(request, start, stop, dtype))
+        fit = refer_tile(make_fit(workspace.tree, dtype))
         with workspace.tile() as tile:
-            fit_bodies(workspace.tree, tile, fit, bodies, own, settings, 0, stop - start)
+            fit_bodies(workspace.layout, tile, fit, bodies, own, settings, 0, stop - start)
         return stop - start
 
     each(work, range(0, request.count, chunk), threads, progress)
