@@ -32,7 +32,8 @@ class Table:
 
     def markdown(self) -> str:
         """Write the table for a person."""
-        rule = ["---", *["---:"] * (len(self.header) - 1)]
+        words = [any(isinstance(row[k], str) for row in self.rows) for k in range(len(self.header))]
+        rule = ["---" if left else "---:" for left in words]
         lines = [[_shown(cell) for cell in row] for row in (self.header, rule, *self.rows)]
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from .page import Cell, Page
-from .published import NONE, Figures
 from .runs import Measured, Run, Step
 from .sets import DataSet
 
@@ -42,15 +41,9 @@ def steps_for(data: DataSet, *steps: Step) -> tuple[Step, ...]:
     return tuple({**step, **fixed} if step["method"] == "kitro" else step for step in steps)
 
 
-def usual_header(first: str, *, published: bool) -> list[str]:
-    """Header of a table of the usual errors, the paper's beside ours."""
-    titles = list(USUAL.values())
-    return [first, *titles, *(f"paper's {title}" for title in titles if published)]
-
-
-def usual_row(label: str, measured: Measured, published: Figures | None = NONE) -> list[Cell]:
-    """Row of the usual errors; no figures of the paper's if `published` is None."""
-    return [label, *(measured.mean(name) for name in USUAL), *(published or ())]
+def usual_row(label: str, measured: Measured) -> list[Cell]:
+    """Row of the usual errors."""
+    return [label, *(measured.mean(name) for name in USUAL)]
 
 
 def axes_of(figure: Any, *shape: int) -> Any:

@@ -26,7 +26,7 @@ from .sets import DataSet
 Step = Mapping[str, Any]
 """Options of :func:`kitro_np.refine`: one refinement."""
 
-METRICS = ("mpjpe", "pa_mpjpe", "pve", "depth_error")
+METRICS = ("mpjpe", "pa_mpjpe", "pve", "pa_pve", "depth_error")
 
 
 class Run(NamedTuple):
@@ -41,7 +41,7 @@ class Measured(NamedTuple):
 
     Attributes
     ----------
-    mpjpe, pa_mpjpe, pve, depth_error : (N,) array
+    mpjpe, pa_mpjpe, pve, pa_pve, depth_error : (N,) array
         In millimetres, NaN where estimate or truth are not finite.
     keypoint_error : (N,) array
         In pixels, to the keypoints that the run was given.
@@ -57,6 +57,7 @@ class Measured(NamedTuple):
     mpjpe: Any
     pa_mpjpe: Any
     pve: Any
+    pa_pve: Any
     depth_error: Any
     keypoint_error: Any
     joint_error: Any
