@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..evaluation import METRICS
+from ..evaluation.evaluate import METRICS
 from .page import Cell, Table
 from .plan import USUAL
 from .published import SOURCE, Published

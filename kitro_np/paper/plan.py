@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .page import Cell, Page
 from .runs import Measured, Run, Step
@@ -21,8 +21,6 @@ METHODS: dict[str, tuple[Step, ...]] = {
     "map": (MAP,),
 }
 """What the paper compares, whose other competitors are networks, and this package's own method."""
-
-COLOURS = {"estimate": "0.45", "smplify": "#c8553d", "kitro": "#1b6ca8", "map": "#2e8b57"}
 
 USUAL = {"mpjpe": "MPJPE", "pa_mpjpe": "PA-MPJPE", "pve": "PVE"}
 """What the paper's tables show, in millimetres."""
@@ -44,15 +42,6 @@ def steps_for(data: DataSet, *steps: Step) -> tuple[Step, ...]:
 def usual_row(label: str, measured: Measured) -> list[Cell]:
     """Row of the usual errors."""
     return [label, *(measured.mean(name) for name in USUAL)]
-
-
-def axes_of(figure: Any, *shape: int) -> Any:
-    """Axes of the report's look."""
-    axes = figure.subplots(*shape)
-    for one in axes.ravel() if shape else [axes]:
-        one.grid(alpha=0.3)
-        one.spines[["top", "right"]].set_visible(False)
-    return axes
 
 
 def named(*names: str) -> str:
