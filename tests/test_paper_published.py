@@ -1,6 +1,8 @@
 """What the paper publishes: that it is all there, as it was printed, and is never taken for ours."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from kitro_np.paper.plan import METHODS
 from kitro_np.paper.published import CONVERGED, IMPROVED, PUBLISHED, of_table, published
 from kitro_np.paper.runs import Measured
 from kitro_np.paper.tables import ORDERS, PAIRS_1, PAIRS_2, PAIRS_4, PAIRS_5
+
+DOCS = Path(__file__).parents[1] / "docs" / "paper.md"
 
 CELLS = """
 1 | t fixed as t_0 | 46.68 28.53 57.76
@@ -188,3 +192,22 @@ def test_shares_that_improve_stand_beside(sets):
     assert cells["paper, 3DPW: improved, %"] == 88
     assert cells["paper, Human3.6M: improved, %"] == 92
     assert "ours, simulated: improved, %" in cells
+
+
+def test_documentation_holds_the_same_cells():
+    """Cells of columns and rows that say "paper" are rows of the tables, and all of these are there."""
+    known = {tuple(one.errors.values()) for one in PUBLISHED}
+    found = set()
+    header = []
+    for line in DOCS.read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if not line.startswith("|"):
+            header = []
+        elif not header:
+            header = cells
+        else:
+            of_paper = any("paper," in cell for cell in cells)
+            for title, cell in zip(header, cells, strict=True):
+                if re.fullmatch(r"[\d.]+( / [\d.]+)+", cell) and (of_paper or "paper," in title):
+                    found.add(tuple(float(number) for number in cell.split(" / ")))
+    assert found == known
