@@ -61,26 +61,20 @@ def test_pages_show_the_figures_of_their_csv_files(folder):
         stem = re.sub(r"(-\d+|(?<=\d)[ab])$", "", path.stem)
         text = (folder / f"{stem}.md").read_text()
         for row in rows(path)[1:]:
-            shown = [row[0], *(f"{float(cell):.2f}" if cell else "-" for cell in row[1:])]
+            shown = [f"{float(cell):.2f}" if re.fullmatch(r"[-\d.]+", cell) else cell or "-" for cell in row]
+            shown[0] = row[0]
             assert f"| {' | '.join(shown)} |" in text, (path, row)
 
 
 def test_figures_are_those_of_refine_and_the_metrics(sets, folder):
     data = sets.people[0]
     estimates = data.estimates
-    found = refine(*estimates, body=data.body, camera_update="fixed")
+    found = refine(*estimates, body=data.body, method="kitro", camera_update="fixed")
     truth = data.truth
     wanted = body_errors(data.body, found.pose, found.betas, truth.pose, truth.betas)
     shown = next(row for row in rows(folder / "table1.csv") if row[0] == "camera fixed")
     means = [1000 * float(np.mean(errors)) for errors in wanted]
     np.testing.assert_allclose([float(cell) for cell in shown[1:4]], means, rtol=1e-4)
-
-
-def test_published_figures_stand_beside(folder):
-    table = rows(folder / "table1.csv")
-    assert table[0][4:] == ["paper's MPJPE", "paper's PA-MPJPE", "paper's PVE"]
-    assert table[1] == ["estimate", *table[1][1:4], "73.67", "43.76", "91.58"]
-    assert rows(folder / "table5.csv")[1][5] == "7.82"
 
 
 def test_no_iterations_are_the_estimate(sets, folder):

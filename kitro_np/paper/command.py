@@ -30,7 +30,7 @@ EXPERIMENTS: dict[str, tuple[str, Callable[[Sets], Plan]]] = {
     "fig5": ("Fig. 5: errors against iterations", figure_5),
     "improved": ("How many bodies improve", improved),
     "noise": ("Errors against the noise of keypoints", noise),
-    "hypotheses": ("How often a bone points to the right side", hypotheses),
+    "hypotheses": ("How often a bone points to the true side", hypotheses),
 }
 """Titles and plans, by the name that --table takes."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ import numpy as np
 from ..body import SMPL_JOINT_NAMES
 from ..evaluation.metrics import share_improved
 from ..keypoints.landmarks import has_body_joints
+from .look import add_legend, axes_of, draw_bar, draw_curve, draw_level, draw_steps
 from .page import Cell, Page, Table
-from .plan import COLOURS, KITRO, METHODS, USUAL, Plan, axes_of, named, steps_for, usual_row
-from .published import IMPROVED
+from .plan import KITRO, METHODS, USUAL, Plan, named, steps_for, usual_row
+from .published import BEST_KEYPOINT_ERROR, CONVERGED, IMPROVED
 from .runs import Measured, Run
 from .sets import DataSet, Sets
 
@@ -23,8 +25,9 @@ CHAINS = {
 """SMPL's joints of a person's limbs from the trunk outwards; left and right are averaged."""
 
 ITERATIONS = tuple(range(11))
-NOISE = (0.0, 0.002, 0.005, 0.008, 0.012, 0.02)
-"""Spread of keypoints, as a share of the person's height in the image; 0.012 is a good detector's."""
+DETECTOR = 0.012
+NOISE = (0.0, 0.002, 0.005, 0.008, DETECTOR, 0.02)
+"""Spread of keypoints, as a share of the person's height in the image: a good detector's, and all."""
 
 
 def _of_methods(data: DataSet) -> dict[str, Run]:
@@ -36,7 +39,7 @@ def figure_1(sets: Sets) -> Plan:
     data = sets.people[0]
 
     def page(found: Mapping[str, Measured]) -> Page:
-        means: dict[str, list[Cell]] = {
+        means = {
             method: [one.mean("keypoint_error"), one.mean("depth_error")] for method, one in found.items()
         }
         limbs = _limbs_of(data)
@@ -51,33 +54,36 @@ def figure_1(sets: Sets) -> Plan:
         ]
 
         def draw_errors(figure: Any) -> None:
-            for axes, k, label in zip(
-                axes_of(figure, 1, 2), (0, 1), ("2D error, pixels", "depth error, mm"), strict=True
+            panels = axes_of(figure, "Errors in the image and in depth", data.name, 2)
+            for k, (axes, label) in enumerate(
+                zip(panels, ("2D error, pixels", "depth error, mm"), strict=True)
             ):
-                values = [means[method][k] for method in METHODS]
-                bars = axes.bar(
-                    list(METHODS), values, color=[COLOURS[method] for method in METHODS], width=0.6
-                )
-                axes.bar_label(bars, fmt="%.1f")
+                for place, method in enumerate(METHODS):
+                    draw_bar(axes, method, place, means[method][k])
+                axes.set_xticks(range(len(METHODS)), METHODS)
                 axes.set(ylabel=label)
+                axes.margins(y=0.12)
+                add_legend(axes)
 
         def draw_joints(figure: Any) -> None:
-            for axes, (limb, joints) in zip(axes_of(figure, 1, 2), limbs.items(), strict=True):
+            panels = axes_of(figure, "Errors along the limbs", data.name, len(limbs))
+            for axes, (limb, joints) in zip(panels, limbs.items(), strict=True):
                 for method in METHODS:
-                    axes.plot(joints, chains[limb][method], "o-", color=COLOURS[method], label=method)
+                    draw_curve(axes, method, joints, chains[limb][method])
                 axes.set(title=limb, ylabel="error about the pelvis, mm", ylim=(0, None))
-            axes.legend(frameon=False)
+                add_legend(axes)
 
         errors = Table(
             [data.name, "2D error, pixels", "depth error, mm"],
             [[method, *row] for method, row in means.items()],
             "fig1a",
         )
+        best = f"The paper: the then best network's mean 2D error on 3DPW is {BEST_KEYPOINT_ERROR:g} pixels."
         if not limbs:
-            return Page([errors], ["This body has not SMPL's limbs."], {"fig1a": draw_errors})
+            return Page([errors], [best, "This body has not SMPL's limbs."], {"fig1a": draw_errors})
         return Page(
             [errors, Table(["error about the pelvis, mm", *METHODS], rows, "fig1b")],
-            ["Errors of joints are means of left and right."],
+            [best, "Errors of joints are means of left and right."],
             {"fig1a": draw_errors, "fig1b": draw_joints},
         )
 
@@ -102,34 +108,53 @@ def _along(errors: Any, joints: tuple[str, ...]) -> list[float]:
 
 
 def figure_5(sets: Sets) -> Plan:
-    """Plan Fig. 5: errors against the number of loops."""
+    """Plan Fig. 5: errors against the number of loops, and those of the methods that have none."""
+    others = [method for method in METHODS if method not in ("estimate", "kitro")]
     runs = {
         named(data.name, str(count)): Run(data, steps_for(data, {**KITRO, "iterations": count}))
         for data in sets.people
         for count in ITERATIONS
     }
+    runs |= {
+        named(data.name, method): Run(data, steps_for(data, *METHODS[method]))
+        for data in sets.people
+        for method in others
+    }
 
     def page(found: Mapping[str, Measured]) -> Page:
+        early, late = CONVERGED
         tables, remarks, figures = [], [], {}
         for k, data in enumerate(sets.people, start=1):
             stem = f"fig5-{k}" if len(sets.people) > 1 else "fig5"
             own = [found[named(data.name, str(count))] for count in ITERATIONS]
-            rows = [usual_row(str(count), one, None) for count, one in zip(ITERATIONS, own, strict=True)]
-            tables.append(Table([f"{data.name}: iterations", *USUAL.values()], rows, stem))
-            errors = [one.mean("mpjpe") for one in own]
-            remarks.append(f"{data.name}: {_flattens(errors)}")
-
-            def draw(figure: Any, own: list[Measured] = own, name: str = data.name) -> None:
-                axes = axes_of(figure)
-                for metric, title in USUAL.items():
-                    axes.plot(ITERATIONS, [one.mean(metric) for one in own], "o-", label=title)
-                axes.set(xlabel="iterations", ylabel="mm", ylim=(0, None), title=name)
-                axes.legend(frameon=False)
-
-            figures[stem] = draw
+            rest = {method: found[named(data.name, method)] for method in others}
+            rows = [usual_row(str(count), one) for count, one in zip(ITERATIONS, own, strict=True)]
+            rows += [usual_row(method, one) for method, one in rest.items()]
+            tables.append(Table([f"{data.name}: iterations of kitro", *USUAL.values()], rows, stem))
+            remarks.append(f"{data.name}: {_flattens([one.mean('mpjpe') for one in own])}")
+            figures[stem] = partial(_draw_figure_5, data.name, own, rest)
+        remarks.append(f"The paper: errors converge after {early} to {late} iterations.")
         return Page(tables, remarks, figures)
 
     return Plan(runs, page)
+
+
+def _draw_figure_5(name: str, own: list[Measured], rest: Mapping[str, Measured], figure: Any) -> None:
+    figure.set_size_inches(9, 4.2)
+    span = (ITERATIONS[0], ITERATIONS[-1])
+    for axes, (metric, title) in zip(
+        axes_of(figure, "Errors against iterations", name, len(USUAL)), USUAL.items(), strict=True
+    ):
+        for method in METHODS:
+            if method == "kitro":
+                draw_curve(axes, method, ITERATIONS, [one.mean(metric) for one in own])
+            else:
+                level = own[0] if method == "estimate" else rest[method]
+                draw_level(axes, method, span, level.mean(metric))
+        axes.set(
+            title=title, xlabel="iterations of kitro", ylabel="mm", ylim=(0, None), xticks=ITERATIONS[::2]
+        )
+        add_legend(axes)
 
 
 def _flattens(errors: list[float]) -> str:
@@ -137,9 +162,10 @@ def _flattens(errors: list[float]) -> str:
     fall = errors[0] - min(errors)
     if not fall > 0:
         return "MPJPE does not fall."
-    shares = [100 * (errors[0] - errors[count]) / fall for count in (4, 5)]
-    early, later = (f"{share:.0f}%" for share in shares)
-    return f"{early} of what MPJPE falls in all is reached after 4 iterations, {later} after 5."
+    early, late = CONVERGED
+    first, second = (100 * (errors[0] - errors[count]) / fall for count in CONVERGED)
+    after = f"after {early} iterations, {second:.0f}% after {late}"
+    return f"{first:.0f}% of what MPJPE falls in all is reached {after}."
 
 
 def improved(sets: Sets) -> Plan:
@@ -151,27 +177,27 @@ def improved(sets: Sets) -> Plan:
         gains = {method: before - found[method].mpjpe for method in METHODS if method != "estimate"}
         rows = []
         for method, gain in gains.items():
-            known = 100 * IMPROVED if method == "kitro" else None
+            known = IMPROVED.values() if method == "kitro" else [None] * len(IMPROVED)
             quantiles = np.nanpercentile(gain, (5, 50, 95))
             share = 100 * share_improved(before, found[method].mpjpe)
-            rows.append([method, share, known, *map(float, quantiles)])
-        header = [data.name, "improved, %", "paper's, %", "gain, 5th percentile", "median", "95th"]
+            rows.append([method, share, *known, *map(float, quantiles)])
+        header = [
+            data.name,
+            f"{'ours, simulated' if data.simulated else 'ours'}: improved, %",
+            *(f"paper, {place}: improved, %" for place in IMPROVED),
+            *("gain, 5th percentile", "median", "95th"),
+        ]
 
         def draw(figure: Any) -> None:
-            axes = axes_of(figure)
+            (axes,) = axes_of(figure, "What bodies gain", data.name)
             edges = np.arange(-100, 181, 10)
-            for method, gain in gains.items():
-                inside = np.clip(gain[np.isfinite(gain)], edges[0], edges[-1])
-                axes.hist(inside, edges, histtype="step", linewidth=1.8, color=COLOURS[method], label=method)
             axes.axvline(0, color="0.3", linewidth=1)
-            axes.set(
-                xlabel="fall of MPJPE, mm (the outermost bins hold what is beyond)",
-                ylabel="bodies",
-                title=data.name,
-            )
-            axes.legend(frameon=False)
+            for method, gain in gains.items():
+                draw_steps(axes, method, np.clip(gain[np.isfinite(gain)], edges[0], edges[-1]), edges)
+            axes.set(xlabel="fall of MPJPE, mm (the outermost bins hold what is beyond)", ylabel="bodies")
+            add_legend(axes)
 
-        remarks = ["Gains are falls of MPJPE in mm; the paper's share is on 3DPW."]
+        remarks = ["Gains are falls of MPJPE in mm. The paper gives the share of KITRO on CLIFF's estimates."]
         return Page([Table(header, rows, "improved")], remarks, {"improved": draw})
 
     return Plan(_of_methods(data), page)
@@ -197,25 +223,18 @@ def noise(sets: Sets) -> Plan:
                 rows.append([f"{100 * share:.1f}% {method}", *(one.mean(name) for name in USUAL)])
 
         def draw(figure: Any) -> None:
-            axes = axes_of(figure)
-            for method, curve in curves.items():
-                axes.plot([100 * share for share in NOISE], curve, "o-", color=COLOURS[method], label=method)
-            axes.axvline(1.2, color="0.55", linewidth=1, linestyle="--")
-            axes.annotate(
-                "a good detector",
-                (1.2, 0.02),
-                xycoords=("data", "axes fraction"),
-                rotation=90,
-                ha="right",
-                color="0.35",
+            (axes,) = axes_of(figure, "Errors against the noise of keypoints", data.name)
+            axes.axvline(
+                100 * DETECTOR, color="0.4", linewidth=1, linestyle=(0, (6, 4)), label="a good detector"
             )
+            for method, curve in curves.items():
+                draw_curve(axes, method, [100 * share for share in NOISE], curve)
             axes.set(
                 xlabel="noise of keypoints, % of the person's height in the image",
                 ylabel="MPJPE, mm",
                 ylim=(0, None),
-                title=data.name,
             )
-            axes.legend(frameon=False)
+            add_legend(axes)
 
         return Page(
             [Table([f"{data.name}: noise", *USUAL.values()], rows, "noise")],
@@ -227,7 +246,7 @@ def noise(sets: Sets) -> Plan:
 
 
 def hypotheses(sets: Sets) -> Plan:
-    """Plan how often a bone is on the right side of its ray: the estimate's, and the refined one's."""
+    """Plan how often a bone is on the true side of its ray: the estimate's, and the refined one's."""
     data = sets.people[0]
 
     def page(found: Mapping[str, Measured]) -> Page:
@@ -236,26 +255,39 @@ def hypotheses(sets: Sets) -> Plan:
         rows: list[Any] = [
             [name, *(float(shares[method][j]) for method in METHODS)] for j, name in enumerate(names) if j > 0
         ]
+        sides = _both_sides(names)
         rows.append(["all bones", *(float(shares[method][1:].mean()) for method in METHODS)])
 
         def draw(figure: Any) -> None:
-            axes = axes_of(figure)
-            places = np.arange(1, len(names))
+            places = np.arange(len(sides))
+            figure.set_size_inches(max(7, 0.35 * len(sides) + 1), 4.2)
+            (axes,) = axes_of(figure, "How often a bone points to the true side", data.name)
+            axes.grid(False, axis="x")
+            for place in places[1::2]:
+                axes.axvspan(place - 0.5, place + 0.5, color="0.95", zorder=0)
             for k, method in enumerate(METHODS):
-                axes.bar(
-                    places + 0.2 * (k - 1.5), shares[method][1:], 0.2, color=COLOURS[method], label=method
-                )
-            axes.set_xticks(places, names[1:], rotation=60, ha="right", fontsize=8)
-            axes.set(ylabel="bones on the right side, %", ylim=(40, 107), title=data.name)
-            axes.legend(frameon=False, ncols=4, loc="upper center")
+                means = [float(shares[method][joints].mean()) for joints in sides.values()]
+                draw_curve(axes, method, places + 0.17 * (k - 1.5), means, joined=False)
+            axes.set_xticks(places, sides, rotation=45, ha="right", rotation_mode="anchor")
+            axes.set(ylabel="bones on the true side, %", xlim=(-0.5, len(sides) - 0.5))
+            add_legend(axes, ncols=len(METHODS), loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
         return Page(
             [Table(["bone, by its child", *(f"{method}, %" for method in METHODS)], rows, "hypotheses")],
             [
                 "Of the two places on its ray where a child joint can be, one is away from the camera, one "
-                "towards it: how often a bone points to the side where the true one points."
+                "towards it: how often a bone points to the side where the true one points.",
+                "The figure shows means of left and right.",
             ],
             {"hypotheses": draw},
         )
 
     return Plan(_of_methods(data), page)
+
+
+def _both_sides(names: Sequence[str]) -> dict[str, list[int]]:
+    """Joints but the root by their names without the side."""
+    found: dict[str, list[int]] = {}
+    for joint, name in list(enumerate(names))[1:]:
+        found.setdefault(name.removeprefix("left_").removeprefix("right_"), []).append(joint)
+    return found

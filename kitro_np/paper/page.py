@@ -6,12 +6,16 @@ import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..safe_io.atomic_write import atomic_write
 
 Cell = str | float | None
+
+FORMS: dict[str, dict[str, str | None]] = {"png": {"Software": None}, "svg": {"Creator": None, "Date": None}}
+"""Forms of a figure's files, and what matplotlib would say in them that changes from day to day."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Table:
 
     def markdown(self) -> str:
         """Write the table for a person."""
-        rule = ["---", *["---:"] * (len(self.header) - 1)]
+        words = [any(isinstance(row[k], str) for row in self.rows) for k in range(len(self.header))]
+        rule = ["---" if left else "---:" for left in words]
         lines = [[_shown(cell) for cell in row] for row in (self.header, rule, *self.rows)]
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -63,14 +68,15 @@ class Page:
     figures: Mapping[str, Callable[[Any], None]] = field(default_factory=dict)
 
     def write(self, folder: Path, name: str, title: str) -> None:
-        """Write NAME.md, and a CSV file for each table and a PNG file for each figure."""
+        """Write NAME.md, a CSV file for each table, and a PNG and an SVG file for each figure."""
         parts = [f"# {title}"]
         for table in self.tables:
             parts.append(table.markdown())
             _write(folder / f"{table.stem}.csv", table.csv())
         for stem, draw in self.figures.items():
-            atomic_write(folder / f"{stem}.png", lambda file, draw=draw: _save(draw, file))  # type: ignore[misc]
-            parts.append(f"![{stem}]({stem}.png)")
+            for form in FORMS:
+                atomic_write(folder / f"{stem}.{form}", partial(save_figure, draw, form))
+            parts.append(f"![{stem}]({stem}.png)\n\n[as SVG]({stem}.svg)")
         parts += self.remarks
         _write(folder / f"{name}.md", "\n\n".join(parts) + "\n")
 
@@ -86,12 +92,14 @@ def _write(path: Path, text: str) -> None:
     atomic_write(path, lambda file: file.write(text.encode()))
 
 
-def _save(draw: Callable[[Any], None], file: Any) -> None:
-    """Draw without a display, whatever backend the caller's matplotlib has."""
+def save_figure(draw: Callable[[Any], None], form: str, file: Any) -> None:
+    """Draw without a display and write the same bytes every time, however the caller's matplotlib is set."""
+    from matplotlib import style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 4.2), layout="constrained", dpi=150)
-    FigureCanvasAgg(figure)
-    draw(figure)
-    figure.savefig(file, format="png", metadata={"Software": None})
+    with style.context(["default", {"svg.hashsalt": "kitro_np"}]):
+        figure = Figure(figsize=(7, 4.2), layout="constrained", dpi=150)
+        FigureCanvasAgg(figure)
+        draw(figure)
+        figure.savefig(file, format=form, metadata=FORMS[form])

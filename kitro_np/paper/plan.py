@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .page import Cell, Page
-from .published import NONE, Figures
 from .runs import Measured, Run, Step
 from .sets import DataSet
 
@@ -22,8 +21,6 @@ METHODS: dict[str, tuple[Step, ...]] = {
     "map": (MAP,),
 }
 """What the paper compares, whose other competitors are networks, and this package's own method."""
-
-COLOURS = {"estimate": "0.45", "smplify": "#c8553d", "kitro": "#1b6ca8", "map": "#2e8b57"}
 
 USUAL = {"mpjpe": "MPJPE", "pa_mpjpe": "PA-MPJPE", "pve": "PVE"}
 """What the paper's tables show, in millimetres."""
@@ -42,24 +39,9 @@ def steps_for(data: DataSet, *steps: Step) -> tuple[Step, ...]:
     return tuple({**step, **fixed} if step["method"] == "kitro" else step for step in steps)
 
 
-def usual_header(first: str, *, published: bool) -> list[str]:
-    """Header of a table of the usual errors, the paper's beside ours."""
-    titles = list(USUAL.values())
-    return [first, *titles, *(f"paper's {title}" for title in titles if published)]
-
-
-def usual_row(label: str, measured: Measured, published: Figures | None = NONE) -> list[Cell]:
-    """Row of the usual errors; no figures of the paper's if `published` is None."""
-    return [label, *(measured.mean(name) for name in USUAL), *(published or ())]
-
-
-def axes_of(figure: Any, *shape: int) -> Any:
-    """Axes of the report's look."""
-    axes = figure.subplots(*shape)
-    for one in axes.ravel() if shape else [axes]:
-        one.grid(alpha=0.3)
-        one.spines[["top", "right"]].set_visible(False)
-    return axes
+def usual_row(label: str, measured: Measured) -> list[Cell]:
+    """Row of the usual errors."""
+    return [label, *(measured.mean(name) for name in USUAL)]
 
 
 def named(*names: str) -> str:

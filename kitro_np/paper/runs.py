@@ -15,7 +15,7 @@ import numpy as np
 from ..api import refine
 from ..arrays.rotations import dot
 from ..body.kinematics import forward_kinematics
-from ..camera import backproject
+from ..camera import backproject, with_focal_length
 from ..evaluation.evaluate import evaluate
 from ..evaluation.metrics import Protocol, joint_errors, keypoint_errors
 from ..formats.estimates import Estimates
@@ -24,9 +24,9 @@ from ..safe_io.atomic_write import atomic_write
 from .sets import DataSet
 
 Step = Mapping[str, Any]
-"""Options of :func:`kitro_np.refine`: one refinement."""
+"""One refinement: options of :func:`kitro_np.refine`; a focal length replaces the camera's."""
 
-METRICS = ("mpjpe", "pa_mpjpe", "pve", "depth_error")
+METRICS = ("mpjpe", "pa_mpjpe", "pve", "pa_pve", "depth_error")
 
 
 class Run(NamedTuple):
@@ -41,7 +41,7 @@ class Measured(NamedTuple):
 
     Attributes
     ----------
-    mpjpe, pa_mpjpe, pve, depth_error : (N,) array
+    mpjpe, pa_mpjpe, pve, pa_pve, depth_error : (N,) array
         In millimetres, NaN where estimate or truth are not finite.
     keypoint_error : (N,) array
         In pixels, to the keypoints that the run was given.
@@ -57,6 +57,7 @@ class Measured(NamedTuple):
     mpjpe: Any
     pa_mpjpe: Any
     pve: Any
+    pa_pve: Any
     depth_error: Any
     keypoint_error: Any
     joint_error: Any
@@ -75,12 +76,12 @@ def measure_run(run: Run) -> Measured:
     data, (pose, betas, transl, keypoints_2d, intrinsics) = run.data, run.data.estimates
     refused = np.zeros(len(pose), bool)
     for step in run.steps:
-        result = refine(pose, betas, transl, keypoints_2d, intrinsics, body=data.body, **step)
+        options = dict(step)
+        if "focal_length" in options:
+            intrinsics, transl = with_focal_length(intrinsics, transl, options.pop("focal_length"))
+        result = refine(pose, betas, transl, keypoints_2d, intrinsics, body=data.body, **options)
         pose, betas, transl = result.pose, result.betas, result.transl
         refused |= result.status != 0
-        if step.get("focal_length"):
-            intrinsics = np.array(intrinsics)
-            intrinsics[:, 0, 0] = intrinsics[:, 1, 1] = step["focal_length"]
     before, after = (data.estimates.pose, data.estimates.betas), (pose, betas)
     errors = evaluate(data.body, before, after, data.truth, metrics=METRICS, protocol=data.protocol).after
     refined = Estimates(pose, betas, transl, keypoints_2d, intrinsics)

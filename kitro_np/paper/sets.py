@@ -39,6 +39,8 @@ class DataSet:
         Likewise.
     protocol : Protocol
         Which joints are compared.
+    simulated : bool
+        Whether the bodies were made here.
     """
 
     name: str
@@ -46,6 +48,7 @@ class DataSet:
     estimates: Estimates
     truth: Truth
     protocol: Protocol
+    simulated: bool = False
 
     @property
     def hand(self) -> bool:
@@ -103,7 +106,7 @@ assert set(NETWORKS) == set(LEVELS)
 
 def _simulated(name: str, body: BodyModel, level: str | None, count: int) -> DataSet:
     found = simulate(body=body, count=count, errors=level)
-    return DataSet(name, body, found.estimates, found.truth, usual_protocol(body))
+    return DataSet(name, body, found.estimates, found.truth, usual_protocol(body), simulated=True)
 
 
 def file_set(
