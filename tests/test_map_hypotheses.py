@@ -161,7 +161,7 @@ def test_of_a_body_that_is_kept_anyway(sim_batch, found, noisy_batch):
 def test_arrays_of_the_standard_and_nothing_more(noisy_batch):
     few = noisy_batch.some(slice(0, 4))
     wanted = refine(*few, hypotheses=3, engine="array").hypotheses
-    found = refine(*map(array_api_strict.asarray, few), hypotheses=3).hypotheses
+    found = refine(*map(array_api_strict.asarray, few), hypotheses=3, engine="array").hypotheses
     for one, other in zip(found, wanted, strict=True):
         assert isinstance(one, type(array_api_strict.asarray(0)))
         np.testing.assert_allclose(np.asarray(one), other, atol=1e-9)

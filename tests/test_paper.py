@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from kitro_np.formats.results import write_npz
 
 from kitro_np import InputError, load_body, refine
 from kitro_np.body import BodyModel
 from kitro_np.cli.main import _parser, main
 from kitro_np.evaluation.metrics import body_errors
 from kitro_np.formats.estimates import Estimates, Truth
-from kitro_np.formats.results import write_npz
 from kitro_np.paper import EXPERIMENTS, DataSet, file_set, simulated_sets, write_paper
 from kitro_np.paper import command as command_module
 from kitro_np.paper.options import OF_DATA

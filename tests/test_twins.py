@@ -98,7 +98,7 @@ def test_two_loops(skeleton, variant, dtype):
     batch = make_batch(skeleton, 8, seed=3).astype(dtype)
     how = {"variant": variant.name, **{update: getattr(variant, update) for update in UPDATES}}
     fused, wanted = (
-        refine(*batch, body=skeleton, **how, iterations=2, shape_steps=3, engine=engine)
+        refine(*batch, body=skeleton, method="kitro", **how, iterations=2, shape_steps=3, engine=engine)
         for engine in ("numba", "array")
     )
     np.testing.assert_array_equal(fused.status, 0)
