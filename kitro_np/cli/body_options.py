@@ -1,0 +1,31 @@
+"""Options of the body that estimates are for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..body import BodyModel, load_body
+from ..body.load import EMBEDDED, LICENSED
+from .parser import Options, Parser
+
+BODY_DEFAULTS = {"body": "open", "gender": "neutral", "models": None}
+
+
+def add_body(command: Parser) -> None:
+    """Add the options that :func:`kitro_np.load_body` takes."""
+    add = command.add_argument
+    names = ", ".join((*EMBEDDED, *LICENSED))
+    add("--body", metavar="NAME", help=f"{names}, or a .pkl or .npz file (default: open)")
+    add("--gender", metavar="NAME", help="of a licensed body; of a hand right or left (default: neutral)")
+    add("--models", metavar="DIR", type=Path, help="folder to look for model files in first")
+    command.set_defaults(**BODY_DEFAULTS)
+
+
+def read_body(options: Options, gender: str | None = None) -> BodyModel:
+    """Load the body of the options; `gender` is in place of theirs."""
+    return load_body(options.body, gender=gender or options.gender, folder=options.models)
+
+
+def has_genders(options: Options) -> bool:
+    """Whether there is a body for each gender: else all are of one file."""
+    return str(options.body).lower() in LICENSED
