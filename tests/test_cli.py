@@ -552,6 +552,7 @@ def test_the_method_is_what_its_options_say(given, wanted):
             ["--method", "kitro", "--search", "tre"],
             "search: expected one of tree, greedy, got 'tre' (did you",
         ),
+        (["--body", "opne"], "FILE.pkl, FILE.npz, got 'opne' (did you mean 'open'?)."),
         (["--keypoint-layout", "coco"], "got 'coco' (did you mean 'coco17'?)."),
         (["--engine", "nunba"], "engine: expected one of numba, array, got 'nunba' (did you mean 'numba'?)."),
         (["--hypotheses", "few"], "--hypotheses: expected a whole number, got 'few'"),
@@ -570,10 +571,13 @@ def test_methods_options_and_names_that_are_wrong(file, tmp_path, capsys, given,
 
 
 def test_arguments_that_are_missing(file, capsys):
-    assert "error: -o/--output: expected, got none; see kitro-np refine --help." in fails(
+    assert "error: -o/--output: expected a value, got none; see kitro-np refine --help." in fails(
         capsys, "refine", file
     )
-    assert "error: COMMAND: expected, got none; see kitro-np --help." in fails(capsys)
+    assert "--threads: expected one argument, got fewer; see kitro-np eval --help." in fails(
+        capsys, "eval", file, "--threads"
+    )
+    assert "error: COMMAND: expected a value, got none; see kitro-np --help." in fails(capsys)
     assert "COMMAND: expected one of refine, eval, simulate, paper, demo, warmup, info, got 'refin'" in fails(
         capsys, "refin", file
     )

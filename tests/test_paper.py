@@ -349,7 +349,7 @@ def test_defaults_of_what_data_need():
 
 def test_a_folder_that_is_closed(sets, tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: False)
-    with pytest.raises(InputError, match=r"expected a folder that can be written, it cannot\.$"):
+    with pytest.raises(InputError, match=r"expected a folder that can be written, got a closed one\.$"):
         write_paper(sets, tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from ..body import BodyModel, load_body
 from ..body.load import EMBEDDED, LICENSED
+from ..body.model_file import SUFFIXES
+from ..errors import one_of
 from .parser import Options, Parser
 
 BODY_DEFAULTS = {"body": "open", "gender": "neutral", "models": None}
@@ -23,9 +25,14 @@ def add_body(command: Parser) -> None:
 
 def read_body(options: Options, gender: str | None = None) -> BodyModel:
     """Load the body of the options; `gender` is in place of theirs."""
-    return load_body(options.body, gender=gender or options.gender, folder=options.models)
+    name: str = options.body
+    if not name.lower().endswith(SUFFIXES):
+        files = (f"FILE{suffix}" for suffix in SUFFIXES)
+        name = one_of("body", name, (*EMBEDDED, *LICENSED, *files))
+    return load_body(name, gender=gender or options.gender, folder=options.models)
 
 
 def has_genders(options: Options) -> bool:
-    """Whether there is a body for each gender: else all are of one file."""
-    return str(options.body).lower() in LICENSED
+    """Whether the body has a file for each gender."""
+    name: str = options.body
+    return name.lower() in LICENSED

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..evaluation.report import Measures
 from ..safe_io.atomic_write import check_output
 from .eval import refine_and_measure
+from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command
 from .refinement import Refinement, write_result
 
@@ -30,7 +31,7 @@ def run(options: Options) -> int:
     print(f"A clip of {len(result)} frames of real motion (CMU mocap), simulated estimates, open body:")
     print(report.text())
     write_result(output, result, force=options.force)
-    return 0
+    return ExitStatus.DONE
 
 
 def free_name(stem: str, suffix: str) -> Path:

@@ -17,6 +17,7 @@ from ..formats.estimates import EstimateFile
 from ..refinement.method import METHODS
 from ..result import RefineResult
 from .body_options import has_genders, read_body
+from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command
 from .progress import progress_bar
 from .refinement import Refinement, add_refinement, read_refinement
@@ -61,12 +62,12 @@ def run(options: Options) -> int:
     result, report = refine_and_measure(Path(options.input), refinement, measures, options)
     if options.json:
         print(json.dumps(report.as_dict(), allow_nan=False))
-        return 0
+        return ExitStatus.DONE
     print(report.text())
     print(result.summary())
     if changed := changed_options(report):
         print(f"options: {changed}")
-    return 0
+    return ExitStatus.DONE
 
 
 def refine_and_measure(

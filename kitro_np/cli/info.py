@@ -16,6 +16,7 @@ from ..body.load import EMBEDDED, LICENSED
 from ..body.locate import find_model_file, kinds_of, search_folders
 from ..formats.registry import known_formats
 from ..refinement.method import METHODS
+from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command
 
 
@@ -40,15 +41,15 @@ def run(options: Options) -> int:
     print(f"compiled kernels: {kernel_cache()}")
     print(f"bodies: {' and '.join(EMBEDDED)} (embedded)")
     for name in LICENSED:
-        found = dict(_model_files(name, options.models))
-        for gender, path in found.items():
+        paths = dict(_model_files(name, options.models))
+        for gender, path in paths.items():
             print(f"  {name} {gender}: {path}")
-        if not found:
+        if not paths:
             print(f"  {name}: not found")
     print("models are looked for in:")
     for folder in search_folders(options.models):
         print(f"  {folder}{'' if folder.is_dir() else ' (does not exist)'}")
-    return 0
+    return ExitStatus.DONE
 
 
 def kernel_cache() -> str:

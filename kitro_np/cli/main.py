@@ -9,21 +9,15 @@ from collections.abc import Sequence
 from .. import __version__
 from ..errors import InputError
 from . import demo, eval, info, paper, refine, simulate, warmup
+from .exit_status import ExitStatus
 from .parser import Parser
 
 COMMANDS = (refine, eval, simulate, paper, demo, warmup, info)
 """In the order of the help."""
 
-NOBODY_READS = 1
-WRONG_INPUT = 2
-STOPPED = 130
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0, or 2 where the input is wrong.
-
-    It is 1 where whoever read the output has gone, as ``head`` does.
-    """
+    """Run the command line and return its :class:`ExitStatus`."""
     try:
         try:
             options, others = parser().parse_known_args(arguments)
@@ -36,13 +30,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The interpreter flushes once more at exit, and would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return NOBODY_READS
+        return ExitStatus.BROKEN_PIPE
     except (InputError, OSError) as problem:
         print(f"kitro-np: error: {_sentence(problem)}", file=sys.stderr)
-        return WRONG_INPUT
+        return ExitStatus.WRONG_INPUT
     except KeyboardInterrupt:
         print("kitro-np: stopped; nothing was written.", file=sys.stderr)
-        return STOPPED
+        return ExitStatus.STOPPED
 
 
 def parser() -> Parser:

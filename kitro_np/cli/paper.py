@@ -10,10 +10,9 @@ from ..evaluation.protocols import regressed_protocol
 from ..paper.command import EXPERIMENTS, INDEX, write_paper
 from ..paper.sets import FULL, QUICK, Sets, file_sets, simulated_sets
 from .body_options import BODY_DEFAULTS, add_body, read_body
+from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command, number
 from .progress import progress_bar
-
-STOPPED = 130
 
 DATA_DEFAULTS = {**BODY_DEFAULTS, "regressor": None, "image_size": None}
 """Options that say something of --data, and their defaults."""
@@ -59,10 +58,10 @@ def run(options: Options) -> int:
         )
     except KeyboardInterrupt:
         print("kitro-np: stopped; the same command goes on from there.", file=sys.stderr)
-        return STOPPED
+        return ExitStatus.STOPPED
     count = "1 page" if len(pages) == 1 else f"{len(pages)} pages"
     print(f"wrote {options.output / INDEX} and {count} beside it")
-    return 0
+    return ExitStatus.DONE
 
 
 def read_sets(options: Options) -> Sets:

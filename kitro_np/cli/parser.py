@@ -21,9 +21,10 @@ class Parser(argparse.ArgumentParser):
         """Raise InputError with argparse's message in the form of all others."""
         missing = message.removeprefix("the following arguments are required: ")
         if missing != message:
-            raise InputError(f"{missing}: expected, got none; see {self.prog} --help.")
+            raise InputError(f"{missing}: expected a value, got none; see {self.prog} --help.")
         message = message.removeprefix("argument ")
-        choice = re.fullmatch(r"(\S+): invalid choice: '(.*)' \(.*choose from (.*)\)", message)
+        message = re.sub(r"(?<=expected )(one argument|\d+ arguments)$", r"\1, got fewer", message)
+        choice = re.fullmatch(r"(\S+): invalid choice: '(.*?)'.*\(choose from (.*)\)", message)
         if choice:
             one_of(choice[1], choice[2], re.findall(r"[\w-]+", choice[3]))
         raise InputError(f"{message}; see {self.prog} --help.")

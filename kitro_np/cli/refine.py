@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..formats.estimates import EstimateFile
 from ..safe_io.atomic_write import check_output
+from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command
 from .refinement import ESTIMATE_KEYS, add_refinement, read_refinement, write_result
 
@@ -24,4 +25,4 @@ def run(options: Options) -> int:
     file = EstimateFile(options.input)
     result = refinement.run(file, refinement.read(file))
     write_result(options.output, result, force=options.force)
-    return 0
+    return ExitStatus.DONE

@@ -13,11 +13,11 @@ from ..api import refine
 from ..arrays.engines import CPU_ENGINES
 from ..body import BodyModel
 from ..body.load import default_body
-from ..camera import default_intrinsics
+from ..camera import default_intrinsics, with_focal_length
 from ..errors import InputError, one_of
 from ..formats.detections import read_detections
 from ..formats.estimates import EstimateFile, Estimates
-from ..keypoints.layouts import LAYOUTS
+from ..keypoints.detectors import LAYOUTS
 from ..refinement.method import METHODS, Method
 from ..result import RefineResult
 from ..typing import EngineName
@@ -77,8 +77,6 @@ class Refinement:
         if self.image_size is not None:
             return estimates._replace(intrinsics=default_intrinsics(self.image_size, self.focal_length))
         if self.focal_length is not None:
-            from ..camera import with_focal_length
-
             changed = with_focal_length(estimates.intrinsics, estimates.transl, self.focal_length)
             return estimates._replace(intrinsics=changed.intrinsics, transl=changed.transl)
         return estimates
@@ -91,8 +89,9 @@ class Refinement:
             "keypoint_layout": self.keypoint_layout,
         }
         if self.method.takes_detections:
-            found = read_detections(file, estimates, self.body, self.keypoint_layout, self.confidence_key)
-            detected = found._asdict()
+            detected = read_detections(
+                file, estimates, self.body, self.keypoint_layout, self.confidence_key
+            )._asdict()
         with progress_bar(math.prod(estimates.lead(self.body.num_joints)), "refine") as progress:
             return refine(
                 estimates.pose,

@@ -8,6 +8,7 @@ from ..formats.registry import write_arrays
 from ..safe_io.atomic_write import check_output
 from ..simulate import LEVELS, read_motion, simulate, usual_errors
 from .body_options import add_body, read_body
+from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command, number, whole_number
 
 ERRORS = {
@@ -53,4 +54,4 @@ def run(options: Options) -> int:
     made = simulate(motion, body, count=options.count, errors=errors, seed=options.seed)
     target = write_arrays(options.output, made.arrays(), force=options.force)
     print(f"wrote {target}: {options.count} simulated {'body' if options.count == 1 else 'bodies'}")
-    return 0
+    return ExitStatus.DONE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..api import warmup
 from ..body.model import KERNEL_DTYPES
 from ..refinement.method import METHODS
+from .exit_status import ExitStatus
 from .info import kernel_cache
 from .parser import Commands, Options, add_command
 from .progress import progress_bar
@@ -37,4 +38,4 @@ def run(options: Options) -> int:
     with progress_bar(len(dtypes), "compile", unit="dtypes") as progress:
         warmup(**methods, dtypes=dtypes, progress=progress)
     print(f"compiled kernels: {kernel_cache()}")
-    return 0
+    return ExitStatus.DONE

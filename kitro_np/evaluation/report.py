@@ -149,10 +149,10 @@ class Report:
 
     def as_dict(self) -> dict[str, object]:
         """All of it for JSON."""
-        found: dict[str, object] = {"method": self.method, "options": self.options}
-        found |= self.evaluation.as_dict()
-        found |= {f"per_{rows}": table for rows, table in self.tables.items()}
-        return found if self.source is None else {**found, "truth": self.source._asdict()}
+        content: dict[str, object] = {"method": self.method, "options": self.options}
+        content |= self.evaluation.as_dict()
+        content |= {f"per_{rows}": table for rows, table in self.tables.items()}
+        return content if self.source is None else {**content, "truth": self.source._asdict()}
 
     def text(self) -> str:
         """Errors for a person."""
@@ -231,7 +231,7 @@ class Measures:
             Called with the number of bodies just measured.
         """
         protocol = self.protocol_for(body)
-        found = evaluate(
+        evaluation = evaluate(
             body,
             (estimates.pose, estimates.betas),
             (result.pose, result.betas),
@@ -249,11 +249,11 @@ class Measures:
                 errors_on_image(body, (one.pose, one.betas, one.transl), keypoints_2d, estimates.intrinsics)
                 for one in (estimates, result)
             )
-            found = found.on_image(before, after, protocol if self.per_joint else None)
-        found = found.only(self.metrics)
+            evaluation = evaluation.on_image(before, after, protocol if self.per_joint else None)
+        evaluation = evaluation.only(self.metrics)
         tables = {}
         if self.per_joint:
-            tables["joint"] = by_joint(found, protocol.names_of(body))
+            tables["joint"] = by_joint(evaluation, protocol.names_of(body))
         if self.per_sequence:
-            tables["sequence"] = by_sequence(found, truth.sequences)
-        return Report(found, tables, truth.source, result.method, dict(result.options or {}))
+            tables["sequence"] = by_sequence(evaluation, truth.sequences)
+        return Report(evaluation, tables, truth.source, result.method, dict(result.options or {}))

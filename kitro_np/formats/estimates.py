@@ -67,13 +67,13 @@ class EstimateFile:
     def estimates(self, keypoints_key: str = "keypoints_2d", *, need_intrinsics: bool = True) -> Estimates:
         """Read what :func:`kitro_np.refine` needs; InputError names the keys that are missing."""
         names = {**KEYS, "keypoints_2d": (keypoints_key,)}
-        found = {name: self._first(keys) for name, keys in names.items()}
-        missing = [" or ".join(names[name]) for name, key in found.items() if key is None]
-        if not need_intrinsics and found["intrinsics"] is None:
+        keys = {name: self._first(choices) for name, choices in names.items()}
+        missing = [" or ".join(names[name]) for name, key in keys.items() if key is None]
+        if not need_intrinsics and keys["intrinsics"] is None:
             missing.remove("intrinsics")
         if missing:
             raise InputError(f"{self.path}: expected the keys {', '.join(missing)}, got {self._keys()}.")
-        arrays = {name: self._numbers(key) for name, key in found.items() if key is not None}
+        arrays = {name: self._numbers(key) for name, key in keys.items() if key is not None}
         intrinsics = arrays.pop("intrinsics", None)
         return Estimates(**arrays, intrinsics=intrinsics)
 

@@ -57,7 +57,7 @@ class Format:
 def known_formats() -> list[Format]:
     """Return the FORMAT of every module of this folder that defines one; generic ones come last."""
     package = import_module(__package__)
-    modules = sorted(found.name for found in pkgutil.iter_modules(package.__path__))
+    modules = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
     defined = [getattr(import_module(f"{__package__}.{name}"), "FORMAT", None) for name in modules]
     return sorted((one for one in defined if isinstance(one, Format)), key=lambda one: one.generic)
 
@@ -78,12 +78,12 @@ def find_format(path: str | os.PathLike[str]) -> Format:
     if not path.is_file():
         raise InputError(f"{path}: expected a file, got a folder, a device or a pipe.")
     formats = known_formats()
-    found = [one for one in formats if one.recognise(path)]
-    found += [one for one in formats if path.suffix.lower() in one.suffixes]
-    if not found:
+    matching = [one for one in formats if one.recognise(path)]
+    matching += [one for one in formats if path.suffix.lower() in one.suffixes]
+    if not matching:
         names = ", ".join(map(str, formats))
         raise InputError(f"{path}: expected a file in one of the formats {names}, got another.")
-    return found[0]
+    return matching[0]
 
 
 def read_arrays(path: str | os.PathLike[str]) -> Mapping[str, Array]:
