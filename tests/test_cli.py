@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import pkgutil
 import stat
 import subprocess
 import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,9 +20,14 @@ import smpl_files as make
 import kitro_np
 from kitro_np.camera import project
 from kitro_np.cli import main as cli
-from kitro_np.cli.main import main
+from kitro_np.cli import refinement
+from kitro_np.cli.main import main, parser
+from kitro_np.cli.method_options import method_options, read_method
 from kitro_np.evaluation.evaluate import evaluate
 from kitro_np.formats.estimates import KEYS
+from kitro_np.refinement.method import METHODS, Method, option
+
+NAMES = [command.__name__.rpartition(".")[2] for command in cli.COMMANDS]
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +59,14 @@ def test_refine_writes_what_refine_returns(file, tmp_path, estimates, capsys):
     expected = kitro_np.refine(**{key: estimates[name] for key, name in names.items()})
     with np.load(tmp_path / "out.npz") as out:
         assert out["pose"].shape == (12, 24, 3, 3)
-        for key in out.files:
+        for key in set(out.files) - {"method", "options"}:
             np.testing.assert_array_equal(out[key], getattr(expected, key))
         assert set(out.files) == {
-            "pose", "betas", "transl", "selection", "path_score", "reprojection_error", "status",
-            "quality", "swapped", "noise", "evidence",
+            "pose", "betas", "transl", "reprojection_error", "status",
+            "quality", "swapped", "noise", "evidence", "method", "options",
         }  # fmt: skip
+    loaded = kitro_np.RefineResult.load(tmp_path / "out.npz")
+    assert (loaded.method, loaded.options) == ("map", expected.options)
     assert "12 bodies refined" in capsys.readouterr().out
 
 
@@ -76,7 +87,7 @@ def test_own_keys_and_axis_angle_poses_are_read(tmp_path, estimates, capsys):
 def test_eval_prints_errors_before_and_after(file, capsys, engine):
     assert main(["eval", str(file), "--json", "--engine", engine]) == 0
     figures = json.loads(capsys.readouterr().out)
-    assert set(figures) == {"before", "after", "improved"}
+    assert set(figures) == {"before", "after", "improved", "method", "options"}
     assert set(figures["before"]) == set(figures["after"]) == {"mpjpe", "pa_mpjpe", "pve"}
     assert figures["after"]["mpjpe"] < 0.8 * figures["before"]["mpjpe"]
     assert 0 <= figures["improved"] <= 1
@@ -95,7 +106,7 @@ def test_smplify(file, tmp_path, estimates, capsys):
     names = {key: authors[-1] for key, authors in KEYS.items()}
     expected = kitro_np.refine(**{key: estimates[name] for key, name in names.items()}, method="smplify")
     with np.load(output) as out:
-        for key in out.files:
+        for key in set(out.files) - {"method", "options"}:
             np.testing.assert_array_equal(out[key], getattr(expected, key))
     capsys.readouterr()
     assert "iterations: expected method='kitro'" in fails(
@@ -135,8 +146,8 @@ def test_eval_leaves_out_a_body_that_is_not_finite(tmp_path, estimates, capsys, 
     assert printed[0][:5] == printed[1][:5]
     assert printed[0][4].endswith("of 11 bodies")
     assert printed[0][5] == "1 body left out: NaN or infinity in estimate or truth"
-    refined = "11 bodies refined, 1 returned as it was (1: NaN or infinity in its input)"
-    assert printed[0][6] == ("12 bodies refined" if key.startswith("GT") else refined)
+    refined = "11 bodies refined by map, 1 returned as it was (1: NaN or infinity in its input)"
+    assert printed[0][6] == ("12 bodies refined by map" if key.startswith("GT") else refined)
 
 
 @pytest.mark.parametrize("key", ["pred_theta", "GT_beta"])
@@ -162,13 +173,16 @@ def test_a_single_body_needs_no_leading_axis(tmp_path, estimates, capsys, axis_a
         assert main(["eval", str(tmp_path / f"{name}.npz")]) == 0
         printed.append(capsys.readouterr().out)
         assert main(["refine", str(tmp_path / f"{name}.npz"), "-o", str(output)]) == 0
-        assert capsys.readouterr().out.startswith("1 body refined\n")
+        assert capsys.readouterr().out.startswith("1 body refined by map\n")
         with np.load(output) as file:
             written.append(dict(file))
     assert printed[0] == printed[1]
     assert "% of 1 body" in printed[0]
     assert written[1]["pose"].shape == (24, 3, 3)
     for key, value in written[1].items():
+        if key in ("method", "options"):
+            assert value == written[0][key]
+            continue
         np.testing.assert_array_equal(value, written[0][key][0])
 
 
@@ -188,7 +202,7 @@ def test_a_single_body_needs_no_leading_axis(tmp_path, estimates, capsys, axis_a
 def test_wrong_truth_is_named_before_anything_is_refined(
     tmp_path, estimates, capsys, monkeypatch, key, shape, wanted
 ):
-    monkeypatch.setattr(cli, "refine", None)
+    monkeypatch.setattr(refinement, "refine", None)
     np.savez(tmp_path / "in.npz", **{**estimates, key: np.zeros(shape)})
     sentence = fails(capsys, "eval", tmp_path / "in.npz")
     assert f"in.npz: {key}: expected shape {wanted}" in sentence
@@ -206,16 +220,15 @@ def test_eval_of_a_body_without_the_joints_that_are_measured(tmp_path, capsys, m
     wanted = "body: expected SMPL's first 22 joints, got 16 joints."
     with pytest.raises(kitro_np.InputError, match=wanted):
         evaluate(kitro_np.load_body(hand), (pose, betas), (pose, betas), (pose, betas))
-    monkeypatch.setattr(cli, "refine", None)
+    monkeypatch.setattr(refinement, "refine", None)
     assert wanted in fails(capsys, "eval", tmp_path / "in.npz", "--body", hand, "--protocol", "lsp14")
 
 
 def test_eval_of_hands_compares_all_joints(tmp_path, capsys):
     path = tmp_path / "hands.npz"
     assert cli.main(["simulate", "--body", "open_hand", "--count", "6", "-o", str(path)]) == 0
-    assert (
-        cli.main(["eval", str(path), "--body", "open_hand", "--camera-update", "fixed", "--per-joint"]) == 0
-    )
+    options = ["--method", "kitro", "--camera-update", "fixed", "--per-joint"]
+    assert cli.main(["eval", str(path), "--body", "open_hand", *options]) == 0
     shown = capsys.readouterr().out
     assert "PA-MPJPE" in shown
     assert all(name in shown for name in kitro_np.load_body("open_hand").skeleton.joint_names)
@@ -256,7 +269,7 @@ def test_hands_are_refined_and_listed(tmp_path, capsys):
         wanted = kitro_np.refine(**given, intrinsics=intrinsics, body=hand)
         assert np.all(wanted.status == 0)
         with np.load(tmp_path / "out.npz") as found:
-            np.testing.assert_array_equal(found["selection"], wanted.selection)
+            np.testing.assert_array_equal(found["pose"], kitro_np.RefineResult.with_matrices(wanted).pose)
             np.testing.assert_array_equal(found["betas"], wanted.betas)
     capsys.readouterr()
     assert "right, left, got 'male'" in fails(capsys, *command, "--gender", "male", "--force")
@@ -270,7 +283,7 @@ def test_warmup_says_where_the_machine_code_is(capsys):
     assert main(["info"]) == 0
     place = printed.strip().removeprefix("compiled kernels: ")
     assert os.path.isdir(place)
-    assert any(name.startswith("refine.refine_bodies") for name in os.listdir(place))
+    assert any(name.startswith("algorithm.refine_bodies") for name in os.listdir(place))
     assert printed in capsys.readouterr().out
 
 
@@ -399,7 +412,7 @@ def test_output_follows_the_umask(file, tmp_path):
 
 def test_wrong_files_give_one_sentence(tmp_path, file, capsys, estimates):
     output = tmp_path / "out.npz"
-    assert "there is none" in fails(capsys, "refine", tmp_path / "no.npz", "-o", output)
+    assert "no.npz: expected a file, got none." in fails(capsys, "refine", tmp_path / "no.npz", "-o", output)
     (tmp_path / "text.npz").write_text("hello")
     assert "text.npz" in fails(capsys, "refine", tmp_path / "text.npz", "-o", output)
     (tmp_path / "cut.npz").write_bytes(file.read_bytes()[:4000])
@@ -411,7 +424,10 @@ def test_wrong_files_give_one_sentence(tmp_path, file, capsys, estimates):
     np.savez(tmp_path / "some.npz", pred_theta=estimates["pred_theta"])
     assert "keypoints_2d" in fails(capsys, "refine", tmp_path / "some.npz", "-o", output)
     np.save(tmp_path / "single.npy", estimates["pred_theta"])
-    assert "no .npz archive" in fails(capsys, "refine", tmp_path / "single.npy", "-o", output)
+    formats = "torch.save (.pt, .pth), 3DPW (.pkl), NumPy (.npz)"
+    assert f"single.npy: expected a file in one of the formats {formats}, got another." in fails(
+        capsys, "refine", tmp_path / "single.npy", "-o", output
+    )
     bare = {key: value for key, value in estimates.items() if not key.startswith("GT")}
     np.savez(tmp_path / "bare.npz", **bare)
     assert "GT_theta" in fails(capsys, "eval", tmp_path / "bare.npz")
@@ -431,7 +447,8 @@ def test_wrong_arguments_give_one_sentence(file, tmp_path, capsys, estimates):
     assert "folder" in fails(capsys, "refine", file, "-o", tmp_path)
     assert "smpl.is.tue.mpg.de" in fails(capsys, "refine", file, "-o", output, "--body", "smpl")
     assert "body" in fails(capsys, "refine", file, "-o", output, "--body", "cat")
-    assert "iterations" in fails(capsys, "refine", file, "-o", output, "--iterations", "-1")
+    kitro = ("--method", "kitro")
+    assert "iterations" in fails(capsys, "refine", file, "-o", output, *kitro, "--iterations", "-1")
     assert "threads" in fails(capsys, "refine", file, "-o", output, "--threads", "0")
     np.savez(tmp_path / "k.npz", **{**estimates, "intrinsics": np.zeros((3, 3))})
     assert "intrinsics" in fails(capsys, "refine", tmp_path / "k.npz", "-o", output)
@@ -461,7 +478,7 @@ def test_empty_file_of_bodies(tmp_path, estimates, capsys):
     assert "at least one body" in fails(capsys, "eval", tmp_path / "in.npz")
 
 
-@pytest.mark.parametrize("command", [[], ["refine"], ["eval"], ["demo"], ["simulate"], ["warmup"], ["info"]])
+@pytest.mark.parametrize("command", [[], *([name] for name in NAMES)], ids=["all", *NAMES])
 def test_help_fits_a_narrow_terminal(command, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "60")
     with pytest.raises(SystemExit) as stop:
@@ -473,3 +490,198 @@ def test_help_fits_a_narrow_terminal(command, monkeypatch, capsys):
 def test_no_progress_bar_where_there_is_no_terminal(file, tmp_path, capsys):
     main(["refine", str(file), "-o", str(tmp_path / "out.npz")])
     assert capsys.readouterr().err == ""
+
+
+# ------------------------------------------------------------------------------ commands, methods and options
+
+
+def test_every_module_with_a_command_is_one():
+    package = Path(cli.__file__).parent
+    modules = [pkgutil.resolve_name(f"kitro_np.cli.{m.name}") for m in pkgutil.iter_modules([str(package)])]
+    commands = {module for module in modules if hasattr(module, "add") and hasattr(module, "run")}
+    assert commands == set(cli.COMMANDS)
+    assert NAMES == ["refine", "eval", "simulate", "paper", "demo", "warmup", "info"]
+
+
+def test_argparse_is_the_command_lines_alone():
+    package = Path(kitro_np.__file__).parent
+    for path in package.rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+        assert "argparse" not in names or path.parent == package / "cli", path
+
+
+def test_every_field_of_every_method_is_an_option():
+    flags = {(one.method, one.name): one.flag for one in method_options()}
+    assert set(flags) == {(name, own.name) for name, kind in METHODS.items() for own in fields(kind)}
+    assert set(flags.values()) == {
+        "--variant", "--camera-update", "--shape-update", "--pose-update", "--search", "--iterations",
+        "--shape-steps", "--no-motion-prior", "--unsafe", "--uncertainty", "--hypotheses", "--root-steps",
+        "--steps",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ([], kitro_np.Map()),
+        (["--unsafe", "--no-motion-prior"], kitro_np.Map(safe=False, motion_prior=False)),
+        (["--uncertainty", "--hypotheses", "3"], kitro_np.Map(uncertainty=True, hypotheses=3)),
+        (["--method", "kitro"], kitro_np.Kitro()),
+        (
+            ["--method", "KITRO", "--iterations", "5", "--search", "Greedy", "--pose-update", "hard"],
+            kitro_np.Kitro(iterations=5, search="greedy", pose_update="hard"),
+        ),
+        (["--method", "smplify", "--steps", "7"], kitro_np.SMPLify(steps=7)),
+    ],
+)
+def test_the_method_is_what_its_options_say(given, wanted):
+    for command in (["refine", "in.npz", "-o", "out.npz"], ["eval", "in.npz"]):
+        assert read_method(parser().parse_args([*command, *given])) == wanted
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (["--iterations", "5"], "iterations: expected method='kitro', whose option it is, got method='map'."),
+        (["--method", "kitro", "--unsafe"], "safe: expected method='map', whose option it is"),
+        (["--method", "map", "--steps", "5"], "steps: expected method='smplify', whose option it is"),
+        (["--method", "kitr"], "expected one of kitro, map, smplify, got 'kitr' (did you mean 'kitro'?)."),
+        (
+            ["--method", "kitro", "--search", "tre"],
+            "search: expected one of tree, greedy, got 'tre' (did you",
+        ),
+        (["--body", "opne"], "FILE.pkl, FILE.npz, got 'opne' (did you mean 'open'?)."),
+        (["--keypoint-layout", "coco"], "got 'coco' (did you mean 'coco17'?)."),
+        (["--engine", "nunba"], "engine: expected one of numba, array, got 'nunba' (did you mean 'numba'?)."),
+        (["--hypotheses", "few"], "--hypotheses: expected a whole number, got 'few'"),
+        (["--hypotheses", "-1"], "hypotheses: expected at least 0, got -1."),
+        (["--focal-length", "long"], "--focal-length: expected a number, got 'long'"),
+        (
+            ["--itertions", "5"],
+            "--itertions: expected an option of kitro-np refine, got another (did you mean",
+        ),
+    ],
+)
+def test_methods_options_and_names_that_are_wrong(file, tmp_path, capsys, given, sentence):
+    """Whatever argparse itself finds comes as one sentence, too."""
+    assert sentence in fails(capsys, "refine", file, "-o", tmp_path / "out.npz", *given)
+    assert not (tmp_path / "out.npz").exists()
+
+
+def test_arguments_that_are_missing(file, capsys):
+    assert "error: -o/--output: expected a value, got none; see kitro-np refine --help." in fails(
+        capsys, "refine", file
+    )
+    assert "--threads: expected one argument, got fewer; see kitro-np eval --help." in fails(
+        capsys, "eval", file, "--threads"
+    )
+    assert "error: COMMAND: expected a value, got none; see kitro-np --help." in fails(capsys)
+    assert "COMMAND: expected one of refine, eval, simulate, paper, demo, warmup, info, got 'refin'" in fails(
+        capsys, "refin", file
+    )
+
+
+def test_methods_that_share_a_name_of_an_option():
+    """Each has a flag of its own, and neither passes for the other."""
+    before = dict(METHODS)
+    try:
+
+        @dataclass(frozen=True)
+        class Other(Method, name="other"):
+            steps: int = option(3, "steps of another kind", least=0)
+            weight: float = option(0.5, "how much")
+
+        command = ["eval", "in.npz"]
+        flags = {one.flag for one in method_options()}
+        assert {"--smplify-steps", "--other-steps", "--root-steps", "--weight"} < flags
+        given = ["--method", "other", "--other-steps", "4", "--weight", "0.25"]
+        assert read_method(parser().parse_args([*command, *given])) == Other(steps=4, weight=0.25)
+        options = parser().parse_args([*command, "--method", "other", "--smplify-steps", "4"])
+        with pytest.raises(
+            kitro_np.InputError, match=r"^--smplify-steps: expected method='smplify', whose option"
+        ):
+            read_method(options)
+    finally:
+        METHODS.clear()
+        METHODS.update(before)
+
+
+def test_eval_says_which_method_ran_and_how(file, capsys):
+    for method, given in (("map", []), ("kitro", ["--iterations", "2"]), ("smplify", ["--steps", "3"])):
+        assert main(["eval", str(file), "--json", "--method", method, *given]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["method"] == method
+        wanted = dict(vars(METHODS[method]()))
+        if given:
+            wanted[given[0].lstrip("-")] = int(given[1])
+        assert found["options"] == wanted
+    assert main(["eval", str(file), "--method", "kitro", "--iterations", "2"]) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "12 bodies refined by kitro",
+        "options: iterations=2",
+    ]
+    assert main(["eval", str(file)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "12 bodies refined by map"
+
+
+def test_names_of_bodies_and_layouts_in_any_case(file, tmp_path):
+    found = []
+    for number, (body, layout) in enumerate((("open", "smpl24"), ("OPEN", "Smpl24"))):
+        path = tmp_path / f"{number}.npz"
+        assert main(["refine", str(file), "-o", str(path), "--body", body, "--keypoint-layout", layout]) == 0
+        found.append(kitro_np.RefineResult.load(path).pose)
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("focal_length", [None, 1500.0])
+def test_an_image_size_and_its_focal_length_are_refines(file, tmp_path, estimates, focal_length):
+    given = [] if focal_length is None else ["--focal-length", str(focal_length)]
+    path = tmp_path / "out.npz"
+    assert main(["refine", str(file), "-o", str(path), "--image-size", "1920", "1080", *given]) == 0
+    arrays = {key: estimates[names[-1]] for key, names in KEYS.items() if key != "intrinsics"}
+    wanted = kitro_np.refine(**arrays, image_size=(1920, 1080), focal_length=focal_length)
+    found = kitro_np.RefineResult.load(path)
+    np.testing.assert_allclose(found.pose, wanted.pose, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found.transl, wanted.transl, rtol=1e-6)
+
+
+def test_another_focal_length_changes_the_estimate(file, tmp_path, estimates, capsys):
+    path = tmp_path / "out.npz"
+    assert main(["refine", str(file), "-o", str(path), "--focal-length", "1500"]) == 0
+    changed = kitro_np.with_focal_length(estimates["intrinsics"], estimates["pred_cam"], 1500)
+    wanted = kitro_np.refine(
+        estimates["pred_theta"],
+        estimates["pred_beta"],
+        changed.transl,
+        estimates["keypoints_2d"],
+        changed.intrinsics,
+    )
+    found = kitro_np.RefineResult.load(path)
+    np.testing.assert_array_equal(found.pose, wanted.pose)
+    np.testing.assert_array_equal(found.transl, wanted.transl)
+    capsys.readouterr()
+    assert "focal_length: expected a positive number" in fails(
+        capsys, "refine", file, "-o", path, "--force", "--focal-length", "-3"
+    )
+
+
+def test_warmup_compiles_what_it_is_asked_for(monkeypatch, capsys):
+    calls = []
+    monkeypatch.setattr("kitro_np.cli.warmup.warmup", lambda **given: calls.append(given))
+    assert main(["warmup"]) == 0
+    assert main(["warmup", "--method", "smplify", "--method", "map", "--dtype", "float32"]) == 0
+    common = {"progress": None}
+    assert calls == [
+        {"dtypes": ("float32", "float64"), **common},
+        {"methods": ["smplify", "map"], "dtypes": ["float32"], **common},
+    ]
+    monkeypatch.undo()
+    capsys.readouterr()
+    assert "dtypes: expected one of float32, float64, got 'float16'" in fails(
+        capsys, "warmup", "--dtype", "float16"
+    )
+    assert "methods: expected one of kitro, map, smplify, got 'smpl'" in fails(
+        capsys, "warmup", "--method", "smpl"
+    )

@@ -1,16 +1,21 @@
 """Files of estimates that are broken or forged: one sentence names the file and the key."""
 
+import importlib
 import io
 import pickle
 import struct
+import sys
 import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 
+from kitro_np import formats
+from kitro_np.cli.main import main
 from kitro_np.errors import InputError
 from kitro_np.formats.estimates import KEYS, EstimateFile
+from kitro_np.formats.registry import find_format, known_formats, read_arrays, write_arrays
 from kitro_np.safe_io.pickle_arrays import MAX_ELEMENTS
 
 ARRAYS = {
@@ -106,7 +111,7 @@ def test_other_files_are_told_what_was_expected(path, content):
 
 
 def test_a_folder_is_no_file(tmp_path):
-    assert "is no file" in refusal(tmp_path)
+    assert "expected a file, got a folder" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
@@ -129,9 +134,82 @@ def test_a_clip_is_as_long_as_it_likes(path):
     assert EstimateFile(path).estimates().transl.size == long.size
 
 
-@pytest.mark.parametrize("read", ["optional", "needed"])
+@pytest.mark.parametrize("read", ["optional", "required"])
 def test_a_mask_is_read_as_numbers(path, read):
     np.savez(path, **ARRAYS, confidence=np.arange(48).reshape(2, 24) % 3 > 0)
     found = getattr(EstimateFile(path), read)("confidence")
     assert found.dtype == np.float32
     assert np.array_equal(found, np.arange(48).reshape(2, 24) % 3 > 0)
+
+
+# -------------------------------------------------------------------------------------------------- registry
+
+TRACKER = """
+import io
+import numpy as np
+from kitro_np.formats.registry import Format
+
+MAGIC = b"TRACKER"
+
+def write(path, arrays, *, force=False):
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    path.write_bytes(MAGIC + stream.getvalue())
+    return path
+
+FORMAT = Format(
+    "a tracker",
+    (".trk",),
+    lambda path: path.read_bytes().startswith(MAGIC),
+    lambda path: dict(np.load(io.BytesIO(path.read_bytes()[len(MAGIC):]))),
+    write,
+)
+"""
+
+
+@pytest.fixture
+def tracker(tmp_path, monkeypatch):
+    """A format whose module is in another folder of the package: no list names it."""
+    folder = tmp_path / "more"
+    folder.mkdir()
+    (folder / "a_tracker.py").write_text(TRACKER)
+    monkeypatch.setattr(formats, "__path__", [*formats.__path__, str(folder)])
+    importlib.invalidate_caches()
+    yield
+    sys.modules.pop("kitro_np.formats.a_tracker", None)
+
+
+def test_a_format_is_found_by_being_there(tracker, tmp_path, sim, capsys):
+    path = tmp_path / "in.trk"
+    with pytest.raises(FileNotFoundError, match=r"in\.trk: expected a file, got none\.$"):
+        find_format(path)
+    arrays = {names[-1]: sim[names[-1]][:3] for names in KEYS.values()}
+    assert write_arrays(path, arrays) == path
+    assert find_format(path).name == "a tracker"
+    assert [one.name for one in known_formats()] == ["a tracker", "torch.save", "3DPW", "NumPy"]
+    for name, value in EstimateFile(path).estimates()._asdict().items():
+        np.testing.assert_array_equal(value, arrays[KEYS[name][-1]])
+    # Its content decides, then its name.
+    other = path.rename(tmp_path / "in.npz")
+    assert find_format(other).name == "a tracker"
+    assert main(["refine", str(other), "-o", str(tmp_path / "out.npz")]) == 0
+    assert "3 bodies refined by map" in capsys.readouterr().out
+
+
+def test_a_format_is_gone_with_its_module(tmp_path):
+    assert [one.name for one in known_formats()] == ["torch.save", "3DPW", "NumPy"]
+    path = tmp_path / "in.trk"
+    path.write_bytes(b"TRACKER")
+    with pytest.raises(InputError) as caught:
+        read_arrays(path)
+    formats = "torch.save (.pt, .pth), 3DPW (.pkl), NumPy (.npz)"
+    assert str(caught.value) == f"{path}: expected a file in one of the formats {formats}, got another."
+
+
+@pytest.mark.parametrize("name", ["out.npz", "out", "out.pt"])
+def test_arrays_are_written_as_npz_where_no_other_format_writes_them(tmp_path, name):
+    assert write_arrays(tmp_path / name, ARRAYS) == tmp_path / name
+    assert set(read_arrays(tmp_path / name)) == set(ARRAYS)
+    with pytest.raises(InputError, match="pass --force"):
+        write_arrays(tmp_path / name, ARRAYS)
+    write_arrays(tmp_path / name, {}, force=True)

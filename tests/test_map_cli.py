@@ -70,15 +70,17 @@ def test_map_is_the_default(write, refined, estimates, keypoints):
     found, said = refined(write(keypoints_2d=keypoints))
     assert_written(found, kitro_np.refine(**estimates, keypoints_2d=keypoints, method="map"))
     assert "joint_spread" not in found
-    assert said.startswith("12 bodies refined")
+    assert said.startswith("12 bodies refined by map\n")
     named, _ = refined(write(keypoints_2d=keypoints), "--method", "map", "--uncertainty")
     assert named["joint_spread"].shape == (12, 24)
     np.testing.assert_array_equal(named["pose"], found["pose"])
 
 
-@pytest.mark.parametrize("options", [["--method", "kitro"], ["--iterations", "4"], ["--search", "greedy"]])
+@pytest.mark.parametrize("options", [[], ["--iterations", "4"], ["--search", "GREEDY"]])
 def test_kitro_where_it_is_asked_for(write, refined, keypoints, options):
-    found, _ = refined(write(keypoints_2d=keypoints, confidence=np.zeros((12, 24))), *options)
+    found, _ = refined(
+        write(keypoints_2d=keypoints, confidence=np.zeros((12, 24))), "--method", "Kitro", *options
+    )
     assert "quality" not in found
     assert np.all(found["path_score"] > 0)
 
@@ -142,10 +144,10 @@ def test_what_is_given_back_and_what_is_kept(write, refined, keypoints):
     path = write(keypoints_2d=np.roll(keypoints, 1, axis=0))
     back, said = refined(path)
     assert set(back["status"]) <= {Status.UNLIKELY, Status.SWAPPED}
-    assert said.startswith("0 bodies refined, 12 returned as they were (")
+    assert said.startswith("0 bodies refined by map, 12 returned as they were (")
     kept, said = refined(path, "--unsafe")
     assert np.all(kept["status"] == 0)
-    assert said.startswith("12 bodies refined\n")
+    assert said.startswith("12 bodies refined by map\n")
     np.testing.assert_allclose(kept["quality"], back["quality"], rtol=1e-5)
     without, _ = refined(write(keypoints_2d=keypoints), "--no-motion-prior")
     assert np.any(without["pose"] != refined(write(keypoints_2d=keypoints))[0]["pose"])
@@ -160,14 +162,19 @@ def test_what_is_given_back_and_what_is_kept(write, refined, keypoints):
         (24, (), ["--keypoint-layout", "coco17"], "confidence: expected shape (12, 24), one for each"),
         (17, None, [], "keypoints_2d: expected 24 points, as smpl24 has, or the body's 24 joints, got 17."),
         (18, None, ["--keypoint-layout", "coco17"], "keypoints_2d: expected 17 points, as coco17 has, or"),
-        (24, (12, 24), ["--method", "kitro", "--confidence-key", "confidence"], "expected the method map"),
+        (
+            24,
+            (12, 24),
+            ["--method", "kitro", "--confidence-key", "confidence"],
+            "confidence-key: expected method='map'",
+        ),
         (
             24,
             None,
             ["--iterations", "3", "--keypoint-layout", "coco17"],
             "iterations: expected method='kitro'",
         ),
-        (24, None, ["--method", "kitro", "--unsafe"], "safe: expected method='map', whose argument it is"),
+        (24, None, ["--method", "kitro", "--unsafe"], "safe: expected method='map', whose option it is"),
         (24, None, ["--method", "smplify", "--uncertainty"], "uncertainty: expected method='map'"),
     ],
 )
@@ -192,3 +199,27 @@ def test_hypotheses_are_written(write, refined, estimates, keypoints):
     assert found["hypothesis_pose"].shape == (12, 3, 24, 3, 3)
     for name in wanted._fields:
         np.testing.assert_array_equal(found[f"hypothesis_{name}"], getattr(wanted, name))
+
+
+def test_scores_beside_the_keypoints(write, refined, estimates, keypoints, of_coco, tmp_path, capsys):
+    score = np.random.default_rng(1).uniform(0.1, 1, (12, 24))
+    scored = np.concatenate([keypoints, score[..., None].astype(keypoints.dtype)], axis=-1)
+    weights = scored[..., 2]
+    path = write(keypoints_2d=scored)
+    found, _ = refined(path)
+    assert_written(found, kitro_np.refine(**estimates, keypoints_2d=scored))
+    found, _ = refined(path, "--keypoint-layout", "coco17")
+    wanted = kitro_np.refine(**estimates, keypoints_2d=keypoints, confidence=of_coco * weights)
+    assert_written(found, wanted)
+    metrics = ["--json", "--metrics", "reprojection_error"]
+    figures = []
+    for given in (path, write(keypoints_2d=keypoints, confidence=weights)):
+        assert main(["eval", str(given), *metrics]) == 0
+        figures.append(json.loads(capsys.readouterr().out))
+    assert figures[0] == figures[1]
+    path = write(keypoints_2d=scored, confidence=weights)
+    output = tmp_path / "none.npz"
+    wanted = "confidence: expected none where keypoints are (x, y, score), got both."
+    assert wanted in fails(capsys, "refine", path, "-o", output)
+    wanted = "keypoints_2d: expected (x, y) with method='kitro'"
+    assert wanted in fails(capsys, "refine", path, "-o", output, "--method", "kitro")

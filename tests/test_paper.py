@@ -12,16 +12,17 @@ from kitro_np.formats.results import write_npz
 
 from kitro_np import InputError, load_body, refine
 from kitro_np.body import BodyModel
-from kitro_np.cli.main import _parser, main
+from kitro_np.cli.main import main, parser
+from kitro_np.cli.paper import DATA_DEFAULTS
 from kitro_np.evaluation.metrics import body_errors
 from kitro_np.formats.estimates import Estimates, Truth
 from kitro_np.paper import EXPERIMENTS, DataSet, file_set, simulated_sets, write_paper
 from kitro_np.paper import command as command_module
-from kitro_np.paper.options import OF_DATA
 from kitro_np.paper.page import Page, Table
 from kitro_np.paper.plan import KITRO
 from kitro_np.paper.runs import Measured, Run, Runs, measure_run
 from kitro_np.paper.tables import ABLATIONS, ORDERS, table_1
+from kitro_np.safe_io.npz import write_npz
 from kitro_np.simulate import simulate
 
 COUNT = 24
@@ -343,13 +344,13 @@ def test_wrong_arguments(arguments, message, file, tmp_path, monkeypatch, capsys
 
 
 def test_defaults_of_what_data_need():
-    options = _parser().parse_args(["paper", "-o", "out"])
-    assert {name: getattr(options, name) for name in OF_DATA} == OF_DATA
+    options = parser().parse_args(["paper", "-o", "out"])
+    assert {name: getattr(options, name) for name in DATA_DEFAULTS} == DATA_DEFAULTS
 
 
 def test_a_folder_that_is_closed(sets, tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: False)
-    with pytest.raises(InputError, match=r"expected a folder that can be written, it cannot\.$"):
+    with pytest.raises(InputError, match=r"expected a folder that can be written, got a closed one\.$"):
         write_paper(sets, tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -12,6 +12,8 @@ from scipy.spatial.transform import Rotation
 
 from kitro_np import InputError, load_body
 from kitro_np.camera import project
+from kitro_np.formats.estimates import EstimateFile
+from kitro_np.formats.registry import find_format
 from kitro_np.formats.threedpw import read_3dpw
 
 FRAMES = 5
@@ -194,3 +196,11 @@ def test_no_sequence_at_all(write, tmp_path, bodies):
     assert "expected a pickled 3DPW sequence (.pkl), got no file" in refusal(tmp_path, bodies)
     model = make.write_pickle(tmp_path / "smpl.pkl", make.smpl_v100(make.body(joints=24)))
     assert "expected the keys poses, betas, trans" in refusal(model, bodies)
+
+
+@pytest.mark.parametrize(("protocol", "python2"), [(0, True), (2, True), (5, False)])
+def test_a_sequence_is_recognised_and_holds_no_estimates(write, tmp_path, protocol, python2):
+    path = write(protocol, python2).rename(tmp_path / "walk")
+    assert find_format(path).name == "3DPW"
+    with pytest.raises(InputError, match=r"walk: expected the keys pose or pred_theta, .*, got sequence, "):
+        EstimateFile(path).estimates()

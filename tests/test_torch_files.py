@@ -188,7 +188,7 @@ def test_refine_and_eval_are_as_on_the_same_npz(tmp_path, path, capsys, engine):
     assert not all(array.flags.aligned for array in EstimateFile(path).estimates())
     for name, file in [("a", AUTHORS), ("b", as_npz(tmp_path)), ("c", path)]:
         assert main(["refine", str(file), "-o", str(tmp_path / f"{name}.npz"), "--engine", engine]) == 0
-    assert "3 bodies refined" in capsys.readouterr().out
+    assert "3 bodies refined by map" in capsys.readouterr().out
     with np.load(tmp_path / "b.npz") as wanted:
         for name in ("a.npz", "c.npz"):
             with np.load(tmp_path / name) as found:
@@ -391,7 +391,7 @@ def test_other_files_under_the_name_of_torchs(path, content):
 
 def test_folders_under_the_name_of_torchs(path):
     path.mkdir()
-    assert "is no file" in refusal(path, of=EstimateFile)
+    assert "expected a file, got a folder" in refusal(path, of=EstimateFile)
 
 
 def test_truncated_files(path):

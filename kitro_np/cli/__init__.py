@@ -1,1 +1,1 @@
-"""The command line, one file a command."""
+"""The command line: main.py, a file for each command, and what commands share."""

@@ -1,1 +1,1 @@
-"""Files: estimates in, results out."""
+"""Files of estimates and of ground truth: a module for each format that is known."""

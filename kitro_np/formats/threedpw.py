@@ -8,6 +8,7 @@ SMPL's of their gender.
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -20,15 +21,16 @@ from ..arrays.rotations import matrix_from_axis_angle, norm
 from ..body import SMPL_JOINT_NAMES, BodyModel
 from ..errors import InputError
 from ..safe_io.pickle_stream import PickledArrays, read_dict
+from .registry import Format
 
-__all__ = ["SequenceTruth", "read_3dpw"]
+__all__ = ["FORMAT", "SequenceTruth", "read_3dpw"]
 
 GENDERS = {"f": "female", "m": "male"}
 
 SMPL_JOINTS = len(SMPL_JOINT_NAMES)
 
-_OF_A_PERSON = ("poses", "betas", "trans", "jointPositions", "poses2d", "campose_valid", "genders")
-_OF_ALL = ("sequence", "cam_poses", "cam_intrinsics")
+_KEYS_OF_A_PERSON = ("poses", "betas", "trans", "jointPositions", "poses2d", "campose_valid", "genders")
+_KEYS_OF_ALL = ("sequence", "cam_poses", "cam_intrinsics")
 
 _MAX_PEOPLE = 16  # 3DPW has one or two; a small forged file could repeat one a million times
 
@@ -230,15 +232,15 @@ class _SequenceFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         top = read_dict(path, "3DPW sequence")
-        missing = [key for key in (*_OF_A_PERSON, *_OF_ALL) if key not in top]
+        missing = [key for key in (*_KEYS_OF_A_PERSON, *_KEYS_OF_ALL) if key not in top]
         if missing:
             raise InputError(
                 f"{path}: expected the keys {', '.join(missing)} of a 3DPW sequence, "
                 f"got {', '.join(ascii(key[:40]) for key in top) or 'none'}."
             )
-        values = {key: top[key] for key in _OF_ALL}
+        values = {key: top[key] for key in _KEYS_OF_ALL}
         self.people = len(poses) if isinstance(poses := top["poses"], list) else 0
-        for key in _OF_A_PERSON:
+        for key in _KEYS_OF_A_PERSON:
             items = top[key]
             if not isinstance(items, list) or not items or len(items) != self.people:
                 got = f"{len(items)}" if isinstance(items, list) else "no list"
@@ -246,11 +248,11 @@ class _SequenceFile:
             values.update((f"{key}[{number}]", item) for number, item in enumerate(items))
         if self.people > _MAX_PEOPLE:
             raise InputError(f"{path}: expected at most {_MAX_PEOPLE} people, got {self.people}.")
-        self._values = PickledArrays(path, values)
+        self.arrays = PickledArrays(path, values)
 
     def array(self, key: str, shape: tuple[int | None, ...]) -> np.ndarray:
         """Read an array of numbers as float64; None in the shape stands for any length."""
-        array = self._values[key]
+        array = self.arrays[key]
         if array.dtype.kind not in "fiub":
             raise InputError(f"{self.path}: {key}: expected numbers, got dtype {array.dtype}.")
         if len(array.shape) != len(shape) or any(
@@ -262,7 +264,23 @@ class _SequenceFile:
 
     def text(self, key: str) -> str:
         """Read a text."""
-        text = self._values[key]
+        text = self.arrays[key]
         if text.shape or text.dtype.kind not in "SU":
             raise InputError(f"{self.path}: {key}: expected a text, got an array of {text.dtype}.")
         return str(text.astype(str))
+
+
+def is_3dpw(path: Path) -> bool:
+    """Whether a file is a pickle that names what only 3DPW's sequences have; it is not parsed for that."""
+    with open(path, "rb") as file:
+        if file.read(1) not in (b"\x80", b"("):
+            return False
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return all(content.find(key) >= 0 for key in (b"campose_valid", b"cam_poses"))
+
+
+def _read_arrays(path: Path) -> PickledArrays:
+    return _SequenceFile(path).arrays
+
+
+FORMAT = Format("3DPW", (".pkl",), is_3dpw, _read_arrays)

@@ -71,12 +71,12 @@ def write_paper(
     """
     names = [one_of("table", name, EXPERIMENTS) for name in names]
     if find_spec("matplotlib") is None:
-        raise InputError("paper: expected matplotlib, it is not installed; pip install 'kitro-np[report]'.")
+        raise InputError("paper: expected matplotlib, got none; pip install 'kitro-np[report]'.")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: expected a folder to write to, got a file.")
     folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK):
-        raise InputError(f"{folder}: expected a folder that can be written, it cannot.")
+        raise InputError(f"{folder}: expected a folder that can be written, got a closed one.")
     index = folder / INDEX
     if index.exists() and not (index.is_file() and index.read_bytes().startswith(TITLE.encode())):
         raise InputError(f"{index}: expected none, or one that this command wrote, got another.")

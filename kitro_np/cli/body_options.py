@@ -1,0 +1,38 @@
+"""Options of the body that estimates are for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..body import BodyModel, load_body
+from ..body.load import EMBEDDED, LICENSED
+from ..body.model_file import SUFFIXES
+from ..errors import one_of
+from .parser import Options, Parser
+
+BODY_DEFAULTS = {"body": "open", "gender": "neutral", "models": None}
+
+
+def add_body(command: Parser) -> None:
+    """Add the options that :func:`kitro_np.load_body` takes."""
+    add = command.add_argument
+    names = ", ".join((*EMBEDDED, *LICENSED))
+    add("--body", metavar="NAME", help=f"{names}, or a .pkl or .npz file (default: open)")
+    add("--gender", metavar="NAME", help="of a licensed body; of a hand right or left (default: neutral)")
+    add("--models", metavar="DIR", type=Path, help="folder to look for model files in first")
+    command.set_defaults(**BODY_DEFAULTS)
+
+
+def read_body(options: Options, gender: str | None = None) -> BodyModel:
+    """Load the body of the options; `gender` is in place of theirs."""
+    name: str = options.body
+    if not name.lower().endswith(SUFFIXES):
+        files = (f"FILE{suffix}" for suffix in SUFFIXES)
+        name = one_of("body", name, (*EMBEDDED, *LICENSED, *files))
+    return load_body(name, gender=gender or options.gender, folder=options.models)
+
+
+def has_genders(options: Options) -> bool:
+    """Whether the body has a file for each gender."""
+    name: str = options.body
+    return name.lower() in LICENSED

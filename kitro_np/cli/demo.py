@@ -1,0 +1,42 @@
+"""Command demo."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from ..evaluation.report import Measures
+from ..safe_io.atomic_write import check_output
+from .eval import refine_and_measure
+from .exit_status import ExitStatus
+from .parser import Commands, Options, add_command
+from .refinement import Refinement, write_result
+
+
+def add(commands: Commands) -> None:
+    """Add the command and its options."""
+    command = add_command(commands, "demo", run, "refine an embedded clip")
+    command.add_argument(
+        "-o", "--output", metavar="OUT.npz", help="kitro-np-demo.npz by default, or the next free name"
+    )
+    command.add_argument("--force", action="store_true", help="write over an existing file")
+
+
+def run(options: Options) -> int:
+    """Refine the embedded clip on the open body; print its errors and where the result is."""
+    output = options.output or free_name("kitro-np-demo", ".npz")
+    check_output(output, force=options.force)
+    with as_file(files("kitro_np") / "data" / "demo_clip.npz") as clip:
+        result, report = refine_and_measure(clip, Refinement(), Measures())
+    print(f"A clip of {len(result)} frames of real motion (CMU mocap), simulated estimates, open body:")
+    print(report.text())
+    write_result(output, result, force=options.force)
+    return ExitStatus.DONE
+
+
+def free_name(stem: str, suffix: str) -> Path:
+    """Return the first of stem.suffix, stem-2.suffix, ... in this folder that does not exist."""
+    count = 1
+    while (path := Path(f"{stem}{'' if count == 1 else f'-{count}'}{suffix}")).exists():
+        count += 1
+    return path

@@ -1,0 +1,123 @@
+"""Command eval."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+from ..body import BodyModel
+from ..errors import InputError, one_of
+from ..evaluation.evaluate import TITLES, USUAL
+from ..evaluation.protocols import H36M_PELVIS, LSP14, SMPL24, regressed_protocol
+from ..evaluation.report import Measures, Report, Truth, truth_of_3dpw, truth_of_file
+from ..formats.estimates import EstimateFile
+from ..refinement.method import METHODS
+from ..result import RefineResult
+from .body_options import has_genders, read_body
+from .exit_status import ExitStatus
+from .parser import Commands, Options, add_command
+from .progress import progress_bar
+from .refinement import Refinement, add_refinement, read_refinement
+
+PROTOCOLS = {"lsp14": LSP14, "smpl24": SMPL24}
+"""Protocols of the skeleton's own joints."""
+
+REGRESSED: dict[str, tuple[int, ...] | None] = {"j14": None, "j14-pelvis": H36M_PELVIS}
+"""Protocols that need a regressor, and about which of its rows."""
+
+
+def add(commands: Commands) -> None:
+    """Add the command and its options."""
+    command = add_command(commands, "eval", run, "errors before and after")
+    command.add_argument("input", metavar="IN", help="as refine, with GT_theta or GT_pose, and GT_beta")
+    command.add_argument("--json", action="store_true", help="print one line of JSON, lengths in millimetres")
+    add = command.add_argument_group("what is measured").add_argument
+    add("--truth", metavar="SEQUENCE.pkl", type=Path, help="a sequence of 3DPW's, instead of IN's truth")
+    add(
+        "--metrics",
+        metavar="NAMES",
+        action="extend",
+        type=lambda text: [name.strip() for name in text.split(",")],
+        help=f"of {', '.join(TITLES)}; separated by commas (default: {','.join(USUAL)})",
+    )
+    names = (*PROTOCOLS, *REGRESSED)
+    help_text = f"joints that count: {', '.join(names)} (default: {names[0]}; of a hand all)"
+    add("--protocol", metavar="NAME", help=help_text)
+    add("--regressor", metavar="FILE.npy", help="J_regressor_h36m.npy, for j14, then the default protocol")
+    add("--per-joint", action="store_true", help="print a table of joints, too")
+    add(
+        "--per-sequence",
+        action="store_true",
+        help="print a table of sequences: IN's sequence, clip or imagename",
+    )
+    add_refinement(command)
+
+
+def run(options: Options) -> int:
+    """Refine the bodies of a file and print their errors against the truth in it."""
+    measures, refinement = read_measures(options), read_refinement(options)
+    result, report = refine_and_measure(Path(options.input), refinement, measures, options)
+    if options.json:
+        print(json.dumps(report.as_dict(), allow_nan=False))
+        return ExitStatus.DONE
+    print(report.text())
+    print(result.summary())
+    if changed := changed_options(report):
+        print(f"options: {changed}")
+    return ExitStatus.DONE
+
+
+def refine_and_measure(
+    path: Path, refinement: Refinement, measures: Measures, options: Options | None = None
+) -> tuple[RefineResult[np.ndarray], Report]:
+    """Refine the bodies of a file and measure them.
+
+    The truth is read and checked first, for refining takes long. It is the file's own, unless `options` say
+    otherwise.
+    """
+    file, body = EstimateFile(path), refinement.body
+    estimates = refinement.read(file)
+    lead = estimates.lead(body.num_joints)
+    if options is None or options.truth is None:
+        truth = truth_of_file(file, body, lead, sequences=measures.per_sequence)
+    else:
+        truth = _sequence_truth(options, body, file, math.prod(lead))
+    measures.check(body, estimates, truth)
+    result = refinement.run(file, estimates)
+    with progress_bar(result.status.size, "measure") as progress:
+        return result, measures.report(body, estimates, result, truth, progress)
+
+
+def read_measures(options: Options) -> Measures:
+    """Return what the options ask for; InputError where they do not go together."""
+    name, regressor = options.protocol, options.regressor
+    if name is not None:
+        name = one_of("protocol", name, (*PROTOCOLS, *REGRESSED))
+    elif regressor is not None:
+        name = "j14"
+    if (name in REGRESSED) != (regressor is not None):
+        wanted = "a file, such as J_regressor_h36m.npy," if name in REGRESSED else "none"
+        got = "none" if regressor is None else regressor
+        raise InputError(f"regressor: expected {wanted} for the protocol {name}, got {got}.")
+    protocol = None if name is None else PROTOCOLS.get(name)
+    if regressor is not None:
+        protocol = regressed_protocol(regressor, REGRESSED[name])
+    return Measures(options.metrics or USUAL, protocol, options.per_joint, options.per_sequence)
+
+
+def changed_options(report: Report) -> str:
+    """Options of the method that are not its default ones, in words."""
+    usual = vars(METHODS[report.method]())
+    return ", ".join(f"{name}={value}" for name, value in report.options.items() if value != usual[name])
+
+
+def _sequence_truth(options: Options, body: BodyModel, file: EstimateFile, count: int) -> Truth:
+    genders = ("female", "male")
+    if has_genders(options):
+        bodies = {gender: read_body(options, gender) for gender in genders}
+    else:
+        bodies = dict.fromkeys(genders, body)
+    return truth_of_3dpw(options.truth, bodies, file, count)

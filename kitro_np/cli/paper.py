@@ -1,0 +1,80 @@
+"""Command paper."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ..errors import InputError
+from ..evaluation.protocols import regressed_protocol
+from ..paper.command import EXPERIMENTS, INDEX, write_paper
+from ..paper.sets import FULL, QUICK, Sets, file_sets, simulated_sets
+from .body_options import BODY_DEFAULTS, add_body, read_body
+from .exit_status import ExitStatus
+from .parser import Commands, Options, add_command, number
+from .progress import progress_bar
+
+DATA_DEFAULTS = {**BODY_DEFAULTS, "regressor": None, "image_size": None}
+"""Options that say something of --data, and their defaults."""
+
+
+def add(commands: Commands) -> None:
+    """Add the command and its options."""
+    command = add_command(commands, "paper", run, "the paper's experiments")
+    add = command.add_argument
+    add("-o", "--output", metavar="DIR", type=Path, required=True, help="folder to write pages to")
+    names = ", ".join(EXPERIMENTS)
+    add(
+        "--table",
+        action="append",
+        metavar="NAME",
+        help=f"one of {names}; may be given again (default: all)",
+    )
+    add("--quick", action="store_true", help=f"{QUICK} simulated bodies a set instead of {FULL}")
+    add(
+        "--data",
+        nargs="+",
+        metavar="FILE",
+        type=Path,
+        default=[],
+        help="as eval reads, in place of simulated data; --body is theirs",
+    )
+    add("--regressor", metavar="FILE.npy", help="J_regressor_h36m.npy: compare its 14 joints in --data")
+    add("--image-size", nargs=2, type=number, metavar=("W", "H"), help="in pixels, instead of intrinsics")
+    add_body(command)
+
+
+def run(options: Options) -> int:
+    """Run the paper's experiments on simulated data, or on files, and write pages with tables and figures.
+
+    What was measured is kept: after a stop, the same command goes on from there.
+    """
+    try:
+        pages = write_paper(
+            read_sets(options),
+            options.output,
+            options.table or tuple(EXPERIMENTS),
+            lambda runs: progress_bar(runs, "measure", unit="runs"),
+        )
+    except KeyboardInterrupt:
+        print("kitro-np: stopped; the same command goes on from there.", file=sys.stderr)
+        return ExitStatus.STOPPED
+    count = "1 page" if len(pages) == 1 else f"{len(pages)} pages"
+    print(f"wrote {options.output / INDEX} and {count} beside it")
+    return ExitStatus.DONE
+
+
+def read_sets(options: Options) -> Sets:
+    """Read the files, each of which is a base estimate of Table 3 too; simulate what they leave out."""
+    count = QUICK if options.quick else FULL
+    if not options.data:
+        for name, default in DATA_DEFAULTS.items():
+            # Nobody should believe that it changed something.
+            if (value := getattr(options, name)) != default:
+                flag = name.replace("_", "-")
+                raise InputError(f"{flag}: expected none without --data, which it is for, got {value}.")
+        return simulated_sets(count)
+    protocol = None if options.regressor is None else regressed_protocol(options.regressor)
+    own = file_sets(options.data, read_body(options), protocol, image_size=options.image_size)
+    sets = simulated_sets(count)
+    return sets._replace(hands=own) if own[0].hand else sets._replace(people=own, bases=own)

@@ -1,0 +1,157 @@
+"""Refinement of a file's bodies, as refine, eval and demo do it: its options, and how it runs."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+
+from ..api import refine
+from ..arrays.engines import CPU_ENGINES
+from ..body import BodyModel
+from ..body.load import default_body
+from ..camera import default_intrinsics, with_focal_length
+from ..errors import InputError, one_of
+from ..formats.detections import read_detections
+from ..formats.estimates import EstimateFile, Estimates
+from ..keypoints.detectors import LAYOUTS
+from ..refinement.method import METHODS, Method
+from ..result import RefineResult
+from ..typing import EngineName
+from .body_options import add_body, read_body
+from .method_options import DEFAULT_METHOD, add_method, read_method
+from .parser import Options, Parser, number, whole_number
+from .progress import progress_bar
+
+ESTIMATE_KEYS = "pred_theta, pred_beta, pred_cam, or pose, betas, transl; with intrinsics, keypoints_2d"
+"""What a file of estimates holds, in a few words."""
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """How the bodies of a file are refined; by default as :func:`kitro_np.refine` does.
+
+    Parameters
+    ----------
+    body : BodyModel
+    method : Method
+    keypoints_key : str
+        Key of the keypoints in the file.
+    keypoint_layout : str
+        Where they sit on the body.
+    confidence_key : str, optional
+        Key of their confidences in the file.
+    image_size : (width, height), optional
+        In pixels, in place of the file's intrinsics.
+    focal_length : float, optional
+        In pixels: with `image_size` the camera's, else the estimate is changed to one of that focal length.
+    engine : str, optional
+    threads : int, optional
+    strict : bool
+    """
+
+    body: BodyModel = field(default_factory=default_body)
+    method: Method = field(default_factory=lambda: METHODS[DEFAULT_METHOD]())
+    keypoints_key: str = "keypoints_2d"
+    keypoint_layout: str = "smpl24"
+    confidence_key: str | None = None
+    image_size: tuple[float, float] | None = None
+    focal_length: float | None = None
+    engine: EngineName | None = None
+    threads: int | None = None
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        if self.confidence_key is not None and not self.method.takes_detections:
+            takes = " or ".join(repr(other.name) for other in METHODS.values() if other.takes_detections)
+            raise InputError(
+                f"confidence-key: expected method={takes}, which weighs keypoints, got {self.method.name!r}."
+            )
+
+    def read(self, file: EstimateFile) -> Estimates:
+        """Read a file's estimates, with the intrinsics that are meant."""
+        estimates = file.estimates(self.keypoints_key, need_intrinsics=self.image_size is None)
+        if self.image_size is not None:
+            return estimates._replace(intrinsics=default_intrinsics(self.image_size, self.focal_length))
+        if self.focal_length is not None:
+            changed = with_focal_length(estimates.intrinsics, estimates.transl, self.focal_length)
+            return estimates._replace(intrinsics=changed.intrinsics, transl=changed.transl)
+        return estimates
+
+    def run(self, file: EstimateFile, estimates: Estimates) -> RefineResult[np.ndarray]:
+        """Refine them."""
+        # A method that takes no detections refuses a layout, instead of leaving it unused.
+        detected: dict[str, Any] = {
+            "keypoints_2d": estimates.keypoints_2d,
+            "keypoint_layout": self.keypoint_layout,
+        }
+        if self.method.takes_detections:
+            detected = read_detections(
+                file, estimates, self.body, self.keypoint_layout, self.confidence_key
+            )._asdict()
+        with progress_bar(math.prod(estimates.lead(self.body.num_joints)), "refine") as progress:
+            return refine(
+                estimates.pose,
+                estimates.betas,
+                estimates.transl,
+                intrinsics=estimates.intrinsics,
+                **detected,
+                body=self.body,
+                method=self.method,
+                engine=self.engine,
+                threads=self.threads,
+                strict=self.strict,
+                progress=progress,
+            )
+
+
+def add_refinement(command: Parser) -> None:
+    """Add the options of :class:`Refinement`."""
+    add_body(command)
+    add = command.add_argument_group("detections and camera").add_argument
+    add("--keypoints-key", default="keypoints_2d", metavar="KEY", help="key of the keypoints in the file")
+    add(
+        "--keypoint-layout",
+        default=LAYOUTS[0],
+        metavar="NAME",
+        help=f"where they sit on the body: {', '.join(LAYOUTS)}; of all the body's joints, which are visible "
+        f"(default: {LAYOUTS[0]})",
+    )
+    add("--confidence-key", metavar="KEY", help="key of their confidences (default: confidence, if there)")
+    add("--image-size", nargs=2, type=number, metavar=("W", "H"), help="in pixels, instead of intrinsics")
+    text = "in pixels: of --image-size, or change the estimates to this one"
+    add("--focal-length", type=number, metavar="PX", help=text)
+    add_method(command)
+    add = command.add_argument_group("how it runs").add_argument
+    add("--engine", metavar="NAME", help="numba (kernels, the default) or array (stages)")
+    add("--threads", type=whole_number, metavar="N", help="default: all cores of this process")
+    add("--strict", action="store_true", help="fail if any body cannot be refined")
+
+
+def read_refinement(options: Options) -> Refinement:
+    """Return what the options ask for."""
+    engine = None
+    if options.engine is not None:
+        engine = cast("EngineName", one_of("engine", options.engine, CPU_ENGINES))
+    return Refinement(
+        method=read_method(options),
+        keypoints_key=options.keypoints_key,
+        keypoint_layout=one_of("keypoint-layout", options.keypoint_layout, LAYOUTS),
+        confidence_key=options.confidence_key,
+        image_size=None if options.image_size is None else tuple(options.image_size),
+        focal_length=options.focal_length,
+        engine=engine,
+        threads=options.threads,
+        strict=options.strict,
+        body=read_body(options),
+    )
+
+
+def write_result(path: str | os.PathLike[str], result: RefineResult[np.ndarray], *, force: bool) -> None:
+    """Write a result, poses as matrices; print what became of the bodies, and where they are."""
+    target = result.with_matrices().save(path, force=force)
+    print(result.summary())
+    print(f"wrote {target}")

@@ -1,0 +1,41 @@
+"""Command warmup."""
+
+from __future__ import annotations
+
+from ..api import warmup
+from ..body.model import KERNEL_DTYPES
+from ..refinement.method import METHODS
+from .exit_status import ExitStatus
+from .info import kernel_cache
+from .parser import Commands, Options, add_command
+from .progress import progress_bar
+
+DTYPES = tuple(dtype.name for dtype in KERNEL_DTYPES)
+
+
+def add(commands: Commands) -> None:
+    """Add the command and its options."""
+    command = add_command(commands, "warmup", run, "compile the kernels now")
+    add = command.add_argument
+    add(
+        "--method",
+        action="append",
+        metavar="NAME",
+        help=f"one of {', '.join(METHODS)}; may be given again (default: map and kitro)",
+    )
+    add(
+        "--dtype",
+        action="append",
+        metavar="NAME",
+        help=f"one of {', '.join(DTYPES)}; may be given again (default: both)",
+    )
+
+
+def run(options: Options) -> int:
+    """Compile the kernels and keep their machine code on disk, so that no later call waits for that."""
+    dtypes = options.dtype or DTYPES
+    methods = {"methods": options.method} if options.method else {}
+    with progress_bar(len(dtypes), "compile", unit="dtypes") as progress:
+        warmup(**methods, dtypes=dtypes, progress=progress)
+    print(f"compiled kernels: {kernel_cache()}")
+    return ExitStatus.DONE
