@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 from kitro_np import KeypointLayout, Skeleton, Status, find_layout
 from kitro_np.camera import project
 from kitro_np.door import read_request
-from kitro_np.kernels.posterior.bodies import fit_bodies
+from kitro_np.kernels.posterior.bodies import fit_bodies_with_spread
 from kitro_np.likely import find_likely
 from kitro_np.posterior.linear import place_points, points_on
 
@@ -159,7 +159,7 @@ def test_one_compilation_for_each_dtype(open_body, dtype):
     """No betas, one beta, one point, arrays that cannot be written to: all have the same machine code."""
     skeleton = make_skeleton("smpl")
     by_both(make_request(skeleton, "smpl24", dtype))
-    before = len(fit_bodies.signatures)
+    before = len(fit_bodies_with_spread.signatures)
     for shapes in (0, 1):
         few = Skeleton(skeleton.parents, skeleton.joint_template, skeleton.joint_shapedirs[:, :, :shapes])
         by_both(make_request(few, "smpl24", dtype))
@@ -168,4 +168,4 @@ def test_one_compilation_for_each_dtype(open_body, dtype):
     for part in (request.pose, request.keypoints_2d, request.confidence):
         part.flags.writeable = False
     by_both(request, start_pose=request.pose)
-    assert len(fit_bodies.signatures) == before
+    assert len(fit_bodies_with_spread.signatures) == before
