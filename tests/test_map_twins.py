@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from kitro_np import KeypointLayout, Skeleton, Status, find_layout
 from kitro_np.camera import project
-from kitro_np.kernels.posterior.algorithm import fit_bodies
+from kitro_np.kernels.posterior.algorithm import fit_bodies_with_spread
 from kitro_np.posterior.most_probable import most_probable
 from kitro_np.posterior.priors import no_motion, usual_motion
 from kitro_np.posterior.projection import place_points, points_on
@@ -177,7 +177,7 @@ def test_one_compilation_for_each_dtype(open_body, dtype):
     """No betas, one beta, one point, arrays that cannot be written to: all have the same machine code."""
     skeleton = make_skeleton("smpl")
     by_both(make_request(skeleton, "smpl24", dtype))
-    before = len(fit_bodies.signatures)
+    before = len(fit_bodies_with_spread.signatures)
     for shapes in (0, 1):
         few = Skeleton(skeleton.parents, skeleton.joint_template, skeleton.joint_shapedirs[:, :, :shapes])
         by_both(make_request(few, "smpl24", dtype))
@@ -186,4 +186,4 @@ def test_one_compilation_for_each_dtype(open_body, dtype):
     for part in (request.pose, request.keypoints_2d, request.confidence):
         part.flags.writeable = False
     by_both(request, start_pose=request.pose)
-    assert len(fit_bodies.signatures) == before
+    assert len(fit_bodies_with_spread.signatures) == before

@@ -18,7 +18,7 @@ from ..refinement.validity import (
     estimate_status,
     outcome_status,
 )
-from .fit import fit_tile
+from .fit import fit_tile, fit_tile_with_spread
 from .projection import place_points
 from .scalars import EVIDENCE, GAIN, NOISE, QUALITY, SEEN
 
@@ -36,27 +36,51 @@ class Bodies(NamedTuple):
 
 
 @entry
-def fit_bodies(tree, chains, tile, memory, bodies, refined, judged, steps, safe, spread, first, last):
+def fit_bodies(tree, chains, tile, memory, bodies, refined, judged, steps, safe, first, last):
     """Fused twin of kitro_np.posterior.algorithm.refine_arrays, for the bodies `first` to before `last`."""
-    lanes = tile.status.shape[1]
-    for start in range(first, last, lanes):
-        read_tile(tile, bodies, start, last)
-        _read_keypoints(chains, tile, memory, bodies, start, last)
-        forward_kinematics(tree, tile)
-        estimate_status(tree, tile)
-        refuse_skew(tile, bodies, start, last)
-        _see(chains, tile, memory, safe)
-        place_points(tree, chains, tile, memory)
-        _seen_error(chains, tile, memory)
-        note_error(tile, refined, start, last)
-        _start_from(tile, bodies, start, last)
-        fit_tile(tree, chains, tile, memory, steps, spread)
-        outcome_status(tree, tile)
-        _judge(tile, memory, safe)
-        _seen_error(chains, tile, memory)
-        without_branches(tree, tile)
-        write_tile(tile, bodies, refined, start, last)
-        _write_verdict(tile, memory, judged, spread, start, last)
+    for start in range(first, last, tile.status.shape[1]):
+        _open(tree, chains, tile, memory, bodies, refined, safe, start, last)
+        fit_tile(tree, chains, tile, memory, steps)
+        _close(tree, chains, tile, memory, bodies, refined, judged, safe, start, last)
+
+
+@entry
+def fit_bodies_with_spread(tree, chains, tile, memory, bodies, refined, judged, steps, safe, first, last):
+    """Do as :func:`fit_bodies`, and find the joints' spread.
+
+    Few ask for it: what it takes is compiled when somebody does.
+    """
+    for start in range(first, last, tile.status.shape[1]):
+        _open(tree, chains, tile, memory, bodies, refined, safe, start, last)
+        fit_tile_with_spread(tree, chains, tile, memory, steps)
+        _close(tree, chains, tile, memory, bodies, refined, judged, safe, start, last)
+        _write_spread(tile, memory, judged, start, last)
+
+
+@kernel
+def _open(tree, chains, tile, memory, bodies, refined, safe, start, last):
+    """Read a tile, see which of its bodies can be refined, and note how far off all are before that."""
+    read_tile(tile, bodies, start, last)
+    _read_keypoints(chains, tile, memory, bodies, start, last)
+    forward_kinematics(tree, tile)
+    estimate_status(tree, tile)
+    refuse_skew(tile, bodies, start, last)
+    _see(chains, tile, memory, safe)
+    place_points(tree, chains, tile, memory)
+    _seen_error(chains, tile, memory)
+    note_error(tile, refined, start, last)
+    _start_from(tile, bodies, start, last)
+
+
+@kernel
+def _close(tree, chains, tile, memory, bodies, refined, judged, safe, start, last):
+    """Judge a tile's bodies, and write them."""
+    outcome_status(tree, tile)
+    _judge(tile, memory, safe)
+    _seen_error(chains, tile, memory)
+    without_branches(tree, tile)
+    write_tile(tile, bodies, refined, start, last)
+    _write_verdict(tile, memory, judged, start, last)
 
 
 @kernel
@@ -132,7 +156,7 @@ def _judge(tile, memory, safe):
 
 
 @kernel
-def _write_verdict(tile, memory, judged, spread, start, last):
+def _write_verdict(tile, memory, judged, start, last):
     for lane in own_lanes(tile.status, last - start):
         body = start + lane
         # What could not be looked at, or was not, has no verdict.
@@ -143,6 +167,11 @@ def _write_verdict(tile, memory, judged, spread, start, last):
         judged.evidence[body] = memory.found[EVIDENCE, lane] if known else NAN
         limit = 2.0 * SWAP_MARGIN * memory.found[SEEN, lane]
         judged.swapped[body] = 1 if known and memory.found[GAIN, lane] > limit else 0
-        if spread:
-            for row in range(memory.joint_spread.shape[0]):
-                judged.joint_spread[body, row] = memory.joint_spread[row, lane] if status == 0 else NAN
+
+
+@kernel
+def _write_spread(tile, memory, judged, start, last):
+    for lane in own_lanes(tile.status, last - start):
+        good = tile.status[0, lane] == 0
+        for row in range(memory.joint_spread.shape[0]):
+            judged.joint_spread[start + lane, row] = memory.joint_spread[row, lane] if good else NAN

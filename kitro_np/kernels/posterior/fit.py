@@ -50,34 +50,62 @@ from .scales import update_scales
 
 
 @kernel
-def fit_tile(tree, chains, tile, memory, steps, spread):
-    """Fused twin of kitro_np.posterior.fit.fit_arrays; the joints' spread is found if it is asked for."""
+def fit_tile(tree, chains, tile, memory, steps):
+    """Fused twin of kitro_np.posterior.fit.fit_arrays, without the joints' spread."""
     begin(tree, chains, tile, memory)
     for k in range(steps):
-        place_points(tree, chains, tile, memory)
-        known_step(tree, chains, tile, memory)
-        if k == 0:
-            gate_keypoints(tree, chains, tile, memory)
-            for a in range(chains.moving.size):
-                j = chains.moving[a]
-                store_all(memory.turn, 3 * j, load3(memory.prior_pull, j))
-        else:
-            _weigh_keypoints(chains, memory)
-        best_step(tree, chains, tile, memory)
-        volume = load(memory.found, VOLUME) + _noise_volume(chains, memory)
-        if k == 0:
-            store(memory.found, FIRST_VOLUME, volume)
-            gain_of_swaps(tree, chains, tile, memory)
-        finish_step(tree, chains, tile, memory)
-        _score(chains, memory, volume)
-        if k < SCALED_STEPS or (spread and k == steps - 1):
-            covariance(chains, memory)
-        if spread and k == steps - 1:
+        _find_step(tree, chains, tile, memory, k)
+        _take_step(tree, chains, tile, memory, k)
+    _end(tree, chains, tile, memory)
+
+
+@kernel
+def fit_tile_with_spread(tree, chains, tile, memory, steps):
+    """Fused twin of kitro_np.posterior.fit.fit_arrays, with the joints' spread as the last step has it."""
+    begin(tree, chains, tile, memory)
+    for k in range(steps):
+        _find_step(tree, chains, tile, memory, k)
+        if k == steps - 1:
+            if k >= SCALED_STEPS:
+                covariance(chains, memory)
             covariance_of_resting(chains, tile, memory)
             joint_spread(tree, chains, tile, memory)
-        if k < SCALED_STEPS:
-            update_scales(chains, tile, memory)
-        _move(tree, chains, tile, memory)
+        _take_step(tree, chains, tile, memory, k)
+    _end(tree, chains, tile, memory)
+
+
+@kernel
+def _find_step(tree, chains, tile, memory, k):
+    """Find step k, its covariance if the scales want it, and what there is to say of the fit so far."""
+    place_points(tree, chains, tile, memory)
+    known_step(tree, chains, tile, memory)
+    if k == 0:
+        gate_keypoints(tree, chains, tile, memory)
+        for a in range(chains.moving.size):
+            j = chains.moving[a]
+            store_all(memory.turn, 3 * j, load3(memory.prior_pull, j))
+    else:
+        _weigh_keypoints(chains, memory)
+    best_step(tree, chains, tile, memory)
+    volume = load(memory.found, VOLUME) + _noise_volume(chains, memory)
+    if k == 0:
+        store(memory.found, FIRST_VOLUME, volume)
+        gain_of_swaps(tree, chains, tile, memory)
+    finish_step(tree, chains, tile, memory)
+    _score(chains, memory, volume)
+    if k < SCALED_STEPS:
+        covariance(chains, memory)
+
+
+@kernel
+def _take_step(tree, chains, tile, memory, k):
+    if k < SCALED_STEPS:
+        update_scales(chains, tile, memory)
+    _move(tree, chains, tile, memory)
+
+
+@kernel
+def _end(tree, chains, tile, memory):
     place_points(tree, chains, tile, memory)
     _refuse_odd(tile, memory)
 

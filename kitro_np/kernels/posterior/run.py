@@ -21,7 +21,7 @@ from ..body.skinning import Bones
 from ..kitro.run import CHUNK, allocate, rows_of
 from ..records import refer, refer_tile
 from ..tile import Tree, make_tree
-from .algorithm import Bodies, fit_bodies
+from .algorithm import Bodies, fit_bodies, fit_bodies_with_spread
 from .memory import Chains, make_chains, make_fit_tile, make_memory
 
 
@@ -58,6 +58,7 @@ def run_map(
     confidence = np.ones((1, points), dtype)
     starts = None if start_pose is None else start_pose.reshape(request.count, 9 * joints)
     chunk = chunk_size or CHUNK
+    fit = fit_bodies_with_spread if spread else fit_bodies
 
     def work(start: int) -> int:
         stop = min(start + chunk, request.count)
@@ -69,11 +70,11 @@ def run_map(
             seen = confidence
         begin = bodies.pose if starts is None else np.require(starts[own], dtype, ["C", "A", "W"])
         with workspace.lend() as (tile, memory):
-            fit_bodies(
+            fit(
                 workspace.bones, workspace.chains, tile, memory, refer(Bodies(*bodies, seen, begin)),
                 refer(Refined(*(part[own] for part in refined))),
                 refer(Diagnostics(*(part[own] for part in judged))),
-                STEPS, safe, spread, 0, stop - start,
+                STEPS, safe, 0, stop - start,
             )  # fmt: skip
         return stop - start
 
