@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .posterior.method import MapOptions
     from .smplify.method import SMPLifyOptions
 
-    class Common(TypedDict, total=False):
+    class CommonArguments(TypedDict, total=False):
         """Arguments of every method."""
 
         body: BodyModel | Skeleton | str | PathLike[str] | None
@@ -51,22 +51,22 @@ if TYPE_CHECKING:
         strict: bool
         progress: Callable[[int], None] | None
 
-    class Detections(TypedDict, total=False):
+    class DetectionArguments(TypedDict, total=False):
         """Arguments of a method that takes a detector's keypoints."""
 
         confidence: ArrayLike | None
         keypoint_layout: LayoutName | KeypointLayout
 
-    class MapArguments(Common, Detections, MapOptions, total=False):
+    class MapArguments(CommonArguments, DetectionArguments, MapOptions, total=False):
         """All that ``map`` takes."""
 
-    class KitroArguments(Common, KitroOptions, total=False):
+    class KitroArguments(CommonArguments, KitroOptions, total=False):
         """All that ``kitro`` takes."""
 
-    class SMPLifyArguments(Common, SMPLifyOptions, total=False):
+    class SMPLifyArguments(CommonArguments, SMPLifyOptions, total=False):
         """All that ``smplify`` takes."""
 
-    class MethodArguments(Common, Detections, total=False):
+    class MethodArguments(CommonArguments, DetectionArguments, total=False):
         """All that goes with a method as an object."""
 
 

@@ -79,10 +79,10 @@ def make_request(body, layout, dtype, seed=1):
 
 
 def by_both(request, *, motion_prior=True, **how):
-    """By the kernels in the request's dtype; and by the stages in float64, for the rounding to be the kernels'.
+    """By the kernels in the request's dtype; by the stages in float64: rounding is the kernels' alone.
 
-    In float32 the stages round as much as the kernels do: where keypoints are somebody else's the steps carry a
-    rounding of 1.2e-7 on to 3e-4 of a rotation, which would leave nothing of NEAR for the kernels.
+    In float32 the stages round as much as the kernels do: where keypoints are somebody else's the steps carry
+    a rounding of 1.2e-7 on to 3e-4 of a rotation, which would leave nothing of NEAR for the kernels.
     """
     motion = (usual_motion if motion_prior else no_motion)(request.skeleton.host)
     how = {"safe": True, "uncertainty": True, **how}

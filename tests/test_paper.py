@@ -8,14 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from kitro_np.formats.results import write_npz
 
 from kitro_np import InputError, load_body, refine
 from kitro_np.body import BodyModel
 from kitro_np.cli.main import main, parser
 from kitro_np.cli.paper import DATA_DEFAULTS
 from kitro_np.evaluation.metrics import body_errors
-from kitro_np.formats.estimates import Estimates, Truth
+from kitro_np.formats.estimates import Estimates, TrueBodies
 from kitro_np.paper import EXPERIMENTS, DataSet, file_set, simulated_sets, write_paper
 from kitro_np.paper import command as command_module
 from kitro_np.paper.page import Page, Table
@@ -226,7 +225,7 @@ def test_bodies_that_are_nowhere_are_left_out(file):
     rest = replace(
         data,
         estimates=Estimates(*(part[kept] for part in data.estimates)),
-        truth=Truth(*(part[kept] for part in data.truth)),
+        truth=TrueBodies(*(part[kept] for part in data.truth)),
     )
     found, wanted = (measure_run(Run(one, (KITRO,))) for one in (gap, rest))
     for name in ("mpjpe", "keypoint_error"):

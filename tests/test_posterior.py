@@ -153,7 +153,7 @@ def test_what_is_known_without_keypoints(scene, random):
     pose, betas, transl = scene.batch[:3]
     joints = scene.skeleton.num_joints
     root = random.normal(0, 1, (joints, 3, 3))
-    motion = priors.Motion(random.normal(0, 0.3, (joints, 3)), root @ np.swapaxes(root, -1, -2))
+    motion = priors.MotionPrior(random.normal(0, 0.3, (joints, 3)), root @ np.swapaxes(root, -1, -2))
     prior = make_prior(scene.skeleton, pose, betas, transl, motion, 1.0)
     away = random.normal(0, 0.1, (*pose.shape[:2], 3))
     now = scene.turned(away)

@@ -20,7 +20,16 @@ from kitro_np.kernels.smplify.run import run_smplify
 from kitro_np.refinement.request import Arguments, read_request
 from kitro_np.simulate import simulate
 from kitro_np.smplify.descent import smplify_arrays
-from kitro_np.smplify.energy import TUNED, WEIGHTS, Parameters, Weights, energy, gradient, make_problem
+from kitro_np.smplify.energy import (
+    TUNED,
+    WEIGHTS,
+    Parameters,
+    Weights,
+    energy,
+    energy_terms,
+    gradient,
+    make_problem,
+)
 from kitro_np.smplify.pose_prior import SPREAD, WRONG_WAY, pose_prior
 
 NOTHING = Weights(*[0.0] * len(Weights._fields))._replace(sigma=0.5)
@@ -165,7 +174,7 @@ def test_tuned_weights_are_better_on_what_they_were_tuned_for(sim, sim_batch, op
     request = read_request(Arguments(*sim_batch), open_body)
     mpjpe = []
     for weights in (WEIGHTS, TUNED):
-        found = run_smplify(request, None, None, threads=1, weights=weights)
+        found = run_smplify(request, energy_terms(request.skeleton, weights), None, None, threads=1)
         sides = (
             (sim_batch.pose, sim_batch.betas),
             (found.pose, found.betas),
@@ -183,7 +192,7 @@ def test_a_perfect_estimate_stays_near(sim, open_body, weights, pixels, metres):
     intrinsics[:, 0, 0] = intrinsics[:, 1, 1] = sim["GT_focal"]
     there = open_body.joints(pose, betas, transl)
     request = read_request(Arguments(pose, betas, transl, project(there, intrinsics), intrinsics), open_body)
-    found = run_smplify(request, None, None, threads=1, weights=weights)
+    found = run_smplify(request, energy_terms(request.skeleton, weights), None, None, threads=1)
     assert np.mean(found.reprojection_error) < pixels
     after = open_body.joints(found.pose, found.betas)
     before = open_body.joints(pose, betas)

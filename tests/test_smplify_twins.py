@@ -18,7 +18,7 @@ from kitro_np.kernels.smplify.run import make_fit_settings, run_smplify
 from kitro_np.kernels.tile import make_tree
 from kitro_np.refinement.request import Arguments, read_request
 from kitro_np.smplify.descent import smplify_arrays
-from kitro_np.smplify.energy import WEIGHTS, Parameters, gradient, make_problem
+from kitro_np.smplify.energy import WEIGHTS, Parameters, energy_terms, gradient, make_problem
 
 COUNT = 21
 
@@ -42,7 +42,7 @@ def test_gradient(tree):
     skeleton = make_skeleton(tree)
     batch = make_batch(skeleton, COUNT, seed=1)
     pose = make_batch(skeleton, COUNT, seed=2).pose
-    settings = refer(make_fit_settings(skeleton, np.dtype(np.float64)))
+    settings = refer(make_fit_settings(energy_terms(skeleton), np.dtype(np.float64)))
     fit = refer_tile(smplify.make_fit(make_tree(skeleton, np.float64), np.float64))
     given = {
         "initial_pose": batch.pose, "pose": pose, "betas": batch.betas, "transl": batch.transl,
@@ -74,7 +74,7 @@ def test_a_few_steps(tree, dtype):
     batch = make_batch(skeleton, COUNT, seed=3).astype(dtype)
     wanted = smplify_arrays(skeleton.like(batch.pose), *batch, WEIGHTS, (3, 5))
     request = read_request(Arguments(*batch), skeleton)
-    found = run_smplify(request, None, None, threads=1, steps=(3, 5))
+    found = run_smplify(request, energy_terms(skeleton), None, None, threads=1, steps=(3, 5))
     np.testing.assert_array_equal(found.status, wanted.status)
     np.testing.assert_array_equal(found.selection, wanted.selection)
     for name in ("pose", "betas", "transl"):

@@ -38,7 +38,7 @@ class Estimates(NamedTuple):
         return self.pose.shape[: self.pose.ndim - len(tail)]
 
 
-class Truth(NamedTuple):
+class TrueBodies(NamedTuple):
     """True pose, as rotation matrices or axis-angle vectors, and true betas."""
 
     pose: np.ndarray
@@ -88,7 +88,7 @@ class EstimateFile:
         mask = self._arrays[key]
         return mask.astype(np.float32) if mask.dtype == bool else self._numbers(key)
 
-    def truth(self, body: BodyModel, lead: tuple[int, ...]) -> Truth:
+    def truth(self, body: BodyModel, lead: tuple[int, ...]) -> TrueBodies:
         """Read the ground truth, GT_theta or GT_pose and GT_beta, in the estimates' leading shape."""
         key = self._first(("GT_theta", "GT_pose"))
         if key is None or "GT_beta" not in self._arrays:
@@ -106,7 +106,7 @@ class EstimateFile:
             raise InputError(
                 f"{self.path}: GT_beta: expected shape {(*lead, body.num_betas)}, got {betas.shape}."
             )
-        return Truth(pose, betas)
+        return TrueBodies(pose, betas)
 
     def sequences(self, lead: tuple[int, ...]) -> np.ndarray:
         """Read the name of each body's sequence, flat, where the estimates' leading shape is `lead`.

@@ -105,14 +105,16 @@ class Reference:
                 kinds.append((kind, 0))
                 words.append(_bits(member) if kind in "df" else int(member))
         self.record = record
-        self.numba_type = _record_type(type(record), tuple(kinds), lanes)
+        cls: Any = type(record)
+        self.numba_type = _record_type(cls, tuple(kinds), lanes)
         self._table = array("q", words)
         self.address = self._table.buffer_info()[0]
 
 
 def _address(array: np.ndarray) -> int:
     try:
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+        memory: Any = array
+        return ctypes.addressof(ctypes.c_char.from_buffer(memory))
     except (TypeError, ValueError):  # it is read-only or empty; this takes five times as long
         return array.ctypes.data
 
@@ -172,7 +174,7 @@ def _unbox_reference(record: Record, value: Any, c: Any) -> NativeValue:
 class _RecordTyping(AttributeTyping):
     key = Record
 
-    def generic_resolve(self, record: Record, name: str) -> types.Type | None:
+    def generic_resolve(self, record: Any, name: str) -> Any:  # type: ignore[override] # stubs lack it
         return record.members[name][1] if name in record.members else None
 
 
@@ -228,7 +230,7 @@ def _lengths(context: Any, builder: Any, view: View, helper: Any) -> list[Any]:
 class _ViewTyping(AttributeTyping):
     key = View
 
-    def generic_resolve(self, view: View, name: str) -> types.Type | None:
+    def generic_resolve(self, view: Any, name: str) -> Any:  # type: ignore[override] # stubs lack it
         return {"shape": types.UniTuple(types.intp, view.ndim), "size": types.intp}.get(name)
 
 
@@ -262,7 +264,7 @@ typing_of(operator.getitem, _type_getitem)
 typing_of(operator.setitem, _type_setitem)
 
 
-def _count(index: types.Type) -> int:
+def _count(index: Any) -> int:
     """How many axes an index picks from; more than there are if it is none that views know."""
     if isinstance(index, types.Integer):
         return 1
@@ -295,7 +297,7 @@ def _setitem(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 
 def _place(
-    context: Any, builder: Any, view: View, value: Any, kind: types.Type, index: Any
+    context: Any, builder: Any, view: View, value: Any, kind: Any, index: Any
 ) -> tuple[Any, list[Any]]:
     """Address of an entry, or of the first one of a part, and the lengths that are left of the shape."""
     helper = context.make_helper(builder, view, value=value)

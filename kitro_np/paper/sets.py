@@ -16,7 +16,7 @@ from ..body import BodyModel, load_body
 from ..errors import InputError
 from ..evaluation.evaluate import check_body
 from ..evaluation.protocols import Protocol, usual_protocol
-from ..formats.estimates import EstimateFile, Estimates, Truth
+from ..formats.estimates import EstimateFile, Estimates, TrueBodies
 from ..refinement.request import Arguments, read_request
 from ..simulate import LEVELS, simulate
 from ..simulate.fingers import is_hand
@@ -35,7 +35,7 @@ class DataSet:
     body : BodyModel
     estimates : Estimates
         With rotation matrices and one leading axis.
-    truth : Truth
+    truth : TrueBodies
         Likewise.
     protocol : Protocol
         Which joints are compared.
@@ -46,7 +46,7 @@ class DataSet:
     name: str
     body: BodyModel
     estimates: Estimates
-    truth: Truth
+    truth: TrueBodies
     protocol: Protocol
     simulated: bool = False
 
@@ -139,7 +139,7 @@ def file_set(
     )
     true_pose, _ = as_matrices(truth.pose, body.num_joints)
     true_betas = truth.betas.reshape(request.count, truth.betas.shape[-1])
-    return DataSet(path.stem, body, rows, Truth(true_pose, true_betas), protocol)
+    return DataSet(path.stem, body, rows, TrueBodies(true_pose, true_betas), protocol)
 
 
 def file_sets(

@@ -15,7 +15,7 @@ from ..refinement.outcome import Diagnostics, Refined
 from ..refinement.validity import Status, estimate_status, outcome_status, stand_in_body
 from .acceptance import FEWEST
 from .fit import fit_arrays
-from .priors import Motion
+from .priors import MotionPrior
 from .projection import place_points, points_on
 
 
@@ -28,7 +28,7 @@ def refine_arrays(
     keypoints_2d: Any,
     intrinsics: Any,
     confidence: Any,
-    motion: Motion,
+    motion: MotionPrior,
     *,
     safe: bool = True,
     start_pose: Any = None,
@@ -46,7 +46,7 @@ def refine_arrays(
     keypoints_2d : (N, K, 2) array
     intrinsics : (N, 3, 3) array
     confidence : (N, K) array
-    motion : Motion
+    motion : MotionPrior
     safe : bool
     start_pose : (N, J, 3, 3) array, optional
         Where the steps begin, in place of the estimate.

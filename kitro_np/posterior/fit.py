@@ -74,7 +74,7 @@ def fit_arrays(
     keypoints_2d: Any,
     confidence: Any,
     intrinsics: Any,
-    motion: priors.Motion,
+    motion: priors.MotionPrior,
     steps: int = STEPS,
     *,
     start_pose: Any = None,
@@ -93,7 +93,7 @@ def fit_arrays(
     confidence : (N, K) array
         Relative precision of each keypoint; 0 where it is not seen.
     intrinsics : (N, 3, 3) array
-    motion : Motion
+    motion : MotionPrior
     steps : int
     start_pose : (N, J, 3, 3) array, optional
         Where the steps begin, in place of the estimate.
@@ -156,7 +156,7 @@ def fit_arrays(
 
 
 def make_prior(
-    skeleton: Skeleton, pose: Any, betas: Any, transl: Any, motion: priors.Motion, size: float
+    skeleton: Skeleton, pose: Any, betas: Any, transl: Any, motion: priors.MotionPrior, size: float
 ) -> Prior:
     """Say how far off the estimates may be.
 
@@ -181,7 +181,7 @@ def make_prior(
         priors.BETAS_PRECISION,
         transl,
         xp.matmul(xp.matrix_transpose(root), root),
-        priors.Motion(xp.asarray(motion.mean, **like), xp.asarray(motion.precision, **like)),
+        priors.MotionPrior(xp.asarray(motion.mean, **like), xp.asarray(motion.precision, **like)),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from array_api_compat import array_namespace, device
 
 from ..arrays.rotations import chord, cross_matrix, dot
-from .priors import Motion
+from .priors import MotionPrior
 from .projection import Posed, Slopes
 
 
@@ -26,7 +26,7 @@ class Prior(NamedTuple):
     transl : (N, 3) array
         The estimate's.
     transl_precision : (N, 3, 3) array
-    motion : Motion
+    motion : MotionPrior
     """
 
     pose: Any
@@ -35,7 +35,7 @@ class Prior(NamedTuple):
     betas_precision: float
     transl: Any
     transl_precision: Any
-    motion: Motion
+    motion: MotionPrior
 
 
 class Scales(NamedTuple):

@@ -16,7 +16,7 @@ from ..refinement.method import Execution
 from ..refinement.outcome import Hypotheses, Refined
 from ..refinement.request import Request
 from .most_probable import confidence_of, most_probable
-from .priors import Motion
+from .priors import MotionPrior
 from .projection import points_on
 
 SAME = 0.01
@@ -27,7 +27,7 @@ CHUNK = 1024
 
 
 def find_hypotheses(
-    request: Request, refined: Refined, execution: Execution, number: int, motion: Motion
+    request: Request, refined: Refined, execution: Execution, number: int, motion: MotionPrior
 ) -> Hypotheses:
     """Find other likely bodies: an image hardly tells whether a limb points away or towards the camera.
 
@@ -42,7 +42,7 @@ def find_hypotheses(
     execution : Execution
     number : int
         How many bodies to return of each.
-    motion : Motion
+    motion : MotionPrior
 
     Returns
     -------
@@ -59,7 +59,7 @@ def find_hypotheses(
 
 
 def _hypotheses_of_few(
-    request: Request, best: Refined, execution: Execution, number: int, motion: Motion
+    request: Request, best: Refined, execution: Execution, number: int, motion: MotionPrior
 ) -> Hypotheses:
     xp = array_namespace(best.pose)
     skeleton = request.skeleton.like(best.pose)

@@ -12,13 +12,14 @@ from ..refinement.method import Execution
 from ..refinement.outcome import Diagnostics, Refined
 from ..refinement.request import Request
 from .algorithm import refine_arrays
-from .priors import Motion
+from .model import model_of
+from .priors import MotionPrior
 
 
 def most_probable(
     request: Request,
     execution: Execution,
-    motion: Motion,
+    motion: MotionPrior,
     *,
     safe: bool,
     uncertainty: bool = False,
@@ -30,7 +31,7 @@ def most_probable(
     ----------
     request : Request
     execution : Execution
-    motion : Motion
+    motion : MotionPrior
     safe : bool
         Return bodies that their keypoints are unlikely to improve as their estimates.
     uncertainty : bool
@@ -42,8 +43,9 @@ def most_probable(
         from ..kernels.posterior.run import run_map
 
         return run_map(
-            request, motion, execution.chunk_size, execution.progress,
-            threads=execution.threads, safe=safe, spread=uncertainty, start_pose=start_pose,
+            request, model_of(request.skeleton, request.layout, motion),
+            execution.chunk_size, execution.progress, threads=execution.threads,
+            safe=safe, uncertainty=uncertainty, start_pose=start_pose,
         )  # fmt: skip
 
     def work(skeleton: Skeleton, arrays: list[Any], own: slice) -> tuple[Any, ...]:

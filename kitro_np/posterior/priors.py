@@ -60,7 +60,7 @@ PERSON = 1.55
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
+class MotionPrior:
     """Mean and precision of how people hold their joints, as chords: :func:`kitro_np.arrays.rotations.chord`.
 
     Parameters
@@ -94,20 +94,20 @@ def size_of(skeleton: Skeleton) -> float:
 
 
 @lru_cache(maxsize=8)
-def usual_motion(skeleton: Skeleton) -> Motion:
+def usual_motion(skeleton: Skeleton) -> MotionPrior:
     """How people move (CMU mocap): the joints of SMPL's body; nothing of fingers, jaw, and other trees."""
     mean, precision = np.zeros((skeleton.num_joints, 3)), np.zeros((skeleton.num_joints, 3, 3))
     if not has_body_joints(skeleton):
-        return Motion(mean, precision)
+        return MotionPrior(mean, precision)
     with as_file(files("kitro_np") / "data" / "pose_prior.npz") as path, np.load(path) as prior:
         known_mean, covariance = prior["chord_mean"], prior["chord_covariance"]
     wide = MOTION_WIDTH * covariance + MOTION_FLOOR**2 * np.eye(3)
     own = slice(1, len(BODY_JOINTS))
     mean[own], precision[own] = known_mean[own], np.linalg.inv(wide[own])
-    return Motion(mean, precision)
+    return MotionPrior(mean, precision)
 
 
 @lru_cache(maxsize=8)
-def no_motion(skeleton: Skeleton) -> Motion:
+def no_motion(skeleton: Skeleton) -> MotionPrior:
     """Say nothing of how people move."""
-    return Motion(np.zeros((skeleton.num_joints, 3)), np.zeros((skeleton.num_joints, 3, 3)))
+    return MotionPrior(np.zeros((skeleton.num_joints, 3)), np.zeros((skeleton.num_joints, 3, 3)))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..formats.estimates import Estimates, Truth
+from ..formats.estimates import Estimates, TrueBodies
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +52,9 @@ class Simulated:
         return Estimates(self.pose, self.betas, self.transl, self.keypoints_2d, self.intrinsics)
 
     @property
-    def truth(self) -> Truth:
+    def truth(self) -> TrueBodies:
         """True pose and betas."""
-        return Truth(self.true_pose, self.true_betas)
+        return TrueBodies(self.true_pose, self.true_betas)
 
     def arrays(self) -> dict[str, Any]:
         """Arrays under the names of the KITRO authors' data, which ``kitro-np refine`` and ``eval`` read."""

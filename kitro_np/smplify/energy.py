@@ -11,7 +11,7 @@ from ..arrays.rotations import axis_angle_from_matrix, cross, dot, matrix_from_a
 from ..body.kinematics import forward_kinematics
 from ..body.skeleton import Skeleton
 from ..camera import gradient_by_points, project
-from .pose_prior import SPREAD, WRONG_WAY, knows_poses, pose_prior
+from .pose_prior import SPREAD, PriorTerms, knows_poses, prior_terms
 
 
 class Weights(NamedTuple):
@@ -73,6 +73,18 @@ def weights_for(skeleton: Skeleton, weights: Weights) -> Weights:
     return weights._replace(pose_prior=0.0, near_pose=weights.near_pose + weights.pose_prior / SPREAD**2)
 
 
+class EnergyTerms(NamedTuple):
+    """Weights and the prior of poses, as they are for a skeleton."""
+
+    weights: Weights
+    prior: PriorTerms
+
+
+def energy_terms(skeleton: Skeleton, weights: Weights = WEIGHTS) -> EnergyTerms:
+    """Return the terms that the energy has for a skeleton."""
+    return EnergyTerms(weights_for(skeleton, weights), prior_terms(skeleton))
+
+
 class Parameters(NamedTuple):
     """What is fitted, or a gradient with respect to it."""
 
@@ -112,12 +124,7 @@ def make_problem(
     joints = forward_kinematics(skeleton, pose, betas).joints + transl[:, None, :]
     drawn = project(joints, intrinsics)
     size = xp.max(xp.max(drawn, axis=1) - xp.min(drawn, axis=1), axis=-1)[:, None, None]
-    mean, precision = np.zeros(3 * count), np.zeros((3 * count, 3 * count))
-    wrong_way = np.zeros((count, 3))
-    if knows_poses(skeleton):
-        mean[3:], precision[3:, 3:] = pose_prior()
-        for joint, axis, sign in WRONG_WAY:
-            wrong_way[joint, axis] = sign
+    weights, prior = energy_terms(skeleton, weights)
     below = np.eye(count)
     for joint in range(count - 1, 0, -1):
         below[parents[joint], :] += below[joint, :]
@@ -134,10 +141,10 @@ def make_problem(
         keypoints_2d,
         intrinsics,
         size,
-        weights_for(skeleton, weights),
-        like(mean),
-        like(precision),
-        like(wrong_way),
+        weights,
+        like(prior.mean),
+        like(prior.precision),
+        like(prior.wrong_way),
         like(below),
         xp.reshape(xp.stack(bones), (3 * count, skeleton.num_betas)),
     )

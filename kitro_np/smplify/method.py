@@ -11,6 +11,7 @@ from ..refinement.method import Execution, Method, option
 from ..refinement.outcome import Outcome
 from ..refinement.request import Request
 from .descent import smplify_arrays
+from .energy import energy_terms
 
 if TYPE_CHECKING:
     from typing_extensions import TypedDict
@@ -49,5 +50,6 @@ class SMPLify(Method, name="smplify"):
             from ..kernels.smplify.run import run_smplify
 
             rest = (execution.chunk_size, execution.progress)
-            return Outcome(run_smplify(request, *rest, threads=execution.threads, steps=steps))
+            terms = energy_terms(request.skeleton)
+            return Outcome(run_smplify(request, terms, *rest, threads=execution.threads, steps=steps))
         return Outcome(run_stages(request, execution, partial(smplify_arrays, steps=steps)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib.resources import as_file, files
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,3 +33,30 @@ def pose_prior() -> tuple[np.ndarray, np.ndarray]:
     """
     with as_file(files("kitro_np") / "data" / "pose_prior.npz") as path, np.load(path) as file:
         return file["mean"].astype(np.float64), file["precision"].astype(np.float64)
+
+
+class PriorTerms(NamedTuple):
+    """What the energy knows of a tree's poses, as axis-angle vectors; zeros where it knows nothing.
+
+    Attributes
+    ----------
+    mean : (3 J,) array
+    precision : (3 J, 3 J) array
+    wrong_way : (J, 3) array
+        Sign of the angles that are punished, else 0.
+    """
+
+    mean: np.ndarray
+    precision: np.ndarray
+    wrong_way: np.ndarray
+
+
+def prior_terms(skeleton: Skeleton) -> PriorTerms:
+    """Return the terms of a skeleton, in float64."""
+    size = 3 * skeleton.num_joints
+    terms = PriorTerms(np.zeros(size), np.zeros((size, size)), np.zeros((skeleton.num_joints, 3)))
+    if knows_poses(skeleton):
+        terms.mean[3:], terms.precision[3:, 3:] = pose_prior()
+        for joint, axis, sign in WRONG_WAY:
+            terms.wrong_way[joint, axis] = sign
+    return terms

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
-from ..body.kinematics import forward_kinematics, global_rotations
+from ..body.kinematics import global_rotations
+from ..camera import reprojection_error
 from ..jit import entry, kernel
-from ..lanes import load, own_lanes, store
-from ..refinement.validity import BAD_INTRINSICS, estimate_status, outcome_status
-from .rotate import reprojection_error, rotate_joints
+from ..lanes import store
+from ..refinement.chunks import open_tile, write_tile
+from ..refinement.validity import outcome_status
+from .rotate import rotate_joints
 from .shape import fit_shape, keypoint_lengths
 from .translation import solve_translation, update_translation
 from .tree import select_branches
-
-NAN = math.nan
-"""A number of its own: what belongs to a module stays a double on a GPU."""
-
-
-class Bodies(NamedTuple):
-    """A batch as kernels read it: C-ordered, one row a body."""
-
-    pose: Any  # (N, 9 J)
-    betas: Any  # (N, S)
-    transl: Any  # (N, 3)
-    keypoints_2d: Any  # (N, 2 J)
-    intrinsics: Any  # (N or 1, 9)
 
 
 class Settings(NamedTuple):
@@ -49,7 +37,7 @@ class Settings(NamedTuple):
 
 @entry
 def refine_bodies(tree, tile, bodies, refined, settings, first, last):
-    """Fused twin of kitro_np.api.refine_arrays, for the bodies from `first` to before `last`."""
+    """Fused twin of kitro_np.kitro.algorithm.refine_arrays, for the bodies from `first` to before `last`."""
     lanes = tile.status.shape[1]
     for start in range(first, last, lanes):
         open_tile(tree, tile, bodies, refined, start, last)
@@ -83,85 +71,3 @@ def _refine_tile(tree, tile, settings):
                 settings.softmax_scores,
                 settings.hard_pose,
             )
-
-
-@kernel
-def open_tile(tree, tile, bodies, refined, start, last):
-    """Read a tile, see which of its bodies can be refined, and note how far off all are before that."""
-    read_tile(tile, bodies, start, last)
-    forward_kinematics(tree, tile)
-    estimate_status(tree, tile)
-    refuse_skew(tile, bodies, start, last)
-    reprojection_error(tree, tile)
-    note_error(tile, refined, start, last)
-
-
-@kernel
-def note_error(tile, refined, start, last):
-    """Write the errors of bodies as they are; those of refined ones take their place later."""
-    for lane in own_lanes(tile.error, last - start):
-        refined.reprojection_error[start + lane] = tile.error[0, lane]
-
-
-@kernel
-def without_branches(tree, tile):
-    """Say that no branches were chosen."""
-    store(tile.path_score, 0, NAN)
-    for j in range(tree.parents.size):
-        store(tile.selection, j, -1.0)
-
-
-@kernel
-def read_tile(tile, bodies, start, last):
-    """Turn rows of bodies into lanes; the last body fills the lanes that are left over."""
-    for lane in own_lanes(tile.status, tile.status.shape[1]):
-        body = min(start + lane, last - 1)
-        for row in range(tile.pose.shape[0]):
-            tile.pose[row, lane] = bodies.pose[body, row]
-        for row in range(tile.betas.shape[0]):
-            tile.betas[row, lane] = bodies.betas[body, row]
-        for row in range(3):
-            tile.transl[row, lane] = bodies.transl[body, row]
-        for row in range(tile.keypoints.shape[0]):
-            tile.keypoints[row, lane] = bodies.keypoints_2d[body, row]
-        camera = min(body, bodies.intrinsics.shape[0] - 1)
-        tile.camera[0, lane] = bodies.intrinsics[camera, 0]
-        tile.camera[1, lane] = bodies.intrinsics[camera, 4]
-        tile.camera[2, lane] = bodies.intrinsics[camera, 2]
-        tile.camera[3, lane] = bodies.intrinsics[camera, 5]
-    for row in range(tile.pose.shape[0]):
-        store(tile.initial_pose, row, load(tile.pose, row))
-
-
-@kernel
-def refuse_skew(tile, bodies, start, last):
-    """Mark intrinsics with other entries than focal lengths and centre, which lanes do not hold."""
-    for lane in own_lanes(tile.status, last - start):
-        k = bodies.intrinsics[min(start + lane, bodies.intrinsics.shape[0] - 1)]
-        plain = k[1] == 0 and k[3] == 0 and k[6] == 0 and k[7] == 0 and k[8] == 1
-        finite = math.isfinite(k[1]) and math.isfinite(k[3])
-        finite = finite and math.isfinite(k[6]) and math.isfinite(k[7]) and math.isfinite(k[8])
-        if not finite:
-            tile.status[0, lane] = 1
-        elif not plain and tile.status[0, lane] != 1:
-            tile.status[0, lane] = BAD_INTRINSICS
-
-
-@kernel
-def write_tile(tile, bodies, refined, start, last):
-    """Turn lanes into rows of bodies; a body that was not refined comes back as its estimate."""
-    for lane in own_lanes(tile.status, last - start):
-        body = start + lane
-        good = tile.status[0, lane] == 0
-        refined.status[body] = int(tile.status[0, lane])
-        for row in range(tile.pose.shape[0]):
-            refined.pose[body, row] = tile.pose[row, lane] if good else bodies.pose[body, row]
-        for row in range(tile.betas.shape[0]):
-            refined.betas[body, row] = tile.betas[row, lane] if good else bodies.betas[body, row]
-        for row in range(3):
-            refined.transl[body, row] = tile.transl[row, lane] if good else bodies.transl[body, row]
-        for row in range(tile.selection.shape[0]):
-            refined.selection[body, row] = int(tile.selection[row, lane]) if good else -1
-        refined.path_score[body] = tile.path_score[0, lane] if good else NAN
-        if good:
-            refined.reprojection_error[body] = tile.error[0, lane]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..camera import in_camera, project
 from ..jit import kernel
-from ..lanes import full, load, sqrt, store, where
+from ..lanes import full, load, where
 from ..vector_math import (
     TINY,
     add,
@@ -133,15 +133,3 @@ def _where9(mask, m, n):
         where(mask, m[3], n[3]), where(mask, m[4], n[4]), where(mask, m[5], n[5]),
         where(mask, m[6], n[6]), where(mask, m[7], n[7]), where(mask, m[8], n[8]),
     )  # fmt: skip
-
-
-@kernel
-def reprojection_error(tree, tile):
-    """Fused twin of kitro_np.evaluation.metrics.reprojection_error: mean distance in pixels."""
-    total = full(tile.joints, 0.0)
-    for j in range(tree.parents.size):
-        u, v = project(in_camera(tile, j), tile)
-        wanted_u, wanted_v = load2(tile.keypoints, j)
-        u, v = u - wanted_u, v - wanted_v
-        total = total + sqrt(u * u + v * v)
-    store(tile.error, 0, full(tile.error, 1.0 / tree.parents.size) * total)

@@ -7,20 +7,24 @@ import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from array_api_compat import array_namespace, device, is_cupy_array, is_torch_array
 from numba import cuda
 
 from ...body.skeleton import Skeleton
-from ...kitro.variants import Variant
 from ...refinement.outcome import Refined
 from ...refinement.request import Request
 from ..gpu import compile_for_gpu
+from ..refinement.chunks import BodyRows
+from ..refinement.run import allocate
 from ..tile import Tile, Tree, make_tree, tile_rows
-from .algorithm import Bodies, refine_bodies
-from .run import allocate, make_settings
+from .algorithm import refine_bodies
+from .run import make_settings
+
+if TYPE_CHECKING:
+    from ...kitro.variants import Variant
 
 CHUNK = 32_768
 """Bodies at once: the threads that a large GPU runs at the same time."""
@@ -68,7 +72,7 @@ def run_gpu(
             launch = compile_for_gpu(refine_bodies, dtype)[blocks, threads, stream]
         for start in range(0, request.count, chunk):
             own = slice(start, min(start + chunk, request.count))
-            bodies = Bodies(*(_gpu_array(part, xp) for part in _bodies(request, own, xp)))
+            bodies = BodyRows(*(_gpu_array(part, xp) for part in _bodies(request, own, xp)))
             found = Refined(*(_gpu_array(part[own, ...], xp) for part in refined))
             launch(tree, gpu_tile, bodies, found, settings, 0, own.stop - start)
             if progress is not None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ...adam import DECAY_MEAN, DECAY_SQUARE, EPSILON
+from ..adam import adam_step, clear_moments
 from ..body.kinematics import place_joints, rest_offsets
-from ..camera import in_camera, project
+from ..camera import gradient_by_point, in_camera, project
 from ..jit import kernel
 from ..lanes import full, load, sqrt, store, where
 from ..vector_math import add, load2, load3, load9, store_all, transform, transpose
@@ -79,19 +79,14 @@ def _pull_to_lengths(tree, tile, loss_scale):
 @kernel
 def _pull_betas(tree, tile):
     """Chain rule from projected joints to betas: from the leaves to the root."""
-    fx, fy = load(tile.camera, 0), load(tile.camera, 1)
     zero = full(tile.betas, 0.0)
     for s in range(tile.betas.shape[0]):
         store(tile.gradient, s, zero)
     for j in range(tree.parents.size):
         store_all(tile.force, 3 * j, (zero, zero, zero))
     for j in range(tree.parents.size - 1, -1, -1):
-        x, y, z = in_camera(tile, j)
-        inverse = 1.0 / z
-        by_x = load(tile.pull, 2 * j) * fx * inverse
-        by_y = load(tile.pull, 2 * j + 1) * fy * inverse
-        by_z = -(by_x * x + by_y * y) * inverse
-        force = add((by_x, by_y, by_z), load3(tile.force, j))
+        by_u, by_v = load2(tile.pull, j)
+        force = add(gradient_by_point(by_u, by_v, in_camera(tile, j), tile), load3(tile.force, j))
         if j > 0:
             p = tree.parents[j]
             store_all(tile.force, 3 * p, add(force, load3(tile.force, p)))
@@ -112,20 +107,10 @@ def fit_shape(tree, tile, rates, loss_scale, from_joints):
     Rates are kitro_np.adam.adam_rates, one row a step.
     """
     betas = tile.betas.shape[0]
-    for s in range(betas):
-        store(tile.mean, s, 0.0)
-        store(tile.square, s, 0.0)
+    clear_moments(tile.mean, tile.square)
     scale = full(tile.betas, loss_scale)
     for step in range(rates.shape[0]):
         shape_gradient(tree, tile, scale, from_joints)
-        rate, spread_rate = rates[step, 0], rates[step, 1]
-        for s in range(betas):
-            gradient = load(tile.gradient, s)
-            mean = DECAY_MEAN * load(tile.mean, s) + (1.0 - DECAY_MEAN) * gradient
-            square = DECAY_SQUARE * load(tile.square, s) + (1.0 - DECAY_SQUARE) * gradient * gradient
-            store(tile.mean, s, mean)
-            store(tile.square, s, square)
-            spread = sqrt(square) * spread_rate + EPSILON
-            store(tile.betas, s, load(tile.betas, s) - rate * mean / spread)
+        adam_step(tile.betas, tile.gradient, tile.mean, tile.square, betas, rates[step, 0], rates[step, 1])
     rest_offsets(tree, tile)
     place_joints(tree, tile)

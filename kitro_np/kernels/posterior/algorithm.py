@@ -8,8 +8,8 @@ from ...keypoints.visibility import FAR, LARGEST_CONFIDENCE
 from ...posterior.acceptance import FEWEST, SWAP_MARGIN
 from ..body.kinematics import forward_kinematics
 from ..jit import entry, kernel
-from ..kitro.algorithm import NAN, note_error, read_tile, refuse_skew, without_branches, write_tile
 from ..lanes import absolute, full, load, own_lanes, sqrt, store, where
+from ..refinement.chunks import NAN, note_error, read_tile, refuse_skew, without_branches, write_tile
 from ..refinement.validity import (
     KEYPOINTS_IN_ONE_POINT,
     SWAPPED,
@@ -23,7 +23,7 @@ from .projection import place_points
 from .scalars import EVIDENCE, GAIN, NOISE, QUALITY, SEEN
 
 
-class Bodies(NamedTuple):
+class PosteriorRows(NamedTuple):
     """A batch as the kernel reads it: C-ordered, one row a body."""
 
     pose: Any  # (N, 9 J)

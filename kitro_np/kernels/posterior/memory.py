@@ -8,17 +8,15 @@ the joints' rows, and the corner.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...body.skeleton import Skeleton
-from ...keypoints.layouts import KeypointLayout
-from ...posterior.acceptance import allowance_of, assignments
-from ...posterior.priors import Motion, pose_spread, size_of
-from ...posterior.projection import reaches
 from ..tile import Tree, aligned_rows, tile_rows
 from .scalars import COUNT
+
+if TYPE_CHECKING:
+    from ...posterior.model import PosteriorModel
 
 
 class Chains(NamedTuple):
@@ -103,16 +101,15 @@ class Memory(NamedTuple):
     covariance_corner: np.ndarray  # (S + 3)^2
 
 
-def make_chains(skeleton: Skeleton, layout: KeypointLayout, motion: Motion, dtype: Any) -> Chains:
+def make_chains(model: PosteriorModel, dtype: Any) -> Chains:
     """Lay out a skeleton and the points on it for the kernels."""
-    skeleton = skeleton.host
+    skeleton, layout, motion, moved = model.skeleton, model.layout, model.motion, model.moves
     joints = skeleton.num_joints
     depth = np.array(skeleton.depths)
     chain = np.zeros((joints, depth.max() + 1), np.int64)
     for joint, parent in enumerate(skeleton.parents):
         chain[joint] = chain[max(parent, 0)]
         chain[joint, depth[joint]] = joint
-    moved = reaches(skeleton, layout)
     own = np.maximum(np.array(layout.joints), 0)
     nowhere = np.array(layout.joints) < 0
 
@@ -131,10 +128,10 @@ def make_chains(skeleton: Skeleton, layout: KeypointLayout, motion: Motion, dtyp
         point_offset=numbers(layout.offsets),
         point_shapedirs=numbers(np.asarray(layout.by_betas)[..., : skeleton.num_betas].transpose(0, 2, 1)),
         point_precision=numbers(np.where(nowhere, 0.0, layout.spread**-2.0)),
-        swaps=np.array(assignments(layout), np.int64).reshape(-1, layout.num_points),
-        size=numbers([size_of(skeleton)]),
-        allowance=numbers([allowance_of(skeleton)]),
-        pose_spread=numbers(pose_spread(skeleton)),
+        swaps=np.array(model.swaps),
+        size=numbers([model.size]),
+        allowance=numbers([model.allowance]),
+        pose_spread=numbers(model.pose_spread),
         motion_mean=numbers(motion.mean),
         motion_precision=numbers(motion.precision),
     )

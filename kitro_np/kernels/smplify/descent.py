@@ -6,12 +6,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...adam import DECAY_MEAN, DECAY_SQUARE, EPSILON
-from ..camera import in_camera, project
+from ..adam import adam_step, clear_moments
+from ..camera import in_camera, project, reprojection_error
 from ..jit import entry, kernel
-from ..kitro.algorithm import open_tile, without_branches, write_tile
-from ..kitro.rotate import reprojection_error
-from ..lanes import load, sqrt, store, where
+from ..lanes import load, store, where
+from ..refinement.chunks import open_tile, without_branches, write_tile
 from ..refinement.validity import outcome_status
 from ..rotation_vectors import axis_angles
 from ..tile import Tree, aligned_rows
@@ -84,32 +83,15 @@ def begin(tree, tile, fit):
 @kernel
 def _descend(tree, tile, fit, settings, rates, everything):
     """Fused twin of kitro_np.smplify.descent.fit, for one of its stages."""
-    for row in range(fit.pose_mean.shape[0]):
-        store(fit.pose_mean, row, 0.0)
-        store(fit.pose_square, row, 0.0)
-    for row in range(tile.mean.shape[0]):
-        store(tile.mean, row, 0.0)
-        store(tile.square, row, 0.0)
-    for row in range(3):
-        store(fit.transl_mean, row, 0.0)
-        store(fit.transl_square, row, 0.0)
+    clear_moments(fit.pose_mean, fit.pose_square)
+    clear_moments(tile.mean, tile.square)
+    clear_moments(fit.transl_mean, fit.transl_square)
     free = fit.vectors.shape[0] if everything else 3
     for step in range(rates.shape[0]):
         gradient(tree, tile, fit, settings)
-        rate, spread_rate = rates[step, 0], rates[step, 1]
-        _adam(fit.vectors, fit.pose_gradient, fit.pose_mean, fit.pose_square, free, rate, spread_rate)
-        _adam(tile.transl, fit.transl_gradient, fit.transl_mean, fit.transl_square, 3, rate, spread_rate)
+        rate, root_rate = rates[step, 0], rates[step, 1]
+        adam_step(fit.vectors, fit.pose_gradient, fit.pose_mean, fit.pose_square, free, rate, root_rate)
+        adam_step(tile.transl, fit.transl_gradient, fit.transl_mean, fit.transl_square, 3, rate, root_rate)
         if everything:
             betas = tile.betas.shape[0]
-            _adam(tile.betas, tile.gradient, tile.mean, tile.square, betas, rate, spread_rate)
-
-
-@kernel
-def _adam(values, gradient, means, squares, rows, rate, spread_rate):
-    for row in range(rows):
-        slope = load(gradient, row)
-        mean = DECAY_MEAN * load(means, row) + (1.0 - DECAY_MEAN) * slope
-        square = DECAY_SQUARE * load(squares, row) + (1.0 - DECAY_SQUARE) * slope * slope
-        store(means, row, mean)
-        store(squares, row, square)
-        store(values, row, load(values, row) - rate * mean / (sqrt(square) * spread_rate + EPSILON))
+            adam_step(tile.betas, tile.gradient, tile.mean, tile.square, betas, rate, root_rate)

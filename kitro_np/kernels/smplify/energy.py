@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..body.kinematics import forward_kinematics
-from ..camera import in_camera, project
+from ..camera import gradient_by_point, in_camera, project
 from ..jit import kernel
 from ..lanes import full, load, store, where
 from ..rotation_vectors import exponentials
@@ -67,7 +67,6 @@ def _pull_of_keypoints(tree, tile, fit, settings):
     for row in range(tile.force.shape[0]):
         store(tile.force, row, zero)
         store(fit.moment, row, zero)
-    fx, fy = load(tile.camera, 0), load(tile.camera, 1)
     inverse_size = 1.0 / load(fit.size, 0)
     for j in range(tree.parents.size - 1, -1, -1):
         place = in_camera(tile, j)
@@ -76,10 +75,7 @@ def _pull_of_keypoints(tree, tile, fit, settings):
         u, v = (u - wanted_u) * inverse_size, (v - wanted_v) * inverse_size
         share = settings.sigma_squared / (u * u + v * v + settings.sigma_squared)
         pull = 2.0 * settings.keypoints * share * share * inverse_size
-        inverse = 1.0 / place[2]
-        by_x, by_y = pull * u * fx * inverse, pull * v * fy * inverse
-        by_z = -(by_x * place[0] + by_y * place[1]) * inverse
-        force = add((by_x, by_y, by_z), load3(tile.force, j))
+        force = add(gradient_by_point(pull * u, pull * v, place, tile), load3(tile.force, j))
         store_all(tile.force, 3 * j, force)
         local = force
         if j > 0:

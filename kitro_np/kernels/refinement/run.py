@@ -1,0 +1,100 @@
+"""Run kernels over a batch: rows of bodies, room for results, and memory that calls take turns with."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from ...body.skeleton import Skeleton
+from ...refinement.outcome import Refined
+from ...refinement.request import Request
+from ..records import refer, refer_tile
+from ..tile import make_tile, make_tree
+from .chunks import BodyRows
+
+CHUNK = 512
+"""Bodies that a thread takes at once: some 20 ms of work, and copies that stay small."""
+
+
+class Pool:
+    """Working memory that calls and threads take turns with.
+
+    Parameters
+    ----------
+    make : callable
+        Makes more where all of it is lent.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._idle: deque[Any] = deque()
+
+    @contextmanager
+    def lend(self) -> Iterator[Any]:
+        """Lend memory that nobody else works in."""
+        try:
+            own = self._idle.pop()
+        except IndexError:
+            own = self._make()
+        yield own
+        self._idle.append(own)
+
+
+class TreeWorkspace(Pool):
+    """A skeleton laid out for kernels, and tiles of it."""
+
+    def __init__(self, skeleton: Skeleton, dtype: np.dtype[Any]) -> None:
+        layout = make_tree(skeleton, dtype)
+        self.layout, self.tree = layout, refer(layout)
+        super().__init__(lambda: refer_tile(make_tile(layout, dtype)))
+
+
+@lru_cache(maxsize=8)
+def workspace_of(skeleton: Skeleton, dtype: np.dtype[Any]) -> TreeWorkspace:
+    """Return the workspace that all calls with this skeleton and dtype share."""
+    return TreeWorkspace(skeleton, dtype)
+
+
+def some_of(results: Any, own: slice) -> Any:
+    """Return the part of some bodies of a named tuple of results."""
+    return type(results)(*(part[own] for part in results))
+
+
+def rows_of(request: Request, own: slice, dtype: np.dtype[Any]) -> BodyRows:
+    """Return some of the bodies as kernels read them: views where that is possible."""
+
+    def rows(array: Any, own: slice) -> np.ndarray:
+        part = array[own]
+        if part.dtype != dtype or not part.flags.carray:
+            # Numba would compile once more for arrays that are read-only or not aligned.
+            part = np.require(part, dtype, ["C", "A", "W"])
+        return part.reshape(len(part), math.prod(array.shape[1:]))
+
+    every = slice(None) if len(request.intrinsics) == 1 else own
+    return BodyRows(
+        rows(request.pose, own),
+        rows(request.betas, own),
+        rows(request.transl, own),
+        rows(request.keypoints_2d, own),
+        rows(request.intrinsics, every),
+    )
+
+
+def allocate(request: Request, empty: Callable[..., Any], number: Any, small: Any) -> Refined:
+    """Make room for what the kernels write: arrays of `empty`, of a float and a small integer dtype."""
+    count, joints = request.count, request.skeleton.num_joints
+    return Refined(
+        empty((count, 9 * joints), dtype=number),
+        empty((count, request.skeleton.num_betas), dtype=number),
+        empty((count, 3), dtype=number),
+        empty((count, joints), dtype=small),
+        empty((count,), dtype=number),
+        empty((count,), dtype=number),
+        empty((count,), dtype=small),
+    )

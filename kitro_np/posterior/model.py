@@ -1,0 +1,61 @@
+"""Model: what is known of a skeleton and the points on it before any body is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from ..body.skeleton import Skeleton
+from ..keypoints.layouts import KeypointLayout
+from .acceptance import allowance_of, assignments
+from .priors import MotionPrior, pose_spread, size_of
+from .projection import reaches
+
+
+@dataclass(frozen=True, eq=False)
+class PosteriorModel:
+    """A skeleton, the points of a layout on it, and spreads: what kernels are laid out from.
+
+    Parameters
+    ----------
+    skeleton : Skeleton
+    layout : KeypointLayout
+    motion : MotionPrior
+    moves : (K, J) array of bool
+        Whether a joint's rotation moves a point.
+    swaps : (A, K) array of int
+        Other assignments of left and right.
+    size : float
+        Of the body, 1 for a person.
+    allowance : float
+        What acceptance allows a skeleton with fewer joints, see :mod:`kitro_np.posterior.acceptance`.
+    pose_spread : (J, 3) array
+        Standard deviation of the estimate's rotations, in radians.
+    """
+
+    skeleton: Skeleton
+    layout: KeypointLayout
+    motion: MotionPrior
+    moves: np.ndarray
+    swaps: np.ndarray
+    size: float
+    allowance: float
+    pose_spread: np.ndarray
+
+
+@lru_cache(maxsize=16)
+def model_of(skeleton: Skeleton, layout: KeypointLayout, motion: MotionPrior) -> PosteriorModel:
+    """Return the model that all calls with the same skeleton, layout and motion share."""
+    host = skeleton.host
+    return PosteriorModel(
+        host,
+        layout,
+        motion,
+        reaches(host, layout),
+        np.array(assignments(layout), np.int64).reshape(-1, layout.num_points),
+        size_of(host),
+        allowance_of(host),
+        pose_spread(host),
+    )
