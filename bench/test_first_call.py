@@ -1,4 +1,7 @@
-"""What a user waits for once: import, and the first refinement. Run with -m first_call."""
+"""What a user waits for once: import, and the first refinement. Run with -m first_call.
+
+CPU seconds of the first refinement alone, from import to result: -m first_call -k cpu.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,19 @@ begin = perf_counter()
 import kitro_np
 print(perf_counter() - begin)
 """
+
+CPU = """
+import sys
+from time import process_time
+import numpy as np
+import kitro_np
+with np.load(sys.argv[1]) as file:
+    bodies = dict(file)
+kitro_np.refine(**bodies, method=sys.argv[2])
+print(process_time())
+"""
+"""What the process has used when the result is there, its start included: nothing else counts, unlike on a
+clock, that other work on the machine slows down."""
 
 REFINE = """
 import sys
@@ -81,3 +97,13 @@ def test_first_refine(report, one_body, tmp_path, cache, dtype):
 
 def test_first_refine_with_arrays(report, one_body, tmp_path):
     report(REFINE, tmp_path, one_body("float64"), "array", rounds=3)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("method", ["kitro", "map"])
+@pytest.mark.parametrize("cache", ["empty", "warm"])
+def test_cpu_of_first_refine(report, one_body, tmp_path, cache, method, dtype):
+    file = one_body(dtype)
+    if cache == "warm":
+        seconds_of(CPU, tmp_path, file, method)
+    report(CPU, tmp_path, file, method, rounds=1 if cache == "empty" else 3)
