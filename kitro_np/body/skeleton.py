@@ -13,14 +13,7 @@ from array_api_compat import array_namespace
 from ..arrays.arguments import check_integer, real_array
 from ..arrays.read_only import read_only, read_only_like
 from ..errors import InputError
-
-SMPL_JOINT_NAMES = (
-    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",
-    "right_ankle", "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head",
-    "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
-    "left_hand", "right_hand",
-)  # fmt: skip
-"""The 24 SMPL joints, in SMPL's order."""
+from .families import SMPL
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +62,7 @@ class Skeleton:
             raise InputError(
                 f"joint_shapedirs: expected shape ({count}, 3, S), got {tuple(shapedirs.shape)}."
             )
-        names = tuple(joint_names) if joint_names is not None else _default_names(count)
+        names = tuple(joint_names) if joint_names is not None else _default_names(tree)
         if len(names) != count:
             raise InputError(f"joint_names: expected {count} names, got {len(names)}.")
         for name, value in (
@@ -180,7 +173,8 @@ def _float_array(name: str, value: Any) -> Any:
     return value if xp.isdtype(value.dtype, "real floating") else xp.astype(value, xp.float64)
 
 
-def _default_names(count: int) -> tuple[str, ...]:
-    if count == len(SMPL_JOINT_NAMES):
-        return SMPL_JOINT_NAMES
-    return tuple(f"joint_{j}" for j in range(count))
+def _default_names(parents: tuple[int, ...]) -> tuple[str, ...]:
+    """Name the joints of a tree with as many as SMPL has as SMPL does, and others by their numbers."""
+    if len(parents) == len(SMPL.joint_names):
+        return SMPL.joint_names
+    return tuple(f"joint_{j}" for j in range(len(parents)))

@@ -11,7 +11,8 @@ from array_api_compat import array_namespace
 
 from ..arrays.arguments import real_array
 from ..arrays.read_only import read_only_like
-from ..body import SMPL_JOINT_NAMES, BodyModel, BodyOutput
+from ..body import BodyModel, BodyOutput
+from ..body.families import SMPL
 from ..errors import InputError
 
 LSP_JOINTS = (8, 5, 2, 1, 4, 7, 21, 19, 17, 16, 18, 20, 12, 15)
@@ -134,7 +135,7 @@ def regressed_protocol(regressor: Any, root: tuple[int, ...] | None = None) -> P
             f"regressor: expected shape (17, vertices) or (24, vertices), got {tuple(regressor.shape)}."
         )
     joints, hips = known[regressor.shape[0]]
-    names = tuple(SMPL_JOINT_NAMES[j] for j in LSP_JOINTS)
+    names = tuple(SMPL.joint_names[j] for j in LSP_JOINTS)
     return Protocol("J14", joints, hips if root is None else root, regressor, names)
 
 

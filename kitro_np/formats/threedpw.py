@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from ..arrays.rotations import matrix_from_axis_angle, norm
-from ..body import SMPL_JOINT_NAMES, BodyModel
+from ..body import BodyModel
+from ..body.families import SMPL
 from ..errors import InputError
 from ..safe_io.pickle_stream import PickledArrays, read_dict
 from .registry import Format
@@ -27,7 +28,7 @@ __all__ = ["FORMAT", "SequenceTruth", "read_3dpw"]
 
 GENDERS = {"f": "female", "m": "male"}
 
-SMPL_JOINTS = len(SMPL_JOINT_NAMES)
+SMPL_JOINTS = len(SMPL.parents)
 
 _KEYS_OF_A_PERSON = ("poses", "betas", "trans", "jointPositions", "poses2d", "campose_valid", "genders")
 _KEYS_OF_ALL = ("sequence", "cam_poses", "cam_intrinsics")

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..body import SMPL_JOINT_NAMES
+from ..body.families import SMPL, has_body_joints
 from ..evaluation.metrics import share_improved
-from ..keypoints.landmarks import has_body_joints
 from .look import add_legend, axes_of, draw_bar, draw_curve, draw_level, draw_steps
 from .page import Cell, Page, Table
 from .plan import KITRO, METHODS, USUAL, Plan, named, steps_for, usual_row
@@ -92,9 +91,9 @@ def figure_1(sets: Sets) -> Plan:
 
 def _limbs_of(data: DataSet) -> dict[str, tuple[str, ...]]:
     """Joints of the limbs that a body has: SMPL-H and SMPL-X have fingers where SMPL has a hand."""
-    if not has_body_joints(data.body.skeleton):
+    if not has_body_joints(data.body.skeleton.parents):
         return {}
-    smpl = data.body.num_joints == len(SMPL_JOINT_NAMES)
+    smpl = data.body.num_joints == len(SMPL.joint_names)
     return {
         limb: tuple(joint for joint in joints if smpl or joint != "hand") for limb, joints in CHAINS.items()
     }
@@ -102,7 +101,7 @@ def _limbs_of(data: DataSet) -> dict[str, tuple[str, ...]]:
 
 def _along(errors: Any, joints: tuple[str, ...]) -> list[float]:
     return [
-        float(np.mean([errors[SMPL_JOINT_NAMES.index(f"{side}_{joint}")] for side in ("left", "right")]))
+        float(np.mean([errors[SMPL.joint_names.index(f"{side}_{joint}")] for side in ("left", "right")]))
         for joint in joints
     ]
 

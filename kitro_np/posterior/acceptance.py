@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace
 
+from ..body.families import has_body_joints
 from ..body.skeleton import Skeleton
-from ..keypoints.landmarks import has_body_joints
 from ..keypoints.layouts import KeypointLayout
 from .gauss_newton import Known, Step
 from .priors import KEYPOINT_FREEDOM, USUAL_NOISE
@@ -184,4 +184,4 @@ def quality_of(score: Any, threshold: Any, odd: Any, unknowns: int) -> Any:
 
 def allowance_of(skeleton: Skeleton) -> float:
     """Return what is allowed more of a body: nothing of a person."""
-    return 0.0 if has_body_joints(skeleton) else ALLOWANCE
+    return 0.0 if has_body_joints(skeleton.parents) else ALLOWANCE
