@@ -74,8 +74,8 @@ def posed_points(layout: KeypointLayout, skeleton: Skeleton, pose, betas):
     posed = forward_kinematics(skeleton, pose, betas)
     offsets = layout.offsets + np.einsum("kcs,ns->nkc", layout.by_betas, betas)
     joints = list(layout.joints)
-    turned = posed.global_rotations[:, joints]
-    return posed.joints[:, joints] + np.einsum("nkij,nkj->nki", turned, offsets)
+    rotations = posed.global_rotations[:, joints]
+    return posed.joints[:, joints] + np.einsum("nkij,nkj->nki", rotations, offsets)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -148,15 +148,15 @@ def test_points_of_the_skin_follow_the_skinned_mesh(open_body, sim):
     """Posed by one joint each, they are where linear blend skinning takes their vertices."""
     pose, betas = sim["GT_theta"].astype(np.float64), sim["GT_beta"].astype(np.float64)
     vertices = open_body.forward(pose, betas).vertices
-    seen = set()
+    visible = set()
     for name in ("body25", "halpe26", "mediapipe33"):
         layout = find_layout(name, open_body)
         points = posed_points(layout, open_body.skeleton, pose, betas)
         for k, point in enumerate(layout.names):
             if point in OPEN_VERTICES:
                 assert np.abs(points[:, k] - vertices[:, OPEN_VERTICES[point]]).max() < 1e-5, point
-                seen.add(point)
-    assert len(seen) == 11
+                visible.add(point)
+    assert len(visible) == 11
 
 
 def test_middle_of_the_shoulders_stays_near_it(open_body, sim):

@@ -50,9 +50,9 @@ def find_model_file(name: str, gender: str = "neutral", folder: str | os.PathLik
     """
     model, kind = _checked(name, gender)
     folders = search_folders(folder)
-    found = _first_file(model, kind, folders)
-    if found is not None:
-        return found
+    path = _first_file(model, kind, folders)
+    if path is not None:
+        return path
     family = FAMILIES[model]
     looked = ", ".join(str(start) for start in folders)
     there = {other: _first_file(model, other, folders) for other in FAMILIES[model].kinds}
@@ -79,10 +79,10 @@ def search_folders(folder: str | os.PathLike[str] | None = None) -> list[Path]:
         `folder` if given, ``$KITRO_NP_MODELS`` if set, ``./models``, and ``kitro_np/models`` in the user's
         data folder; none of them twice.
     """
-    wanted = [folder, os.environ.get(_FOLDER_VARIABLE), "models"]
-    found = [Path(item).expanduser() for item in wanted if item is not None and os.fspath(item)]
-    found += [home / "kitro_np" / "models" for home in _data_homes()]
-    return list(dict.fromkeys(found))
+    given = [folder, os.environ.get(_FOLDER_VARIABLE), "models"]
+    folders = [Path(item).expanduser() for item in given if item is not None and os.fspath(item)]
+    folders += [home / "kitro_np" / "models" for home in _data_homes()]
+    return list(dict.fromkeys(folders))
 
 
 def file_names(name: str, gender: str = "neutral") -> list[str]:
@@ -122,8 +122,8 @@ def kind_of(model: str, gender: Any) -> str:
 
 def _first_file(model: str, kind: str, folders: list[Path]) -> Path | None:
     places = itertools.product(folders, file_names(model, kind), FAMILIES[model].subfolders)
-    found = (_resolve(start, f"{below}/{candidate}") for start, candidate, below in places)
-    return next(filter(None, found), None)
+    paths = (_resolve(start, f"{below}/{candidate}") for start, candidate, below in places)
+    return next(filter(None, paths), None)
 
 
 def _data_homes() -> Iterator[Path]:

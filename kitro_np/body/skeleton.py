@@ -87,18 +87,18 @@ class Skeleton:
     @cached_property
     def children(self) -> tuple[tuple[int, ...], ...]:
         """Children of every joint, in ascending order."""
-        found: list[list[int]] = [[] for _ in self.parents]
+        children: list[list[int]] = [[] for _ in self.parents]
         for joint, parent in enumerate(self.parents[1:], start=1):
-            found[parent].append(joint)
-        return tuple(map(tuple, found))
+            children[parent].append(joint)
+        return tuple(map(tuple, children))
 
     @cached_property
     def depths(self) -> tuple[int, ...]:
         """Number of bones between the root and every joint; joint c has 2**depths[c] hypotheses."""
-        found = [0]
+        depths = [0]
         for parent in self.parents[1:]:
-            found.append(found[parent] + 1)
-        return tuple(found)
+            depths.append(depths[parent] + 1)
+        return tuple(depths)
 
     @cached_property
     def limb_counts(self) -> tuple[int, ...]:
@@ -117,13 +117,13 @@ class Skeleton:
     def chains(self) -> tuple[tuple[int, ...], ...]:
         """Runs of joints between root, branch points and leaves: SMPL's legs, trunk, head and arms."""
         starts = [c for c in range(1, self.num_joints) if self.parents[c] in (0, *self.branch_points)]
-        found = []
+        chains = []
         for start in starts:
             chain = [start]
             while len(self.children[chain[-1]]) == 1:
                 chain.append(self.children[chain[-1]][0])
-            found.append(tuple(chain))
-        return tuple(found)
+            chains.append(tuple(chain))
+        return tuple(chains)
 
     def rest_joints(self, betas: Any) -> Any:
         """Rest joints J(betas), (N, J, 3), of `betas` (N, S)."""
@@ -135,25 +135,25 @@ class Skeleton:
 
     def like(self, array: Any) -> Skeleton:
         """Return this skeleton with arrays of the kind, dtype and device of `array`."""
-        found = Skeleton(
+        skeleton = Skeleton(
             self.parents,
             read_only_like(self.joint_template, array),
             read_only_like(self.joint_shapedirs, array),
             self.joint_names,
         )
-        object.__setattr__(found, "host", self.host)
-        return found
+        object.__setattr__(skeleton, "host", self.host)
+        return skeleton
 
     def with_betas(self, num_betas: int) -> Skeleton:
         """Return this skeleton with its first `num_betas` shape coefficients only."""
         if num_betas == self.num_betas:
             return self
-        found = Skeleton(
+        skeleton = Skeleton(
             self.parents, self.joint_template, self.joint_shapedirs[:, :, :num_betas], self.joint_names
         )
         if self.host is not self:
-            object.__setattr__(found, "host", self.host.with_betas(num_betas))
-        return found
+            object.__setattr__(skeleton, "host", self.host.with_betas(num_betas))
+        return skeleton
 
 
 def _checked_parents(parents: Sequence[int]) -> tuple[int, ...]:

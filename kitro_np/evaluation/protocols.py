@@ -82,15 +82,15 @@ class Protocol:
     def check_body(self, body: BodyModel) -> None:
         """Raise InputError if a body lacks what is compared, as a hand lacks SMPL's joints."""
         if self.regressor is not None:
-            wanted = self.regressor.shape[1]
-            if body.num_vertices != wanted:
+            expected = self.regressor.shape[1]
+            if body.num_vertices != expected:
                 raise InputError(
-                    f"body: expected the regressor's {wanted} vertices, got {body.num_vertices}."
+                    f"body: expected the regressor's {expected} vertices, got {body.num_vertices}."
                 )
             return
-        wanted = max(*self.joints, *self.root) + 1
-        if body.num_joints < wanted:
-            raise InputError(f"body: expected SMPL's first {wanted} joints, got {body.num_joints} joints.")
+        expected = max(*self.joints, *self.root) + 1
+        if body.num_joints < expected:
+            raise InputError(f"body: expected SMPL's first {expected} joints, got {body.num_joints} joints.")
 
 
 LSP14 = Protocol("LSP-like, 14 joints", LSP_JOINTS, HIPS)

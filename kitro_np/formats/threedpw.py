@@ -259,8 +259,8 @@ class _SequenceFile:
         if len(array.shape) != len(shape) or any(
             want not in (None, got) for want, got in zip(shape, array.shape, strict=True)
         ):
-            wanted = ", ".join("any" if size is None else str(size) for size in shape)
-            raise InputError(f"{self.path}: {key}: expected shape ({wanted}), got {array.shape}.")
+            expected = ", ".join("any" if size is None else str(size) for size in shape)
+            raise InputError(f"{self.path}: {key}: expected shape ({expected}), got {array.shape}.")
         return array.astype(np.float64)
 
     def text(self, key: str) -> str:

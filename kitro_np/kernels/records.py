@@ -194,9 +194,9 @@ def _member(context: Any, builder: Any, record: Record, table: Any, name: str) -
 def _read(builder: Any, table: Any, word: int) -> Any:
     """Read a word that nobody changes while kernels run: no store to a tile makes it out of date."""
     place = builder.gep(table, [ir.Constant(ir.IntType(32), word)], inbounds=True)
-    found = builder.load(place)
-    found.set_metadata("invariant.load", builder.module.add_metadata([]))
-    return found
+    loaded = builder.load(place)
+    loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
+    return loaded
 
 
 def _number(builder: Any, word: Any, kind: types.Type) -> Any:

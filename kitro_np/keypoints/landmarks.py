@@ -207,8 +207,8 @@ def _skin_points(body: BodyModel | Skeleton, skeleton: Skeleton, joints: np.ndar
     if isinstance(body, BodyModel) and _is_known(body):
         numbers = MESHES[body.num_vertices]
         vertices = list(numbers.values())
-        found = _with_betas(body.v_template[vertices, :], body.shapedirs[vertices, :, :])
-        return dict(zip(numbers, found, strict=True))
+        points = _with_betas(body.v_template[vertices, :], body.shapedirs[vertices, :, :])
+        return dict(zip(numbers, points, strict=True))
     reference, offsets = _open_offsets()
     betas = min(skeleton.num_betas, reference.shape[2] - 1)
     own, known = joints[:22, :, : 1 + betas], reference[:, :, : 1 + betas]

@@ -241,12 +241,12 @@ def _floats(name: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray:
         raise InputError(f"{name}: expected a NumPy array or a sequence, got {type(array).__name__}.")
     array = array.astype(np.float64)
     fits = array.ndim == len(shape) and all(
-        wanted in (None, size) for wanted, size in zip(shape, array.shape, strict=True)
+        expected in (None, size) for expected, size in zip(shape, array.shape, strict=True)
     )
     if not fits:
-        wanted = ", ".join("S" if size is None else str(size) for size in shape)
+        expected = ", ".join("S" if size is None else str(size) for size in shape)
         comma = "," if len(shape) == 1 else ""
-        raise InputError(f"{name}: expected shape ({wanted}{comma}), got {array.shape}.")
+        raise InputError(f"{name}: expected shape ({expected}{comma}), got {array.shape}.")
     if not np.all(np.isfinite(array)):
         raise InputError(f"{name}: expected finite numbers, got NaN or infinity.")
     return read_only(array)

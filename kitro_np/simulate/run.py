@@ -178,14 +178,14 @@ def _fitting_errors(body: BodyModel, errors: EstimateErrors | str | None) -> Est
     """Errors with one spread a joint of the body: those given, or the usual ones."""
     if not isinstance(errors, EstimateErrors):
         errors = usual_errors(body, errors)
-    given, wanted = len(errors.degrees), body.num_joints
+    given, expected = len(errors.degrees), body.num_joints
     smpl = usual_errors(body).degrees
-    if given == wanted:
+    if given == expected:
         return errors
     if given != len(smpl):
-        counts = " or ".join(map(str, sorted({len(smpl), wanted})))
+        counts = " or ".join(map(str, sorted({len(smpl), expected})))
         raise InputError(f"errors: expected degrees of {counts} joints, got {given}.")
-    padded = (*errors.degrees[:SHARED], *(0.0,) * (wanted - SHARED))
+    padded = (*errors.degrees[:SHARED], *(0.0,) * (expected - SHARED))
     return replace(errors, degrees=padded)
 
 
