@@ -544,9 +544,9 @@ def test_the_method_is_what_its_options_say(given, expected):
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (["--iterations", "5"], "iterations: expected method='kitro', whose option it is, got method='map'."),
-        (["--method", "kitro", "--unsafe"], "safe: expected method='map', whose option it is"),
-        (["--method", "map", "--steps", "5"], "steps: expected method='smplify', whose option it is"),
+        (["--iterations", "5"], "iterations: expected method='kitro', which has this option, got method='map'."),
+        (["--method", "kitro", "--unsafe"], "safe: expected method='map', which has this option"),
+        (["--method", "map", "--steps", "5"], "steps: expected method='smplify', which has this option"),
         (["--method", "kitr"], "expected one of kitro, map, smplify, got 'kitr' (did you mean 'kitro'?)."),
         (
             ["--method", "kitro", "--search", "tre"],
@@ -555,7 +555,7 @@ def test_the_method_is_what_its_options_say(given, expected):
         (["--body", "opne"], "FILE.pkl, FILE.npz, got 'opne' (did you mean 'open'?)."),
         (["--keypoint-layout", "coco"], "got 'coco' (did you mean 'coco17'?)."),
         (["--engine", "nunba"], "engine: expected one of numba, array, got 'nunba' (did you mean 'numba'?)."),
-        (["--hypotheses", "few"], "--hypotheses: expected a whole number, got 'few'"),
+        (["--hypotheses", "few"], "--hypotheses: expected an integer, got 'few'"),
         (["--hypotheses", "-1"], "hypotheses: expected at least 0, got -1."),
         (["--focal-length", "long"], "--focal-length: expected a number, got 'long'"),
         (

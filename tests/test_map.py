@@ -185,7 +185,7 @@ def test_a_written_result_holds_all_that_is_known(few, tmp_path):
         ({"confidence": [[1], [1, 2]]}, "confidence: expected an array of numbers, got a ragged sequence."),
         ({"confidence": [["high"]]}, "confidence: expected an array of real numbers, got dtype <U4."),
         ({"hypotheses": -1}, "hypotheses: expected at least 0, got -1."),
-        ({"hypotheses": 2.5}, "hypotheses: expected a whole number, got 2.5."),
+        ({"hypotheses": 2.5}, "hypotheses: expected an integer, got 2.5."),
         ({"safe": "no"}, "safe: expected True or False, got 'no'."),
         ({"motion_prior": 2}, "motion_prior: expected True or False, got 2."),
         ({"uncertainty": None}, "uncertainty: expected True or False, got None."),

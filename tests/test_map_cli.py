@@ -176,7 +176,7 @@ def test_what_is_given_back_and_what_is_kept(write, refined, keypoints):
             ["--iterations", "3", "--keypoint-layout", "coco17"],
             "iterations: expected method='kitro'",
         ),
-        (24, None, ["--method", "kitro", "--unsafe"], "safe: expected method='map', whose option it is"),
+        (24, None, ["--method", "kitro", "--unsafe"], "safe: expected method='map', which has this option"),
         (24, None, ["--method", "smplify", "--uncertainty"], "uncertainty: expected method='map'"),
     ],
 )

@@ -287,17 +287,17 @@ def test_estimates_of_something_else(run, sequence, estimates):
         "expected all 12 bodies of walk_00, the 12 valid ones, or the keys person and frame, got 5 bodies"
     )
     assert expected in run("--truth", path, keys=few, status=2)
-    expected = "person: expected one for each estimate, walk_00 has 2, got none"
+    expected = "person: expected the person of each estimate, since walk_00 has 2, got none"
     assert expected in run("--truth", path, frame=np.arange(12), status=2)
     person = np.repeat([0, 1], FRAMES)
-    expected = "frame: expected 12 numbers below 6, those that walk_00 has, got 12 from 0 to 11."
+    expected = "frame: expected 12 integers from 0 to 5, as walk_00 has, got 12 from 0 to 11."
     assert expected in run("--truth", path, person=person, frame=np.arange(12), status=2)
-    expected = "frame: expected 12 numbers below 6, those that walk_00 has, got 2 from 0 to 1."
+    expected = "frame: expected 12 integers from 0 to 5, as walk_00 has, got 2 from 0 to 1."
     assert expected in run("--truth", path, person=person, frame=np.arange(2), status=2)
     frame = np.array([-1, 1, 2, 3, 4, 5] * 2)
-    expected = "frame: expected 12 numbers below 6, those that walk_00 has, got 12 from -1 to 5."
+    expected = "frame: expected 12 integers from 0 to 5, as walk_00 has, got 12 from -1 to 5."
     assert expected in run("--truth", path, person=person, frame=frame, status=2)
-    expected = "frame: expected whole numbers, got dtype float64"
+    expected = "frame: expected integers, got dtype float64"
     assert expected in run("--truth", path, person=person, frame=np.zeros(12), status=2)
 
 

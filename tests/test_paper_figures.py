@@ -13,10 +13,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from kitro_np.paper import EXPERIMENTS, simulated_sets
-from kitro_np.paper.look import LONGEST, LOOKS, Look
 from kitro_np.paper.page import FORMS, Page, save_figure
 from kitro_np.paper.plan import METHODS
 from kitro_np.paper.runs import Measured
+from kitro_np.paper.style import MAX_NAME, STYLES, MethodStyle
 
 SVG = "{http://www.w3.org/2000/svg}"
 FIGURES = {
@@ -75,22 +75,22 @@ def test_all_figures_are_tried(draws):
 
 
 def test_no_two_methods_share_a_mark():
-    assert list(LOOKS) == list(METHODS)
-    for field in Look._fields:
-        assert len({getattr(look, field) for look in LOOKS.values()}) == len(LOOKS), field
+    assert list(STYLES) == list(METHODS)
+    for field in MethodStyle._fields:
+        assert len({getattr(look, field) for look in STYLES.values()}) == len(STYLES), field
 
 
 def test_colours_are_of_okabe_and_ito():
     palette = {"black", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"}
-    assert {colors.to_hex(look.colour) for look in LOOKS.values()} <= set(map(colors.to_hex, palette))
+    assert {colors.to_hex(look.colour) for look in STYLES.values()} <= set(map(colors.to_hex, palette))
 
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_a_method_looks_the_same_everywhere(stem, draws):
     for axes in projected(draws[stem]).axes:
         for label, found in looks(axes):
-            if label in LOOKS:
-                look = LOOKS[label]
+            if label in STYLES:
+                look = STYLES[label]
                 assert colors.same_color(found["colour"], look.colour)
                 assert found.get("hatch") in (None, look.hatch)
                 assert found.get("marker") in (None, "None", look.marker)
@@ -190,7 +190,7 @@ def test_of_long_names_the_end_is_shown(sets):
     (draw,) = page("noise", sets._replace(people=[own])).figures.values()
     _, shown = projected(draw).get_suptitle().split("\n")
     assert shown.startswith("…") and shown.endswith("folder/my_$file$")
-    assert len(shown) == LONGEST
+    assert len(shown) == MAX_NAME
     save_figure(draw, "svg", io.BytesIO())
 
 

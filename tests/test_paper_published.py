@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kitro_np.paper import EXPERIMENTS, simulated_sets
-from kitro_np.paper.beside import NOT_RUN
+from kitro_np.paper.comparison import NOT_RUN
 from kitro_np.paper.plan import METHODS
 from kitro_np.paper.published import CONVERGED, IMPROVED, PUBLISHED, of_table, published
 from kitro_np.paper.runs import Measured

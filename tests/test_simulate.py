@@ -277,7 +277,7 @@ def test_poses_of_ones_own(form):
     ("arguments", "message"),
     [
         ({"count": 0}, "count: expected at least 1, got 0"),
-        ({"count": 2.5}, "count: expected a whole number"),
+        ({"count": 2.5}, "count: expected an integer"),
         ({"count": 10**11}, "count: expected at most 1000000, got 100000000000"),
         ({"errors": replace(LEVELS["cliff"], depth=1e30)}, "errors: expected estimates that are finite"),
         ({"errors": replace(LEVELS["cliff"], rotation=1e300)}, "errors: expected estimates that are finite"),

@@ -1,4 +1,4 @@
-"""The paper's experiments: its tables and figures on data that ships, or on the user's own."""
+"""The paper's experiments: its tables and figures, on simulated data or on the user's files."""
 
 from .command import EXPERIMENTS, write_paper
 from .sets import DataSet, file_set, simulated_sets

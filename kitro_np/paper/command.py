@@ -1,4 +1,4 @@
-"""Write the paper's experiments to a folder: each a page with tables and figures, and one that links them."""
+"""Write the paper's experiments to a folder: a page with tables and figures for each, and an index."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .sets import Sets
 from .tables import table_1, table_2, table_3, table_4, table_5
 
 EXPERIMENTS: dict[str, tuple[str, Callable[[Sets], Plan]]] = {
-    "1": ("Table 1: what each part of the method is worth", table_1),
+    "1": ("Table 1: what each part of the method contributes", table_1),
     "2": ("Table 2: methods on CLIFF's estimates", table_2),
     "3": ("Table 3: methods on other networks' estimates", table_3),
     "4": ("Table 4: refinement of refined bodies", table_4),
@@ -32,11 +32,11 @@ EXPERIMENTS: dict[str, tuple[str, Callable[[Sets], Plan]]] = {
     "noise": ("Errors against the noise of keypoints", noise),
     "hypotheses": ("How often a bone points to the true side", hypotheses),
 }
-"""Titles and plans, by the name that --table takes."""
+"""Titles and plans of the experiments, by their names for --table."""
 
 INDEX = "README.md"
 TITLE = "# KITRO's experiments"
-"""The page that links the others, and how it begins."""
+"""The index page, and its first line."""
 
 Progress = Callable[[int], AbstractContextManager[Callable[[int], None] | None]]
 
@@ -46,17 +46,18 @@ def write_paper(
 ) -> list[Path]:
     """Run experiments and write their pages.
 
-    What was measured stays in the folder ``runs`` of `folder`: a call that was stopped goes on from there.
+    Measurements are cached in the subfolder ``runs``, so that an interrupted call can be resumed.
 
     Parameters
     ----------
     sets : Sets
     folder : path
-        Made if there is none.
+        Created if it does not exist.
     names : sequence of str
-        Of EXPERIMENTS.
+        Names in EXPERIMENTS.
     progress : callable, optional
-        Called with the number of runs; a context manager that gives a function of how many were just done.
+        Called with the number of runs; returns a context manager of a function that is called with the number
+        of runs finished since the last call.
 
     Returns
     -------
@@ -66,20 +67,23 @@ def write_paper(
     Raises
     ------
     InputError
-        If a name is none of EXPERIMENTS, `folder` is a file, closed or another's, as its README.md shows, or
+        If a name is not in EXPERIMENTS; if `folder` is a file, is read-only, or has another README.md; or if
         matplotlib is missing.
     """
     names = [one_of("table", name, EXPERIMENTS) for name in names]
     if find_spec("matplotlib") is None:
-        raise InputError("paper: expected matplotlib, got none; pip install 'kitro-np[report]'.")
+        raise InputError(
+            "paper: expected matplotlib to be installed, got an environment without it; "
+            "pip install 'kitro-np[report]'."
+        )
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: expected a folder to write to, got a file.")
     folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK):
-        raise InputError(f"{folder}: expected a folder that can be written, got a closed one.")
+        raise InputError(f"{folder}: expected a writable folder, got a read-only one.")
     index = folder / INDEX
     if index.exists() and not (index.is_file() and index.read_bytes().startswith(TITLE.encode())):
-        raise InputError(f"{index}: expected none, or one that this command wrote, got another.")
+        raise InputError(f"{index}: expected no file, or one that this command wrote, got another file.")
     plans = {name: EXPERIMENTS[name][1](sets) for name in names}
     runs = Runs(folder / "runs")
     pages = []
@@ -104,25 +108,28 @@ def _stem(name: str) -> str:
 
 
 def _refused(measured: Iterable[Measured]) -> list[str]:
-    """Say how many bodies could not be refined, if there are any."""
-    count, total = max((int(np.sum(one.refused)), len(one.refused)) for one in measured)
+    """Return a remark on the number of bodies that could not be refined, if there are any."""
+    count, total = max((int(np.sum(run.refused)), len(run.refused)) for run in measured)
     if not count:
         return []
-    return [f"Up to {count} of {total} bodies could not be refined by a row's method and count as they were."]
+    return [
+        f"Up to {count} of {total} bodies could not be refined by a row's method; "
+        "their estimates are measured instead."
+    ]
 
 
 def _write_index(sets: Sets, folder: Path) -> None:
-    """Link all pages that are there, of this call and of those before."""
-    there = {
+    """Write the index of all pages in the folder, of this and of previous calls."""
+    existing = {
         name: title for name, (title, _) in EXPERIMENTS.items() if (folder / f"{_stem(name)}.md").exists()
     }
-    data = {id(one): one for part in sets for one in part}.values()
+    data_sets = {id(data): data for group in sets for data in group}.values()
     lines = [
         TITLE,
-        f"By kitro_np {__version__}. Lengths are in millimetres unless they say otherwise.",
+        f"By kitro_np {__version__}. Lengths are in millimetres unless stated otherwise.",
     ]
-    lines.append("\n".join(f"- [{title}]({_stem(name)}.md)" for name, title in there.items()))
-    lines.append("The last call's data:")
-    lines.append("\n".join(f"- {one.name}: {len(one.estimates.pose)} bodies" for one in data))
+    lines.append("\n".join(f"- [{title}]({_stem(name)}.md)" for name, title in existing.items()))
+    lines.append("Data of the last call:")
+    lines.append("\n".join(f"- {data.name}: {len(data.estimates.pose)} bodies" for data in data_sets))
     text = "\n\n".join(lines) + "\n"
     atomic_write(folder / INDEX, lambda file: file.write(text.encode()))

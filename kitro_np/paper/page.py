@@ -1,4 +1,4 @@
-"""A page of the report: tables, figures and remarks, and how they are written."""
+"""A page of the report: tables, figures and remarks."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..safe_io.atomic_write import atomic_write
 Cell = str | float | None
 
 FORMS: dict[str, dict[str, str | None]] = {"png": {"Software": None}, "svg": {"Creator": None, "Date": None}}
-"""Forms of a figure's files, and what matplotlib would say in them that changes from day to day."""
+"""Formats of figures, and metadata that matplotlib omits, since they change with its version or the date."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a header; a cell that is None is not known.
+    """Rows under a header; an unknown cell is None.
 
     Parameters
     ----------
@@ -35,14 +35,14 @@ class Table:
     stem: str
 
     def markdown(self) -> str:
-        """Write the table for a person."""
-        words = [any(isinstance(row[k], str) for row in self.rows) for k in range(len(self.header))]
-        rule = ["---" if left else "---:" for left in words]
-        lines = [[_shown(cell) for cell in row] for row in (self.header, rule, *self.rows)]
+        """Format the table as Markdown."""
+        is_text = [any(isinstance(row[k], str) for row in self.rows) for k in range(len(self.header))]
+        rule = ["---" if left else "---:" for left in is_text]
+        lines = [[_format(cell) for cell in row] for row in (self.header, rule, *self.rows)]
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
     def csv(self) -> str:
-        """Write the table for a program: numbers in full, nothing where a cell is not known."""
+        """Format the table as CSV, with numbers in full precision and empty unknown cells."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(self.header)
@@ -52,7 +52,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Page:
-    """What an experiment found.
+    """Results of an experiment.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Page:
     remarks : sequence of str
         Sentences below the tables.
     figures : dict
-        Functions that draw on an empty matplotlib figure, by the name of the file.
+        Functions that draw on an empty matplotlib figure, by the file's name without suffix.
     """
 
     tables: Sequence[Table]
@@ -81,10 +81,10 @@ class Page:
         _write(folder / f"{name}.md", "\n\n".join(parts) + "\n")
 
 
-def _shown(cell: Cell) -> str:
+def _format(cell: Cell) -> str:
     if cell is None or cell != cell:  # NaN
         return "-"
-    # A data set is called as its file is, which may hold what ends a cell.
+    # The name of a data set is that of its file, which may contain the separator of cells.
     return cell.replace("|", "\\|") if isinstance(cell, str) else f"{cell:.2f}"
 
 
@@ -93,7 +93,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def save_figure(draw: Callable[[Any], None], form: str, file: Any) -> None:
-    """Draw without a display and write the same bytes every time, however the caller's matplotlib is set."""
+    """Draw without a display and write reproducible bytes, independent of matplotlib's settings."""
     from matplotlib import style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""A plan: the runs that an experiment needs, and the page it makes of what they measured."""
+"""A plan: the runs of an experiment, and the page of their results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from .sets import DataSet
 
 KITRO: Step = {"method": "kitro"}
 SMPLIFY: Step = {"method": "smplify"}
-
 MAP: Step = {"method": "map"}
 
 METHODS: dict[str, tuple[Step, ...]] = {
@@ -20,30 +19,30 @@ METHODS: dict[str, tuple[Step, ...]] = {
     "kitro": (KITRO,),
     "map": (MAP,),
 }
-"""What the paper compares, whose other competitors are networks, and this package's own method."""
+"""Methods of the paper except networks, and this package's ``map``."""
 
 USUAL = {"mpjpe": "MPJPE", "pa_mpjpe": "PA-MPJPE", "pve": "PVE"}
-"""What the paper's tables show, in millimetres."""
+"""Metrics of the paper's tables, in millimetres, and their titles."""
 
 
 class Plan(NamedTuple):
-    """The runs of an experiment under names of its own, and its page of them."""
+    """The runs of an experiment by name, and the function that makes its page from their measurements."""
 
     runs: Mapping[str, Run]
     page: Callable[[Mapping[str, Measured]], Page]
 
 
 def steps_for(data: DataSet, *steps: Step) -> tuple[Step, ...]:
-    """Return steps with the camera left alone where it is known, as the paper does for hands."""
+    """Return steps for a data set: for hands with a fixed camera, as in the paper."""
     fixed = {"camera_update": "fixed"} if data.hand else {}
     return tuple({**step, **fixed} if step["method"] == "kitro" else step for step in steps)
 
 
 def usual_row(label: str, measured: Measured) -> list[Cell]:
-    """Row of the usual errors."""
+    """Return a row of the usual errors."""
     return [label, *(measured.mean(name) for name in USUAL)]
 
 
 def named(*names: str) -> str:
-    """Name of a run: the names of what it depends on."""
+    """Return the name of a run, from the names of what it depends on."""
     return " / ".join(map(str, names))

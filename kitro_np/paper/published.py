@@ -1,6 +1,6 @@
-"""What the paper publishes: every cell of its Tables 1 to 5, and the figures that it gives in words.
+"""Published results of the paper: all cells of its Tables 1 to 5, and the numbers in its text.
 
-Errors are in millimetres. A row's name ends in * where the paper's authors ran another's method themselves.
+Errors are in millimetres. The name of a row ends in * if the paper's authors ran another's method themselves.
 The paper prints PA-MPJPE before MPJPE; here MPJPE comes first.
 """
 
@@ -12,17 +12,18 @@ SOURCE = "KITRO (CVPR 2024)"
 
 
 class Published(NamedTuple):
-    """A row of one of the paper's tables, on one data set; None is not given there.
+    """A row of one of the paper's tables, on one data set; None if the paper does not give an error.
 
     Attributes
     ----------
     table : str
         Number of the table.
     row : str
-        What the row is about.
+        Name of the row.
     data : str
-        Data set that was measured on.
+        Name of the data set.
     mpjpe, pa_mpjpe, pve, pa_pve : float, optional
+        In millimetres.
     """
 
     table: str
@@ -35,7 +36,7 @@ class Published(NamedTuple):
 
     @property
     def errors(self) -> dict[str, float]:
-        """What is given, by the name of the metric."""
+        """Published errors, by metric."""
         return {name: value for name, value in self._asdict().items() if isinstance(value, float)}
 
 
@@ -93,14 +94,14 @@ CONVERGED = (4, 5)
 """Iterations after which errors have converged (Fig. 5)."""
 
 BEST_KEYPOINT_ERROR = 24.0
-"""Mean 2D error of the then best network on 3DPW, in pixels."""
+"""Mean 2D error of the best network of its time on 3DPW, in pixels."""
 
 
 def of_table(table: str) -> tuple[Published, ...]:
     """Return the rows of a table."""
-    return tuple(one for one in PUBLISHED if one.table == table)
+    return tuple(entry for entry in PUBLISHED if entry.table == table)
 
 
 def published(table: str, row: str, data: str) -> Published:
     """Return one row of a table."""
-    return next(one for one in of_table(table) if (one.row, one.data) == (row, data))
+    return next(entry for entry in of_table(table) if (entry.row, entry.data) == (row, data))

@@ -1,4 +1,4 @@
-"""Data sets of the experiments: simulated ones, or files of the user's."""
+"""Data sets of the experiments: simulated, or files of the user."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from ..simulate import LEVELS, simulate
 from ..simulate.fingers import is_hand
 
 QUICK, FULL = 512, 4096
-"""Bodies of a simulated set."""
+"""Bodies of a simulated set, with and without --quick."""
 
 
 @dataclass(frozen=True, eq=False)
 class DataSet:
-    """Estimates of bodies whose truth is known.
+    """Estimates of bodies with ground truth.
 
     Parameters
     ----------
     name : str
     body : BodyModel
     estimates : Estimates
-        With rotation matrices and one leading axis.
+        With rotation matrices, intrinsics and one leading axis.
     truth : TrueBodies
-        Likewise.
+        With rotation matrices and one leading axis.
     protocol : Protocol
-        Which joints are compared.
+        Joints to compare.
     simulated : bool
-        Whether the bodies were made here.
+        Whether the data are simulated.
     """
 
     name: str
@@ -52,12 +52,12 @@ class DataSet:
 
     @property
     def hand(self) -> bool:
-        """Whether these are hands; the camera of a hand is known."""
+        """Whether these are hands, whose camera is known."""
         return is_hand(self.body.skeleton)
 
     @cached_property
     def digest(self) -> str:
-        """Name of all that results on this set depend on."""
+        """Digest of everything that results on this set depend on."""
         digest = hashlib.sha256()
         skeleton = self.body.skeleton
         rest = (skeleton.joint_template, skeleton.joint_shapedirs, self.body.v_template, self.body.shapedirs)
@@ -69,18 +69,18 @@ class DataSet:
         digest.update(repr((self.protocol.joints, self.protocol.root)).encode())
         return digest.hexdigest()
 
-    def with_noise(self, share: float) -> DataSet:
-        """Move keypoints by Gaussian noise of `share` of the body's height in the image, a coordinate."""
+    def with_noise(self, level: float) -> DataSet:
+        """Add Gaussian noise of `level` times the body's height in the image to each keypoint coordinate."""
         keypoints = self.estimates.keypoints_2d
         sides = np.ptp(keypoints, axis=1)
         extent = sides.max(axis=1) if self.hand else sides[:, 1]
-        noise = np.random.default_rng(0).normal(0, share, keypoints.shape) * extent[:, None, None]
+        noise = np.random.default_rng(0).normal(0, level, keypoints.shape) * extent[:, None, None]
         estimates = self.estimates._replace(keypoints_2d=keypoints + noise)
-        return replace(self, name=f"{self.name}, noise {100 * share:g}%", estimates=estimates)
+        return replace(self, name=f"{self.name}, noise {100 * level:g}%", estimates=estimates)
 
 
 class Sets(NamedTuple):
-    """What the experiments run on."""
+    """Data sets of the experiments: people, base estimates of Table 3, and hands."""
 
     people: Sequence[DataSet]
     bases: Sequence[DataSet]
@@ -88,7 +88,7 @@ class Sets(NamedTuple):
 
 
 def simulated_sets(count: int) -> Sets:
-    """Simulate the data of all tables: estimates as CLIFF's, as other networks' (Table 3), and of hands."""
+    """Simulate the data of all tables: estimates like CLIFF's, like other networks', and of hands."""
     body = load_body()
     people = {
         level: _simulated(f"simulated, errors like {title}", body, level, count)
@@ -100,7 +100,7 @@ def simulated_sets(count: int) -> Sets:
 
 
 NETWORKS = {"cliff": "CLIFF", "spin": "SPIN", "eft": "EFT", "prom": "PRoM"}
-"""Levels of the simulator, and the networks whose errors they mimic."""
+"""Levels of the simulator, and the networks that they simulate."""
 assert set(NETWORKS) == set(LEVELS)
 
 
@@ -117,7 +117,8 @@ def file_set(
     Raises
     ------
     FileNotFoundError, InputError
-        If it is none, holds no truth, or arrays that do not fit one another; if `image_size` is no size.
+        If there is no such file, it has no ground truth or arrays of inconsistent shapes, or `image_size` is
+        invalid.
     """
     protocol = protocol or usual_protocol(body)
     check_body(body, protocol)
@@ -129,8 +130,9 @@ def file_set(
     try:
         request = read_request(Arguments(*estimates[:4], camera, image_size=image_size), body)
     except InputError as problem:
+        # The message of `problem` has the form "name: expected ..., got ....".
         raise InputError(f"{path}: {problem}") from None
-    rows = Estimates(
+    estimates = Estimates(
         request.pose,
         request.betas,
         request.transl,
@@ -139,17 +141,17 @@ def file_set(
     )
     true_pose, _ = as_matrices(truth.pose, body.num_joints)
     true_betas = truth.betas.reshape(request.count, truth.betas.shape[-1])
-    return DataSet(path.stem, body, rows, TrueBodies(true_pose, true_betas), protocol)
+    return DataSet(path.stem, body, estimates, TrueBodies(true_pose, true_betas), protocol)
 
 
 def file_sets(
     paths: Sequence[Path], body: BodyModel, protocol: Protocol | None = None, *, image_size: Any = None
 ) -> list[DataSet]:
-    """Read data sets from files, see :func:`file_set`; files of one name are told apart by their paths."""
+    """Read data sets from files, see :func:`file_set`; files of the same name are named by their paths."""
     paths = list(dict.fromkeys(paths))
     stems = [path.stem for path in paths]
     sets = [file_set(path, body, protocol, image_size=image_size) for path in paths]
     return [
-        replace(one, name=str(path)) if stems.count(path.stem) > 1 else one
-        for path, one in zip(paths, sets, strict=True)
+        replace(data, name=str(path)) if stems.count(path.stem) > 1 else data
+        for path, data in zip(paths, sets, strict=True)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from .beside import beside, published_only, told_apart
+from .comparison import comparison_table, published_table, source_remarks
 from .page import Page
 from .plan import KITRO, MAP, METHODS, SMPLIFY, USUAL, Plan, named, steps_for
 from .published import Published, of_table, published
@@ -24,7 +24,7 @@ ABLATIONS: dict[str, Step] = {
     "pose, greedy, soft": {"search": "greedy"},
     "pose, tree, hard": {"pose_update": "hard"},
 }
-"""The rows of Table 1."""
+"""Rows of Table 1."""
 
 PAIRS_1 = {
     "estimate": "CLIFF*",
@@ -39,7 +39,7 @@ PAIRS_1 = {
     "pose, greedy, soft": "greedy, soft update",
     "pose, tree, hard": "decision tree, hard update",
 }
-"""What the paper calls them; the estimate is Table 2's."""
+"""The paper's names of these rows; the estimate is Table 2's."""
 
 PAIRS_2 = {"estimate": "CLIFF*", "smplify": "CLIFF + SMPLify*", "kitro": "CLIFF + KITRO"}
 PAIRS_4 = {"estimate": "CLIFF"}
@@ -48,7 +48,7 @@ PAIRS_5 = {
     "smplify": "MANO baseline + SMPLify*",
     "kitro": "MANO baseline + KITRO",
 }
-"""Rows of the other tables that both have, ours first."""
+"""The paper's names of rows in the other tables that are measured here."""
 
 ORDERS = [
     *(("full method", row) for row in ABLATIONS if row != "full method"),
@@ -56,11 +56,11 @@ ORDERS = [
     ("pose, tree, hard", "pose, greedy, hard"),
     ("betas from 2D joints (Eq. 3)", "betas fixed"),
 ]
-"""Rows that come out better than others if the parts of the method are worth what the paper says."""
+"""Pairs of rows of which the first has smaller errors in the paper."""
 
 
 def table_1(sets: Sets) -> Plan:
-    """Plan Table 1: what each part of the method is worth."""
+    """Plan Table 1: what each part of the method contributes."""
     runs = {
         named(data.name, row): Run(data, ({**KITRO, **step},))
         for data in sets.people
@@ -68,29 +68,29 @@ def table_1(sets: Sets) -> Plan:
     }
     runs |= {named(data.name, "estimate"): Run(data) for data in sets.people}
 
-    theirs = (published("2", "CLIFF*", "3DPW"), *of_table("1"))
+    paper_rows = (published("2", "CLIFF*", "3DPW"), *of_table("1"))
 
     def page(measured: Mapping[str, Measured]) -> Page:
         tables, remarks = [], []
         for data, stem in _stems(sets.people, "table1"):
-            own = {row: measured[named(data.name, row)] for row in ("estimate", *ABLATIONS)}
-            tables.append(beside(data, own, theirs, PAIRS_1, stem))
-            remarks.append(_orders(data.name, own))
-        return Page(tables, [*remarks, *told_apart(sets.people, theirs)])
+            rows = {row: measured[named(data.name, row)] for row in ("estimate", *ABLATIONS)}
+            tables.append(comparison_table(data, rows, paper_rows, PAIRS_1, stem))
+            remarks.append(_order_remark(data.name, rows))
+        return Page(tables, [*remarks, *source_remarks(sets.people, paper_rows)])
 
     return Plan(runs, page)
 
 
-def _orders(name: str, own: Mapping[str, Measured]) -> str:
-    """Say which rows do not order as the method's worth would have it, by MPJPE."""
-    errors = {row: measured.mean("mpjpe") for row, measured in own.items()}
-    upset = [
+def _order_remark(name: str, rows: Mapping[str, Measured]) -> str:
+    """Return a remark on the rows whose order by MPJPE differs from the paper's."""
+    errors = {row: measured.mean("mpjpe") for row, measured in rows.items()}
+    differences = [
         f"{better} ({errors[better]:.2f}) is not better than {worse} ({errors[worse]:.2f})"
         for better, worse in ORDERS
         if not errors[better] < errors[worse]
     ]
-    if upset:
-        return f"{name}: {'; '.join(upset)}, in mm of MPJPE."
+    if differences:
+        return f"{name}: {'; '.join(differences)}, in mm of MPJPE."
     return (
         f"{name}: the full method is better than every row that leaves out or changes a part of it, a soft "
         "update better than a hard one, the tree better than greedy choices, Eq. 3 better than fixed betas "
@@ -100,47 +100,47 @@ def _orders(name: str, own: Mapping[str, Measured]) -> str:
 
 def table_2(sets: Sets) -> Plan:
     """Plan Table 2: methods on CLIFF's estimates."""
-    theirs = of_table("2")
+    paper_rows = of_table("2")
 
     def page(measured: Mapping[str, Measured]) -> Page:
         tables = [
-            beside(data, _by_method(measured, data), theirs, PAIRS_2, stem)
+            comparison_table(data, _by_method(measured, data), paper_rows, PAIRS_2, stem)
             for data, stem in _stems(sets.people, "table2")
         ]
-        remark = '"Other protocol" knows the gender of each person.'
-        return Page(tables, [*told_apart(sets.people, theirs), remark])
+        remark = '"Other protocol" uses the gender of each person.'
+        return Page(tables, [*source_remarks(sets.people, paper_rows), remark])
 
     return Plan(_runs_of_methods(sets.people), page)
 
 
 def table_3(sets: Sets) -> Plan:
-    """Plan Table 3: methods on other networks' estimates; networks that no set is of are published only."""
+    """Plan Table 3: methods on other networks' estimates; for networks without a set, published rows only."""
     networks: dict[str, list[Published]] = {}
-    for one in of_table("3"):
-        networks.setdefault(one.row.split(" + ")[0], []).append(one)
+    for row in of_table("3"):
+        networks.setdefault(row.row.split(" + ")[0], []).append(row)
 
     def page(measured: Mapping[str, Measured]) -> Page:
-        tables, left = [], dict(networks)
+        tables, remaining = [], dict(networks)
         for data, stem in _stems(sets.bases, "table3"):
             network = next((name for name in networks if _is_of(data, name)), "")
-            left.pop(network, None)
+            remaining.pop(network, None)
             pairs = {
                 "estimate": network,
                 "smplify": f"{network} + SMPLify*",
                 "kitro": f"{network} + KITRO",
             }
-            own = _by_method(measured, data)
-            tables.append(beside(data, own, networks.get(network, ()), pairs, stem))
-        rest = [one for rows in left.values() for one in rows]
+            by_method = _by_method(measured, data)
+            tables.append(comparison_table(data, by_method, networks.get(network, ()), pairs, stem))
+        rest = [row for rows in remaining.values() for row in rows]
         if rest:
-            tables.append(published_only(rest, "table3-published"))
-        return Page(tables, told_apart(sets.bases, of_table("3")))
+            tables.append(published_table(rest, "table3-published"))
+        return Page(tables, source_remarks(sets.bases, of_table("3")))
 
     return Plan(_runs_of_methods(sets.bases), page)
 
 
 def _is_of(data: DataSet, network: str) -> bool:
-    """Whether a set's name holds the network's as a word."""
+    """Whether the name of a set contains that of the network as a word."""
     return network.lower() in re.split(r"[\W_]+", data.name.lower())
 
 
@@ -166,62 +166,64 @@ TWICE: dict[str, tuple[Step, ...]] = {
     "map": (MAP,),
     "kitro, then map": (KITRO, MAP),
 }
-"""The rows of Table 4."""
+"""Rows of Table 4."""
 
 
 def table_4(sets: Sets) -> Plan:
-    """Plan Table 4: refinement on top of a result that is refined already."""
+    """Plan Table 4: refinement of bodies that are already refined."""
     runs = {
         named(data.name, row): Run(data, steps_for(data, *steps))
         for data in sets.people
         for row, steps in TWICE.items()
     }
 
-    theirs = of_table("4")
+    paper_rows = of_table("4")
 
     def page(measured: Mapping[str, Measured]) -> Page:
         tables = [
-            beside(data, {row: measured[named(data.name, row)] for row in TWICE}, theirs, PAIRS_4, stem)
+            comparison_table(
+                data, {row: measured[named(data.name, row)] for row in TWICE}, paper_rows, PAIRS_4, stem
+            )
             for data, stem in _stems(sets.people, "table4")
         ]
-        remark = "The paper refines what CLIFFr refined, which is not run here: SMPLify takes its place."
-        return Page(tables, [*told_apart(sets.people, theirs), remark])
+        remark = "The paper refines results of CLIFFr, which is not run here; SMPLify replaces it."
+        return Page(tables, [*source_remarks(sets.people, paper_rows), remark])
 
     return Plan(runs, page)
 
 
 def table_5(sets: Sets) -> Plan:
-    """Plan Table 5: hands, their camera known."""
-    theirs = of_table("5")
+    """Plan Table 5: hands with a known camera."""
+    paper_rows = of_table("5")
     base, refined = (
         published("5", PAIRS_5[method], "FreiHAND").errors["pa_mpjpe"] for method in ("estimate", "kitro")
     )
 
     def page(measured: Mapping[str, Measured]) -> Page:
         tables = [
-            beside(data, _by_method(measured, data), theirs, PAIRS_5, stem, (*USUAL, "pa_pve"))
+            comparison_table(data, _by_method(measured, data), paper_rows, PAIRS_5, stem, (*USUAL, "pa_pve"))
             for data, stem in _stems(sets.hands, "table5")
         ]
         remarks = [
-            *told_apart(sets.hands, theirs),
-            "All joints count. The translation is known: KITRO leaves it, SMPLify moves it.",
+            *source_remarks(sets.hands, paper_rows),
+            "All joints are compared. The translation is known: KITRO keeps it, SMPLify changes it.",
         ]
         for data in sets.hands:
             before, after = (
                 measured[named(data.name, method)].mean("pa_mpjpe") for method in ("estimate", "kitro")
             )
-            falls = f"{_fall(before, after)} off PA-MPJPE; in the paper {_fall(base, refined)}"
-            remarks.append(f"{data.name}: KITRO takes {falls}.")
+            decrease = f"{_decrease(before, after)}; in the paper by {_decrease(base, refined)}"
+            remarks.append(f"{data.name}: KITRO reduces PA-MPJPE by {decrease}.")
         return Page(tables, remarks)
 
     return Plan(_runs_of_methods(sets.hands), page)
 
 
-def _fall(before: float, after: float) -> str:
+def _decrease(before: float, after: float) -> str:
     return f"{100 * (1 - after / before):.0f}%"
 
 
 def _stems(data_sets: Sequence[DataSet], name: str) -> list[tuple[DataSet, str]]:
-    """Give each data set the name of its files: a number where there are several."""
+    """Return each data set with the name of its files, numbered if there are several."""
     several = len(data_sets) > 1
     return [(data, f"{name}-{k}" if several else name) for k, data in enumerate(data_sets, start=1)]

@@ -88,7 +88,8 @@ def simulate(
         clip = np.full(draws.count, "drawn")
         category = np.select([grip < 1 / 3, grip < 2 / 3], ["open", "half closed"], "closed")
     else:
-        motion = cmu_motion() if poses is None else poses if isinstance(poses, Motion) else Motion(poses)
+        motion = cmu_motion() if poses is None else poses
+        motion = motion if isinstance(motion, Motion) else Motion(real_array("poses", motion))
         scene, notice = PERSON, motion.notice
         matrices = _matrices(motion.poses, skeleton)
         indices = draws.shuffled("pose", len(matrices))
@@ -186,9 +187,9 @@ def _errors_for(body: BodyModel, errors: EstimateErrors | str | None) -> Estimat
     if not isinstance(errors, EstimateErrors):
         errors = usual_errors(body, errors)
     count, expected = len(errors.degrees), body.num_joints
+    usual_count = len(usual_errors(body).degrees)  # raises for a body with another kinematic tree
     if count == expected:
         return errors
-    usual_count = len(usual_errors(body).degrees)
     if count != usual_count:
         counts = " or ".join(map(str, sorted({usual_count, expected})))
         raise InputError(f"errors: expected degrees of {counts} joints, got {count}.")
