@@ -376,8 +376,8 @@ def test_pick_takes_different_points_that_are_there(open_body, points):
         ({"by_betas": np.zeros((3, 10))}, "by_betas: expected shape (3, 3, S), got (3, 10)."),
         ({"spread": [1, 1]}, "spread: expected shape (3,), got (2,)."),
         ({"spread": [1, 0, 1]}, "spread: expected positive numbers, got 0."),
-        ({"mirror": (1, 2, 0)}, "mirror: expected pairs of points that refer to each other, got 1 for point 0."),
-        ({"mirror": (0, 1, 3)}, "mirror: expected pairs of points that refer to each other, got 3 for point 2."),
+        ({"mirror": (1, 2, 0)}, "mirror: expected pairs that refer to each other, got 1 for point 0."),
+        ({"mirror": (0, 1, 3)}, "mirror: expected pairs that refer to each other, got 3 for point 2."),
         ({"mirror": (0, 1)}, "mirror: expected 3 integers, one for each point, got 2."),
     ],
 )

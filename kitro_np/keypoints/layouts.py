@@ -239,8 +239,7 @@ def _checked_mirror(mirror: tuple[int, ...]) -> tuple[int, ...]:
     for point, counterpart in enumerate(mirror):
         if not 0 <= counterpart < len(mirror) or mirror[counterpart] != point:
             raise InputError(
-                f"mirror: expected pairs of points that refer to each other, "
-                f"got {counterpart} for point {point}."
+                f"mirror: expected pairs that refer to each other, got {counterpart} for point {point}."
             )
     return mirror
 

@@ -208,7 +208,7 @@ def improved(sets: Sets) -> Plan:
             add_legend(axes)
 
         remarks = [
-            "Gains are decreases of MPJPE in mm. The paper's percentage is that of KITRO on CLIFF's estimates."
+            "Gains are decreases of MPJPE in mm. The paper's percentage is of KITRO on CLIFF's estimates."
         ]
         return Page([Table(header, rows, "improved")], remarks, {"improved": draw})
 
