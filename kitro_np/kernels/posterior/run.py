@@ -44,11 +44,11 @@ def run_map(
     chunk_size, progress, threads
         As :func:`kitro_np.refine` takes them.
     safe : bool
-        Return bodies that their keypoints are unlikely to improve as their estimates.
+        Return bodies whose keypoints are not accepted as their estimates.
     uncertainty : bool
-        Find the joints' spread, too.
+        Also return the joints' standard deviation.
     start_pose : (N, J, 3, 3) array, optional
-        Where the steps begin, in place of the estimate.
+        Initial value of the steps, in place of the estimate.
     """
     dtype = np.dtype(request.dtype)
     workspace = _workspace(model, dtype)
@@ -79,7 +79,7 @@ def run_map(
 
 
 class ChainsWorkspace(Pool):
-    """A model laid out for kernels, and tiles with the memory beside them."""
+    """A model laid out for kernels, and a pool of tiles with their working memory."""
 
     def __init__(self, model: PosteriorModel, dtype: np.dtype[Any]) -> None:
         tree, chains = make_tree(model.skeleton, dtype), make_chains(model, dtype)
@@ -99,7 +99,7 @@ def _workspace(model: PosteriorModel, dtype: np.dtype[Any]) -> ChainsWorkspace:
 
 
 def _rows(array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """Return rows as kernels read them: in order, aligned, and of the dtype."""
+    """Return rows as kernels read them: C-ordered, aligned, writeable, and of the dtype."""
     return np.require(array, dtype, ["C", "A", "W"])
 
 
