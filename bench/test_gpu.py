@@ -27,7 +27,7 @@ def cupy():
 def test_refine_on_gpu(measure, cupy, engine, batch, transfer):
     bodies = make_batch(batch, "float32")
     resident = tuple(map(cupy.asarray, bodies))
-    wanted = refine(*make_batch(256, "float32"), method="kitro").pose
+    expected = refine(*make_batch(256, "float32"), method="kitro").pose
 
     def call():
         given = tuple(map(cupy.asarray, bodies)) if transfer == "transfer" else resident
@@ -38,7 +38,7 @@ def test_refine_on_gpu(measure, cupy, engine, batch, transfer):
 
     def check(pose) -> None:
         few = cupy.asnumpy(pose[:256]) if transfer == "resident" else pose[:256]
-        miss = np.abs(few - wanted[: len(few)]).max(axis=(1, 2, 3))
+        miss = np.abs(few - expected[: len(few)]).max(axis=(1, 2, 3))
         assert np.quantile(miss, 0.9) < 1e-2  # near ties may fall to the other branch
 
     measure(call, batch, check)

@@ -68,11 +68,11 @@ def run_arrays(stage: str, setting: Setting) -> np.ndarray:
 
 def check_against_reference(stage: str, dtype: str, found: np.ndarray) -> None:
     """Compare with the array stage in float64; float32 may decide a close call the other way."""
-    wanted = run_arrays(stage, make_setting(len(found), "float64")).reshape(len(found), -1)
+    expected = run_arrays(stage, make_setting(len(found), "float64")).reshape(len(found), -1)
     found = found.reshape(len(found), -1)
     if stage == "rays":  # the root has no bone
-        wanted, found = wanted[:, 6:], found[:, 6:]
-    miss = np.abs(found - wanted)
+        expected, found = expected[:, 6:], found[:, 6:]
+    miss = np.abs(found - expected)
     assert np.quantile(miss, 1.0 if dtype == "float64" else 0.95) < TOLERANCE[dtype]
 
 

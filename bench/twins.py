@@ -42,7 +42,7 @@ def start_tile(skeleton: Skeleton, bodies: Batch, selection: np.ndarray) -> tupl
 @uncached_entry
 def _start(layout, tile):
     kinematics.forward_kinematics(layout, tile)
-    kinematics.global_rotations(layout, tile.initial_pose, tile.initial_turned)
+    kinematics.global_rotations(layout, tile.initial_pose, tile.initial_rotations)
     shape.keypoint_lengths(layout, tile)
 
 

@@ -1,9 +1,9 @@
 """Refine SMPL bodies so that they agree with 2D keypoints, on a plain CPU."""
 
 from .api import example, refine, warmup
-from .arrays.poses import pad_pose
 from .arrays.rotations import matrix_from_6d, matrix_from_quaternion
 from .body import BodyModel, BodyOutput, Skeleton, load_body
+from .body.padding import pad_pose
 from .camera import CameraEstimate, crop_to_full_image, default_intrinsics, with_focal_length
 from .errors import InputError
 from .keypoints.detectors import LAYOUTS

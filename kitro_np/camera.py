@@ -249,8 +249,8 @@ def _pinhole(size: Any, focal: Any, lead: tuple[int, ...]) -> Any:
 def _positive(focal: Any, lead: tuple[int, ...]) -> Any:
     """Check focal lengths: a wrong one of all bodies is an error, a body's own becomes NaN."""
     if tuple(focal.shape) not in ((), lead):
-        wanted = f"a number of pixels, or shape {lead}" if lead else "a number of pixels"
-        raise InputError(f"focal_length: expected {wanted}, got shape {tuple(focal.shape)}.")
+        expected = f"a number of pixels, or shape {lead}" if lead else "a number of pixels"
+        raise InputError(f"focal_length: expected {expected}, got shape {tuple(focal.shape)}.")
     usable = (focal > 0) & (focal < math.inf)
     if focal.ndim == 0 and not bool(usable):
         raise InputError(f"focal_length: expected a positive number of pixels, got {float(focal)}.")
@@ -296,5 +296,5 @@ def _lead(name: str, value: Any) -> tuple[int, ...]:
 def _expect_shape(name: str, value: Any, *shapes: tuple[int, ...]) -> None:
     """Check that an argument has one of some shapes."""
     if tuple(value.shape) not in shapes:
-        wanted = " or ".join(dict.fromkeys(map(str, shapes)))
-        raise InputError(f"{name}: expected shape {wanted}, got {tuple(value.shape)}.")
+        expected = " or ".join(dict.fromkeys(map(str, shapes)))
+        raise InputError(f"{name}: expected shape {expected}, got {tuple(value.shape)}.")

@@ -1,6 +1,6 @@
 """Find the landmarks of the embedded body's skin by geometry, and print their vertex numbers.
 
-Run ``python -m models.find_landmarks``. What is printed is ``OPEN`` of ``kitro_np/keypoints/landmarks.py``; a
+Run ``python -m models.find_landmarks``. It prints ``OPEN_VERTICES`` of ``kitro_np/keypoints/landmarks.py``; a
 test compares the two. Nothing but the body itself is needed: its rest pose stands upright (+y up, +z the
 front, +x its left), arms level, palms down.
 """

@@ -76,13 +76,13 @@ def load_or_skip(name: str) -> Backend:
         pytest.skip(f"{name}: {error}")
 
 
-def assert_near(backend: Backend, found: Any, wanted: Any, dtype: str) -> None:
+def assert_near(backend: Backend, found: Any, expected: Any, dtype: str) -> None:
     """Compare a tree of tuples of arrays."""
-    if isinstance(wanted, tuple | list):
-        for one, other in zip(found, wanted, strict=True):
+    if isinstance(expected, tuple | list):
+        for one, other in zip(found, expected, strict=True):
             assert_near(backend, one, other, dtype)
         return
     assert isinstance(found, type(backend.array(np.zeros(1))))
     assert "float" not in str(found.dtype) or str(found.dtype).endswith(dtype)
-    scale = max(1.0, np.nanmax(np.abs(wanted), initial=0.0))
-    np.testing.assert_allclose(backend.numpy(found), wanted, rtol=0, atol=scale * TOLERANCE[dtype])
+    scale = max(1.0, np.nanmax(np.abs(expected), initial=0.0))
+    np.testing.assert_allclose(backend.numpy(found), expected, rtol=0, atol=scale * TOLERANCE[dtype])

@@ -41,11 +41,11 @@ class ArraySteps:
         return update_translation(transl, best, hard=self.variant.camera_update == "hard")
 
     def betas(self, pose: Any, betas: Any, transl: Any, loss_scale: float) -> Any:
-        turned = forward_kinematics(self.skeleton, pose, betas).global_rotations
-        seen = self.batch.keypoints_2d, self.batch.intrinsics
+        rotations = forward_kinematics(self.skeleton, pose, betas).global_rotations
+        given = self.batch.keypoints_2d, self.batch.intrinsics
         from_joints = self.variant.shape_update == "joints_2d"
         return fit_shape(
-            self.skeleton, turned, betas, transl, *seen, loss_scale=loss_scale, from_joints=from_joints
+            self.skeleton, rotations, betas, transl, *given, loss_scale=loss_scale, from_joints=from_joints
         )
 
     def select(self, pose: Any, betas: Any, transl: Any) -> tuple[Any, Any]:
@@ -56,13 +56,13 @@ class ArraySteps:
         found = self._select(pose, betas, transl)
         if selection is not None:
             found = found._replace(selection=selection)
-        seen = self.batch.keypoints_2d, self.batch.intrinsics
-        return rotate_joints(self.skeleton, pose, self.batch.pose, betas, transl, *seen, found, self.variant)
+        given = self.batch.keypoints_2d, self.batch.intrinsics
+        return rotate_joints(self.skeleton, pose, self.batch.pose, betas, transl, *given, found, self.variant)
 
     def _select(self, pose: Any, betas: Any, transl: Any) -> Any:
         joints = forward_kinematics(self.skeleton, pose, betas).joints + transl[:, None, :]
-        seen = self.batch.keypoints_2d, self.batch.intrinsics
-        return select_branches(self.skeleton, self.batch.pose, betas, joints, *seen, self.variant)
+        given = self.batch.keypoints_2d, self.batch.intrinsics
+        return select_branches(self.skeleton, self.batch.pose, betas, joints, *given, self.variant)
 
 
 def adam_rows(steps: int, dtype: Any = np.float64) -> np.ndarray:
@@ -100,7 +100,7 @@ class KernelSteps:
         return self.run(pose, betas, transl, entries, "pose", **more)[0].reshape(pose.shape)
 
     def run(
-        self, pose: Any, betas: Any, transl: Any, entries: list[Any], *wanted: str, **more: Any
+        self, pose: Any, betas: Any, transl: Any, entries: list[Any], *expected: str, **more: Any
     ) -> list[Any]:
         """Run entries, each with the arguments that follow it, and return members of the tiles."""
         given = {
@@ -113,8 +113,8 @@ class KernelSteps:
                 function, *arguments = entry if isinstance(entry, tuple) else (entry,)
                 function(tree, tile, *arguments)
 
-        found = run_in_tiles(self.skeleton, work, given, wanted, self.batch.pose.dtype)
-        return [found[name] for name in wanted]
+        found = run_in_tiles(self.skeleton, work, given, expected, self.batch.pose.dtype)
+        return [found[name] for name in expected]
 
 
 # Kernels have no wrapper that Python could call: these do. Each costs seconds to compile, so they are few.
@@ -137,7 +137,7 @@ def run_shape(tree, tile, rates, loss_scale, from_joints):
 @entry
 def run_tree(tree, tile, softmax_scores, trunk_in_every_limb, shift, greedy):
     kinematics.forward_kinematics(tree, tile)
-    kinematics.global_rotations(tree, tile.initial_pose, tile.initial_turned)
+    kinematics.global_rotations(tree, tile.initial_pose, tile.initial_rotations)
     branches.select_branches(tree, tile, softmax_scores, trunk_in_every_limb, shift, greedy)
 
 

@@ -43,8 +43,8 @@ def test_fixed_parts_stay(batch, engine, update, part):
 def test_hard_camera_takes_the_best_translation(batch, engine):
     found = refine(*batch, **{**FEW, "iterations": 1}, engine=engine, camera_update="hard")
     joints = forward_kinematics(SKELETON, batch.pose, batch.betas).joints
-    wanted = solve_translation(joints, batch.keypoints_2d, batch.intrinsics)
-    np.testing.assert_allclose(found.transl, wanted, rtol=1e-9)
+    expected = solve_translation(joints, batch.keypoints_2d, batch.intrinsics)
+    np.testing.assert_allclose(found.transl, expected, rtol=1e-9)
 
 
 def test_hard_turns_reach_the_keypoints():

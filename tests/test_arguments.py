@@ -113,13 +113,13 @@ def test_wrong_image_size(size, engine):
 def test_a_mask_is_a_confidence(xp):
     """True is seen and counts as 1, False is not seen."""
     batch = {name: xp.asarray(value) for name, value in GOOD.items()}
-    seen = np.arange(4 * 24).reshape(4, 24) % 5 > 0
-    given = (seen, seen.astype(float), np.ones(seen.shape))
-    masked, wanted, every = (
+    visible = np.arange(4 * 24).reshape(4, 24) % 5 > 0
+    given = (visible, visible.astype(float), np.ones(visible.shape))
+    masked, expected, every = (
         np.asarray(refine(**batch, body=SKELETON, confidence=xp.asarray(values), safe=False).pose)
         for values in given
     )
-    assert np.array_equal(masked, wanted)
+    assert np.array_equal(masked, expected)
     assert not np.array_equal(masked, every)
 
 

@@ -107,21 +107,21 @@ STAGES = {
 def test_stage(backend, stage, dtype):
     skeleton = make_skeleton("smpl")
     batch = make_batch(skeleton, 5, seed=8)
-    wanted = stage(skeleton, batch)
+    expected = stage(skeleton, batch)
     ours = Batch(*(backend.array(part) for part in batch.astype(dtype)))
-    assert_near(backend, stage(skeleton.like(ours.pose), ours), wanted, dtype)
+    assert_near(backend, stage(skeleton.like(ours.pose), ours), expected, dtype)
 
 
 @pytest.mark.parametrize("form", ["matrices", "vectors"])
 def test_body(backend, dtype, form):
     body, batch = load_body(), make_batch(make_skeleton("smpl"), 3, seed=9)
     betas = np.zeros((3, body.num_betas))
-    wanted = body.forward(batch.pose, betas, batch.transl, engine="array")
+    expected = body.forward(batch.pose, betas, batch.transl, engine="array")
     pose = batch.pose if form == "matrices" else vectors_of(batch.pose)
     given = [backend.array(part.astype(dtype)) for part in (pose, betas, batch.transl)]
     found = body.forward(*given, engine="array")
-    assert_near(backend, tuple(found), tuple(wanted), dtype)
-    assert_near(backend, body.joints(*given, engine="array"), wanted.joints, dtype)
+    assert_near(backend, tuple(found), tuple(expected), dtype)
+    assert_near(backend, body.joints(*given, engine="array"), expected.joints, dtype)
 
 
 # ---------------------------------------------------------------------------------------- whole refinements
@@ -137,17 +137,17 @@ def test_refine(backend, dtype, variant, tree):
     skeleton = make_skeleton(tree)
     batch = make_batch(skeleton, 12, seed=10)
     batch.transl[3] *= -1
-    wanted = refine(*batch, body=skeleton, engine="array", variant=variant, **FEW)
+    expected = refine(*batch, body=skeleton, engine="array", variant=variant, **FEW)
     given = [backend.array(part) for part in batch.astype(dtype)]
     found = refine(*given, body=skeleton, engine="array", variant=variant, **FEW)
     selection = backend.numpy(found.selection)
     # In single precision a near tie may fall to the other branch.
-    same = np.all(selection == wanted.selection, axis=1)
+    same = np.all(selection == expected.selection, axis=1)
     assert np.all(same) if dtype == "float64" else np.mean(same) > 0.8
-    np.testing.assert_array_equal(backend.numpy(found.status), wanted.status)
-    assert wanted.status[3] == Status.BEHIND_CAMERA
+    np.testing.assert_array_equal(backend.numpy(found.status), expected.status)
+    assert expected.status[3] == Status.BEHIND_CAMERA
     for name in ("pose", "betas", "transl", "path_score", "reprojection_error"):
-        ours, theirs = getattr(found, name), getattr(wanted, name)
+        ours, theirs = getattr(found, name), getattr(expected, name)
         assert isinstance(ours, type(given[0]))
         assert ours.dtype == given[0].dtype
         rtol = 1e-4 if name == "reprojection_error" and dtype == "float32" else 0
@@ -158,10 +158,10 @@ def test_one_body_of_vectors(backend):
     skeleton = make_skeleton("smpl")
     batch = make_batch(skeleton, 1, seed=12)
     batch = batch._replace(pose=vectors_of(batch.pose)).some(0)
-    wanted = refine(*batch, body=skeleton, engine="array", **FEW)
+    expected = refine(*batch, body=skeleton, engine="array", **FEW)
     found = refine(*map(backend.array, batch), body=skeleton, engine="array", **FEW)
     for name in ("pose", "betas", "transl", "selection", "path_score", "reprojection_error", "status"):
-        ours, theirs = getattr(found, name), getattr(wanted, name)
+        ours, theirs = getattr(found, name), getattr(expected, name)
         assert tuple(ours.shape) == np.shape(theirs)
         np.testing.assert_allclose(backend.numpy(ours), theirs, rtol=0, atol=1e-9)
 
@@ -247,8 +247,8 @@ def test_skeleton_and_body_that_were_moved_serve_any_array():
     moved = skeleton.like(strict.asarray(batch.pose, device=strict.Device("device1")))
     for betas in (batch.betas, batch.betas[:, :2]):
         given = batch._replace(betas=betas)
-        wanted = refine(*given, body=skeleton, **FEW)
-        np.testing.assert_array_equal(refine(*given, body=moved, **FEW).pose, wanted.pose)
+        expected = refine(*given, body=skeleton, **FEW)
+        np.testing.assert_array_equal(refine(*given, body=moved, **FEW).pose, expected.pose)
 
 
 def test_camera_from_the_image_size_keeps_its_digits():
@@ -257,9 +257,9 @@ def test_camera_from_the_image_size_keeps_its_digits():
     batch = make_batch(skeleton, 2).astype(np.float32)
     half = batch._replace(pose=batch.pose.astype(np.float16))
     size = (4000, 3001)
-    wanted = refine(half.pose.astype(np.float32), *batch[1:4], image_size=size, body=skeleton, **FEW)
+    expected = refine(half.pose.astype(np.float32), *batch[1:4], image_size=size, body=skeleton, **FEW)
     found = refine(*half[:4], image_size=size, body=skeleton, **FEW)
-    np.testing.assert_array_equal(found.transl, wanted.transl)
+    np.testing.assert_array_equal(found.transl, expected.transl)
 
 
 def test_half_precision_is_computed_in_single_by_the_body():
@@ -299,8 +299,8 @@ def test_tensors_on_a_cpu_go_through_the_kernels_without_a_copy(monkeypatch):
     given = [torch.asarray(part) for part in batch]
     found = refine(*given, body=skeleton, **FEW)
     assert pointers == [[given[0].data_ptr(), given[3].data_ptr()]]
-    wanted = refine(*batch, body=skeleton, **FEW)
-    for name, array in wanted.arrays().items():
+    expected = refine(*batch, body=skeleton, **FEW)
+    for name, array in expected.arrays().items():
         assert torch.equal(getattr(found, name), torch.asarray(array)), name
     joints = load_body("open").joints(given[0])
     assert isinstance(joints, torch.Tensor)
@@ -316,12 +316,12 @@ def test_chunks_change_nothing_on_any_backend(backend, engine, chunk_size):
     skeleton = make_skeleton("two_children")
     given = [backend.array(part) for part in make_batch(skeleton, 12, seed=14)]
     how = {"body": skeleton, "engine": engine, "threads": 1, **FEW}
-    wanted = refine(*given, **how)
+    expected = refine(*given, **how)
     done = []
     found = refine(*given, chunk_size=chunk_size, progress=done.append, **how)
     for name in ("pose", "betas", "transl", "selection"):
         np.testing.assert_allclose(
-            backend.numpy(getattr(found, name)), backend.numpy(getattr(wanted, name)), rtol=0, atol=1e-12
+            backend.numpy(getattr(found, name)), backend.numpy(getattr(expected, name)), rtol=0, atol=1e-12
         )
     assert sum(done) == 12
     assert max(done) == min(chunk_size, 12)

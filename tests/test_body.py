@@ -54,19 +54,19 @@ def test_pose_blend_shapes_matter(smplx_forward, engine):
 
 def test_joints_are_those_of_forward(synthetic, smplx_forward, matrices, engine):
     arguments = matrices, smplx_forward["betas"], smplx_forward["transl"]
-    wanted = synthetic.forward(*arguments, engine=engine).joints
-    np.testing.assert_allclose(synthetic.joints(*arguments, engine=engine), wanted, rtol=0, atol=1e-12)
+    expected = synthetic.forward(*arguments, engine=engine).joints
+    np.testing.assert_allclose(synthetic.joints(*arguments, engine=engine), expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 70])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_engines_agree(open_body, sim_batch, dtype, count):
     batch = sim_batch.some(np.arange(count) % 64).astype(dtype)
-    fused, wanted = (open_body.forward(*batch[:2], engine=name) for name in ("numba", "array"))
+    fused, expected = (open_body.forward(*batch[:2], engine=name) for name in ("numba", "array"))
     tolerance = 1e-5 if dtype == np.float32 else 1e-12
     for name in ("joints", "vertices"):
-        assert getattr(fused, name).dtype == getattr(wanted, name).dtype == dtype
-        np.testing.assert_allclose(getattr(fused, name), getattr(wanted, name), rtol=0, atol=tolerance)
+        assert getattr(fused, name).dtype == getattr(expected, name).dtype == dtype
+        np.testing.assert_allclose(getattr(fused, name), getattr(expected, name), rtol=0, atol=tolerance)
 
 
 def test_translation_moves_everything_by_itself(open_body, sim_batch, engine):
@@ -79,11 +79,11 @@ def test_translation_moves_everything_by_itself(open_body, sim_batch, engine):
 
 def test_forward_takes_arrays_of_any_layout(open_body, sim_batch, engine):
     few = sim_batch.some(slice(0, 3))
-    wanted = open_body.forward(*few[:3], engine=engine).vertices
+    expected = open_body.forward(*few[:3], engine=engine).vertices
     given = [np.asfortranarray(part) for part in few[:3]]
     for part in given:
         part.flags.writeable = False
-    np.testing.assert_allclose(open_body.forward(*given, engine=engine).vertices, wanted, atol=1e-12)
+    np.testing.assert_allclose(open_body.forward(*given, engine=engine).vertices, expected, atol=1e-12)
 
 
 def test_forward_in_half_precision(open_body, sim_batch, engine):
@@ -136,14 +136,14 @@ def test_no_bodies_with_pose_blend_shapes(synthetic, engine):
 def test_fewer_betas_are_followed_by_zeros(synthetic, smplx_forward):
     pose, betas = smplx_forward["pose"], smplx_forward["betas"].copy()
     betas[:, 4:] = 0
-    wanted = synthetic.forward(pose, betas)
-    np.testing.assert_allclose(synthetic.forward(pose, betas[:, :4]).vertices, wanted.vertices, atol=1e-12)
+    expected = synthetic.forward(pose, betas)
+    np.testing.assert_allclose(synthetic.forward(pose, betas[:, :4]).vertices, expected.vertices, atol=1e-12)
 
 
 def test_lists_and_whole_numbers(synthetic):
     found = synthetic.forward([[0] * 72], [[1] * 10], [[0, 0, 5]])
-    wanted = synthetic.forward(np.zeros((1, 24, 3)), np.ones((1, 10)), np.array([[0, 0, 5.0]]))
-    np.testing.assert_array_equal(found.vertices, wanted.vertices)
+    expected = synthetic.forward(np.zeros((1, 24, 3)), np.ones((1, 10)), np.array([[0, 0, 5.0]]))
+    np.testing.assert_array_equal(found.vertices, expected.vertices)
 
 
 @pytest.mark.parametrize(
@@ -199,8 +199,8 @@ def test_wrong_threads(synthetic, engine, threads):
 
 
 def test_threads_may_be_a_number_of_numpy(synthetic):
-    wanted = synthetic.forward(POSE, threads=1).vertices
-    np.testing.assert_array_equal(synthetic.forward(POSE, threads=np.int64(2)).vertices, wanted)
+    expected = synthetic.forward(POSE, threads=1).vertices
+    np.testing.assert_array_equal(synthetic.forward(POSE, threads=np.int64(2)).vertices, expected)
 
 
 def test_a_number_is_no_betas(synthetic):
@@ -267,8 +267,8 @@ def test_sim_keypoints_are_the_open_bodys_joints(open_body, sim):
     """The excerpt was made with this body: its keypoints are the true bodies' projections."""
     joints = open_body.joints(sim["GT_theta"].astype(float), sim["GT_beta"], sim["GT_cam"])
     centre = sim["intrinsics"][:, None, :2, 2]
-    drawn = sim["GT_focal"][:, None, None] * joints[..., :2] / joints[..., 2:] + centre
-    np.testing.assert_allclose(drawn, sim["keypoints_2d"], atol=0.01)
+    projected = sim["GT_focal"][:, None, None] * joints[..., :2] / joints[..., 2:] + centre
+    np.testing.assert_allclose(projected, sim["keypoints_2d"], atol=0.01)
 
 
 # ------------------------------------------------------------------------------------------------ skeletons
@@ -290,8 +290,8 @@ def test_rest_joints_are_the_posed_joints_of_no_rotation():
     betas = np.random.default_rng(0).normal(size=(5, 4))
     posed = forward_kinematics(skeleton, np.broadcast_to(np.eye(3), (5, 10, 3, 3)), betas)
     np.testing.assert_allclose(posed.joints, skeleton.rest_joints(betas), atol=1e-12)
-    wanted = skeleton.joint_template + np.einsum("jks,ns->njk", skeleton.joint_shapedirs, betas)
-    np.testing.assert_allclose(posed.joints, wanted, atol=1e-12)
+    expected = skeleton.joint_template + np.einsum("jks,ns->njk", skeleton.joint_shapedirs, betas)
+    np.testing.assert_allclose(posed.joints, expected, atol=1e-12)
 
 
 @pytest.mark.parametrize(

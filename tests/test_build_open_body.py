@@ -80,9 +80,9 @@ def test_moved_skin_makes_joints_exact(body):
     regressor = np.zeros((24, 50))
     for row, weights in zip(regressor, rng.dirichlet([1, 1, 1], 24), strict=True):
         row[rng.choice(50, 3, replace=False)] = weights
-    wanted = body.regressor.joints_of(regressor, fields) + rng.normal(size=(24, 3, 11)) * 1e-3
-    moved = body.exact_joints.make_joints_exact(fields, regressor, wanted)
-    assert np.abs(body.regressor.joints_of(regressor, moved) - wanted).max() < 1e-9
+    expected = body.regressor.joints_of(regressor, fields) + rng.normal(size=(24, 3, 11)) * 1e-3
+    moved = body.exact_joints.make_joints_exact(fields, regressor, expected)
+    assert np.abs(body.regressor.joints_of(regressor, moved) - expected).max() < 1e-9
 
 
 def test_regression_on_betas_finds_the_space_again(body, shared):

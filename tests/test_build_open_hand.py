@@ -156,9 +156,9 @@ def test_joints_between_two_vertices_are_found(hand):
     vertices = np.random.default_rng(4).normal(size=(60, 40, 3))
     joints = (vertices[:, 0::2][:, :16] + vertices[:, 1::2][:, :16]) / 2
     regressor = hand.regressor.fit_regressor(vertices, joints)
-    wanted = np.zeros((16, 40))
-    wanted[range(16), range(0, 32, 2)] = wanted[range(16), range(1, 32, 2)] = 0.5
-    np.testing.assert_allclose(regressor, wanted, atol=1e-6)
+    expected = np.zeros((16, 40))
+    expected[range(16), range(0, 32, 2)] = expected[range(16), range(1, 32, 2)] = 0.5
+    np.testing.assert_allclose(regressor, expected, atol=1e-6)
 
 
 def test_wrong_arguments_give_one_sentence(hand, tmp_path, capsys):

@@ -37,9 +37,9 @@ def test_a_gaussian_of_poses_and_their_mirror_images(script, tmp_path):
         mean, precision, notice = file["mean"], file["precision"], str(file["LICENSE"])
     assert notice == "free for all uses"
     assert mean.dtype == precision.dtype == np.float32
-    wanted = np.zeros((23, 3))
-    wanted[17], wanted[18] = [0.05, -0.4, 0.1], [0.05, 0.4, -0.1]
-    np.testing.assert_allclose(mean, wanted.ravel(), atol=1e-7)
+    expected = np.zeros((23, 3))
+    expected[17], expected[18] = [0.05, -0.4, 0.1], [0.05, 0.4, -0.1]
+    np.testing.assert_allclose(mean, expected.ravel(), atol=1e-7)
     # The two samples lie half their distance from the mean; all else varies by the floor alone.
     away = np.zeros((23, 3))
     away[17], away[18] = [0.05, -0.4, 0.1], [-0.05, -0.4, 0.1]
@@ -52,9 +52,9 @@ def test_chords_of_one_pose_by_hand(script):
     poses = np.zeros((1, 24, 3))
     poses[0, 18, 1] = 2 * np.pi / 3
     mean, covariance = script.fit_chords(poses)
-    wanted = np.zeros((24, 3))
-    wanted[18, 1], wanted[19, 1] = np.sqrt(3) / 2, -np.sqrt(3) / 2
-    np.testing.assert_allclose(mean, wanted, atol=1e-12)
+    expected = np.zeros((24, 3))
+    expected[18, 1], expected[19, 1] = np.sqrt(3) / 2, -np.sqrt(3) / 2
+    np.testing.assert_allclose(mean, expected, atol=1e-12)
     spread = np.zeros((24, 3, 3))
     spread[[18, 19], 1, 1] = 3 / 4
     np.testing.assert_allclose(covariance, spread, atol=1e-12)
@@ -67,8 +67,8 @@ def test_chords_are_those_of_the_geometry(script):
     mean, covariance = script.fit_chords(poses)
     np.testing.assert_allclose(mean, chords.mean(axis=0), atol=1e-12)
     for joint in range(24):
-        wanted = np.cov(chords[:, joint].T, bias=True)
-        np.testing.assert_allclose(covariance[joint], wanted, atol=1e-12)
+        expected = np.cov(chords[:, joint].T, bias=True)
+        np.testing.assert_allclose(covariance[joint], expected, atol=1e-12)
 
 
 def test_vectors_longer_than_a_half_turn_count_as_the_short_way(script):

@@ -21,8 +21,8 @@ def test_project_is_k_times_the_point(posed):
     batch, joints = posed
     points = joints + batch.transl[:, None, :]
     homogeneous = points @ np.swapaxes(batch.intrinsics, 1, 2)
-    wanted = homogeneous[..., :2] / homogeneous[..., 2:]
-    np.testing.assert_allclose(project(points, batch.intrinsics), wanted, rtol=1e-12)
+    expected = homogeneous[..., :2] / homogeneous[..., 2:]
+    np.testing.assert_allclose(project(points, batch.intrinsics), expected, rtol=1e-12)
 
 
 def test_backproject_is_the_inverse_of_project(posed):
@@ -30,11 +30,13 @@ def test_backproject_is_the_inverse_of_project(posed):
     points = joints + batch.transl[:, None, :]
     rays = backproject(project(points, batch.intrinsics), batch.intrinsics)
     np.testing.assert_allclose(rays * points[..., 2:], points, atol=1e-12)
-    wanted = (
+    expected = (
         np.linalg.inv(batch.intrinsics)[:, None]
         @ np.append(batch.keypoints_2d, np.ones_like(rays[..., :1]), 2)[..., None]
     )
-    np.testing.assert_allclose(backproject(batch.keypoints_2d, batch.intrinsics), wanted[..., 0], atol=1e-12)
+    np.testing.assert_allclose(
+        backproject(batch.keypoints_2d, batch.intrinsics), expected[..., 0], atol=1e-12
+    )
 
 
 def test_translation_solves_the_stated_equations(posed):
@@ -47,8 +49,8 @@ def test_translation_solves_the_stated_equations(posed):
             (fx, _, cx), (_, fy, cy), _ = batch.intrinsics[body]
             left += [[fx, 0, cx - u], [0, fy, cy - v]]
             right += [(u - cx) * z - fx * x, (v - cy) * z - fy * y]
-        wanted, *_ = np.linalg.lstsq(np.array(left), np.array(right), rcond=None)
-        np.testing.assert_allclose(found[body], wanted, atol=1e-9)
+        expected, *_ = np.linalg.lstsq(np.array(left), np.array(right), rcond=None)
+        np.testing.assert_allclose(found[body], expected, atol=1e-9)
 
 
 def test_translation_of_exact_keypoints(posed):
@@ -74,9 +76,9 @@ def test_translation_moves_half_way():
 
 
 def test_default_intrinsics():
-    wanted = [[500, 0, 150], [0, 500, 200], [0, 0, 1]]
-    np.testing.assert_array_equal(default_intrinsics((300, 400)), wanted)
+    expected = [[500, 0, 150], [0, 500, 200], [0, 0, 1]]
+    np.testing.assert_array_equal(default_intrinsics((300, 400)), expected)
     both = default_intrinsics([[300, 400], [1920, 1080]])
-    np.testing.assert_array_equal(both[0], wanted)
+    np.testing.assert_array_equal(both[0], expected)
     np.testing.assert_allclose(both[1, 0, 0], np.hypot(1920, 1080))
     np.testing.assert_array_equal(both[1, :2, 2], [960, 540])

@@ -40,7 +40,7 @@ def estimates(draw):
     return CameraEstimate(intrinsics, transl)
 
 
-def seen(estimate, points):
+def visible(estimate, points):
     """Points (N, P, 3) of bodies on the image: (N, P, 2)."""
     return project(points + estimate.transl[:, None, :], estimate.intrinsics)
 
@@ -49,9 +49,9 @@ def seen(estimate, points):
 
 
 def test_default_intrinsics_of_a_known_focal_length():
-    wanted = [[1100, 0, 150], [0, 1100, 200], [0, 0, 1]]
-    np.testing.assert_array_equal(default_intrinsics((300, 400), 1100), wanted)
-    np.testing.assert_array_equal(default_intrinsics((300, 400), np.float32(1100)), wanted)
+    expected = [[1100, 0, 150], [0, 1100, 200], [0, 0, 1]]
+    np.testing.assert_array_equal(default_intrinsics((300, 400), 1100), expected)
+    np.testing.assert_array_equal(default_intrinsics((300, 400), np.float32(1100)), expected)
 
 
 @pytest.mark.parametrize("size", [(300, 400), [[300, 400], [1920, 1080]]])
@@ -95,7 +95,7 @@ def test_with_focal_length_by_hand():
 def test_with_focal_length_keeps_what_lies_at_the_depth_of_the_body(estimate, focal):
     found = with_focal_length(*estimate, focal)
     flat = np.array([[0.0, 0, 0], [0.3, -1, 0], [-0.5, 0.9, 0]])
-    np.testing.assert_allclose(seen(found, flat), seen(estimate, flat), rtol=1e-11, atol=1e-8)
+    np.testing.assert_allclose(visible(found, flat), visible(estimate, flat), rtol=1e-11, atol=1e-8)
     np.testing.assert_array_equal(found.intrinsics[:, 0, 0], np.broadcast_to(focal, 4))
     ratio = [camera[:, 1, 1] / camera[:, 0, 0] for camera in (found.intrinsics, estimate.intrinsics)]
     np.testing.assert_allclose(*ratio, rtol=1e-14)
@@ -107,8 +107,8 @@ def test_with_focal_length_keeps_what_lies_at_the_depth_of_the_body(estimate, fo
 def test_with_focal_length_and_back(estimate, focal):
     there = with_focal_length(*estimate, focal)
     back = with_focal_length(*there, estimate.intrinsics[:, 0, 0])
-    for found, wanted in zip(back, estimate, strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=1e-13)
+    for found, expected in zip(back, estimate, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-13)
 
 
 @given(estimates(), focal_lengths)
@@ -116,8 +116,8 @@ def test_a_body_alone_is_the_body_among_others(estimate, focal):
     together = with_focal_length(*estimate, focal)
     for i in range(4):
         alone = with_focal_length(estimate.intrinsics[i], estimate.transl[i], focal)
-        for found, wanted in zip(alone, together, strict=True):
-            np.testing.assert_array_equal(found, wanted[i])
+        for found, expected in zip(alone, together, strict=True):
+            np.testing.assert_array_equal(found, expected[i])
 
 
 def test_one_camera_for_all_stays_one_unless_bodies_differ():
@@ -192,7 +192,7 @@ def test_what_lies_at_the_depth_of_the_body_is_seen_where_the_crop_sees_it(crop,
     camera, box, size = crop
     flat = np.array([[0.0, 0, 0], [0.4, -0.9, 0], [-0.6, 0.8, 0]])
     found = crop_to_full_image(camera, box, size, focal)
-    np.testing.assert_allclose(seen(found, flat), seen_in_crop(camera, box, flat), rtol=1e-11, atol=1e-8)
+    np.testing.assert_allclose(visible(found, flat), seen_in_crop(camera, box, flat), rtol=1e-11, atol=1e-8)
 
 
 @given(crops(), arrays(float, (5, 3), elements=st.floats(-1, 1)))
@@ -200,10 +200,10 @@ def test_far_bodies_are_seen_as_the_crop_sees_them(crop, points):
     """A point z off the body's depth is seen a share z / (t_z + z) nearer to the image's centre."""
     camera, box, size = crop
     found = crop_to_full_image(camera, box, size, 5e5)
-    wanted = seen_in_crop(camera, box, points)
-    from_centre = np.abs(wanted - size[:, None] / 2)
+    expected = seen_in_crop(camera, box, points)
+    from_centre = np.abs(expected - size[:, None] / 2)
     share = 1 / (found.transl[:, None, 2:] - 1)
-    assert np.all(np.abs(seen(found, points) - wanted) <= share * from_centre + 1e-6)
+    assert np.all(np.abs(visible(found, points) - expected) <= share * from_centre + 1e-6)
     assert np.max(share) < 5e-3
 
 
@@ -233,8 +233,8 @@ def test_cameras_of_a_crop_take_another_focal_length():
     """The two helpers agree on what a focal length means."""
     crop = ((0.7, 0.1, 0.2), (300, 200, 350), (640, 480))
     changed = with_focal_length(*crop_to_full_image(*crop), 1234)
-    for found, wanted in zip(changed, crop_to_full_image(*crop, 1234), strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=1e-14)
+    for found, expected in zip(changed, crop_to_full_image(*crop, 1234), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-14)
 
 
 # ------------------------------------------------------------------------------------------- kinds of arrays
@@ -271,8 +271,8 @@ def test_numbers_and_sequences_follow_the_arrays(backend, dtype):
     found = crop_to_full_image(*given_arrays, (640, 480), np.float64(700))
     assert_near(backend, found, crop_to_full_image(*arguments, (640, 480), 700), dtype)
     found = with_focal_length(*found, [700, 800, 900, 1000])
-    wanted = with_focal_length(*crop_to_full_image(*arguments, (640, 480), 700), [700, 800, 900, 1000])
-    assert_near(backend, found, wanted, dtype)
+    expected = with_focal_length(*crop_to_full_image(*arguments, (640, 480), 700), [700, 800, 900, 1000])
+    assert_near(backend, found, expected, dtype)
 
 
 def test_float64_is_enough_to_compute_in_it_and_whole_numbers_too():

@@ -200,12 +200,12 @@ def test_a_single_body_needs_no_leading_axis(tmp_path, estimates, capsys, axis_a
     ],
 )
 def test_wrong_truth_is_named_before_anything_is_refined(
-    tmp_path, estimates, capsys, monkeypatch, key, shape, wanted
+    tmp_path, estimates, capsys, monkeypatch, key, shape, expected
 ):
     monkeypatch.setattr(refinement, "refine", None)
     np.savez(tmp_path / "in.npz", **{**estimates, key: np.zeros(shape)})
     sentence = fails(capsys, "eval", tmp_path / "in.npz")
-    assert f"in.npz: {key}: expected shape {wanted}" in sentence
+    assert f"in.npz: {key}: expected shape {expected}" in sentence
     assert sentence.endswith(f"got {shape}.\n")
 
 
@@ -217,11 +217,11 @@ def test_eval_of_a_body_without_the_joints_that_are_measured(tmp_path, capsys, m
         tmp_path / "in.npz", pose=pose, betas=betas, transl=np.ones((2, 3)), GT_theta=pose, GT_beta=betas,
         keypoints_2d=np.zeros((2, 16, 2)), intrinsics=np.eye(3),
     )  # fmt: skip
-    wanted = "body: expected SMPL's first 22 joints, got 16 joints."
-    with pytest.raises(kitro_np.InputError, match=wanted):
+    expected = "body: expected SMPL's first 22 joints, got 16 joints."
+    with pytest.raises(kitro_np.InputError, match=expected):
         evaluate(kitro_np.load_body(hand), (pose, betas), (pose, betas), (pose, betas))
     monkeypatch.setattr(refinement, "refine", None)
-    assert wanted in fails(capsys, "eval", tmp_path / "in.npz", "--body", hand, "--protocol", "lsp14")
+    assert expected in fails(capsys, "eval", tmp_path / "in.npz", "--body", hand, "--protocol", "lsp14")
 
 
 def test_eval_of_hands_compares_all_joints(tmp_path, capsys):
@@ -266,11 +266,11 @@ def test_hands_are_refined_and_listed(tmp_path, capsys):
         np.savez(tmp_path / "in.npz", intrinsics=intrinsics, **given)
         command = ["refine", tmp_path / "in.npz", "-o", tmp_path / "out.npz", "--body", "open_hand"]
         assert main([*map(str, command), "--gender", gender, "--force"]) == 0
-        wanted = kitro_np.refine(**given, intrinsics=intrinsics, body=hand)
-        assert np.all(wanted.status == 0)
+        expected = kitro_np.refine(**given, intrinsics=intrinsics, body=hand)
+        assert np.all(expected.status == 0)
         with np.load(tmp_path / "out.npz") as found:
-            np.testing.assert_array_equal(found["pose"], kitro_np.RefineResult.with_matrices(wanted).pose)
-            np.testing.assert_array_equal(found["betas"], wanted.betas)
+            np.testing.assert_array_equal(found["pose"], kitro_np.RefineResult.with_matrices(expected).pose)
+            np.testing.assert_array_equal(found["betas"], expected.betas)
     capsys.readouterr()
     assert "right, left, got 'male'" in fails(capsys, *command, "--gender", "male", "--force")
     assert main(["info"]) == 0
@@ -536,9 +536,9 @@ def test_every_field_of_every_method_is_an_option():
         (["--method", "smplify", "--steps", "7"], kitro_np.SMPLify(steps=7)),
     ],
 )
-def test_the_method_is_what_its_options_say(given, wanted):
+def test_the_method_is_what_its_options_say(given, expected):
     for command in (["refine", "in.npz", "-o", "out.npz"], ["eval", "in.npz"]):
-        assert read_method(parser().parse_args([*command, *given])) == wanted
+        assert read_method(parser().parse_args([*command, *given])) == expected
 
 
 @pytest.mark.parametrize(
@@ -613,10 +613,10 @@ def test_eval_says_which_method_ran_and_how(file, capsys):
         assert main(["eval", str(file), "--json", "--method", method, *given]) == 0
         found = json.loads(capsys.readouterr().out)
         assert found["method"] == method
-        wanted = dict(vars(METHODS[method]()))
+        expected = dict(vars(METHODS[method]()))
         if given:
-            wanted[given[0].lstrip("-")] = int(given[1])
-        assert found["options"] == wanted
+            expected[given[0].lstrip("-")] = int(given[1])
+        assert found["options"] == expected
     assert main(["eval", str(file), "--method", "kitro", "--iterations", "2"]) == 0
     assert capsys.readouterr().out.splitlines()[-2:] == [
         "12 bodies refined by kitro",
@@ -641,17 +641,17 @@ def test_an_image_size_and_its_focal_length_are_refines(file, tmp_path, estimate
     path = tmp_path / "out.npz"
     assert main(["refine", str(file), "-o", str(path), "--image-size", "1920", "1080", *given]) == 0
     arrays = {key: estimates[names[-1]] for key, names in KEYS.items() if key != "intrinsics"}
-    wanted = kitro_np.refine(**arrays, image_size=(1920, 1080), focal_length=focal_length)
+    expected = kitro_np.refine(**arrays, image_size=(1920, 1080), focal_length=focal_length)
     found = kitro_np.RefineResult.load(path)
-    np.testing.assert_allclose(found.pose, wanted.pose, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(found.transl, wanted.transl, rtol=1e-6)
+    np.testing.assert_allclose(found.pose, expected.pose, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found.transl, expected.transl, rtol=1e-6)
 
 
 def test_another_focal_length_changes_the_estimate(file, tmp_path, estimates, capsys):
     path = tmp_path / "out.npz"
     assert main(["refine", str(file), "-o", str(path), "--focal-length", "1500"]) == 0
     changed = kitro_np.with_focal_length(estimates["intrinsics"], estimates["pred_cam"], 1500)
-    wanted = kitro_np.refine(
+    expected = kitro_np.refine(
         estimates["pred_theta"],
         estimates["pred_beta"],
         changed.transl,
@@ -659,8 +659,8 @@ def test_another_focal_length_changes_the_estimate(file, tmp_path, estimates, ca
         changed.intrinsics,
     )
     found = kitro_np.RefineResult.load(path)
-    np.testing.assert_array_equal(found.pose, wanted.pose)
-    np.testing.assert_array_equal(found.transl, wanted.transl)
+    np.testing.assert_array_equal(found.pose, expected.pose)
+    np.testing.assert_array_equal(found.transl, expected.transl)
     capsys.readouterr()
     assert "focal_length: expected a positive number" in fails(
         capsys, "refine", file, "-o", path, "--force", "--focal-length", "-3"

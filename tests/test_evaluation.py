@@ -28,8 +28,8 @@ def test_every_metric_in_millimetres(open_body, pairs, protocol):
     found = evaluate(open_body, *pairs, metrics=tuple(METRICS), **own)
     estimate, refined, truth = (open_body.forward(*pair) for pair in pairs)
     for side, body in ((found.before, estimate), (found.after, refined)):
-        for name, wanted in measure(body, truth, METRICS, **own).items():
-            np.testing.assert_allclose(side[name], 1000 * wanted)
+        for name, expected in measure(body, truth, METRICS, **own).items():
+            np.testing.assert_allclose(side[name], 1000 * expected)
     assert found.measured.tolist() == [body != 2 for body in range(8)]
     figures = found.as_dict()
     assert figures["after"]["pa_pve"] == np.mean(found.after["pa_pve"][found.measured])
@@ -79,8 +79,8 @@ def test_true_bodies_that_do_not_fit(open_body, pairs, tmp_path):
     with pytest.raises(InputError, match=r"^truth_bodies: expected 8, got 2\.$"):
         evaluate(open_body, *pairs, truth_bodies=[open_body] * 2)
     other = load_body(make.write_npz(tmp_path / "other.npz", make.body(joints=24)))
-    wanted = f"^truth_bodies: expected the body's {open_body.num_vertices} vertices, got 20"
-    with pytest.raises(InputError, match=wanted):
+    expected = f"^truth_bodies: expected the body's {open_body.num_vertices} vertices, got 20"
+    with pytest.raises(InputError, match=expected):
         evaluate(open_body, *pairs, truth_bodies=[open_body, other] * 4)
 
 
@@ -112,6 +112,6 @@ def test_wrong_metrics_and_regressors_are_named(open_body, pairs):
     known = "mpjpe, pa_mpjpe, pve, pa_pve, depth_error"
     with pytest.raises(InputError, match=f"^metrics: expected one of {known}, got 'mpvpe'"):
         evaluate(open_body, *pairs, metrics=("mpvpe",))
-    wanted = f"^body: expected the regressor's 30 vertices, got {open_body.num_vertices}"
-    with pytest.raises(InputError, match=wanted):
+    expected = f"^body: expected the regressor's 30 vertices, got {open_body.num_vertices}"
+    with pytest.raises(InputError, match=expected):
         evaluate(open_body, *pairs, protocol=regressed_protocol(np.ones((17, 30))))

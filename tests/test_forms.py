@@ -95,14 +95,14 @@ def test_no_bodies(refine, method, engine, lead, cameras):
 @pytest.mark.parametrize("flat", [False, True], ids=["(N, 24, 3)", "(N, 72)"])
 def test_axis_angle(refine, method, batch, engine, flat):
     vectors = vectors_of(batch.pose)
-    wanted = refine(matrices_of(vectors), *batch[1:], engine=engine)
+    expected = refine(matrices_of(vectors), *batch[1:], engine=engine)
     given = vectors.reshape(6, 72) if flat else vectors
     found = refine(given, *batch[1:], engine=engine)
     assert found.pose.shape == given.shape
-    np.testing.assert_allclose(matrices_of(found.pose.reshape(6, 24, 3)), wanted.pose, atol=1e-9)
-    np.testing.assert_allclose(found.betas, wanted.betas, atol=1e-9)
+    np.testing.assert_allclose(matrices_of(found.pose.reshape(6, 24, 3)), expected.pose, atol=1e-9)
+    np.testing.assert_allclose(found.betas, expected.betas, atol=1e-9)
     if method == "kitro":
-        np.testing.assert_array_equal(found.selection, wanted.selection)
+        np.testing.assert_array_equal(found.selection, expected.selection)
 
 
 # ---------------------------------------------------------------------------------------------------- dtypes
@@ -137,10 +137,10 @@ def test_vectors_become_matrices_in_the_dtype_that_is_computed_in(refine, batch,
 def test_half_precision_is_computed_in_single(refine, batch, engine):
     """And made orthonormal before it is rounded."""
     half = batch.astype(np.float16)
-    wanted = refine(*half.astype(np.float32), engine=engine)
+    expected = refine(*half.astype(np.float32), engine=engine)
     found = refine(*half, engine=engine)
-    np.testing.assert_array_equal(found.pose, nearest_rotation(wanted.pose).astype(np.float16))
-    np.testing.assert_array_equal(found.reprojection_error, wanted.reprojection_error)
+    np.testing.assert_array_equal(found.pose, nearest_rotation(expected.pose).astype(np.float16))
+    np.testing.assert_array_equal(found.reprojection_error, expected.reprojection_error)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -149,18 +149,18 @@ def test_the_dtype_is_the_poses_whatever_the_camera_is(refine, batch, engine, dt
     other = np.float32 if dtype == np.float64 else np.float64
     given = batch.astype(dtype)
     found = refine(*given._replace(intrinsics=camera, keypoints_2d=given.keypoints_2d), engine=engine)
-    wanted = refine(*given._replace(intrinsics=camera.astype(dtype)), engine=engine)
-    assert_identical(found, wanted)
+    expected = refine(*given._replace(intrinsics=camera.astype(dtype)), engine=engine)
+    assert_identical(found, expected)
     assert found.reprojection_error.dtype == dtype != other
 
 
 def test_whole_pixels(refine, batch, engine):
     pixels = np.round(batch.keypoints_2d)
-    wanted = refine(*batch._replace(keypoints_2d=pixels), engine=engine)
+    expected = refine(*batch._replace(keypoints_2d=pixels), engine=engine)
     for dtype in (np.int64, np.int32, np.uint16):
         found = refine(*batch._replace(keypoints_2d=pixels.clip(0).astype(dtype)), engine=engine)
         if np.all(pixels >= 0):
-            assert_identical(found, wanted)
+            assert_identical(found, expected)
         assert found.pose.dtype == np.float64
 
 
@@ -267,14 +267,14 @@ def test_read_only_inputs_compile_nothing_new(refine, method, batch, read_only):
 
 def test_one_camera_for_all(refine, batch, engine):
     camera = batch.intrinsics[0]
-    wanted = refine(*batch._replace(intrinsics=np.tile(camera, (6, 1, 1))), engine=engine)
-    assert_identical(refine(*batch._replace(intrinsics=camera), engine=engine), wanted)
+    expected = refine(*batch._replace(intrinsics=np.tile(camera, (6, 1, 1))), engine=engine)
+    assert_identical(refine(*batch._replace(intrinsics=camera), engine=engine), expected)
 
 
 @pytest.mark.parametrize("size", [(1920, 1080), [[1920, 1080]] * 3 + [[1080, 1920]] * 3])
 def test_image_size_instead_of_a_camera(refine, batch, engine, size):
-    wanted = refine(*batch._replace(intrinsics=default_intrinsics(size)), engine=engine)
-    assert_identical(refine(*batch[:4], image_size=size, engine=engine), wanted)
+    expected = refine(*batch._replace(intrinsics=default_intrinsics(size)), engine=engine)
+    assert_identical(refine(*batch[:4], image_size=size, engine=engine), expected)
 
 
 def test_one_bad_camera_for_all_bodies_of_many(refine, batch, engine):
@@ -289,11 +289,11 @@ def test_one_bad_camera_for_all_bodies_of_many(refine, batch, engine):
 
 def test_arrays_of_the_standard_and_nothing_more(refine, method, batch):
     """array_api_strict has the standard's functions only: so the stages run on CuPy, JAX and torch too."""
-    wanted = refine(*batch, engine="array")
+    expected = refine(*batch, engine="array")
     found = refine(*map(array_api_strict.asarray, batch), engine="array")
     for name, value in found.arrays().items():
         assert isinstance(value, type(array_api_strict.asarray(0))), name
-        np.testing.assert_allclose(np.asarray(value), getattr(wanted, name), atol=1e-12)
+        np.testing.assert_allclose(np.asarray(value), getattr(expected, name), atol=1e-12)
     assert found.summary() == f"6 bodies refined by {method}"
 
 

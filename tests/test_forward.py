@@ -26,7 +26,7 @@ def make_body(vertices, dtype, posedirs=True, parents=(-1, 0, 1, 1, 0, 4)):
     regressor = random.random((joints, vertices))
     regressor /= regressor.sum(axis=1, keepdims=True)
     return BodyModel.from_arrays(
-        "drawn",
+        "projected",
         random.normal(0, 0.5, (vertices, 3)).astype(dtype),
         random.normal(0, 0.05, (vertices, 3, 4)).astype(dtype),
         random.normal(0, 0.02, (vertices, 3, 9 * (joints - 1))).astype(dtype) if posedirs else None,
@@ -138,8 +138,8 @@ def test_weights_may_be_negative(count):
     weights[:, 1] += 0.3
     body = replace(body, weights=weights)
     _, pose, betas, transl = make_input(body, count, np.float64)
-    wanted = body.forward(pose, betas, transl, engine="array").vertices
-    np.testing.assert_allclose(body.forward(pose, betas, transl).vertices, wanted, rtol=0, atol=1e-13)
+    expected = body.forward(pose, betas, transl, engine="array").vertices
+    np.testing.assert_allclose(body.forward(pose, betas, transl).vertices, expected, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("name", ["v_template", "shapedirs", "posedirs", "J_regressor", "weights"])
@@ -163,6 +163,6 @@ def test_a_body_of_other_arrays_lays_out_its_kernels_from_its_own():
     pose, betas, transl = make_input(body, 3, np.float64)[1:]
     there = array_api_strict.asarray(pose, device=array_api_strict.Device("device1"))
     moved = body.like(there)
-    wanted = body.forward(pose, betas, transl)
-    np.testing.assert_array_equal(moved.forward(pose, betas, transl).vertices, wanted.vertices)
-    np.testing.assert_array_equal(moved.joints(pose, betas, transl), wanted.joints)
+    expected = body.forward(pose, betas, transl)
+    np.testing.assert_array_equal(moved.forward(pose, betas, transl).vertices, expected.vertices)
+    np.testing.assert_array_equal(moved.joints(pose, betas, transl), expected.joints)

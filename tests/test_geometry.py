@@ -92,8 +92,8 @@ def test_align_agrees_with_scipy(pair):
     stretch = np.linalg.svd(target.T @ current, compute_uv=False)
     # Two small singular values, the second of either sign: the best rotation is not unique.
     assume(stretch[1] - stretch[2] > 1e-2)
-    wanted, _ = Rotation.align_vectors(target, current)
-    np.testing.assert_allclose(align(current, target), wanted.as_matrix(), atol=1e-9)
+    expected, _ = Rotation.align_vectors(target, current)
+    np.testing.assert_allclose(align(current, target), expected.as_matrix(), atol=1e-9)
 
 
 @given(directions, st.floats(0, 3.1), arrays(np.float64, (3, 3), elements=numbers))
@@ -163,11 +163,11 @@ def test_axis_angle_from_matrix_agrees_with_scipy(axis, angle):
     matrix = Rotation.from_rotvec(angle * axis).as_matrix()
     found = axis_angle_from_matrix(matrix)
     assert np.linalg.norm(found) <= np.pi + 1e-12
-    wanted = Rotation.from_matrix(matrix).as_rotvec()
-    if np.linalg.norm(wanted) > np.pi - 1e-6 and found @ wanted < 0:
+    expected = Rotation.from_matrix(matrix).as_rotvec()
+    if np.linalg.norm(expected) > np.pi - 1e-6 and found @ expected < 0:
         # At pi both directions of the axis are the same rotation.
-        wanted = wanted - 2 * np.pi * wanted / np.linalg.norm(wanted)
-    np.testing.assert_allclose(found, wanted, atol=1e-8)
+        expected = expected - 2 * np.pi * expected / np.linalg.norm(expected)
+    np.testing.assert_allclose(found, expected, atol=1e-8)
 
 
 @given(directions, angles)
@@ -195,5 +195,5 @@ def test_axis_angle_in_float32():
     vectors[50] = 0
     matrices = matrix_from_axis_angle(vectors)
     assert matrices.dtype == np.float32
-    wanted = Rotation.from_rotvec(vectors.astype(np.float64)).as_matrix()
-    np.testing.assert_allclose(matrices, wanted, atol=1e-6)
+    expected = Rotation.from_rotvec(vectors.astype(np.float64)).as_matrix()
+    np.testing.assert_allclose(matrices, expected, atol=1e-6)

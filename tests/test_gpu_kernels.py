@@ -187,13 +187,13 @@ def test_kernels_on_a_gpu_agree_with_those_of_the_cpu(cupy, tree, dtype, variant
     batch = make_batch(skeleton, 300, seed=16).astype(dtype)
     batch.transl[3] *= -1
     few = {"iterations": 3, "shape_steps": 3, "variant": variant, "body": skeleton}
-    wanted = refine(*batch, **few)
+    expected = refine(*batch, **few)
     found = refine(*map(cupy.asarray, batch), chunk_size=128, **few)
     selection = cupy.asnumpy(found.selection)
-    same = np.all(selection == wanted.selection, axis=1)
+    same = np.all(selection == expected.selection, axis=1)
     assert np.mean(same) > (0.999 if dtype == "float64" else 0.95)
-    np.testing.assert_array_equal(cupy.asnumpy(found.status), wanted.status)
+    np.testing.assert_array_equal(cupy.asnumpy(found.status), expected.status)
     for name in ("pose", "betas", "transl"):
         ours = cupy.asnumpy(getattr(found, name))[same]
         tolerance = 1e-9 if dtype == "float64" else 1e-3
-        np.testing.assert_allclose(ours, getattr(wanted, name)[same], rtol=0, atol=tolerance)
+        np.testing.assert_allclose(ours, getattr(expected, name)[same], rtol=0, atol=tolerance)

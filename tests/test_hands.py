@@ -120,9 +120,9 @@ def test_the_mirror_image_of_a_pose(synthetic, smplx_forward, engine, name):
     body = synthetic if name == "synthetic" else load_body("open_hand")
     pose = smplx_forward["pose"][:, : body.num_joints]
     betas, transl = smplx_forward["betas"], smplx_forward["transl"]
-    wanted = body.forward(pose, betas, transl, engine=engine)
+    expected = body.forward(pose, betas, transl, engine=engine)
     found = mirror_body(body).forward(pose * [1, -1, -1], betas, transl * [-1, 1, 1], engine=engine)
-    for one, other in zip(found, wanted, strict=True):
+    for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other @ MIRROR, rtol=0, atol=1e-12)
 
 
@@ -185,13 +185,13 @@ def test_refinement_repairs_hands(hand, engine, variant, left_over):
 def test_kernels_and_stages_agree_on_hands(hand, variant):
     """A root of five children and chains of three, which SMPL has not."""
     batch, _ = hands_to_refine(hand)
-    fused, wanted = (
+    fused, expected = (
         refine(*batch, body=hand, engine=name, variant=variant, iterations=2) for name in ("numba", "array")
     )
-    np.testing.assert_array_equal(fused.selection, wanted.selection)
-    np.testing.assert_allclose(fused.pose, wanted.pose, rtol=0, atol=1e-7)
-    np.testing.assert_allclose(fused.betas, wanted.betas, rtol=0, atol=1e-8)
-    np.testing.assert_allclose(fused.transl, wanted.transl, rtol=0, atol=1e-10)
+    np.testing.assert_array_equal(fused.selection, expected.selection)
+    np.testing.assert_allclose(fused.pose, expected.pose, rtol=0, atol=1e-7)
+    np.testing.assert_allclose(fused.betas, expected.betas, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(fused.transl, expected.transl, rtol=0, atol=1e-10)
 
 
 def test_a_left_hand_is_refined_as_the_mirrored_right_hand_is(engine):
@@ -201,12 +201,12 @@ def test_a_left_hand_is_refined_as_the_mirrored_right_hand_is(engine):
     pose, betas, transl, keypoints_2d, intrinsics = batch
     centre = intrinsics[:, None, 0, 2]
     flipped = np.stack([2 * centre - keypoints_2d[..., 0], keypoints_2d[..., 1]], axis=-1)
-    wanted = refine(*batch, body=right, engine=engine, iterations=3)
+    expected = refine(*batch, body=right, engine=engine, iterations=3)
     mirrored = MIRROR @ pose @ MIRROR, betas, transl * [-1, 1, 1], flipped, intrinsics
     found = refine(*mirrored, body=left, engine=engine, iterations=3)
-    np.testing.assert_array_equal(found.selection, wanted.selection)
-    np.testing.assert_allclose(MIRROR @ found.pose @ MIRROR, wanted.pose, rtol=0, atol=1e-7)
-    np.testing.assert_allclose(found.betas, wanted.betas, rtol=0, atol=1e-8)
+    np.testing.assert_array_equal(found.selection, expected.selection)
+    np.testing.assert_allclose(MIRROR @ found.pose @ MIRROR, expected.pose, rtol=0, atol=1e-7)
+    np.testing.assert_allclose(found.betas, expected.betas, rtol=0, atol=1e-8)
 
 
 # ------------------------------------------------------------------------------------------ the most probable

@@ -66,9 +66,9 @@ def test_a_body_whose_estimate_is_masked_is_not_refined(batch):
 def test_lists_of_everything(batch, scores):
     """Booleans and ragged lists too: a list of True and False is a mask."""
     lists = [part.tolist() for part in batch]
-    seen = scores > 0.3
-    expected = refine(*batch, confidence=seen)
-    assert_identical(refine(*lists, confidence=seen.tolist()), expected)
+    visible = scores > 0.3
+    expected = refine(*batch, confidence=visible)
+    assert_identical(refine(*lists, confidence=visible.tolist()), expected)
 
 
 def test_lists_beside_tensors_become_tensors(batch):

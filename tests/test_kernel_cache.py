@@ -2,11 +2,13 @@
 
 import ast
 import os
+import pickle
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
 
 import kitro_np
@@ -65,3 +67,43 @@ def test_code_is_out_of_date_when_a_source_changes(tmp_path, name):
 @pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="nothing is compiled")
 def test_without_a_folder_to_write_kernels_run_and_a_warning_says_what_to_do():
     subprocess.run([sys.executable, "-c", NOWHERE], check=True)
+
+
+TELL = """
+import logging, sys
+import numpy as np, kitro_np
+{setup}
+pose = np.broadcast_to(np.eye(3), (1, 24, 3, 3))
+for dtype in (np.float64, np.float32):
+    kitro_np.load_body().joints(pose.astype(dtype))
+"""
+
+LOGGED = "logging.basicConfig(level=logging.INFO, stream=sys.stdout)"
+ON_A_TERMINAL = "sys.stderr.isatty = lambda: True"
+BOTH = f"{LOGGED}; {ON_A_TERMINAL}"
+
+
+def run(code, cache):
+    own = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
+    done = subprocess.run([sys.executable, "-c", code], env=own, check=True, capture_output=True, text=True)
+    return done.stdout, done.stderr
+
+
+@pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="nothing is compiled")
+def test_the_first_compilation_is_told_once_in_the_log_or_on_a_terminal(tmp_path):
+    for number, (setup, where) in enumerate(((LOGGED, 0), (ON_A_TERMINAL, 1), (BOTH, 0), ("", None))):
+        said = run(TELL.format(setup=setup), tmp_path / str(number))
+        assert [text.count("Compiling kernels") for text in said] == [int(where == k) for k in (0, 1)]
+    assert run(TELL.format(setup=LOGGED), tmp_path / "0") == ("", "")
+
+
+@pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="nothing is compiled")
+def test_an_index_of_another_version_or_a_damaged_one_is_compiled_anew(tmp_path):
+    """As after an upgrade in place: Numba would fail on classes that have moved."""
+    run(TELL.format(setup=""), tmp_path)
+    indices = sorted(tmp_path.rglob("*.nbi"))
+    assert indices
+    for index in indices:
+        index.write_bytes(pickle.dumps(numba.__version__) + b"cno_such_module\nNothing\n.")
+    assert run(TELL.format(setup=LOGGED), tmp_path)[0].count("Compiling kernels") == 1
+    assert run(TELL.format(setup=LOGGED), tmp_path) == ("", "")

@@ -148,5 +148,5 @@ def test_passes_that_are_left_out_are_in_numbas_pipeline():
 
 
 def test_numba_is_one_that_was_tried():
-    (wanted,) = [Requirement(r) for r in requires("kitro-np") if r.startswith("numba") and "extra" not in r]
-    assert wanted.specifier.contains(numba.__version__), numba.__version__
+    (expected,) = [Requirement(r) for r in requires("kitro-np") if r.startswith("numba") and "extra" not in r]
+    assert expected.specifier.contains(numba.__version__), numba.__version__

@@ -10,9 +10,9 @@ import smpl_files
 from bodies import SMPL_PARENTS, TREES, make_skeleton
 
 from kitro_np import LAYOUTS, BodyModel, InputError, KeypointLayout, Skeleton, find_layout
-from kitro_np.body import SMPL_JOINT_NAMES
+from kitro_np.body.families import BODY_JOINTS, BODY_PARENTS, SMPL
 from kitro_np.body.kinematics import forward_kinematics
-from kitro_np.keypoints.landmarks import BODY_JOINTS, BODY_PARENTS, LANDMARKS, MESHES, OPEN, SMPL, SMPLX
+from kitro_np.keypoints.landmarks import LANDMARKS, MESHES, OPEN_VERTICES, SMPL_VERTICES, SMPLX_VERTICES
 
 SCRIPT = Path(__file__).resolve().parents[1] / "models" / "find_landmarks.py"
 
@@ -20,7 +20,7 @@ COCO = """nose left_eye right_eye left_ear right_ear left_shoulder right_shoulde
 left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle"""
 
 KNOWN = {
-    "smpl24": " ".join(SMPL_JOINT_NAMES),
+    "smpl24": " ".join(SMPL.joint_names),
     "coco17": COCO,
     "body25": """
 nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist mid_hip right_hip
@@ -74,8 +74,8 @@ def posed_points(layout: KeypointLayout, skeleton: Skeleton, pose, betas):
     posed = forward_kinematics(skeleton, pose, betas)
     offsets = layout.offsets + np.einsum("kcs,ns->nkc", layout.by_betas, betas)
     joints = list(layout.joints)
-    turned = posed.global_rotations[:, joints]
-    return posed.joints[:, joints] + np.einsum("nkij,nkj->nki", turned, offsets)
+    rotations = posed.global_rotations[:, joints]
+    return posed.joints[:, joints] + np.einsum("nkij,nkj->nki", rotations, offsets)
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -106,7 +106,7 @@ def test_twins_are_mirror_images(name, open_body):
         return "_".join(swap.get(part, part) for part in text.split("_"))
 
     assert [layout.names[k] for k in mirror] == [swapped(point) for point in layout.names]
-    joints = ["none" if j == -1 else SMPL_JOINT_NAMES[j] for j in layout.joints]
+    joints = ["none" if j == -1 else SMPL.joint_names[j] for j in layout.joints]
     assert [joints[k] for k in mirror] == [swapped(joint) for joint in joints]
     flip = np.array([-1, 1, 1])
     assert np.allclose(layout.offsets[mirror], layout.offsets * flip, atol=1e-3)
@@ -148,15 +148,15 @@ def test_points_of_the_skin_follow_the_skinned_mesh(open_body, sim):
     """Posed by one joint each, they are where linear blend skinning takes their vertices."""
     pose, betas = sim["GT_theta"].astype(np.float64), sim["GT_beta"].astype(np.float64)
     vertices = open_body.forward(pose, betas).vertices
-    seen = set()
+    visible = set()
     for name in ("body25", "halpe26", "mediapipe33"):
         layout = find_layout(name, open_body)
         points = posed_points(layout, open_body.skeleton, pose, betas)
         for k, point in enumerate(layout.names):
-            if point in OPEN:
-                assert np.abs(points[:, k] - vertices[:, OPEN[point]]).max() < 1e-5, point
-                seen.add(point)
-    assert len(seen) == 11
+            if point in OPEN_VERTICES:
+                assert np.abs(points[:, k] - vertices[:, OPEN_VERTICES[point]]).max() < 1e-5, point
+                visible.add(point)
+    assert len(visible) == 11
 
 
 def test_middle_of_the_shoulders_stays_near_it(open_body, sim):
@@ -174,11 +174,11 @@ def test_vertices_of_the_open_body_are_those_of_the_script(open_body):
     spec = importlib.util.spec_from_file_location("find_landmarks", SCRIPT)
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    assert script.find_landmarks(open_body) == OPEN
+    assert script.find_landmarks(open_body) == OPEN_VERTICES
 
 
 def test_tables_of_vertices_name_the_same_points():
-    assert {*OPEN} == {*SMPL} == {*SMPLX}
+    assert {*OPEN_VERTICES} == {*SMPL_VERTICES} == {*SMPLX_VERTICES}
     for count, numbers in MESHES.items():
         assert len({*numbers.values()}) == len(numbers)
         assert max(numbers.values()) < count
@@ -190,7 +190,7 @@ def test_weights_of_a_landmark_sum_to_one(name):
     landmark = LANDMARKS[name]
     assert sum(landmark.weights.values()) == pytest.approx(1, abs=1e-12)
     assert landmark.joint in BODY_JOINTS
-    assert {*landmark.weights} <= {*BODY_JOINTS, *OPEN}
+    assert {*landmark.weights} <= {*BODY_JOINTS, *OPEN_VERTICES}
 
 
 def test_points_sit_where_anatomy_has_them(open_body):
@@ -200,7 +200,7 @@ def test_points_sit_where_anatomy_has_them(open_body):
         k = layout.names.index(point)
         return open_body.skeleton.joint_template[layout.joints[k]] + layout.offsets[k]
 
-    joint = dict(zip(SMPL_JOINT_NAMES, open_body.skeleton.joint_template, strict=True))
+    joint = dict(zip(SMPL.joint_names, open_body.skeleton.joint_template, strict=True))
     coco, h36m, mpii, hands, media = (
         find_layout(name, open_body) for name in ("coco17", "h36m17", "mpii16", "wholebody133", "mediapipe33")
     )
@@ -238,7 +238,8 @@ def test_points_that_are_nowhere_say_so(open_body):
 
 
 @pytest.mark.parametrize(
-    ("vertices", "joints", "table"), [(6890, 24, SMPL), (6890, 52, SMPL), (10475, 55, SMPLX)]
+    ("vertices", "joints", "table"),
+    [(6890, 24, SMPL_VERTICES), (6890, 52, SMPL_VERTICES), (10475, 55, SMPLX_VERTICES)],
 )
 def test_licensed_meshes_place_points_by_their_own_vertices(vertices, joints, table):
     body = look_alike(vertices, joints)

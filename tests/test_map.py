@@ -29,8 +29,8 @@ def refined(sim_batch):
 def of_coco(open_body, sim_batch):
     """Confidences of the body's joints where those are COCO's."""
     names = find_layout("coco17", open_body).names
-    seen = [name in names for name in open_body.skeleton.joint_names]
-    return np.broadcast_to(np.array(seen, float), sim_batch.keypoints_2d.shape[:2])
+    visible = [name in names for name in open_body.skeleton.joint_names]
+    return np.broadcast_to(np.array(visible, float), sim_batch.keypoints_2d.shape[:2])
 
 
 # ------------------------------------------------------------------------------------------------- accuracy
@@ -50,13 +50,13 @@ def errors(body, sim, batch, result):
     [("exact", (36, 20.5, 0.93)), ("noisy", (48, 31, 0.9)), ("coco", (52, 34, 0.9))],
 )
 def test_better_than_estimate_and_published_method(
-    open_body, sim, sim_batch, noisy_batch, of_coco, keypoints, wanted, dtype
+    open_body, sim, sim_batch, noisy_batch, of_coco, keypoints, expected, dtype
 ):
     batch = (sim_batch if keypoints == "exact" else noisy_batch).astype(dtype)
     confidence = of_coco if keypoints == "coco" else None
     found = errors(open_body, sim, batch, refine(*batch, confidence=confidence))
-    assert np.all(np.array(found[:2]) < wanted[:2])
-    assert found[2] > wanted[2]
+    assert np.all(np.array(found[:2]) < expected[:2])
+    assert found[2] > expected[2]
     published = errors(open_body, sim, batch, refine(*batch, method="kitro"))
     assert np.all(np.array(found[:2]) < 0.6 * np.array(published[:2]))
 
@@ -72,11 +72,11 @@ def test_exact_keypoints_are_met(open_body, sim_batch, refined):
 def test_engines_agree(sim_batch, noisy_batch, refined):
     """On every field; and they are not the same code, or this test says nothing."""
     for batch in (sim_batch, noisy_batch):
-        fused, wanted = (refine(*batch, uncertainty=True, engine=name) for name in ("numba", "array"))
-        assert [*fused.arrays()] == [*wanted.arrays()]
+        fused, expected = (refine(*batch, uncertainty=True, engine=name) for name in ("numba", "array"))
+        assert [*fused.arrays()] == [*expected.arrays()]
         for name in fused.arrays():
-            np.testing.assert_allclose(getattr(fused, name), getattr(wanted, name), atol=1e-6, err_msg=name)
-        assert np.any(fused.pose != wanted.pose)
+            np.testing.assert_allclose(getattr(fused, name), getattr(expected, name), atol=1e-6, err_msg=name)
+        assert np.any(fused.pose != expected.pose)
 
 
 def test_float32_stays_near_float64(sim_batch, refined, engine):

@@ -61,9 +61,9 @@ def refined(tmp_path, capsys):
     return run
 
 
-def assert_written(found, wanted):
+def assert_written(found, expected):
     for name in ("pose", "betas", "transl", "status", "quality", "swapped", "noise", "evidence"):
-        np.testing.assert_array_equal(found[name], getattr(wanted, name), err_msg=name)
+        np.testing.assert_array_equal(found[name], getattr(expected, name), err_msg=name)
 
 
 def test_map_is_the_default(write, refined, estimates, keypoints):
@@ -87,18 +87,18 @@ def test_kitro_where_it_is_asked_for(write, refined, keypoints, options):
 
 def test_keypoints_of_the_body_stand_for_a_detectors(write, refined, estimates, keypoints, of_coco):
     """Those that the detector does not give are not looked at."""
-    wanted = kitro_np.refine(
+    expected = kitro_np.refine(
         **estimates, keypoints_2d=keypoints, confidence=np.broadcast_to(of_coco, (12, 24))
     )
     path = write(noisy=np.where(of_coco[:, None] > 0, keypoints, np.nan))
-    assert_written(refined(path, "--keypoints-key", "noisy", "--keypoint-layout", "coco17")[0], wanted)
+    assert_written(refined(path, "--keypoints-key", "noisy", "--keypoint-layout", "coco17")[0], expected)
     path = write(noisy=np.round(np.where(of_coco[:, None] > 0, keypoints, -7)).astype(int))
     whole, _ = refined(path, "--keypoints-key", "noisy", "--keypoint-layout", "coco17")
-    np.testing.assert_allclose(whole["pose"], wanted.pose, atol=0.1)
+    np.testing.assert_allclose(whole["pose"], expected.pose, atol=0.1)
 
 
 def test_eval_of_joints_that_a_detector_gives(write, keypoints, of_coco, capsys):
-    path, figures = write(keypoints_2d=keypoints, seen=np.broadcast_to(of_coco, (12, 24))), []
+    path, figures = write(keypoints_2d=keypoints, visible=np.broadcast_to(of_coco, (12, 24))), []
     for options in (["--keypoint-layout", "coco17"], ["--confidence-key", "seen"], []):
         assert main(["eval", str(path), "--json", *options]) == 0
         figures.append(json.loads(capsys.readouterr().out))
@@ -128,12 +128,14 @@ def test_keypoints_of_a_detector(write, refined, estimates, sim, open_body, caps
     camera = sim["intrinsics"][:12].astype(float)
     camera[:, [0, 1], [0, 1]] = sim["GT_focal"][:12, None]
     points = points_on(open_body.skeleton, layout, pose)
-    seen = project(place_points(open_body.skeleton, points, pose, betas, transl).points, camera)
+    visible = project(place_points(open_body.skeleton, points, pose, betas, transl).points, camera)
     confidence = np.ones((12, 17))
-    path = write(keypoints_2d=seen, confidence=confidence)
+    path = write(keypoints_2d=visible, confidence=confidence)
     found, _ = refined(path, "--keypoint-layout", "coco17")
-    wanted = kitro_np.refine(**estimates, keypoints_2d=seen, confidence=confidence, keypoint_layout="coco17")
-    assert_written(found, wanted)
+    expected = kitro_np.refine(
+        **estimates, keypoints_2d=visible, confidence=confidence, keypoint_layout="coco17"
+    )
+    assert_written(found, expected)
     assert np.all(found["status"] == 0)
     assert main(["eval", str(path), "--json", "--keypoint-layout", "coco17"]) == 0
     figures = json.loads(capsys.readouterr().out)
@@ -195,10 +197,10 @@ def test_measures_on_the_image_need_the_bodys_joints(write, keypoints, capsys):
 
 def test_hypotheses_are_written(write, refined, estimates, keypoints):
     found, _ = refined(write(keypoints_2d=keypoints), "--hypotheses", "3")
-    wanted = kitro_np.refine(**estimates, keypoints_2d=keypoints, hypotheses=3).hypotheses
+    expected = kitro_np.refine(**estimates, keypoints_2d=keypoints, hypotheses=3).hypotheses
     assert found["hypothesis_pose"].shape == (12, 3, 24, 3, 3)
-    for name in wanted._fields:
-        np.testing.assert_array_equal(found[f"hypothesis_{name}"], getattr(wanted, name))
+    for name in expected._fields:
+        np.testing.assert_array_equal(found[f"hypothesis_{name}"], getattr(expected, name))
 
 
 def test_scores_beside_the_keypoints(write, refined, estimates, keypoints, of_coco, tmp_path, capsys):
@@ -209,8 +211,8 @@ def test_scores_beside_the_keypoints(write, refined, estimates, keypoints, of_co
     found, _ = refined(path)
     assert_written(found, kitro_np.refine(**estimates, keypoints_2d=scored))
     found, _ = refined(path, "--keypoint-layout", "coco17")
-    wanted = kitro_np.refine(**estimates, keypoints_2d=keypoints, confidence=of_coco * weights)
-    assert_written(found, wanted)
+    expected = kitro_np.refine(**estimates, keypoints_2d=keypoints, confidence=of_coco * weights)
+    assert_written(found, expected)
     metrics = ["--json", "--metrics", "reprojection_error"]
     figures = []
     for given in (path, write(keypoints_2d=keypoints, confidence=weights)):
@@ -219,7 +221,7 @@ def test_scores_beside_the_keypoints(write, refined, estimates, keypoints, of_co
     assert figures[0] == figures[1]
     path = write(keypoints_2d=scored, confidence=weights)
     output = tmp_path / "none.npz"
-    wanted = "confidence: expected none where keypoints are (x, y, score), got both."
-    assert wanted in fails(capsys, "refine", path, "-o", output)
-    wanted = "keypoints_2d: expected (x, y) with method='kitro'"
-    assert wanted in fails(capsys, "refine", path, "-o", output, "--method", "kitro")
+    expected = "confidence: expected none where keypoints are (x, y, score), got both."
+    assert expected in fails(capsys, "refine", path, "-o", output)
+    expected = "keypoints_2d: expected (x, y) with method='kitro'"
+    assert expected in fails(capsys, "refine", path, "-o", output, "--method", "kitro")

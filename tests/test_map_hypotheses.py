@@ -44,9 +44,9 @@ def test_shapes_and_probabilities(found, noisy_batch):
 
 
 def test_all_else_stays_as_it_is(found, noisy_batch):
-    wanted = refine(*noisy_batch)
+    expected = refine(*noisy_batch)
     for name in ("pose", "betas", "transl", "status", "quality"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
 
 
 def test_they_differ_and_meet_the_keypoints(found, noisy_batch, skeleton):
@@ -112,16 +112,16 @@ def test_engines_agree(noisy_batch):
 def test_forms(noisy_batch, engine, dtype):
     """A single body, people and time, no body, and bodies without betas."""
     few = noisy_batch.some(slice(0, 6)).astype(dtype)
-    wanted = refine(*few, hypotheses=2, engine=engine).hypotheses
-    assert {part.dtype for part in wanted} == {np.dtype(dtype)}
+    expected = refine(*few, hypotheses=2, engine=engine).hypotheses
+    assert {part.dtype for part in expected} == {np.dtype(dtype)}
     tolerance = 1e-8 if dtype == np.float64 else 1e-3
     alone = refine(*few.some(4), hypotheses=2, engine=engine).hypotheses
     assert alone.pose.shape == (2, 24, 3, 3)
-    np.testing.assert_allclose(alone.pose, wanted.pose[4], atol=tolerance)
+    np.testing.assert_allclose(alone.pose, expected.pose[4], atol=tolerance)
     grid = refine(
         *(part.reshape(2, 3, *part.shape[1:]) for part in few), hypotheses=2, engine=engine
     ).hypotheses
-    np.testing.assert_allclose(grid.pose, wanted.pose.reshape(2, 3, 2, 24, 3, 3), atol=tolerance)
+    np.testing.assert_allclose(grid.pose, expected.pose.reshape(2, 3, 2, 24, 3, 3), atol=tolerance)
     none = refine(*few.some(slice(0, 0)), hypotheses=2, uncertainty=True, engine=engine)
     assert none.hypotheses.pose.shape == (0, 2, 24, 3, 3)
     assert none.joint_spread.shape == (0, 24)
@@ -137,13 +137,13 @@ def test_chunks_do_not_matter(noisy_batch, monkeypatch):
     each = noisy_batch._replace(intrinsics=np.tile(noisy_batch.intrinsics[0], (64, 1, 1)))
     confidence = np.random.default_rng(6).uniform(0.01, 1, (64, 24))
     how = {"hypotheses": 3, "safe": False}
-    wanted = refine(*each, **how, confidence=confidence).hypotheses
+    expected = refine(*each, **how, confidence=confidence).hypotheses
     monkeypatch.setattr("kitro_np.posterior.hypotheses.CHUNK", 13)
     for batch in (one_camera, each):
         found = refine(*batch, **how, confidence=confidence).hypotheses
-        for one, other in zip(found, wanted, strict=True):
+        for one, other in zip(found, expected, strict=True):
             np.testing.assert_allclose(one, other, atol=1e-8)
-    assert np.any(refine(*each, **how).hypotheses.pose != wanted.pose)
+    assert np.any(refine(*each, **how).hypotheses.pose != expected.pose)
 
 
 def test_of_a_body_that_is_kept_anyway(sim_batch, found, noisy_batch):
@@ -160,9 +160,9 @@ def test_of_a_body_that_is_kept_anyway(sim_batch, found, noisy_batch):
 
 def test_arrays_of_the_standard_and_nothing_more(noisy_batch):
     few = noisy_batch.some(slice(0, 4))
-    wanted = refine(*few, hypotheses=3, engine="array").hypotheses
+    expected = refine(*few, hypotheses=3, engine="array").hypotheses
     found = refine(*map(array_api_strict.asarray, few), hypotheses=3, engine="array").hypotheses
-    for one, other in zip(found, wanted, strict=True):
+    for one, other in zip(found, expected, strict=True):
         assert isinstance(one, type(array_api_strict.asarray(0)))
         np.testing.assert_allclose(np.asarray(one), other, atol=1e-9)
 

@@ -54,25 +54,25 @@ def make_request(body, layout, dtype, seed=1):
     turn = Rotation.from_rotvec(random.normal(0, 0.08, (batch.pose[..., 0, 0].size, 3))).as_matrix()
     true = batch.pose @ turn.reshape(batch.pose.shape)
     places = place_points(skeleton, points_on(skeleton, layout, true), true, *batch[1:3])
-    seen = project(places.points, batch.intrinsics)
-    seen = seen + random.normal(0, 3, seen.shape)
-    confidence = random.uniform(0.2, 1, seen.shape[:2])
+    visible = project(places.points, batch.intrinsics)
+    visible = visible + random.normal(0, 3, visible.shape)
+    confidence = random.uniform(0.2, 1, visible.shape[:2])
     confidence[1, ::3], confidence[2, 1::2] = 0, np.nan
     confidence[3] *= 70
     confidence[4, 4:] *= -1
     confidence[5, :3] = np.inf
-    seen[6, 1::3], seen[7, -1, 0], seen[8, 2:4] = np.nan, np.inf, 1e12
+    visible[6, 1::3], visible[7, -1, 0], visible[8, 2:4] = np.nan, np.inf, 1e12
     for own, count in ((9, 0), (10, 1), (11, 2), (12, 4)):
         confidence[own, count:] = 0
     for own in (13, 14):  # left and right the other way round
-        seen[own] = seen[own][list(layout.mirror)]
-    seen[15], seen[16] = seen[17], random.uniform(0, 1000, seen[16].shape)
-    seen[18] = 0
+        visible[own] = visible[own][list(layout.mirror)]
+    visible[15], visible[16] = visible[17], random.uniform(0, 1000, visible[16].shape)
+    visible[18] = 0
     batch.pose[19, 1] *= 1.1
     batch.transl[20, 2] *= -1
     batch.pose[21, 0, 0, 0] = np.nan
     batch.intrinsics[22, 0, 1] = 1
-    given = (*batch[:3], seen, batch.intrinsics)
+    given = (*batch[:3], visible, batch.intrinsics)
     with np.errstate(over="ignore"):
         given = [part.astype(dtype) for part in given]
     return read_request(Arguments(*given, confidence=confidence.astype(dtype)), body, layout)
@@ -97,8 +97,8 @@ def cast(array, dtype):
     return array.astype(dtype) if array is not None and array.dtype == np.float64 else array
 
 
-def assert_twins(found, wanted, dtype, bodies=slice(None)):
-    for ours, theirs in zip(found, wanted, strict=True):
+def assert_twins(found, expected, dtype, bodies=slice(None)):
+    for ours, theirs in zip(found, expected, strict=True):
         for name, one, other in zip(ours._fields, ours, theirs, strict=True):
             assert one.dtype == other.dtype, name
             tolerance = NEAR[dtype] * USUAL.get(name, 1.0)
@@ -114,9 +114,9 @@ def skeleton(request):
 def test_any_tree(skeleton, dtype, safe):
     """With points beside its joints, as a layout of the caller's may have."""
     request = make_request(skeleton, own_layout(skeleton), dtype)
-    fused, wanted = by_both(request, safe=safe)
-    assert_twins(fused, wanted, dtype)
-    refined, diagnostics = wanted
+    fused, expected = by_both(request, safe=safe)
+    assert_twins(fused, expected, dtype)
+    refined, diagnostics = expected
     broken = {
         19: Status.NOT_A_ROTATION,
         20: Status.BEHIND_CAMERA,
@@ -138,21 +138,21 @@ def test_any_tree(skeleton, dtype, safe):
 @pytest.mark.parametrize("name", ["body25", "mediapipe33"])
 def test_layouts(open_body, dtype, name):
     request = make_request(open_body, name, dtype, seed=2)
-    fused, wanted = by_both(request)
-    assert_twins(fused, wanted, dtype)
-    assert np.all(wanted[0].status[[13, 14]] != Status.REFINED)
+    fused, expected = by_both(request)
+    assert_twins(fused, expected, dtype)
+    assert np.all(expected[0].status[[13, 14]] != Status.REFINED)
 
 
 def test_without_betas_motion_and_spread(dtype):
     skeleton = make_skeleton("smpl")
     bare = Skeleton(skeleton.parents, skeleton.joint_template, skeleton.joint_shapedirs[:, :, :0])
     request = make_request(bare, "smpl24", dtype, seed=3)
-    fused, wanted = by_both(request, motion_prior=False, uncertainty=False)
+    fused, expected = by_both(request, motion_prior=False, uncertainty=False)
     assert fused[1].joint_spread is None
-    assert wanted[1].joint_spread is None
+    assert expected[1].joint_spread is None
     pairs = [
         (refined, diagnostics._replace(joint_spread=diagnostics.noise))
-        for refined, diagnostics in (fused, wanted)
+        for refined, diagnostics in (fused, expected)
     ]
     assert_twins(*pairs, dtype)
 
@@ -164,12 +164,12 @@ def test_from_another_pose(tree, dtype):
     request = make_request(skeleton, "smpl24", dtype, seed=4)
     turn = Rotation.from_rotvec(np.random.default_rng(5).normal(0, 0.3, (COUNT * skeleton.num_joints, 3)))
     start = request.pose @ turn.as_matrix().reshape(request.pose.shape).astype(dtype)
-    fused, wanted = by_both(request, safe=False, start_pose=start)
-    assert_twins(fused, wanted, dtype)
+    fused, expected = by_both(request, safe=False, start_pose=start)
+    assert_twins(fused, expected, dtype)
     motion = usual_motion(request.skeleton.host)
     from_estimate = most_probable(request, Execution("array"), motion, safe=False, uncertainty=True)
-    good = wanted[0].status == 0
-    assert np.mean(wanted[1].evidence[good] != from_estimate[1].evidence[good]) > 0.8
+    good = expected[0].status == 0
+    assert np.mean(expected[1].evidence[good] != from_estimate[1].evidence[good]) > 0.8
 
 
 @pytest.mark.skipif(bool(config.DISABLE_JIT), reason="nothing is compiled")

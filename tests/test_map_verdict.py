@@ -53,13 +53,13 @@ def test_a_bad_body_comes_back_as_it_was(few, clean, engine, spoil, status):
     )
 
 
-def assert_near_identical(found, wanted, engine):
+def assert_near_identical(found, expected, engine):
     """Bit for bit by kernels; BLAS may sum in another order."""
     if engine == "numba":
-        assert_identical(found, wanted)
+        assert_identical(found, expected)
     else:
         for name in found.arrays():
-            np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), atol=1e-6)
+            np.testing.assert_allclose(getattr(found, name), getattr(expected, name), atol=1e-6)
 
 
 def test_all_bad_at_once(sim_batch, engine):
@@ -67,8 +67,8 @@ def test_all_bad_at_once(sim_batch, engine):
     for n, (spoil, _) in enumerate(SPOILED.values()):
         spoil(parts.some(n))
     found = refine(*parts, engine=engine)
-    wanted = [OF_MAP.get(name, status) for name, (_, status) in SPOILED.items()]
-    np.testing.assert_array_equal(found.status, wanted)
+    expected = [OF_MAP.get(name, status) for name, (_, status) in SPOILED.items()]
+    np.testing.assert_array_equal(found.status, expected)
 
 
 @pytest.mark.parametrize("value", [1e6, 9e8, 1e15, 1e30, 1e38])
@@ -94,10 +94,10 @@ def test_a_body_that_blows_up_harms_no_other(few, engine, dtype):
     bad.intrinsics[4, 0, 0], bad.intrinsics[5, 1, 1], bad.intrinsics[6, 0, 2] = 1e30, 1e-30, 1e25
     bad.betas[7] = 1e15
     found = refine(*bad, engine=engine, safe=False)
-    wanted = refine(*few.astype(dtype), engine=engine, safe=False)
+    expected = refine(*few.astype(dtype), engine=engine, safe=False)
     for part in (found.pose, found.betas, found.transl):
         assert np.all(np.isfinite(part))
-    np.testing.assert_allclose(found.pose[8:], wanted.pose[8:], atol=1e-6 if dtype == np.float64 else 1e-3)
+    np.testing.assert_allclose(found.pose[8:], expected.pose[8:], atol=1e-6 if dtype == np.float64 else 1e-3)
 
 
 # ---------------------------------------------------------------------------------------------- do no harm
@@ -190,15 +190,15 @@ def test_ways_to_say_that_a_keypoint_is_not_seen(few, engine):
     hidden = [4, 7, 20]
     confidence = np.ones((COUNT, 24))
     confidence[:, hidden] = 0
-    wanted = refine(*few, confidence=confidence, engine=engine)
+    expected = refine(*few, confidence=confidence, engine=engine)
     for value in (np.nan, -1, -np.inf):
         other, keypoints = confidence.copy(), few.keypoints_2d.copy()
         other[:, hidden], keypoints[:, hidden] = value, [np.nan, 1e7]
         found = refine(*few._replace(keypoints_2d=keypoints), confidence=other, engine=engine)
-        assert_identical(found, wanted)
+        assert_identical(found, expected)
     for value in (np.nan, np.inf, 1e20):
         keypoints[:, hidden, 1] = value
-        assert_identical(refine(*few._replace(keypoints_2d=keypoints), engine=engine), wanted)
+        assert_identical(refine(*few._replace(keypoints_2d=keypoints), engine=engine), expected)
 
 
 def test_joints_that_nothing_is_seen_of_keep_their_rotation(few, engine):
@@ -216,55 +216,55 @@ def test_confidence_is_relative_precision(few, engine):
     """Only what a body's keypoints are to one another counts: detectors have scales of their own."""
     random = np.random.default_rng(3)
     confidence = random.uniform(0.1, 1, (COUNT, 24))
-    wanted = refine(*few, confidence=confidence, engine=engine)
+    expected = refine(*few, confidence=confidence, engine=engine)
     for scale in (70, 1e-3):
         found = refine(*few, confidence=scale * confidence, engine=engine)
-        np.testing.assert_allclose(found.pose, wanted.pose, atol=1e-9)
+        np.testing.assert_allclose(found.pose, expected.pose, atol=1e-9)
     alike = refine(*few, engine=engine)
-    assert np.abs(wanted.pose - alike.pose).max() > 1e-3
+    assert np.abs(expected.pose - alike.pose).max() > 1e-3
 
 
 def test_each_body_has_its_own_confidences(few, engine):
     confidence = np.random.default_rng(5).integers(0, 2, (COUNT, 24)) + 0.01
-    wanted = refine(*few, confidence=confidence, engine=engine)
+    expected = refine(*few, confidence=confidence, engine=engine)
     found = refine(*few, confidence=confidence, engine=engine, chunk_size=4)
-    assert_near_identical(found, wanted, engine)
+    assert_near_identical(found, expected, engine)
     alone = refine(*few.some(9), confidence=confidence[9], engine=engine)
-    np.testing.assert_allclose(alone.pose, wanted.pose[9], atol=1e-6)
+    np.testing.assert_allclose(alone.pose, expected.pose[9], atol=1e-6)
     other = refine(*few, confidence=confidence[::-1], engine=engine)
-    assert np.all(np.any(other.pose != wanted.pose, axis=(1, 2, 3))[[0, 1, 15, 16]])
+    assert np.all(np.any(other.pose != expected.pose, axis=(1, 2, 3))[[0, 1, 15, 16]])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int64, list])
 def test_kinds_of_confidence(few, engine, dtype):
     confidence = np.random.default_rng(3).integers(0, 3, (COUNT, 24))
     confidence[:, :6] = 2
-    wanted = refine(*few, confidence=confidence.astype(float), engine=engine)
+    expected = refine(*few, confidence=confidence.astype(float), engine=engine)
     given = confidence.tolist() if dtype is list else confidence.astype(dtype)
-    assert_identical(refine(*few, confidence=given, engine=engine), wanted)
+    assert_identical(refine(*few, confidence=given, engine=engine), expected)
 
 
 def test_leading_shapes_of_confidence(few, engine):
     grid = Batch(*(part[:6].reshape(2, 3, *part.shape[1:]) for part in few))
     confidence = np.random.default_rng(4).uniform(0.2, 1, (6, 24))
-    wanted = refine(*few.some(slice(0, 6)), confidence=confidence, uncertainty=True, engine=engine)
+    expected = refine(*few.some(slice(0, 6)), confidence=confidence, uncertainty=True, engine=engine)
     found = refine(*grid, confidence=confidence.reshape(2, 3, 24), uncertainty=True, engine=engine)
     for name in found.arrays():
-        flat = getattr(wanted, name)
+        flat = getattr(expected, name)
         np.testing.assert_array_equal(getattr(found, name), flat.reshape(2, 3, *flat.shape[1:]))
     alone = refine(*few.some(2), confidence=confidence[2], uncertainty=True, engine=engine)
     assert (alone.quality.shape, alone.joint_spread.shape, alone.swapped.shape) == ((), (24,), ())
-    np.testing.assert_allclose(alone.pose, wanted.pose[2], atol=1e-9)
+    np.testing.assert_allclose(alone.pose, expected.pose[2], atol=1e-9)
 
 
 def test_layouts_by_name_and_by_themselves(few, open_body):
     layout = find_layout("smpl24", open_body)
-    wanted = refine(*few)
-    assert_identical(refine(*few, keypoint_layout=layout), wanted)
+    expected = refine(*few)
+    assert_identical(refine(*few, keypoint_layout=layout), expected)
     order = list(range(23, -1, -1))
-    turned = few._replace(keypoints_2d=few.keypoints_2d[:, order])
+    rotations = few._replace(keypoints_2d=few.keypoints_2d[:, order])
     np.testing.assert_allclose(
-        refine(*turned, keypoint_layout=layout.pick(order)).pose, wanted.pose, atol=1e-8
+        refine(*rotations, keypoint_layout=layout.pick(order)).pose, expected.pose, atol=1e-8
     )
     nowhere = KeypointLayout("nowhere", ("a", "b"), (-1, -1), np.zeros((2, 3)))
     found = refine(*few._replace(keypoints_2d=few.keypoints_2d[:, :2]), keypoint_layout=nowhere, safe=False)

@@ -56,10 +56,10 @@ def pairs(estimates, refined):
     )
 
 
-def agree(found, wanted):
+def agree(found, expected):
     for side in ("before", "after"):
-        assert found[side] == pytest.approx(wanted[side], rel=1e-4)
-    assert found["improved"] == wanted["improved"]
+        assert found[side] == pytest.approx(expected[side], rel=1e-4)
+    assert found["improved"] == expected["improved"]
 
 
 # ------------------------------------------------------------------------------------ metrics and protocols
@@ -77,8 +77,8 @@ def test_any_metric_of_any_protocol(run, tmp_path, open_body, estimates, refined
         (pelvis, ("--protocol", "j14-pelvis", "--regressor", tmp_path / "rows.npy")),
     ]:
         found = run("--json", "--metrics", every, *options)
-        wanted = evaluate(open_body, *pairs(estimates, refined), metrics=tuple(METRICS), protocol=protocol)
-        assert found == {**wanted.as_dict(), "method": "map", "options": refined.options}
+        expected = evaluate(open_body, *pairs(estimates, refined), metrics=tuple(METRICS), protocol=protocol)
+        assert found == {**expected.as_dict(), "method": "map", "options": refined.options}
 
 
 def test_metrics_come_as_they_are_asked_for(run):
@@ -115,14 +115,14 @@ def test_options_that_do_not_go_together(run, tmp_path, open_body):
     np.save(tmp_path / "rows.npy", np.ones((17, 30)))
     rows = ("--regressor", tmp_path / "rows.npy")
     assert "metrics: expected one of mpjpe, pa_mpjpe, pve" in run("--metrics", "mpjpe,pck", status=2)
-    wanted = "regressor: expected a file, such as J_regressor_h36m.npy, for the protocol j14, got none."
-    assert wanted in run("--protocol", "j14", status=2)
-    wanted = f"regressor: expected none for the protocol smpl24, got {rows[1]}."
-    assert wanted in run("--protocol", "smpl24", *rows, status=2)
-    wanted = f"body: expected the regressor's 30 vertices, got {open_body.num_vertices}."
-    assert wanted in run(*rows, status=2)
-    wanted = "per_joint: expected a metric among mpjpe, pa_mpjpe, depth_error, got reprojection_error"
-    assert wanted in run(*rows, "--per-joint", "--metrics", "reprojection_error,pve", status=2)
+    expected = "regressor: expected a file, such as J_regressor_h36m.npy, for the protocol j14, got none."
+    assert expected in run("--protocol", "j14", status=2)
+    expected = f"regressor: expected none for the protocol smpl24, got {rows[1]}."
+    assert expected in run("--protocol", "smpl24", *rows, status=2)
+    expected = f"body: expected the regressor's 30 vertices, got {open_body.num_vertices}."
+    assert expected in run(*rows, status=2)
+    expected = "per_joint: expected a metric among mpjpe, pa_mpjpe, depth_error, got reprojection_error"
+    assert expected in run(*rows, "--per-joint", "--metrics", "reprojection_error,pve", status=2)
     assert "none.npy: No such file" in run("--regressor", tmp_path / "none.npy", status=2)
 
 
@@ -131,9 +131,9 @@ def test_a_body_that_is_nowhere_is_left_out_of_what_the_image_says(run, estimate
     keypoints[3] = np.nan
     found = run("--metrics", "reprojection_error", keypoints_2d=keypoints)
     assert "of 11 bodies" in found and "1 body left out" in found
-    wanted = "expected a body that is finite in both, got none among 12 bodies"
+    expected = "expected a body that is finite in both, got none among 12 bodies"
     keypoints[:] = np.nan
-    assert wanted in run("--metrics", "reprojection_error", keypoints_2d=keypoints, status=2)
+    assert expected in run("--metrics", "reprojection_error", keypoints_2d=keypoints, status=2)
 
 
 # ------------------------------------------------------------------------------------------------- breakdowns
@@ -145,8 +145,8 @@ def test_errors_of_each_joint(run, open_body, estimates, refined):
     assert list(rows) == [open_body.skeleton.joint_names[j] for j in LSP14.joints]
     estimate, after, truth = (open_body.joints(*pair) for pair in pairs(estimates, refined))
     for side, joints in (("before", estimate), ("after", after)):
-        wanted = 1000 * joint_errors(joints, truth).mean(axis=0)
-        np.testing.assert_allclose([row[side]["mpjpe"] for row in rows.values()], wanted, rtol=1e-4)
+        expected = 1000 * joint_errors(joints, truth).mean(axis=0)
+        np.testing.assert_allclose([row[side]["mpjpe"] for row in rows.values()], expected, rtol=1e-4)
         assert set(rows["head"][side]) == {"mpjpe", "pa_mpjpe", "reprojection_error"}
         for metric in ("mpjpe", "pa_mpjpe"):
             mean = np.mean([row[side][metric] for row in rows.values()])
@@ -198,8 +198,8 @@ def test_all_tables_are_of_the_same_bodies(run, estimates):
 
 
 def test_sequences_that_are_not_there_or_too_few(run):
-    wanted = "expected one of the keys sequence, clip, imagename, imgname, got pred_theta"
-    assert wanted in run("--per-sequence", status=2)
+    expected = "expected one of the keys sequence, clip, imagename, imgname, got pred_theta"
+    assert expected in run("--per-sequence", status=2)
     assert "clip: expected shape (12,), got (11,)" in run(
         "--per-sequence", clip=np.array(CLIPS[1:]), status=2
     )
@@ -267,13 +267,13 @@ def test_which_bodies_of_the_sequence_are_estimated(run, sequence, estimates):
     valid = [number for number in range(12) if number not in (1, 9)]
     path = sequence(valid=[(0, 2, 3, 4, 5), (0, 1, 2, 4, 5)])
     some = {key: value[valid] for key, value in estimates.items()}
-    wanted = run("--json", keys=some)
+    expected = run("--json", keys=some)
     # The valid ones only, all of them, or any by person and frame.
-    agree(run("--json", "--truth", path, keys=some), wanted)
+    agree(run("--json", "--truth", path, keys=some), expected)
     every = run("--truth", path)
     assert "of 10 bodies\n2 bodies left out" in every
     assert "camera valid for 10 of 12 bodies" in every
-    agree(run("--json", "--truth", path), wanted)
+    agree(run("--json", "--truth", path), expected)
     order = np.array([11, 0, 5, 7])
     few = {key: value[order] for key, value in estimates.items()}
     own = {"person": order // FRAMES, "frame": order % FRAMES}
@@ -283,22 +283,22 @@ def test_which_bodies_of_the_sequence_are_estimated(run, sequence, estimates):
 def test_estimates_of_something_else(run, sequence, estimates):
     path = sequence()
     few = {key: value[:5] for key, value in estimates.items()}
-    wanted = (
+    expected = (
         "expected all 12 bodies of walk_00, the 12 valid ones, or the keys person and frame, got 5 bodies"
     )
-    assert wanted in run("--truth", path, keys=few, status=2)
-    wanted = "person: expected one for each estimate, walk_00 has 2, got none"
-    assert wanted in run("--truth", path, frame=np.arange(12), status=2)
+    assert expected in run("--truth", path, keys=few, status=2)
+    expected = "person: expected one for each estimate, walk_00 has 2, got none"
+    assert expected in run("--truth", path, frame=np.arange(12), status=2)
     person = np.repeat([0, 1], FRAMES)
-    wanted = "frame: expected 12 numbers below 6, those that walk_00 has, got 12 from 0 to 11."
-    assert wanted in run("--truth", path, person=person, frame=np.arange(12), status=2)
-    wanted = "frame: expected 12 numbers below 6, those that walk_00 has, got 2 from 0 to 1."
-    assert wanted in run("--truth", path, person=person, frame=np.arange(2), status=2)
+    expected = "frame: expected 12 numbers below 6, those that walk_00 has, got 12 from 0 to 11."
+    assert expected in run("--truth", path, person=person, frame=np.arange(12), status=2)
+    expected = "frame: expected 12 numbers below 6, those that walk_00 has, got 2 from 0 to 1."
+    assert expected in run("--truth", path, person=person, frame=np.arange(2), status=2)
     frame = np.array([-1, 1, 2, 3, 4, 5] * 2)
-    wanted = "frame: expected 12 numbers below 6, those that walk_00 has, got 12 from -1 to 5."
-    assert wanted in run("--truth", path, person=person, frame=frame, status=2)
-    wanted = "frame: expected whole numbers, got dtype float64"
-    assert wanted in run("--truth", path, person=person, frame=np.zeros(12), status=2)
+    expected = "frame: expected 12 numbers below 6, those that walk_00 has, got 12 from -1 to 5."
+    assert expected in run("--truth", path, person=person, frame=frame, status=2)
+    expected = "frame: expected whole numbers, got dtype float64"
+    assert expected in run("--truth", path, person=person, frame=np.zeros(12), status=2)
 
 
 def test_true_bodies_have_genders(run, sequence, tmp_path, estimates):

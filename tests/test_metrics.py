@@ -83,13 +83,13 @@ def test_similarity_align_agrees_with_scipy(shapes):
     points, truth = shapes
     found = similarity_align(moved(points), truth)
     for body in range(len(truth)):
-        wanted, turned, disparity = procrustes(truth[body], moved(points)[body])
+        expected, rotations, disparity = procrustes(truth[body], moved(points)[body])
         # SciPy's shapes are centred and of size 1.
         centre = truth[body].mean(axis=0)
         size = np.linalg.norm(truth[body] - centre)
-        np.testing.assert_allclose(found[body], turned * size + centre, atol=1e-9)
+        np.testing.assert_allclose(found[body], rotations * size + centre, atol=1e-9)
         np.testing.assert_allclose(np.sum((found[body] - truth[body]) ** 2) / size**2, disparity)
-        np.testing.assert_allclose(wanted * size + centre, truth[body], atol=1e-9)
+        np.testing.assert_allclose(expected * size + centre, truth[body], atol=1e-9)
 
 
 def test_similarity_align_does_not_mirror(shapes):
@@ -99,19 +99,19 @@ def test_similarity_align_does_not_mirror(shapes):
     found = similarity_align(mirrored, truth)
     for body in range(len(truth)):
         points = mirrored[body] - mirrored[body].mean(axis=0)
-        wanted = truth[body] - truth[body].mean(axis=0)
-        turn, _ = Rotation.align_vectors(wanted, points)
-        turned = turn.apply(points)
-        turned = turned * np.sum(turned * wanted) / np.sum(turned * turned)
-        np.testing.assert_allclose(found[body] - truth[body].mean(axis=0), turned, atol=1e-9)
-        assert np.linalg.norm(turned - wanted) > 0.1
+        expected = truth[body] - truth[body].mean(axis=0)
+        turn, _ = Rotation.align_vectors(expected, points)
+        rotations = turn.apply(points)
+        rotations = rotations * np.sum(rotations * expected) / np.sum(rotations * rotations)
+        np.testing.assert_allclose(found[body] - truth[body].mean(axis=0), rotations, atol=1e-9)
+        assert np.linalg.norm(rotations - expected) > 0.1
 
 
 @pytest.mark.parametrize("points", [np.zeros((1, 24, 3)), np.full((1, 24, 3), 2.0), np.full((1, 24, 3), 0.1)])
 def test_points_that_coincide_move_to_the_mean(shapes, points):
     truth = shapes[1][:1]
-    wanted = np.broadcast_to(truth.mean(axis=1, keepdims=True), truth.shape)
-    np.testing.assert_allclose(similarity_align(points, truth), wanted, atol=1e-12)
+    expected = np.broadcast_to(truth.mean(axis=1, keepdims=True), truth.shape)
+    np.testing.assert_allclose(similarity_align(points, truth), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("directions", [2, 1])
@@ -223,8 +223,8 @@ def test_regressor_of_a_file(tmp_path):
         (np.full((17, 30), "a"), "expected an array of real numbers, got dtype <U1"),
     ],
 )
-def test_wrong_regressor(regressor, wanted):
-    with pytest.raises(InputError, match=f"^regressor: {wanted}"):
+def test_wrong_regressor(regressor, expected):
+    with pytest.raises(InputError, match=f"^regressor: {expected}"):
         regressed_protocol(regressor)
 
 
@@ -274,9 +274,9 @@ def test_pa_pve_agrees_with_scipy():
     truth = random.normal(0, 0.4, (3, 200, 3))
     vertices = moved(truth + random.normal(0, 0.05, truth.shape))
     for found, body, true in zip(pa_pve(vertices, truth), vertices, truth, strict=True):
-        wanted, turned, _ = procrustes(true, body)
+        expected, rotations, _ = procrustes(true, body)
         size = np.linalg.norm(true - true.mean(axis=0))
-        np.testing.assert_allclose(found, size * np.linalg.norm(turned - wanted, axis=1).mean())
+        np.testing.assert_allclose(found, size * np.linalg.norm(rotations - expected, axis=1).mean())
 
 
 def test_share_improved():
@@ -313,10 +313,10 @@ def test_a_body_that_is_nowhere_harms_no_neighbour(shapes, value, side, where):
     sides[side][2, where] = value
     with np.errstate(all="ignore"):
         found = measure(*map(posed_bodies, sides), EVERY)
-    wanted = measure(*map(posed_bodies, shapes), EVERY)
+    expected = measure(*map(posed_bodies, shapes), EVERY)
     others = np.arange(6) != 2
     for name in EVERY:
-        np.testing.assert_array_equal(found[name][others], wanted[name][others])
+        np.testing.assert_array_equal(found[name][others], expected[name][others])
         # NaN or infinity, but for an ankle that is 1e200 off along z.
         assert not found[name][2] < 1e100
 
@@ -327,7 +327,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 VECTORS = st.tuples(*3 * [st.floats(-5, 5)])
 
 
-def drawn(seed, count=2):
+def projected(seed, count=2):
     random = np.random.default_rng(seed)
     truth = random.normal(0, 0.4, (count, 24, 3))
     return truth + random.normal(0, 0.1, truth.shape), truth
@@ -335,7 +335,7 @@ def drawn(seed, count=2):
 
 @given(seed=SEEDS, turn=VECTORS, shift=VECTORS, scale=st.floats(0.01, 100))
 def test_pa_metrics_do_not_see_a_similarity(seed, turn, shift, scale):
-    joints, truth = drawn(seed)
+    joints, truth = projected(seed)
     other = scale * joints @ Rotation.from_rotvec(turn).as_matrix() + shift
     for metric in (pa_joint_errors, pa_pve):
         np.testing.assert_allclose(metric(other, truth), metric(joints, truth), rtol=0, atol=1e-9)
@@ -343,26 +343,26 @@ def test_pa_metrics_do_not_see_a_similarity(seed, turn, shift, scale):
 
 @given(seed=SEEDS, shift=VECTORS, true_shift=VECTORS)
 def test_no_metric_sees_a_translation(seed, shift, true_shift):
-    sides = drawn(seed)
-    wanted = measure(*map(posed_bodies, sides), EVERY)
+    sides = projected(seed)
+    expected = measure(*map(posed_bodies, sides), EVERY)
     moved_sides = (sides[0] + shift, sides[1] + true_shift)
     for name, found in measure(*map(posed_bodies, moved_sides), EVERY).items():
-        np.testing.assert_allclose(found, wanted[name], rtol=0, atol=1e-12)
+        np.testing.assert_allclose(found, expected[name], rtol=0, atol=1e-12)
 
 
 @given(seed=SEEDS, turn=VECTORS)
 def test_turning_both_changes_only_the_depth_error(seed, turn):
-    sides = drawn(seed)
+    sides = projected(seed)
     rotation = Rotation.from_rotvec(turn).as_matrix()
-    wanted = measure(*map(posed_bodies, sides), EVERY[:4])
+    expected = measure(*map(posed_bodies, sides), EVERY[:4])
     for name, found in measure(*(posed_bodies(side @ rotation) for side in sides), EVERY[:4]).items():
-        np.testing.assert_allclose(found, wanted[name], rtol=0, atol=1e-12)
+        np.testing.assert_allclose(found, expected[name], rtol=0, atol=1e-12)
 
 
 @given(seed=SEEDS, turn=VECTORS, shift=VECTORS, scale=st.floats(0.5, 2))
 def test_no_similarity_comes_nearer_than_the_alignment(seed, turn, shift, scale):
     """Also of a mirrored body: no turn and no scale makes a left hand of a right one."""
-    joints, truth = drawn(seed)
+    joints, truth = projected(seed)
     for points in (joints, joints * [-1, 1, 1]):
         aligned = similarity_align(points, truth)
         best = np.sum((aligned - truth) ** 2, axis=(1, 2))

@@ -60,10 +60,10 @@ def test_errors_of_each_body(backend, dtype, sides, kind):
     own = regressor if kind == "NumPy's" else backend.array(regressor)
     bodies = [BodyOutput(joints, joints) for joints in sides[:2]]
     given = [BodyOutput(*(backend.array(part.astype(dtype)) for part in body)) for body in bodies]
-    wanted = measure(*bodies, EVERY, regressed_protocol(regressor))
+    expected = measure(*bodies, EVERY, regressed_protocol(regressor))
     found = measure(*given, EVERY, regressed_protocol(own))
     for name in EVERY:
-        assert_near(backend, found[name], wanted[name], dtype)
+        assert_near(backend, found[name], expected[name], dtype)
 
 
 def test_many_bodies(backend, dtype, sides):

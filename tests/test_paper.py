@@ -71,9 +71,9 @@ def test_figures_are_those_of_refine_and_the_metrics(sets, folder):
     estimates = data.estimates
     found = refine(*estimates, body=data.body, method="kitro", camera_update="fixed")
     truth = data.truth
-    wanted = body_errors(data.body, found.pose, found.betas, truth.pose, truth.betas)
+    expected = body_errors(data.body, found.pose, found.betas, truth.pose, truth.betas)
     shown = next(row for row in rows(folder / "table1.csv") if row[0] == "camera fixed")
-    means = [1000 * float(np.mean(errors)) for errors in wanted]
+    means = [1000 * float(np.mean(errors)) for errors in expected]
     np.testing.assert_allclose([float(cell) for cell in shown[1:4]], means, rtol=1e-4)
 
 
@@ -227,12 +227,12 @@ def test_bodies_that_are_nowhere_are_left_out(file):
         estimates=Estimates(*(part[kept] for part in data.estimates)),
         truth=TrueBodies(*(part[kept] for part in data.truth)),
     )
-    found, wanted = (measure_run(Run(one, (KITRO,))) for one in (gap, rest))
+    found, expected = (measure_run(Run(one, (KITRO,))) for one in (gap, rest))
     for name in ("mpjpe", "keypoint_error"):
-        assert found.mean(name) == pytest.approx(wanted.mean(name))
+        assert found.mean(name) == pytest.approx(expected.mean(name))
     for name in ("joint_error", "right_branch"):
         # The file is in single precision.
-        np.testing.assert_allclose(getattr(found, name), getattr(wanted, name), rtol=1e-5)
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["pred_beta", "pred_cam", "keypoints_2d", "intrinsics", "GT_beta"])

@@ -51,7 +51,7 @@ def draws(sets):
     return {stem: draw for name in FIGURES for stem, draw in page(name, sets).figures.items()}
 
 
-def drawn(draw):
+def projected(draw):
     figure = Figure(layout="constrained")
     draw(figure)
     return figure
@@ -87,7 +87,7 @@ def test_colours_are_of_okabe_and_ito():
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_a_method_looks_the_same_everywhere(stem, draws):
-    for axes in drawn(draws[stem]).axes:
+    for axes in projected(draws[stem]).axes:
         for label, found in looks(axes):
             if label in LOOKS:
                 look = LOOKS[label]
@@ -98,29 +98,29 @@ def test_a_method_looks_the_same_everywhere(stem, draws):
 
 
 def test_outlines_of_histograms_differ_in_their_lines(draws):
-    (axes,) = drawn(draws["improved"]).axes
+    (axes,) = projected(draws["improved"]).axes
     outlines, _ = axes.get_legend_handles_labels()
     assert len({str(outline.get_linestyle()) for outline in outlines}) == len(METHODS) - 1
 
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_every_panel_has_a_legend_of_all_methods(stem, draws):
-    wanted = set(METHODS) - ({"estimate"} if stem == "improved" else set())  # gains are over the estimate
-    for axes in drawn(draws[stem]).axes:
+    expected = set(METHODS) - ({"estimate"} if stem == "improved" else set())  # gains are over the estimate
+    for axes in projected(draws[stem]).axes:
         named = {text.get_text() for text in axes.get_legend().get_texts()}
-        assert named - {"a good detector"} == wanted
+        assert named - {"a good detector"} == expected
 
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_titles_say_what_it_shows_of_which_set(stem, draws, sets):
-    title, name = drawn(draws[stem]).get_suptitle().split("\n")
+    title, name = projected(draws[stem]).get_suptitle().split("\n")
     assert title
     assert name == sets.people[0].name
 
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_grids_lie_behind(stem, draws):
-    for axes in drawn(draws[stem]).axes:
+    for axes in projected(draws[stem]).axes:
         assert axes.get_axisbelow() is True
         assert any(line.get_visible() for line in axes.get_ygridlines())
 
@@ -149,7 +149,7 @@ def test_no_label_leaves_the_figure_or_lies_on_another(stem, draws):
 def test_figure_5_shows_methods_without_iterations_as_levels(draws, sets):
     (table,) = page("fig5", sets).tables
     shown = {row[0]: row[1:] for row in table.rows}
-    for k, axes in enumerate(drawn(draws["fig5"]).axes):
+    for k, axes in enumerate(projected(draws["fig5"]).axes):
         lines = {line.get_label(): line for line in axes.get_lines()}
         np.testing.assert_array_equal(
             lines["kitro"].get_ydata(), [shown[str(count)][k] for count in range(11)]
@@ -162,7 +162,7 @@ def test_figure_5_shows_methods_without_iterations_as_levels(draws, sets):
 def test_left_and_right_are_averaged(draws, sets):
     (table,) = page("hypotheses", sets).tables
     shares = {row[0]: row[1:] for row in table.rows}
-    (axes,) = drawn(draws["hypotheses"]).axes
+    (axes,) = projected(draws["hypotheses"]).axes
     names = [tick.get_text() for tick in axes.get_xticklabels()]
     assert len(names) == 14
     assert not any("left" in name or "right" in name for name in names)
@@ -178,7 +178,7 @@ def test_bones_without_sides_stand_alone(sets):
     """As a hand's do."""
     hands = sets._replace(people=sets.hands)
     (draw,) = page("hypotheses", hands).figures.values()
-    (axes,) = drawn(draw).axes
+    (axes,) = projected(draw).axes
     assert [tick.get_text() for tick in axes.get_xticklabels()] == list(
         sets.hands[0].body.skeleton.joint_names[1:]
     )
@@ -188,7 +188,7 @@ def test_of_long_names_the_end_is_shown(sets):
     """And what TeX would read means nothing."""
     own = replace(sets.people[0], name=f"/{'folder/' * 20}my_$file$")
     (draw,) = page("noise", sets._replace(people=[own])).figures.values()
-    _, shown = drawn(draw).get_suptitle().split("\n")
+    _, shown = projected(draw).get_suptitle().split("\n")
     assert shown.startswith("…") and shown.endswith("folder/my_$file$")
     assert len(shown) == LONGEST
     save_figure(draw, "svg", io.BytesIO())

@@ -128,11 +128,11 @@ def test_tables_show_every_cell_beside_ours(number, sets):
                 name = row[places["row in the paper"]]
                 if name is not None and cell is not None:
                     shown[number, name, place, metric] = cell
-    wanted = {key: cell for key, cell in printed().items() if key[0] == number}
+    expected = {key: cell for key, cell in printed().items() if key[0] == number}
     if number == "1":  # the estimate's errors are in Table 2
         for place, metric in USUAL:
-            wanted["1", "CLIFF*", place, metric] = printed()["2", "CLIFF*", place, metric]
-    assert shown == wanted
+            expected["1", "CLIFF*", place, metric] = printed()["2", "CLIFF*", place, metric]
+    assert shown == expected
 
 
 @pytest.mark.parametrize("number", ["1", "2", "3", "4", "5"])

@@ -51,10 +51,10 @@ def test_matrix_from_6d_finds_the_rotation_again(turn, convention, length, share
 
 def test_conventions_by_hand():
     """A quarter turn about z: x to y."""
-    wanted = [[0, -1, 0], [1, 0, 0], [0, 0, 1]]
-    np.testing.assert_array_equal(matrix_from_6d([0, 1, 0, -1, 0, 0]), wanted)
-    np.testing.assert_array_equal(matrix_from_6d([0, -1, 1, 0, 0, 0], "interleaved"), wanted)
-    np.testing.assert_array_equal(matrix_from_6d([0, -1, 0, 1, 0, 0], "rows"), wanted)
+    expected = [[0, -1, 0], [1, 0, 0], [0, 0, 1]]
+    np.testing.assert_array_equal(matrix_from_6d([0, 1, 0, -1, 0, 0]), expected)
+    np.testing.assert_array_equal(matrix_from_6d([0, -1, 1, 0, 0, 0], "interleaved"), expected)
+    np.testing.assert_array_equal(matrix_from_6d([0, -1, 0, 1, 0, 0], "rows"), expected)
 
 
 @given(arrays(np.float64, (4, 6), elements=numbers))
@@ -101,11 +101,11 @@ def test_joints_of_bodies():
 @given(quaternions, lengths, st.sampled_from(QUATERNION_ORDERS))
 def test_matrix_from_quaternion_agrees_with_scipy(quaternion, length, order):
     """SciPy's are xyzw."""
-    wanted = Rotation.from_quat(quaternion).as_matrix()
+    expected = Rotation.from_quat(quaternion).as_matrix()
     if order == "wxyz":
         quaternion = np.roll(quaternion, 1, axis=-1)
     found = matrix_from_quaternion(quaternion * length, order)
-    np.testing.assert_allclose(found, wanted, atol=1e-14)
+    np.testing.assert_allclose(found, expected, atol=1e-14)
     assert_rotations(found)
     np.testing.assert_array_equal(matrix_from_quaternion(-quaternion * length, order), found)
 
@@ -178,8 +178,8 @@ def test_every_form_is_padded_to_the_same_pose(vectors):
     matrices = Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix().reshape(2, 22, 3, 3)
     padded = pad_pose(vectors)
     np.testing.assert_array_equal(pad_pose(vectors.reshape(2, 66)), padded.reshape(2, 72))
-    wanted = Rotation.from_rotvec(padded.reshape(-1, 3)).as_matrix().reshape(2, 24, 3, 3)
-    np.testing.assert_array_equal(pad_pose(matrices), wanted)
+    expected = Rotation.from_rotvec(padded.reshape(-1, 3)).as_matrix().reshape(2, 24, 3, 3)
+    np.testing.assert_array_equal(pad_pose(matrices), expected)
 
 
 def test_a_pose_of_so_many_joints_comes_back_as_it_is():

@@ -58,10 +58,10 @@ class Scene:
     def place(self, pose, betas, transl):
         return place_points(self.skeleton, self.points, pose, betas, transl)
 
-    def turned(self, turn):
+    def rotations(self, turn):
         return turn_joints(self.skeleton, self.batch.pose, self.posed, turn)
 
-    def seen(self, pose, betas, transl):
+    def visible(self, pose, betas, transl):
         return project(self.place(pose, betas, transl).points, self.batch.intrinsics)
 
     def turns(self):
@@ -87,11 +87,11 @@ def slope(function, size):
 
 def test_points_are_fixed_in_their_joints_frames(scene):
     pose, betas, transl = scene.batch[:3]
-    joints, turned = forward_kinematics(scene.skeleton, pose, betas)
+    joints, rotations = forward_kinematics(scene.skeleton, pose, betas)
     for k, joint in enumerate(scene.layout.joints[:-1]):
         offset = scene.layout.offsets[k] + betas @ scene.layout.by_betas[k].T
-        wanted = joints[:, joint] + transl + (turned[:, joint] @ offset[..., None])[..., 0]
-        np.testing.assert_allclose(scene.posed.points[:, k], wanted, atol=1e-12)
+        expected = joints[:, joint] + transl + (rotations[:, joint] @ offset[..., None])[..., 0]
+        np.testing.assert_allclose(scene.posed.points[:, k], expected, atol=1e-12)
     assert scene.points.precision[-1] == 0
     assert np.all(scene.points.precision[:-1] == 1)
 
@@ -99,26 +99,26 @@ def test_points_are_fixed_in_their_joints_frames(scene):
 def test_which_joints_move_a_point():
     skeleton = make_skeleton("nested")  # parents -1, 0, 1, 1, 2, 2, 3, 3, 5, 0
     layout = KeypointLayout("two", ("a", "b", "c"), (8, 8, -1), [[0.0, 0, 0], [0.1, 0, 0], [0.1, 0, 0]])
-    wanted = np.zeros((3, 10), bool)
-    wanted[0, [0, 1, 2, 5]] = True  # a joint stays where it is when it turns
-    wanted[1, [0, 1, 2, 5, 8]] = True
-    np.testing.assert_array_equal(reaches(skeleton, layout), wanted)
+    expected = np.zeros((3, 10), bool)
+    expected[0, [0, 1, 2, 5]] = True  # a joint stays where it is when it turns
+    expected[1, [0, 1, 2, 5, 8]] = True
+    np.testing.assert_array_equal(reaches(skeleton, layout), expected)
 
 
 def test_slopes_are_those_of_the_projection(scene):
     pose, betas, transl = scene.batch[:3]
     real = np.array(scene.layout.joints) >= 0
     for joint, axis, turn in scene.turns():
-        wanted = slope(lambda h, turn=turn: scene.seen(scene.turned(h * turn), betas, transl), 1e-5)
+        expected = slope(lambda h, turn=turn: scene.visible(scene.rotations(h * turn), betas, transl), 1e-5)
         found = scene.slopes.by_turn[:, :, :, joint, axis]
-        np.testing.assert_allclose(found[:, real], wanted[:, real], atol=1e-4)
+        np.testing.assert_allclose(found[:, real], expected[:, real], atol=1e-4)
         assert np.all(found[:, ~real] == 0)
     for k, unit in enumerate(np.eye(betas.shape[1])):
-        wanted = slope(lambda h, unit=unit: scene.seen(pose, betas + h * unit, transl), 1e-5)
-        np.testing.assert_allclose(scene.slopes.by_betas[..., k], wanted, atol=1e-4)
+        expected = slope(lambda h, unit=unit: scene.visible(pose, betas + h * unit, transl), 1e-5)
+        np.testing.assert_allclose(scene.slopes.by_betas[..., k], expected, atol=1e-4)
     for k, unit in enumerate(np.eye(3)):
-        wanted = slope(lambda h, unit=unit: scene.seen(pose, betas, transl + h * unit), 1e-5)
-        np.testing.assert_allclose(scene.slopes.by_transl[..., k], wanted, atol=1e-4)
+        expected = slope(lambda h, unit=unit: scene.visible(pose, betas, transl + h * unit), 1e-5)
+        np.testing.assert_allclose(scene.slopes.by_transl[..., k], expected, atol=1e-4)
 
 
 def test_a_turn_takes_along_what_hangs_on_the_joint(scene, random):
@@ -126,11 +126,11 @@ def test_a_turn_takes_along_what_hangs_on_the_joint(scene, random):
     joint = 1
     turn = np.zeros((*scene.batch.pose.shape[:2], 3))
     turn[:, joint] = random.normal(0, 1, (COUNT, 3))
-    moved = scene.place(scene.turned(turn), *scene.batch[1:3])
+    moved = scene.place(scene.rotations(turn), *scene.batch[1:3])
     below = scene.points.moved[:, joint] > 0
     arm = scene.posed.points - scene.posed.joints[:, [joint]]
-    wanted = scene.posed.joints[:, [joint]] + np.einsum("nij,nkj->nki", cayley(turn[:, joint]), arm)
-    np.testing.assert_allclose(moved.points[:, below], wanted[:, below], atol=1e-12)
+    expected = scene.posed.joints[:, [joint]] + np.einsum("nij,nkj->nki", cayley(turn[:, joint]), arm)
+    np.testing.assert_allclose(moved.points[:, below], expected[:, below], atol=1e-12)
     np.testing.assert_allclose(moved.points[:, ~below], scene.posed.points[:, ~below], atol=1e-12)
 
 
@@ -141,8 +141,8 @@ def test_deviation_is_the_turn_since_the_estimate(scene, random):
     prior = make_prior(scene.skeleton, *scene.batch[:3], priors.no_motion(scene.skeleton), 1.0)
     turn = np.zeros((*scene.batch.pose.shape[:2], 3))
     turn[:, 1] = random.normal(0, 0.5, (COUNT, 3))
-    pose = scene.turned(turn)
-    found = deviation_of(prior, pose, scene.place(pose, *scene.batch[1:3]).turned)
+    pose = scene.rotations(turn)
+    found = deviation_of(prior, pose, scene.place(pose, *scene.batch[1:3]).rotations)
     # Cayley's turn by w is 2 atan(|w| / 2), and the chord of that 2 sin atan(|w| / 2).
     length = np.linalg.norm(turn, axis=-1, keepdims=True)
     np.testing.assert_allclose(found, turn / np.sqrt(1 + length**2 / 4), atol=1e-12)
@@ -156,15 +156,17 @@ def test_what_is_known_without_keypoints(scene, random):
     motion = priors.MotionPrior(random.normal(0, 0.3, (joints, 3)), root @ np.swapaxes(root, -1, -2))
     prior = make_prior(scene.skeleton, pose, betas, transl, motion, 1.0)
     away = random.normal(0, 0.1, (*pose.shape[:2], 3))
-    now = scene.turned(away)
+    now = scene.rotations(away)
     posed = scene.place(now, betas, transl)
     scale = np.linspace(0.5, 2, COUNT)
     known = known_step(prior, Scales(scale, np.ones(COUNT)), now, betas, transl, posed)
 
     by_turn = np.zeros((COUNT, joints, 3, 3))
     for joint, axis, turn in scene.turns():
-        wanted = slope(lambda h, turn=turn: chord(turn_joints(scene.skeleton, now, posed, h * turn))[0], 1e-5)
-        by_turn[:, joint, :, axis] = wanted[:, joint]
+        expected = slope(
+            lambda h, turn=turn: chord(turn_joints(scene.skeleton, now, posed, h * turn))[0], 1e-5
+        )
+        by_turn[:, joint, :, axis] = expected[:, joint]
     spread = prior.pose_spread * scale[:, None, None]
     missing = chord(now)[0] - motion.mean
     blocks = np.einsum("njab,jac,njcd->njbd", by_turn, motion.precision, by_turn)
@@ -217,9 +219,9 @@ def test_bodies_are_known_by_their_tree(open_body):
     hands = (*own.parents[:22], *(20 + k // 15 for k in range(30)))
     template = np.concatenate([own.joint_template[:22], np.tile(own.joint_template[20:22], (15, 1))])
     with_hands = Skeleton(hands, template, np.zeros((52, 3, 2)))
-    motion, wanted = priors.usual_motion(with_hands), priors.usual_motion(own)
-    np.testing.assert_array_equal(motion.mean[:22], wanted.mean[:22])
-    np.testing.assert_array_equal(motion.precision[:22], wanted.precision[:22])
+    motion, expected = priors.usual_motion(with_hands), priors.usual_motion(own)
+    np.testing.assert_array_equal(motion.mean[:22], expected.mean[:22])
+    np.testing.assert_array_equal(motion.precision[:22], expected.precision[:22])
     assert not motion.precision[22:].any()
     spread = priors.pose_spread(with_hands)
     np.testing.assert_array_equal(spread[:22], priors.pose_spread(own)[:22])
@@ -326,11 +328,11 @@ def test_gain_of_swaps_is_that_of_fits_of_their_own(random):
     step = best_step(made.known, made.slopes, made.residual, made.weights)
     others = [random.normal(0, 4, made.residual.shape) for _ in range(2)]
     refits = [best_step(made.known, made.slopes, other, made.weights) for other in others]
-    wanted = np.maximum(0, step.surprise - np.minimum(refits[0].surprise, refits[1].surprise))
+    expected = np.maximum(0, step.surprise - np.minimum(refits[0].surprise, refits[1].surprise))
     jacobian = jacobian_of(made.slopes)
     found = gain_of_swaps(step, made.known, jacobian, made.weights, made.residual, others)
-    np.testing.assert_allclose(found, wanted, atol=1e-9)
-    assert 0 < np.count_nonzero(wanted) < 30
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+    assert 0 < np.count_nonzero(expected) < 30
     none = gain_of_swaps(step, made.known, jacobian, made.weights, made.residual, [])
     np.testing.assert_array_equal(none, 0)
 
@@ -361,8 +363,10 @@ def test_assignments_of_left_and_right(open_body):
 def test_score_by_hand():
     """Surprise and spread for each number, with shift and noise; few numbers may have more."""
     step = Step(*[None] * 7, surprise=np.array([20.0, 20.0]), volume=None)
-    metre, noise = np.array([100.0, 200.0]), np.array([1.5, 1.5])
-    found = score_of(step, np.array([4.0, 4.0]), np.array([0.0, 180.0]), noise, metre, np.array([24.0, 12.0]))
+    pixels_per_metre, noise = np.array([100.0, 200.0]), np.array([1.5, 1.5])
+    found = score_of(
+        step, np.array([4.0, 4.0]), np.array([0.0, 180.0]), noise, pixels_per_metre, np.array([24.0, 12.0])
+    )
     np.testing.assert_allclose(found, [1 + np.log(0.1), 2 + 0.7 * np.log(2)])
     np.testing.assert_allclose(threshold_of(np.array([48.0, 24.0, 8.0]), 0.5), [0.9, 1.2, 2.4])
 
@@ -380,14 +384,19 @@ def test_scales_by_hand():
     deviation[:, 1] = 5
     missed, fitted = np.array([6.0, 0, 6]), np.array([2.0, 2, 7])  # of 6 numbers 4, 4 and none are free
     step = Step(None, None, None, covariance, deviation, missed, fitted, None, None)
-    scales, metre = Scales(np.full(3, 2.0), np.full(3, 6.0)), np.full(3, 200.0)  # 3 pixels are usual
+    scales, pixels_per_metre = (
+        Scales(np.full(3, 2.0), np.full(3, 6.0)),
+        np.full(3, 200.0),
+    )  # 3 pixels are usual
     moving, weights = np.array([[1.0, 0]] * 3), np.array([[1.0, 0.5, 2, 0]] * 3)
-    found = update_scales(prior, scales, step, weights, moving, metre)
+    found = update_scales(prior, scales, step, weights, moving, pixels_per_metre)
     np.testing.assert_allclose(found.pose, [2 * np.sqrt(4.25 / 3.25), 2 * np.sqrt(0.25 / 3.25), 10])
     noise = [6 * np.sqrt(6.075 / 4.3), 6 * np.sqrt(0.075 / 4.3), 6 * np.sqrt(6.075 / 0.3)]
     np.testing.assert_allclose(found.noise, noise)
-    many = update_scales(prior, scales, step._replace(missed=0 * missed), np.ones((3, 50)), moving, metre)
-    np.testing.assert_allclose(many.noise, priors.LEAST_NOISE * metre)
+    many = update_scales(
+        prior, scales, step._replace(missed=0 * missed), np.ones((3, 50)), moving, pixels_per_metre
+    )
+    np.testing.assert_allclose(many.noise, priors.LEAST_NOISE * pixels_per_metre)
 
 
 @pytest.mark.parametrize(("scale", "noise"), [(0.5, 0.005), (1.0, 0.02), (2.0, 0.01)])
@@ -400,23 +409,23 @@ def test_scales_are_found_in_data_of_the_model(scale, noise, random):
     scene = Scene("nested", count, away=4)
     skeleton, (pose, _, transl) = scene.skeleton, scene.batch[:3]
     prior = make_prior(skeleton, *scene.batch[:3], priors.no_motion(skeleton), 1.0)
-    metre = scene.batch.intrinsics[:, 0, 0] / transl[:, 2]
+    pixels_per_metre = scene.batch.intrinsics[:, 0, 0] / transl[:, 2]
     confidence = np.broadcast_to(scene.points.precision, (count, scene.layout.num_points))
     turn = scale * prior.pose_spread * random.normal(size=(*pose.shape[:2], 3))
     root = np.linalg.cholesky(np.linalg.inv(prior.transl_precision))
     move = np.einsum("nij,nj->ni", root, random.normal(size=(count, 3)))
     change = np.concatenate([turn.reshape(count, -1), random.normal(size=(count, 4)), move], axis=1)
     residual = np.einsum("nku,nu->nk", jacobian_of(scene.slopes), change).reshape(count, -1, 2)
-    residual += (noise * metre)[:, None, None] * random.normal(size=residual.shape)
+    residual += (noise * pixels_per_metre)[:, None, None] * random.normal(size=residual.shape)
 
     moving = np.broadcast_to(confidence @ scene.points.moved > 0, (count, skeleton.num_joints)).astype(float)
-    scales = Scales(np.ones(count), priors.NOISE * metre)
+    scales = Scales(np.ones(count), priors.NOISE * pixels_per_metre)
     for _ in range(15):
         known = known_step(prior, scales, pose, prior.betas, transl, scene.posed)
         weights = np.sqrt(confidence) / scales.noise[:, None]
         step = best_step(known, scene.slopes, residual, weights)
-        scales = update_scales(prior, scales, step, weights, moving, metre)
-    off, noise_off = np.log(scales.pose / scale), np.log(scales.noise / metre / noise)
+        scales = update_scales(prior, scales, step, weights, moving, pixels_per_metre)
+    off, noise_off = np.log(scales.pose / scale), np.log(scales.noise / pixels_per_metre / noise)
     assert abs(off.mean()) < 0.1
     assert abs(noise_off.mean()) < 0.03
     assert off.std() < 0.25

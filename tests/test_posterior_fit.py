@@ -70,7 +70,7 @@ def excerpt(open_body, sim):
 
 
 @pytest.fixture(scope="module")
-def drawn(open_body):
+def sampled(open_body):
     return Case(open_body, simulate(count=256).arrays())
 
 
@@ -82,10 +82,10 @@ def which(request):
 # ------------------------------------------------------------------------------------------------- accuracy
 
 
-def test_half_the_error_of_the_published_method(drawn, which):
+def test_half_the_error_of_the_published_method(sampled, which):
     """And better than the estimate, where that one, with noise, is not."""
-    before, found = drawn.errors(drawn.batches["exact"]), drawn.errors(drawn.fitted[which])
-    published = drawn.errors(refine(*drawn.batches[which], body=drawn.body, method="kitro"))
+    before, found = sampled.errors(sampled.batches["exact"]), sampled.errors(sampled.fitted[which])
+    published = sampled.errors(refine(*sampled.batches[which], body=sampled.body, method="kitro"))
     assert found.mean() < 0.6 * published.mean()
     assert found.mean() < {"exact": 0.33, "noisy": 0.5}[which] * before.mean()
     assert np.mean(found < before) > 0.9
@@ -99,100 +99,100 @@ def test_better_than_the_record_of_the_authors_code(excerpt, sim):
         assert error(found, excerpt.true_joints).mean() < 0.6 * error(theirs, excerpt.true_joints).mean()
 
 
-def test_exact_keypoints_are_met(drawn):
-    found, batch = drawn.fitted["exact"], drawn.batches["exact"]
-    joints = joints_of(drawn.skeleton, found) + found.transl[:, None]
+def test_exact_keypoints_are_met(sampled):
+    found, batch = sampled.fitted["exact"], sampled.batches["exact"]
+    joints = joints_of(sampled.skeleton, found) + found.transl[:, None]
     assert reprojection_error(joints, batch.keypoints_2d, batch.intrinsics).mean() < 1.5
 
 
-def test_noise_is_found(drawn):
+def test_noise_is_found(sampled):
     """What the simulation adds to the keypoints, from their residuals alone."""
-    added = drawn.batches["noisy"].keypoints_2d - drawn.batches["exact"].keypoints_2d
+    added = sampled.batches["noisy"].keypoints_2d - sampled.batches["exact"].keypoints_2d
     true = added.std(axis=(1, 2))
-    assert np.median(np.abs(np.log(drawn.fitted["noisy"].noise / true))) < 0.2
-    assert np.all(drawn.fitted["exact"].noise < drawn.fitted["noisy"].noise)
+    assert np.median(np.abs(np.log(sampled.fitted["noisy"].noise / true))) < 0.2
+    assert np.all(sampled.fitted["exact"].noise < sampled.fitted["noisy"].noise)
 
 
-def test_spread_of_joints_is_their_error(drawn, which):
-    found = drawn.fitted[which]
-    ours, truth = joints_of(drawn.skeleton, found), drawn.true_joints
+def test_spread_of_joints_is_their_error(sampled, which):
+    found = sampled.fitted[which]
+    ours, truth = joints_of(sampled.skeleton, found), sampled.true_joints
     error = np.linalg.norm(ours - ours[:, :1] - truth + truth[:, :1], axis=-1)[:, 1:]
     assert np.all(found.joint_spread[:, 0] == 0)
     assert 0.8 < np.sqrt(np.mean((error / found.joint_spread[:, 1:]) ** 2)) < 1.3
 
 
-def test_keypoints_far_off_count_for_little(drawn, random):
+def test_keypoints_far_off_count_for_little(sampled, random):
     """One in twenty is off by as much as a metre is at the body."""
-    batch = drawn.batches["noisy"]
-    metre = batch.intrinsics[:, 0, 0] / batch.transl[:, 2]
+    batch = sampled.batches["noisy"]
+    pixels_per_metre = batch.intrinsics[:, 0, 0] / batch.transl[:, 2]
     angle = random.uniform(0, 2 * np.pi, batch.keypoints_2d.shape[:2])
-    away = metre[:, None, None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    away = pixels_per_metre[:, None, None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
     far = random.random(angle.shape) < 0.05
-    found = fit(drawn.skeleton, batch._replace(keypoints_2d=batch.keypoints_2d + far[..., None] * away))
-    assert drawn.errors(found).mean() < 1.15 * drawn.errors(drawn.fitted["noisy"]).mean()
+    found = fit(sampled.skeleton, batch._replace(keypoints_2d=batch.keypoints_2d + far[..., None] * away))
+    assert sampled.errors(found).mean() < 1.15 * sampled.errors(sampled.fitted["noisy"]).mean()
     assert np.mean(found.swapped) < 0.02
 
 
-def test_how_people_move_helps(drawn, which):
-    without = fit(drawn.skeleton, drawn.batches[which], motion=evidence.no_motion(drawn.skeleton))
-    assert drawn.errors(drawn.fitted[which]).mean() < 0.95 * drawn.errors(without).mean()
+def test_how_people_move_helps(sampled, which):
+    without = fit(sampled.skeleton, sampled.batches[which], motion=evidence.no_motion(sampled.skeleton))
+    assert sampled.errors(sampled.fitted[which]).mean() < 0.95 * sampled.errors(without).mean()
 
 
-def test_body_joints_alone(drawn):
-    confidence = np.zeros(drawn.true.keypoints_2d.shape[:2])
+def test_body_joints_alone(sampled):
+    confidence = np.zeros(sampled.true.keypoints_2d.shape[:2])
     confidence[:, BODY_JOINTS] = 1
-    found = fit(drawn.skeleton, drawn.batches["noisy"], confidence=confidence)
-    before = drawn.errors(drawn.batches["noisy"])
-    assert drawn.errors(found).mean() < 0.55 * before.mean()
+    found = fit(sampled.skeleton, sampled.batches["noisy"], confidence=confidence)
+    before = sampled.errors(sampled.batches["noisy"])
+    assert sampled.errors(found).mean() < 0.55 * before.mean()
     assert np.mean(found.quality > 0) > 0.98
 
 
 @pytest.mark.parametrize("name", ["coco17", "body25"])
-def test_keypoints_of_detectors(drawn, name, random):
+def test_keypoints_of_detectors(sampled, name, random):
     """Points beside the joints, on the true body through the true camera, with noise."""
-    layout = find_layout(name, drawn.body)
-    points = points_on(drawn.skeleton, layout, drawn.true.pose)
-    places = place_points(drawn.skeleton, points, *drawn.true[:3]).points
-    keypoints = project(places, drawn.true.intrinsics) + random.normal(0, 3, (*places.shape[:2], 2))
-    batch = drawn.batches["exact"]._replace(keypoints_2d=keypoints)
-    found = fit(drawn.skeleton, batch, layout)
-    assert drawn.errors(found).mean() < 0.45 * drawn.errors(batch).mean()
+    layout = find_layout(name, sampled.body)
+    points = points_on(sampled.skeleton, layout, sampled.true.pose)
+    places = place_points(sampled.skeleton, points, *sampled.true[:3]).points
+    keypoints = project(places, sampled.true.intrinsics) + random.normal(0, 3, (*places.shape[:2], 2))
+    batch = sampled.batches["exact"]._replace(keypoints_2d=keypoints)
+    found = fit(sampled.skeleton, batch, layout)
+    assert sampled.errors(found).mean() < 0.45 * sampled.errors(batch).mean()
     assert np.mean(found.quality > 0) > 0.98
 
 
 # ------------------------------------------------------------------------------------------------- verdict
 
 
-def test_keypoints_of_somebody_else_are_told(drawn, excerpt, which):
-    for case in (drawn, excerpt):
+def test_keypoints_of_somebody_else_are_told(sampled, excerpt, which):
+    for case in (sampled, excerpt):
         batch = case.batches[which]
         for shift in (1, 5):
             other = batch._replace(keypoints_2d=np.roll(batch.keypoints_2d, shift, axis=0))
             assert np.all(fit(case.skeleton, other).quality < 0)
 
 
-def test_clean_keypoints_are_not_doubted(drawn, which):
-    found = drawn.fitted[which]
+def test_clean_keypoints_are_not_doubted(sampled, which):
+    found = sampled.fitted[which]
     assert np.mean(found.quality > 0) > 0.98
     assert np.mean(found.swapped) < 0.02
 
 
 @pytest.mark.parametrize(("limbs", "least"), [("all", 1.0), ("legs", 0.97), ("arms", 0.95)])
-def test_left_and_right_the_other_way_round_are_told(drawn, which, limbs, least):
-    layout = find_layout("smpl24", drawn.skeleton)
+def test_left_and_right_the_other_way_round_are_told(sampled, which, limbs, least):
+    layout = find_layout("smpl24", sampled.skeleton)
     order = assignments(layout)[["all", "legs", "arms"].index(limbs)]
-    batch = drawn.batches[which]
-    found = fit(drawn.skeleton, batch._replace(keypoints_2d=batch.keypoints_2d[:, order]))
+    batch = sampled.batches[which]
+    found = fit(sampled.skeleton, batch._replace(keypoints_2d=batch.keypoints_2d[:, order]))
     assert np.mean(found.swapped) >= least
 
 
-def test_garbage_is_told(drawn, random):
-    batch = drawn.batches["exact"]
+def test_garbage_is_told(sampled, random):
+    batch = sampled.batches["exact"]
     size = 2 * batch.intrinsics[:, None, :2, 2]
     anywhere = batch._replace(keypoints_2d=random.uniform(0, size, batch.keypoints_2d.shape))
-    assert np.all(fit(drawn.skeleton, anywhere).quality < 0)
+    assert np.all(fit(sampled.skeleton, anywhere).quality < 0)
     nothing = batch._replace(keypoints_2d=np.zeros_like(batch.keypoints_2d))
-    assert np.all(fit(drawn.skeleton, nothing).quality < 0)
+    assert np.all(fit(sampled.skeleton, nothing).quality < 0)
 
 
 def test_three_points_are_no_evidence(excerpt):
@@ -235,11 +235,11 @@ def test_nothing_seen_changes_neither_pose_nor_place(excerpt):
 
 def test_one_keypoint_says_nothing_of_the_camera(excerpt):
     batch = excerpt.batches["noisy"]
-    for seen in ([20], [20, 7]):
+    for visible in ([20], [20, 7]):
         confidence = np.zeros((64, 24))
-        confidence[:, seen] = 1
+        confidence[:, visible] = 1
         found = fit(excerpt.skeleton, batch, confidence=confidence)
-        assert np.all(np.any(found.transl != batch.transl, axis=1)) == (len(seen) > 1)
+        assert np.all(np.any(found.transl != batch.transl, axis=1)) == (len(visible) > 1)
 
 
 def test_a_perfect_estimate_of_a_mean_body_stays(excerpt):
@@ -289,13 +289,13 @@ def test_pixels_and_metres_are_but_units(excerpt):
     )
     was = excerpt.fitted["noisy"]
     # 48 numbers are half as dense in pixels half as large.
-    wanted = was._replace(
+    expected = was._replace(
         transl=was.transl / 2,
         noise=2 * was.noise,
         evidence=was.evidence - 48 * np.log(2),
         joint_spread=was.joint_spread / 2,
     )
-    for ours, theirs in zip(found, wanted, strict=True):
+    for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-7)
 
 
@@ -305,8 +305,8 @@ def test_a_loose_point_counts_like_a_doubtful_one(excerpt):
     own = find_layout("smpl24", excerpt.skeleton)
     loose = type(own)("loose", own.names, own.joints, own.offsets, spread=spread)
     found = fit(excerpt.skeleton, batch, loose)
-    wanted = fit(excerpt.skeleton, batch, confidence=np.broadcast_to(spread**-2.0, (64, 24)))
-    np.testing.assert_allclose(found.pose, wanted.pose, atol=1e-12)
+    expected = fit(excerpt.skeleton, batch, confidence=np.broadcast_to(spread**-2.0, (64, 24)))
+    np.testing.assert_allclose(found.pose, expected.pose, atol=1e-12)
 
 
 @pytest.mark.parametrize("tree", TREES)
@@ -326,22 +326,24 @@ def test_any_tree_in_both_precisions(tree):
     np.testing.assert_allclose(joints_of(skeleton, single), joints_of(skeleton, found), atol=1e-4)
 
 
-def test_single_precision(drawn, which):
-    single = fit(drawn.skeleton, drawn.batches[which].astype(np.float32))
-    found = drawn.fitted[which]
-    np.testing.assert_allclose(joints_of(drawn.skeleton, single), joints_of(drawn.skeleton, found), atol=5e-5)
+def test_single_precision(sampled, which):
+    single = fit(sampled.skeleton, sampled.batches[which].astype(np.float32))
+    found = sampled.fitted[which]
+    np.testing.assert_allclose(
+        joints_of(sampled.skeleton, single), joints_of(sampled.skeleton, found), atol=5e-5
+    )
     np.testing.assert_allclose(single.quality, found.quality, atol=1e-3)
     np.testing.assert_array_equal(single.swapped, found.swapped)
 
 
-def test_rotations_that_are_nearly_so(drawn, which, random):
+def test_rotations_that_are_nearly_so(sampled, which, random):
     """What the door lets pass, 1e-2, must not grow from joint to joint and from step to step."""
-    batch = drawn.batches[which]
+    batch = sampled.batches[which]
     pose = batch.pose + random.uniform(-3e-3, 3e-3, batch.pose.shape)
-    found = fit(drawn.skeleton, batch._replace(pose=pose))
+    found = fit(sampled.skeleton, batch._replace(pose=pose))
     square = found.pose @ np.swapaxes(found.pose, -1, -2)
     assert np.abs(square - np.eye(3)).max() < 0.1
-    assert drawn.errors(found).mean() < 1.02 * drawn.errors(drawn.fitted[which]).mean()
+    assert sampled.errors(found).mean() < 1.02 * sampled.errors(sampled.fitted[which]).mean()
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -352,10 +354,10 @@ def test_every_library(backend, dtype, tree):
     confidence = np.random.default_rng(7).uniform(0.2, 1, batch.keypoints_2d.shape[:2])
     confidence[:, -1] = 0
     layout, motion = find_layout("smpl24", skeleton), evidence.usual_motion(skeleton)
-    wanted = fit(skeleton, batch, confidence=confidence)
+    expected = fit(skeleton, batch, confidence=confidence)
     given = [backend.array(part.astype(dtype)) for part in (*batch[:4], confidence, batch.intrinsics)]
     found = fit_arrays(skeleton.like(given[0]), layout, *given, motion)
-    assert_near(backend, tuple(found), tuple(wanted), dtype)
+    assert_near(backend, tuple(found), tuple(expected), dtype)
 
 
 @pytest.fixture

@@ -47,8 +47,8 @@ def test_solutions_have_the_bones_length_where_the_ray_meets_the_sphere(solved):
     gap = distance * rays.sine
     meets = (gap < rays.bone_length)[..., 0]
     assert 0.2 < np.mean(meets) < 0.95
-    wanted = np.broadcast_to(rays.bone_length[:, :, None, :], (*solutions.shape[:3], 1))
-    np.testing.assert_allclose(norm(solutions)[meets], wanted[meets], rtol=1e-9)
+    expected = np.broadcast_to(rays.bone_length[:, :, None, :], (*solutions.shape[:3], 1))
+    np.testing.assert_allclose(norm(solutions)[meets], expected[meets], rtol=1e-9)
 
 
 def test_nearest_point_of_the_ray_where_it_misses(solved):
@@ -88,8 +88,8 @@ def test_the_true_bone_is_one_of_the_two_solutions():
     joints = forward_kinematics(skeleton, batch.pose, batch.betas).joints + batch.transl[:, None, :]
     parents, children = joints[:, list(skeleton.parents[1:])], joints[:, 1:]
     bones = children - parents
-    seen = project(parents, batch.intrinsics), project(children, batch.intrinsics)
-    rays = bone_rays(parents, norm(bones), *seen, batch.intrinsics)
+    visible = project(parents, batch.intrinsics), project(children, batch.intrinsics)
+    rays = bone_rays(parents, norm(bones), *visible, batch.intrinsics)
     solutions, _ = intersect(rays, signed_distance(parents))
     miss = np.min(norm(solutions - bones[:, :, None, :])[..., 0], axis=2)
     # A bone across its ray is a double root, and half the digits are lost there.

@@ -53,15 +53,15 @@ def test_a_body_leaves_the_callers_arrays_alone(given):
 
 
 def test_a_skeleton_leaves_the_callers_arrays_alone():
-    drawn = make_skeleton("two_children")
-    batch = make_batch(drawn, 3)
-    given = drawn.joint_template.copy(), drawn.joint_shapedirs.copy()
-    skeleton = Skeleton(drawn.parents, *given)
-    wanted = refine(*batch, body=drawn, iterations=1)
+    projected = make_skeleton("two_children")
+    batch = make_batch(projected, 3)
+    given = projected.joint_template.copy(), projected.joint_shapedirs.copy()
+    skeleton = Skeleton(projected.parents, *given)
+    expected = refine(*batch, body=projected, iterations=1)
     for array in given:
         assert array.flags.writeable
         array[:] *= 2
-    assert_identical(refine(*batch, body=skeleton, iterations=1), wanted)
+    assert_identical(refine(*batch, body=skeleton, iterations=1), expected)
     with pytest.raises(ValueError, match="read-only"):
         skeleton.joint_template[0] = 1
 

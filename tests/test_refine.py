@@ -48,14 +48,14 @@ def test_both_variants_beat_the_estimate(open_body, sim, sim_batch, variant):
 
 
 def test_engines_agree(sim_batch, variant):
-    fused, wanted = (refine(*sim_batch, variant=variant, engine=name) for name in ("numba", "array"))
-    np.testing.assert_array_equal(fused.selection, wanted.selection)
-    np.testing.assert_array_equal(fused.status, wanted.status)
+    fused, expected = (refine(*sim_batch, variant=variant, engine=name) for name in ("numba", "array"))
+    np.testing.assert_array_equal(fused.selection, expected.selection)
+    np.testing.assert_array_equal(fused.status, expected.status)
     # Ten loops of ten L1 steps: a difference of 1e-15 grows where a step crosses a kink.
     for name in ("pose", "betas", "transl"):
-        np.testing.assert_allclose(getattr(fused, name), getattr(wanted, name), rtol=0, atol=1e-5)
-    np.testing.assert_allclose(fused.path_score, wanted.path_score, rtol=1e-4)
-    np.testing.assert_allclose(fused.reprojection_error, wanted.reprojection_error, atol=1e-4)
+        np.testing.assert_allclose(getattr(fused, name), getattr(expected, name), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(fused.path_score, expected.path_score, rtol=1e-4)
+    np.testing.assert_allclose(fused.reprojection_error, expected.reprojection_error, atol=1e-4)
 
 
 def test_float32_stays_near_float64(sim_batch, engine, variant):
@@ -159,11 +159,11 @@ def test_poses_stay_rotations(sim_batch, refined):
 
 def test_fewer_betas_than_the_body_has(sim_batch, engine):
     found = refine(*sim_batch._replace(betas=sim_batch.betas[:, :4]), engine=engine)
-    wanted = refine(
+    expected = refine(
         *sim_batch._replace(betas=sim_batch.betas[:, :4]), body=load_body(num_betas=4), engine=engine
     )
     assert found.betas.shape == (64, 4)
-    assert_identical(found, wanted)
+    assert_identical(found, expected)
 
 
 @pytest.mark.parametrize("engine", ["numba", "array"])
@@ -180,12 +180,12 @@ def test_no_betas_at_all(engine):
 def test_engines_agree_on_other_trees(name, variant):
     skeleton = make_skeleton(name)
     batch = make_batch(skeleton, 20, seed=16)
-    fused, wanted = (
+    fused, expected = (
         refine(*batch, body=skeleton, variant=variant, engine=kind, iterations=3)
         for kind in ("numba", "array")
     )
-    np.testing.assert_array_equal(fused.selection, wanted.selection)
-    np.testing.assert_allclose(fused.pose, wanted.pose, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(fused.selection, expected.selection)
+    np.testing.assert_allclose(fused.pose, expected.pose, rtol=0, atol=1e-6)
 
 
 # ------------------------------------------------------------------------------------------------- progress

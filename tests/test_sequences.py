@@ -96,8 +96,8 @@ def test_bodies_stand_where_the_camera_sees_those_of_the_world(write, members, b
         )
         for points, there in zip(found, world, strict=True):
             homogeneous = np.concatenate([there, np.ones_like(there[..., :1])], axis=-1)
-            seen = np.einsum("tij,tnj->tni", cameras, homogeneous)[..., :3]
-            np.testing.assert_allclose(points, seen, atol=1e-10)
+            visible = np.einsum("tij,tnj->tni", cameras, homogeneous)[..., :3]
+            np.testing.assert_allclose(points, visible, atol=1e-10)
         np.testing.assert_allclose(found.joints, own.joints, atol=1e-10)
 
 
@@ -117,8 +117,8 @@ def test_what_else_it_holds(write, members, bodies):
     # What the camera sees does not depend on the body: the file's joints, projected.
     camera = np.broadcast_to(truth.intrinsics, (FRAMES, 3, 3))
     world = members["jointPositions"][0].reshape(FRAMES, 24, 3) @ members["cam_poses"][:, :3, :3].mT
-    wanted = project(world + members["cam_poses"][:, None, :3, 3], camera)
-    np.testing.assert_allclose(project(truth.joints[:FRAMES], camera), wanted)
+    expected = project(world + members["cam_poses"][:, None, :3, 3], camera)
+    np.testing.assert_allclose(project(truth.joints[:FRAMES], camera), expected)
 
 
 def test_one_body_stands_for_both_genders(write, bodies):
@@ -157,11 +157,11 @@ def test_bodies_that_do_not_fit(write, bodies, tmp_path):
         ({"poses2d": [np.array([None])] * 2}, "the key 'poses2d[0]' cannot be read: expected numbers"),
     ],
 )
-def test_what_does_not_fit_is_named(write, bodies, changes, wanted):
+def test_what_does_not_fit_is_named(write, bodies, changes, expected):
     path = write(**changes)
     message = refusal(path, bodies)
     assert str(path) in message
-    assert wanted in message
+    assert expected in message
 
 
 def test_a_key_that_is_missing(write, bodies):

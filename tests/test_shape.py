@@ -18,8 +18,8 @@ def scene(request):
     """Skeleton, batch, and loss and gradient as functions of betas."""
     skeleton = make_skeleton(request.param)
     batch = make_batch(skeleton, COUNT, seed=12)
-    turned = forward_kinematics(skeleton, batch.pose, batch.betas).global_rotations
-    constant, by_beta = affine_joints(skeleton, turned)
+    rotations = forward_kinematics(skeleton, batch.pose, batch.betas).global_rotations
+    constant, by_beta = affine_joints(skeleton, rotations)
 
     def joints(betas):
         return constant + np.einsum("njks,ns->njk", by_beta, betas) + batch.transl[:, None, :]
@@ -30,14 +30,14 @@ def scene(request):
     def gradient(betas):
         return bone_length_gradient(skeleton, joints(betas), by_beta, *batch[3:])
 
-    return skeleton, batch, turned, loss, gradient
+    return skeleton, batch, rotations, loss, gradient
 
 
 @pytest.fixture
 def scene_of_joints(scene):
     """As scene, with the loss of Eq. 3."""
-    skeleton, batch, turned, *_ = scene
-    constant, by_beta = affine_joints(skeleton, turned)
+    skeleton, batch, rotations, *_ = scene
+    constant, by_beta = affine_joints(skeleton, rotations)
 
     def joints(betas):
         return constant + np.einsum("njks,ns->njk", by_beta, betas) + batch.transl[:, None, :]
@@ -48,15 +48,15 @@ def scene_of_joints(scene):
     def gradient(betas):
         return joint_gradient(joints(betas), by_beta, *batch[3:])
 
-    return skeleton, batch, turned, loss, gradient
+    return skeleton, batch, rotations, loss, gradient
 
 
 def test_joints_are_affine_in_betas(scene):
-    skeleton, batch, turned, _, _ = scene
-    constant, by_beta = affine_joints(skeleton, turned)
+    skeleton, batch, rotations, _, _ = scene
+    constant, by_beta = affine_joints(skeleton, rotations)
     joints = constant + np.einsum("njks,ns->njk", by_beta, batch.betas)
-    wanted = forward_kinematics(skeleton, batch.pose, batch.betas).joints
-    np.testing.assert_allclose(joints, wanted, atol=1e-12)
+    expected = forward_kinematics(skeleton, batch.pose, batch.betas).joints
+    np.testing.assert_allclose(joints, expected, atol=1e-12)
 
 
 def test_loss_of_hand_computed_bones():
@@ -112,16 +112,16 @@ def adam(gradient, betas, steps, scale):
 
 @pytest.mark.parametrize("scale", [None, 1.0, 1e-6])
 def test_fit_shape_is_adam(scene, scale):
-    skeleton, batch, turned, _, gradient = scene
-    found = fit_shape(skeleton, turned, batch.betas, *batch[2:], steps=10, loss_scale=scale)
-    wanted = adam(gradient, batch.betas, 10, 1 / (skeleton.num_joints - 1) if scale is None else scale)
-    np.testing.assert_allclose(found, wanted, atol=1e-9)
+    skeleton, batch, rotations, _, gradient = scene
+    found = fit_shape(skeleton, rotations, batch.betas, *batch[2:], steps=10, loss_scale=scale)
+    expected = adam(gradient, batch.betas, 10, 1 / (skeleton.num_joints - 1) if scale is None else scale)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
 def test_fit_shape_from_joints_is_adam(scene_of_joints):
-    skeleton, batch, turned, _, gradient = scene_of_joints
+    skeleton, batch, rotations, _, gradient = scene_of_joints
     options = {"steps": 10, "loss_scale": 0.1, "from_joints": True}
-    found = fit_shape(skeleton, turned, batch.betas, *batch[2:], **options)
+    found = fit_shape(skeleton, rotations, batch.betas, *batch[2:], **options)
     np.testing.assert_allclose(found, adam(gradient, batch.betas, 10, 0.1), atol=1e-9)
 
 
@@ -131,21 +131,21 @@ def test_joint_loss_of_hand_computed_joints():
     np.testing.assert_allclose(joint_loss(joints, keypoints, np.eye(3)[None]), [0 + 5 + 2])
     by_beta = np.ones((1, 3, 3, 1))
     # At the keypoint the loss has a kink: it pulls nowhere. The others: (u - x) / |u - x| times the Jacobian.
-    wanted = (0.6 * (1 - 3) + 0.8 * (1 - 4)) / 2 + -1.0
-    np.testing.assert_allclose(joint_gradient(joints, by_beta, keypoints, np.eye(3)[None]), [[wanted]])
+    expected = (0.6 * (1 - 3) + 0.8 * (1 - 4)) / 2 + -1.0
+    np.testing.assert_allclose(joint_gradient(joints, by_beta, keypoints, np.eye(3)[None]), [[expected]])
 
 
 def test_no_steps_leave_betas_as_they_are(scene):
-    skeleton, batch, turned, _, _ = scene
-    found = fit_shape(skeleton, turned, batch.betas, *batch[2:], steps=0)
+    skeleton, batch, rotations, _, _ = scene
+    found = fit_shape(skeleton, rotations, batch.betas, *batch[2:], steps=0)
     np.testing.assert_array_equal(found, batch.betas)
 
 
 def test_bodies_do_not_depend_on_one_another(scene):
-    skeleton, batch, turned, _, _ = scene
-    together = fit_shape(skeleton, turned, batch.betas, *batch[2:])
+    skeleton, batch, rotations, _, _ = scene
+    together = fit_shape(skeleton, rotations, batch.betas, *batch[2:])
     alone = [
-        fit_shape(skeleton, turned[n : n + 1], *(part[n : n + 1] for part in batch[1:]))[0]
+        fit_shape(skeleton, rotations[n : n + 1], *(part[n : n + 1] for part in batch[1:]))[0]
         for n in range(COUNT)
     ]
     np.testing.assert_allclose(together, alone, rtol=0, atol=1e-12)

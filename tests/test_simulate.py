@@ -100,11 +100,11 @@ def test_a_seed_gives_these_bodies_on_any_machine():
 def test_a_body_does_not_depend_on_how_many_there_are(default_set):
     few = simulate(count=7)
     for name, value in few.arrays().items():
-        wanted = default_set.arrays()[name]
+        expected = default_set.arrays()[name]
         if value.dtype.kind == "f":  # a matrix product of fewer rows may round otherwise
-            np.testing.assert_allclose(value, wanted[:7], rtol=1e-6, atol=1e-9, err_msg=name)
+            np.testing.assert_allclose(value, expected[:7], rtol=1e-6, atol=1e-9, err_msg=name)
         elif name != "LICENSE":
-            np.testing.assert_array_equal(value, wanted[:7], err_msg=name)
+            np.testing.assert_array_equal(value, expected[:7], err_msg=name)
 
 
 def test_one_kind_of_error_leaves_the_others_alone(default_set):

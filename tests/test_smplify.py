@@ -68,12 +68,12 @@ def check_gradient(problem):
     random = np.random.default_rng(2)
     for name in at._fields:
         direction = random.normal(0, 1, getattr(at, name).shape)
-        wanted = [
+        expected = [
             energy(problem, at._replace(**{name: getattr(at, name) + step * direction}))
             for step in (1e-6, -1e-6)
         ]
         found = np.sum((getattr(slopes, name) * direction).reshape(6, -1), axis=1)
-        np.testing.assert_allclose(found, (wanted[0] - wanted[1]) / 2e-6, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(found, (expected[0] - expected[1]) / 2e-6, rtol=1e-5, atol=1e-5)
 
 
 def test_every_term_counts():
@@ -301,7 +301,7 @@ def test_backends(backend, dtype):
     skeleton = make_skeleton("smpl")
     batch = make_batch(skeleton, 4, seed=5)
     weights = WEIGHTS
-    wanted = smplify_arrays(skeleton, *batch, weights, (4, 4))
+    expected = smplify_arrays(skeleton, *batch, weights, (4, 4))
     given = [backend.array(part.astype(dtype)) for part in batch]
     found = smplify_arrays(skeleton.like(given[0]), *given, weights, (4, 4))
     for name in ("pose", "betas", "transl"):
@@ -309,7 +309,7 @@ def test_backends(backend, dtype):
         assert isinstance(ours, type(given[0]))
         assert ours.dtype == given[0].dtype
         tolerance = 1e-9 if dtype == "float64" else 2e-3
-        np.testing.assert_allclose(backend.numpy(ours), getattr(wanted, name), rtol=0, atol=tolerance)
+        np.testing.assert_allclose(backend.numpy(ours), getattr(expected, name), rtol=0, atol=tolerance)
 
 
 def test_refine_keeps_the_kind_of_arrays(backend, batch, clean):

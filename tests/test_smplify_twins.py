@@ -31,7 +31,7 @@ def run_gradient(tree, tile, fit, settings):
     rotation_vectors.axis_angles(tree, tile.initial_pose, fit.start_vectors)
     energy.gradient(tree, tile, fit, settings)
     for row in range(fit.pose_gradient.shape[0]):
-        store(tile.turned, row, load(fit.pose_gradient, row))
+        store(tile.rotations, row, load(fit.pose_gradient, row))
     for row in range(3):
         store(tile.force, row, load(fit.transl_gradient, row))
     store(tile.error, 0, load(fit.size, 0))
@@ -52,16 +52,16 @@ def test_gradient(tree):
     def work(tree, tile):
         run_gradient(tree, tile, fit, settings)
 
-    found = run_in_tiles(skeleton, work, given, ["turned", "gradient", "force", "error"])
+    found = run_in_tiles(skeleton, work, given, ["rotations", "gradient", "force", "error"])
     problem = make_problem(skeleton, *batch)
     # The kernel takes the size of the body as it stands when it begins.
     size = make_problem(skeleton, pose, *batch[1:]).size
     at = Parameters(axis_angle_from_matrix(pose), batch.betas, batch.transl)
-    wanted = gradient(problem._replace(size=size), at)
+    expected = gradient(problem._replace(size=size), at)
     np.testing.assert_allclose(found["error"][:, 0], size[:, 0, 0], rtol=1e-12)
     rows = 3 * skeleton.num_joints
     for ours, theirs in zip(
-        (found["turned"][:, :rows], found["gradient"], found["force"][:, :3]), wanted, strict=True
+        (found["rotations"][:, :rows], found["gradient"], found["force"][:, :3]), expected, strict=True
     ):
         theirs = theirs.reshape(COUNT, -1)
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-11 * np.max(np.abs(theirs)))
@@ -72,13 +72,13 @@ def test_gradient(tree):
 def test_a_few_steps(tree, dtype):
     skeleton = make_skeleton(tree)
     batch = make_batch(skeleton, COUNT, seed=3).astype(dtype)
-    wanted = smplify_arrays(skeleton.like(batch.pose), *batch, WEIGHTS, (3, 5))
+    expected = smplify_arrays(skeleton.like(batch.pose), *batch, WEIGHTS, (3, 5))
     request = read_request(Arguments(*batch), skeleton)
     found = run_smplify(request, energy_terms(skeleton), None, None, threads=1, steps=(3, 5))
-    np.testing.assert_array_equal(found.status, wanted.status)
-    np.testing.assert_array_equal(found.selection, wanted.selection)
+    np.testing.assert_array_equal(found.status, expected.status)
+    np.testing.assert_array_equal(found.selection, expected.selection)
     for name in ("pose", "betas", "transl"):
-        ours, theirs = getattr(found, name), getattr(wanted, name)
+        ours, theirs = getattr(found, name), getattr(expected, name)
         assert ours.dtype == theirs.dtype == dtype
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-9 if dtype == np.float64 else 2e-3)
 
@@ -86,7 +86,7 @@ def test_a_few_steps(tree, dtype):
 @uncached_entry
 def to_vectors_and_back(tree, tile):
     rotation_vectors.axis_angles(tree, tile.initial_pose, tile.joints)
-    rotation_vectors.exponentials(tree, tile.offsets, tile.pose, tile.drawn)
+    rotation_vectors.exponentials(tree, tile.offsets, tile.pose, tile.projected)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -103,8 +103,8 @@ def test_vectors(dtype):
     shorter = axes * np.pi * angles
     pose = Rotation.from_rotvec(shorter.reshape(-1, 3)).as_matrix().reshape(40, 24, 3, 3)
     given = {"initial_pose": pose, "offsets": 2 * shorter}
-    wanted = ["joints", "pose", "drawn"]
-    found = run_in_tiles(skeleton, to_vectors_and_back, given, wanted, dtype)
+    expected = ["joints", "pose", "projected"]
+    found = run_in_tiles(skeleton, to_vectors_and_back, given, expected, dtype)
     tolerance = 1e-12 if dtype == np.float64 else 2e-5
     np.testing.assert_allclose(found["joints"], shorter.reshape(40, -1), rtol=0, atol=50 * tolerance)
     matrices = matrix_from_axis_angle(2 * shorter).reshape(40, -1)
@@ -114,9 +114,9 @@ def test_vectors(dtype):
     rest = np.where(
         angle > 1e-1, (angle - np.sin(angle)) / np.maximum(angle, 1e-1) ** 3, 1 / 6 - angle**2 / 120
     )
-    drawn = found["drawn"].reshape(40, 24, 2)
-    np.testing.assert_allclose(drawn[..., 0], versine, rtol=0, atol=1e-7 if dtype == np.float64 else 1e-5)
-    np.testing.assert_allclose(drawn[..., 1], rest, rtol=0, atol=1e-7 if dtype == np.float64 else 2e-4)
+    projected = found["projected"].reshape(40, 24, 2)
+    np.testing.assert_allclose(projected[..., 0], versine, rtol=0, atol=1e-7 if dtype == np.float64 else 1e-5)
+    np.testing.assert_allclose(projected[..., 1], rest, rtol=0, atol=1e-7 if dtype == np.float64 else 2e-4)
 
 
 def test_a_tree_lays_out_a_fit():

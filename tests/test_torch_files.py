@@ -56,9 +56,9 @@ def test_the_stored_file_reads_to_identical_arrays_without_torch(tmp_path, bodie
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
     with np.load(tmp_path / "out.npz") as file:
         found = {key: file[key] for key in file.files}
-    for key, wanted in bodies.items():
-        np.testing.assert_array_equal(found[key], wanted, err_msg=key)
-        assert found[key].dtype == wanted.dtype
+    for key, expected in bodies.items():
+        np.testing.assert_array_equal(found[key], expected, err_msg=key)
+        assert found[key].dtype == expected.dtype
     assert (found["GT_pose"].shape, found["GT_pose"].dtype) == ((3, 72), np.float64)
     assert found["imagename"].tolist() == [f"clip/image_0000{number}.jpg" for number in range(3)]
     assert set(found) == {*bodies, "GT_pose", "imagename"}
@@ -97,9 +97,9 @@ def test_tensors_of_every_sort(path):
     assert dict.fromkeys(arrays) == dict.fromkeys(tensors)
     for key, tensor in tensors.items():
         wide = tensor.float() if tensor.dtype == torch.bfloat16 else tensor
-        wanted = wide.detach().numpy()
-        np.testing.assert_array_equal(arrays[key], wanted, err_msg=key)
-        assert (arrays[key].dtype, arrays[key].shape) == (wanted.dtype, wanted.shape)
+        expected = wide.detach().numpy()
+        np.testing.assert_array_equal(arrays[key], expected, err_msg=key)
+        assert (arrays[key].dtype, arrays[key].shape) == (expected.dtype, expected.shape)
 
 
 def test_shared_storages_are_stored_once(path):
@@ -189,12 +189,12 @@ def test_refine_and_eval_are_as_on_the_same_npz(tmp_path, path, capsys, engine):
     for name, file in [("a", AUTHORS), ("b", as_npz(tmp_path)), ("c", path)]:
         assert main(["refine", str(file), "-o", str(tmp_path / f"{name}.npz"), "--engine", engine]) == 0
     assert "3 bodies refined by map" in capsys.readouterr().out
-    with np.load(tmp_path / "b.npz") as wanted:
+    with np.load(tmp_path / "b.npz") as expected:
         for name in ("a.npz", "c.npz"):
             with np.load(tmp_path / name) as found:
-                assert found.files == wanted.files
+                assert found.files == expected.files
                 for key in found.files:
-                    np.testing.assert_array_equal(found[key], wanted[key])
+                    np.testing.assert_array_equal(found[key], expected[key])
     printed = []
     for file in (AUTHORS, as_npz(tmp_path)):
         assert main(["eval", str(file), "--json", "--engine", engine]) == 0
@@ -204,10 +204,10 @@ def test_refine_and_eval_are_as_on_the_same_npz(tmp_path, path, capsys, engine):
 
 
 def test_content_decides_and_not_the_name(tmp_path):
-    wanted = EstimateFile(AUTHORS).estimates()
+    expected = EstimateFile(AUTHORS).estimates()
     for name, data in [("torch.npz", AUTHORS.read_bytes()), ("numpy.pt", as_npz(tmp_path).read_bytes())]:
         (tmp_path / name).write_bytes(data)
-        for found, other in zip(EstimateFile(tmp_path / name).estimates(), wanted, strict=True):
+        for found, other in zip(EstimateFile(tmp_path / name).estimates(), expected, strict=True):
             np.testing.assert_array_equal(found, other)
 
 

@@ -140,8 +140,8 @@ def test_scores_of_a_grown_tree(variant):
     for body in range(3):
         for joint in range(1, skeleton.num_joints):
             for at in range(2 ** skeleton.depths[joint]):
-                wanted = walk(skeleton, rays, reference, joints, body, joint, at)
-                vector, cosine, other = wanted[:3]
+                expected = walk(skeleton, rays, reference, joints, body, joint, at)
+                vector, cosine, other = expected[:3]
                 np.testing.assert_allclose(grown[joint - 1].solutions[body, at], vector, atol=1e-9)
                 weight = np.exp(cosine) / (np.exp(cosine) + np.exp(other))
                 np.testing.assert_allclose(grown[joint - 1].edge_weight[body, at], weight, atol=1e-9)
@@ -162,8 +162,8 @@ def walk(skeleton, rays, reference, joints, body, joint, at):
     both = [distance * (cosine * b - a) + sign * s * b for sign in (1, -1)]
     cosines = [v @ expected / np.linalg.norm(v) / np.linalg.norm(expected) for v in both]
     vector, sign = both[at % 2], (1, -1)[at % 2]
-    turned = rodrigues(expected, vector) @ swing
-    return vector, cosines[at % 2], cosines[1 - at % 2], distance * cosine[0] + sign * s, turned
+    rotations = rodrigues(expected, vector) @ swing
+    return vector, cosines[at % 2], cosines[1 - at % 2], distance * cosine[0] + sign * s, rotations
 
 
 def rodrigues(start, end):
@@ -189,8 +189,8 @@ def test_a_perfect_estimate_takes_its_own_branches():
 
 def test_edge_weights_are_a_softmax():
     cosines = np.random.default_rng(3).uniform(-1, 1, (7, 5, 2))
-    wanted = np.exp(cosines) / np.exp(cosines).sum(axis=-1, keepdims=True)
-    np.testing.assert_allclose(edge_weights(cosines), wanted, rtol=1e-12)
+    expected = np.exp(cosines) / np.exp(cosines).sum(axis=-1, keepdims=True)
+    np.testing.assert_allclose(edge_weights(cosines), expected, rtol=1e-12)
 
 
 # ------------------------------------------------------------------------------------------------- skeletons

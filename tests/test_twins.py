@@ -50,9 +50,9 @@ def variant(request):
     return VARIANTS[request.param]
 
 
-def assert_near(found, wanted, dtype=np.float64):
+def assert_near(found, expected, dtype=np.float64):
     assert found.dtype == dtype
-    np.testing.assert_allclose(found, wanted, rtol=0, atol=TOLERANCE[dtype])
+    np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE[dtype])
 
 
 # ----------------------------------------------------------------------------------- the steps of a loop
@@ -97,14 +97,14 @@ def test_two_loops(skeleton, variant, dtype):
         dtype = np.float64  # near its minimum Eq. 3 gives Adam gradients that are rounding alone
     batch = make_batch(skeleton, 8, seed=3).astype(dtype)
     how = {"variant": variant.name, **{update: getattr(variant, update) for update in UPDATES}}
-    fused, wanted = (
+    fused, expected = (
         refine(*batch, body=skeleton, method="kitro", **how, iterations=2, shape_steps=3, engine=engine)
         for engine in ("numba", "array")
     )
     np.testing.assert_array_equal(fused.status, 0)
-    np.testing.assert_array_equal(fused.selection, wanted.selection)
+    np.testing.assert_array_equal(fused.selection, expected.selection)
     for name in ("pose", "betas", "transl", "path_score"):
-        assert_near(getattr(fused, name), getattr(wanted, name), dtype)
+        assert_near(getattr(fused, name), getattr(expected, name), dtype)
 
 
 # ------------------------------------------------------------------------------------- parts of the steps
@@ -122,21 +122,21 @@ def posed(skeleton, batch):
 
 def test_kinematics(skeleton, batch, posed):
     kernels = KernelSteps(skeleton, batch, VARIANTS["released"])
-    turned, joints = kernels.run(*batch[:3], [run_checks], "turned", "joints")
-    assert_near(turned, posed.global_rotations.reshape(COUNT, -1))
+    rotations, joints = kernels.run(*batch[:3], [run_checks], "rotations", "joints")
+    assert_near(rotations, posed.global_rotations.reshape(COUNT, -1))
     assert_near(joints, posed.joints.reshape(COUNT, -1))
 
 
 def test_gradient(skeleton, batch, posed):
     _, by_beta = kinematics_stage.affine_joints(skeleton, posed.global_rotations)
     joints = posed.joints + batch.transl[:, None, :]
-    wanted = 0.25 * bone_length_gradient(skeleton, joints, by_beta, *batch[3:])
+    expected = 0.25 * bone_length_gradient(skeleton, joints, by_beta, *batch[3:])
     kernels = KernelSteps(skeleton, batch, VARIANTS["released"])
     (found,) = kernels.run(*batch[:3], [(run_shape, adam_rows(1), 0.25, False)], "gradient")
-    assert_near(found, wanted)
-    wanted = 0.25 * joint_gradient(joints, by_beta, *batch[3:])
+    assert_near(found, expected)
+    expected = 0.25 * joint_gradient(joints, by_beta, *batch[3:])
     (found,) = kernels.run(*batch[:3], [(run_shape, adam_rows(1), 0.25, True)], "gradient")
-    assert_near(found, wanted)
+    assert_near(found, expected)
 
 
 def test_hypotheses(skeleton, batch, posed, variant):
@@ -169,9 +169,9 @@ def test_status_and_error(skeleton, batch, posed):
     status, error = kernels.run(*batch[:3], [run_checks], "status", "error")
     np.testing.assert_array_equal(status[:, 0], estimate_status(skeleton, *batch))
     assert sorted(status[status > 0]) == [1, 3, 3, 4, 5]
-    wanted = reprojection_error(posed.joints + batch.transl[:, None, :], *batch[3:])
+    expected = reprojection_error(posed.joints + batch.transl[:, None, :], *batch[3:])
     fine = np.isin(status[:, 0], [0, 5])
-    assert_near(error[fine, 0], wanted[fine])
+    assert_near(error[fine, 0], expected[fine])
 
 
 # ------------------------------------------------------------------------------- single formulas over lanes
@@ -182,32 +182,32 @@ def formulas(tree_, tile):
     """Write what formulas over lanes return, for the bone from joint 0 to joint 1, to rows of tile.turned."""
     start, end = geometry.load3(tile.joints, 0), geometry.load3(tile.joints, 1)
     turn = geometry.swing(geometry.unit(start), geometry.unit(end))
-    geometry.store_all(tile.turned, 0, geometry.matrix(turn))
-    geometry.store_all(tile.turned, 9, geometry.orthonormalise(geometry.load9(tile.pose, 0)))
+    geometry.store_all(tile.rotations, 0, geometry.matrix(turn))
+    geometry.store_all(tile.rotations, 9, geometry.orthonormalise(geometry.load9(tile.pose, 0)))
     pairs = geometry.scale(0.0, start)
     pairs = (pairs[0], pairs[0], pairs[0], pairs[0], pairs[0], pairs[0], pairs[0], pairs[0], pairs[0])
     for j in range(3):
         pairs = geometry.add_outer(pairs, geometry.load3(tile.joints, j), geometry.load3(tile.joints, j + 1))
-    geometry.store_all(tile.turned, 18, geometry.matrix(geometry.align(pairs)))
+    geometry.store_all(tile.rotations, 18, geometry.matrix(geometry.align(pairs)))
     place = camera.in_camera(tile, 0)
     u, v = camera.project(place, tile)
-    geometry.store_all(tile.turned, 27, (u, v))
-    geometry.store_all(tile.turned, 29, camera.backproject(u, v, tile))
+    geometry.store_all(tile.rotations, 27, (u, v))
+    geometry.store_all(tile.rotations, 29, camera.backproject(u, v, tile))
     a, b, cosine, sine = rays.bone_rays(tile, place, 0, 1, True)
-    geometry.store_all(tile.turned, 32, a)
-    geometry.store_all(tile.turned, 35, b)
+    geometry.store_all(tile.rotations, 32, a)
+    geometry.store_all(tile.rotations, 35, b)
     distance = rays.signed_distance(place)
     chord, length = rays.half_chord(distance, sine, load(tile.betas, 0))
     foot = geometry.scale(distance, rays.foot_direction(a, b, cosine))
-    geometry.store_all(tile.turned, 38, (cosine, sine, distance))
-    geometry.store_all(tile.turned, 41, geometry.add(foot, geometry.scale(chord, b)))
-    geometry.store_all(tile.turned, 44, geometry.subtract(foot, geometry.scale(chord, b)))
-    store(tile.turned, 47, length)
-    store(tile.turned, 48, tree.edge_weight(cosine, sine))
+    geometry.store_all(tile.rotations, 38, (cosine, sine, distance))
+    geometry.store_all(tile.rotations, 41, geometry.add(foot, geometry.scale(chord, b)))
+    geometry.store_all(tile.rotations, 44, geometry.subtract(foot, geometry.scale(chord, b)))
+    store(tile.rotations, 47, length)
+    store(tile.rotations, 48, tree.edge_weight(cosine, sine))
     solution, weight = rotate.solve_again(tile, place, start, end, 0, 1)
-    geometry.store_all(tile.turned, 49, solution)
-    store(tile.turned, 52, weight)
-    store(tile.turned, 53, rotate.aligned_error(tile, place, end, 0, 1))
+    geometry.store_all(tile.rotations, 49, solution)
+    store(tile.rotations, 52, weight)
+    store(tile.rotations, 53, rotate.aligned_error(tile, place, end, 0, 1))
 
 
 @uncached_entry
@@ -221,14 +221,14 @@ def test_exponential_of_few(dtype):
     x = np.zeros((4001, skeleton.num_betas), dtype)
     x[:, 0] = np.linspace(-2, 2, 4001)
     found = run_in_tiles(skeleton, exponentials, {"betas": x}, ["betas"], dtype)["betas"][:, 0]
-    wanted = np.exp(x[:, 0].astype(np.float64))
-    np.testing.assert_allclose(found, wanted, rtol=12 * np.finfo(dtype).eps)
+    expected = np.exp(x[:, 0].astype(np.float64))
+    np.testing.assert_allclose(found, expected, rtol=12 * np.finfo(dtype).eps)
 
 
 @uncached_entry
 def align_only(tree_, tile):
     """Align by the covariance in the first rows of tile.pose."""
-    geometry.store_all(tile.turned, 0, geometry.matrix(geometry.align(geometry.load9(tile.pose, 0))))
+    geometry.store_all(tile.rotations, 0, geometry.matrix(geometry.align(geometry.load9(tile.pose, 0))))
 
 
 @pytest.mark.parametrize("gap", [1e-1, 1e-2, 1e-3, 1e-4, 1e-5])
@@ -241,7 +241,7 @@ def test_alignment_near_two_equal_singular_values(gap):
     sizes = np.array([1.0, 0.6 * (1 + gap), -0.6])
     covariance = left * sizes @ right.transpose(0, 2, 1)
     pose = np.repeat(covariance[:, None], 24, axis=1)
-    found = run_in_tiles(make_skeleton("smpl"), align_only, {"pose": pose}, ["turned"])["turned"][:, :9]
+    found = run_in_tiles(make_skeleton("smpl"), align_only, {"pose": pose}, ["rotations"])["rotations"][:, :9]
     np.testing.assert_allclose(
         found.reshape(-1, 3, 3), left @ right.transpose(0, 2, 1), rtol=0, atol=1e-13 / gap
     )
@@ -264,7 +264,7 @@ def lanes():
         "pose": batch.pose, "betas": batch.betas, "transl": batch.transl, "keypoints": batch.keypoints_2d,
         "camera": camera_rows(batch.intrinsics), "joints": joints, "selection": selection,
     }  # fmt: skip
-    found = run_in_tiles(skeleton, formulas, given, ["turned"])["turned"]
+    found = run_in_tiles(skeleton, formulas, given, ["rotations"])["rotations"]
     return batch, joints, selection, found
 
 
@@ -276,8 +276,8 @@ def test_rotations_over_lanes(lanes):
     direct = np.arange(40) != 1
     assert_near(turn[direct], geometry_stage.swing(start, end)[direct])
     assert_near(geometry_stage.rotate(turn, geometry_stage.unit(start)), geometry_stage.unit(end))
-    wanted = geometry_stage.orthonormalise(batch.pose[:, 0])
-    assert_near(found[:, 9:18].reshape(-1, 3, 3), wanted)
+    expected = geometry_stage.orthonormalise(batch.pose[:, 0])
+    assert_near(found[:, 9:18].reshape(-1, 3, 3), expected)
     assert_near(found[:, 18:27].reshape(-1, 3, 3), geometry_stage.align(joints[:, :3], joints[:, 1:4]))
 
 
@@ -290,8 +290,8 @@ def test_rays_over_lanes(lanes):
     bone_length = np.sqrt(batch.betas[:, None, :1])
     keypoints = batch.keypoints_2d[:, :1], batch.keypoints_2d[:, 1:2]
     ray = rays_stage.bone_rays(place, bone_length, *keypoints, batch.intrinsics)
-    wanted = np.concatenate([ray.parent_ray, ray.child_ray, ray.cosine, ray.sine], axis=-1)[:, 0]
-    assert_near(found[:, 32:40], wanted)
+    expected = np.concatenate([ray.parent_ray, ray.child_ray, ray.cosine, ray.sine], axis=-1)[:, 0]
+    assert_near(found[:, 32:40], expected)
     distance = rays_stage.signed_distance(place)
     assert_near(found[:, 40:41], distance[:, 0])
     solutions, _ = rays_stage.intersect(ray, distance)

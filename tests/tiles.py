@@ -17,13 +17,13 @@ def run_in_tiles(
     skeleton: Skeleton,
     work: Callable[[Any, Any], None],
     given: Mapping[str, np.ndarray],
-    wanted: Sequence[str],
+    expected: Sequence[str],
     dtype: Any = np.float64,
 ) -> dict[str, np.ndarray]:
     """Fill members of tiles with arrays (N, ...), work on each tile, and return members as (N, rows)."""
     tree, lanes = make_tree(skeleton, dtype), lane_count(dtype)
     count = len(next(iter(given.values())))
-    found: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
+    found: dict[str, list[np.ndarray]] = {name: [] for name in expected}
     for start in range(0, count, lanes):
         tile = make_tile(tree, dtype)
         bodies = np.minimum(np.arange(start, start + lanes), count - 1)
@@ -32,7 +32,7 @@ def run_in_tiles(
         # In the interpreter lanes are NumPy vectors, and both sides of a `where` are computed.
         with np.errstate(all="ignore"):
             work(refer(tree), refer_tile(tile))
-        for name in wanted:
+        for name in expected:
             found[name].append(getattr(tile, name).T[: count - start].copy())
     return {name: np.concatenate(parts) for name, parts in found.items()}
 

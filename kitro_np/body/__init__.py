@@ -3,6 +3,6 @@
 from .load import load_body
 from .mirror import mirror_body
 from .model import BodyModel, BodyOutput
-from .skeleton import SMPL_JOINT_NAMES, Skeleton
+from .skeleton import Skeleton
 
-__all__ = ["SMPL_JOINT_NAMES", "BodyModel", "BodyOutput", "Skeleton", "load_body", "mirror_body"]
+__all__ = ["BodyModel", "BodyOutput", "Skeleton", "load_body", "mirror_body"]

@@ -28,16 +28,16 @@ class PosedSkeleton(NamedTuple):
 def global_rotations(skeleton: Skeleton, pose: Any) -> Any:
     """Product of local rotations along every chain, G_j = G_parent(j) pose_j: (N, J, 3, 3)."""
     xp = array_namespace(pose)
-    turned = [pose[:, 0, :, :]]
+    rotations = [pose[:, 0, :, :]]
     for joint, parent in enumerate(skeleton.parents[1:], start=1):
-        turned.append(xp.matmul(turned[parent], pose[:, joint, :, :]))
-    return xp.stack(turned, axis=1)
+        rotations.append(xp.matmul(rotations[parent], pose[:, joint, :, :]))
+    return xp.stack(rotations, axis=1)
 
 
-def parent_rotations(skeleton: Skeleton, turned: Any) -> Any:
+def parent_rotations(skeleton: Skeleton, rotations: Any) -> Any:
     """Global rotation of every joint's parent (the root's own): (N, J, 3, 3)."""
-    xp = array_namespace(turned)
-    return xp.stack([turned[:, max(p, 0), :, :] for p in skeleton.parents], axis=1)
+    xp = array_namespace(rotations)
+    return xp.stack([rotations[:, max(p, 0), :, :] for p in skeleton.parents], axis=1)
 
 
 def forward_kinematics(skeleton: Skeleton, pose: Any, betas: Any) -> PosedSkeleton:
@@ -56,12 +56,12 @@ def forward_kinematics(skeleton: Skeleton, pose: Any, betas: Any) -> PosedSkelet
     """
     xp = array_namespace(pose, betas)
     rest = skeleton.rest_joints(betas)
-    turned = global_rotations(skeleton, pose)
+    rotations = global_rotations(skeleton, pose)
     joints = [rest[:, 0, :]]
     for joint, parent in enumerate(skeleton.parents[1:], start=1):
         offset = rest[:, joint, :] - rest[:, parent, :]
-        joints.append(joints[parent] + rotate(turned[:, parent, :, :], offset))
-    return PosedSkeleton(xp.stack(joints, axis=1), turned)
+        joints.append(joints[parent] + rotate(rotations[:, parent, :, :], offset))
+    return PosedSkeleton(xp.stack(joints, axis=1), rotations)
 
 
 def posed_joints(skeleton: Skeleton, pose: Any, betas: Any, transl: Any, lead: tuple[int, ...]) -> Any:
@@ -75,7 +75,7 @@ def posed_joints(skeleton: Skeleton, pose: Any, betas: Any, transl: Any, lead: t
     return xp.reshape(moved, (*lead, skeleton.num_joints, 3))
 
 
-def affine_joints(skeleton: Skeleton, turned: Any) -> tuple[Any, Any]:
+def affine_joints(skeleton: Skeleton, rotations: Any) -> tuple[Any, Any]:
     """Joints as an affine function of betas at a fixed pose: X = A + B betas.
 
     Parameters
@@ -89,14 +89,14 @@ def affine_joints(skeleton: Skeleton, turned: Any) -> tuple[Any, Any]:
     A : (N, J, 3) array
     B : (N, J, 3, S) array
     """
-    xp = array_namespace(turned)
+    xp = array_namespace(rotations)
     template, shapedirs = skeleton.joint_template, skeleton.joint_shapedirs
     # The root is not rotated about itself: its rest joint is its place.
-    same = xp.ones_like(turned[:, 0, :1, :1])
+    same = xp.ones_like(rotations[:, 0, :1, :1])
     a = [template[0, :, None] * same]
     b = [shapedirs[0, :, :] * same]
     for joint, parent in enumerate(skeleton.parents[1:], start=1):
-        rotation = turned[:, parent, :, :]
+        rotation = rotations[:, parent, :, :]
         a.append(a[parent] + xp.matmul(rotation, (template[joint, :] - template[parent, :])[:, None]))
         b.append(b[parent] + xp.matmul(rotation, shapedirs[joint, :, :] - shapedirs[parent, :, :]))
     return xp.stack(a, axis=1)[..., 0], xp.stack(b, axis=1)

@@ -10,16 +10,11 @@ from typing import Any
 
 from ..arrays.arguments import check_integer
 from ..errors import InputError, one_of
-from .locate import GENDERS, find_model_file, in_lower_case, kind_of
+from .families import EMBEDDED, FAMILIES, GENDERS, LICENSED, SIDES
+from .locate import find_model_file, kind_of
 from .mirror import mirror_body
 from .model import BodyModel
 from .model_file import SUFFIXES, ModelArrays, read_model_file
-
-EMBEDDED = ("open", "open_hand")
-"""Bodies that ship with this package, under CC0."""
-
-LICENSED = ("smpl", "smplh", "smplx", "mano")
-"""Bodies whose files the user must have; nothing of them ships with this package."""
 
 
 def load_body(
@@ -70,7 +65,7 @@ def load_body(
     else:
         if known == "open_hand":
             return _open_hand(kind_of(known, gender), num_betas)
-        one_of("gender", in_lower_case(gender), GENDERS)
+        one_of("gender", gender, (*GENDERS, *SIDES))
         if known == "open":
             return _open_body(num_betas)
         path = _model_path(name)
@@ -84,7 +79,7 @@ def default_body() -> BodyModel:
 
 @lru_cache(maxsize=4)
 def _open_body(num_betas: int | None) -> BodyModel:
-    with as_file(files(__package__) / "open_body.npz") as path:
+    with as_file(files(__package__) / str(FAMILIES["open"].embedded)) as path:
         return _from_arrays("open", read_model_file(path, num_betas))
 
 
@@ -92,7 +87,7 @@ def _open_body(num_betas: int | None) -> BodyModel:
 def _open_hand(side: str, num_betas: int | None) -> BodyModel:
     if side == "left":
         return mirror_body(_open_hand("right", num_betas), "open_hand_left")
-    with as_file(files(__package__) / "open_hand.npz") as path:
+    with as_file(files(__package__) / str(FAMILIES["open_hand"].embedded)) as path:
         return _from_arrays("open_hand_right", read_model_file(path, num_betas))
 
 

@@ -7,66 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from kitro_np.errors import one_of
+from ..errors import one_of
+from .families import FAMILIES, LICENSED
 
 __all__ = [
-    "GENDERS",
     "file_names",
     "find_model_file",
-    "in_lower_case",
     "kind_of",
-    "kinds_of",
     "search_folders",
 ]
 
-GENDERS = ("neutral", "female", "male", "right", "left")
-"""Which of a model's files: MANO has hands where the others have genders."""
-
-HANDS = ("mano", "open_hand")
-"""Models of a hand, right or left."""
-
 _FOLDER_VARIABLE = "KITRO_NP_MODELS"
 
-_LETTERS = {"neutral": "neutral", "female": "f", "male": "m"}  # as the SMPL releases shorten them
-
-# Names are compared without regard to case: the releases write basicModel_f_ and basicmodel_m_ side by side.
-# Of several files the first in this order is taken, so the newer release of SMPL comes first.
-_FILE_NAMES = {
-    "smpl": (
-        "SMPL_{GENDER}.pkl",
-        "SMPL_{GENDER}.npz",
-        "basicmodel_{letter}_lbs_10_207_0_v1.1.0.pkl",
-        "basicmodel_{letter}_lbs_10_207_0_v1.1.0.npz",
-        "basicmodel_{letter}_lbs_10_207_0_v1.0.0.pkl",
-    ),
-    "smplh": ("SMPLH_{GENDER}.pkl", "SMPLH_{GENDER}.npz", "{gender}/model.npz"),
-    "smplx": ("SMPLX_{GENDER}.npz", "SMPLX_{GENDER}.pkl"),
-    "mano": ("MANO_{GENDER}.pkl", "MANO_{GENDER}.npz"),
-}
-
-# Below every search folder: itself, then the layouts of smplx and smplfitter, then of the unpacked downloads.
-_SUBFOLDERS = {
-    "smpl": (
-        "",
-        "smpl",
-        "models/smpl",
-        "body_models/smpl",
-        "smpl/models",
-        "SMPL_python_v.1.1.0/smpl/models",
-        "SMPL_python_v.1.0.0/smpl/models",
-        "smplify_public/code/models",
-    ),
-    "smplh": ("", "smplh", "models/smplh", "body_models/smplh", "smplh16"),
-    "smplx": ("", "smplx", "models/smplx", "body_models/smplx"),
-    "mano": ("", "mano", "models/mano", "body_models/mano", "mano_v1_2/models"),
-}
-
-_HOMES = {
-    "smpl": "https://smpl.is.tue.mpg.de",
-    "smplh": "https://mano.is.tue.mpg.de",
-    "smplx": "https://smpl-x.is.tue.mpg.de",
-    "mano": "https://mano.is.tue.mpg.de",
-}
+_LETTERS = {"female": "f", "male": "m"}  # as the SMPL releases shorten them
 
 
 def find_model_file(name: str, gender: str = "neutral", folder: str | os.PathLike[str] | None = None) -> Path:
@@ -97,16 +50,17 @@ def find_model_file(name: str, gender: str = "neutral", folder: str | os.PathLik
     """
     model, kind = _checked(name, gender)
     folders = search_folders(folder)
-    found = _first_file(model, kind, folders)
-    if found is not None:
-        return found
+    path = _first_file(model, kind, folders)
+    if path is not None:
+        return path
+    family = FAMILIES[model]
     looked = ", ".join(str(start) for start in folders)
-    there = {other: _first_file(model, other, folders) for other in kinds_of(model)}
+    there = {other: _first_file(model, other, folders) for other in FAMILIES[model].kinds}
     others = " and ".join(f"{other!r} ({file})" for other, file in there.items() if file is not None)
     instead = f"; there is one for {others}" if others else ""
     raise FileNotFoundError(
         f"no {model} model file for {kind!r} was found in {looked} or their usual subfolders, where any of "
-        f"{', '.join(file_names(model, kind))} would do{instead}; get it from {_HOMES[model]} under the "
+        f"{', '.join(file_names(model, kind))} would do{instead}; get it from {family.home} under the "
         "licence given there."
     )
 
@@ -125,10 +79,10 @@ def search_folders(folder: str | os.PathLike[str] | None = None) -> list[Path]:
         `folder` if given, ``$KITRO_NP_MODELS`` if set, ``./models``, and ``kitro_np/models`` in the user's
         data folder; none of them twice.
     """
-    wanted = [folder, os.environ.get(_FOLDER_VARIABLE), "models"]
-    found = [Path(item).expanduser() for item in wanted if item is not None and os.fspath(item)]
-    found += [home / "kitro_np" / "models" for home in _data_homes()]
-    return list(dict.fromkeys(found))
+    given = [folder, os.environ.get(_FOLDER_VARIABLE), "models"]
+    folders = [Path(item).expanduser() for item in given if item is not None and os.fspath(item)]
+    folders += [home / "kitro_np" / "models" for home in _data_homes()]
+    return list(dict.fromkeys(folders))
 
 
 def file_names(name: str, gender: str = "neutral") -> list[str]:
@@ -151,36 +105,25 @@ def file_names(name: str, gender: str = "neutral") -> list[str]:
     """
     model, kind = _checked(name, gender)
     words = {"gender": kind, "GENDER": kind.upper(), "letter": _LETTERS.get(kind, kind)}
-    return [pattern.format(**words) for pattern in _FILE_NAMES[model]]
-
-
-def in_lower_case(text: Any) -> Any:
-    """Return a text in lower case, and anything else as it is."""
-    return text.lower() if isinstance(text, str) else text
+    return [pattern.format(**words) for pattern in FAMILIES[model].file_names]
 
 
 def _checked(name: str, gender: str) -> tuple[str, str]:
-    model = one_of("name", in_lower_case(name), _FILE_NAMES)
+    model = one_of("name", name, LICENSED)
     return model, kind_of(model, gender)
 
 
 def kind_of(model: str, gender: Any) -> str:
     """Return a gender that a model has; of a hand, the default "neutral" means the right one."""
-    kind = in_lower_case(gender)
-    if model in HANDS and kind == "neutral":
-        kind = "right"
-    return one_of(f"gender of {model}", kind, kinds_of(model))
-
-
-def kinds_of(model: str) -> tuple[str, ...]:
-    """Return the genders of a licensed model's files, or which hands there are."""
-    return ("right", "left") if model in HANDS else tuple(_LETTERS)
+    family = FAMILIES[model]
+    default = isinstance(gender, str) and gender.lower() == "neutral"
+    return family.kinds[0] if default else one_of(f"gender of {model}", gender, family.kinds)
 
 
 def _first_file(model: str, kind: str, folders: list[Path]) -> Path | None:
-    places = itertools.product(folders, file_names(model, kind), _SUBFOLDERS[model])
-    found = (_resolve(start, f"{below}/{candidate}") for start, candidate, below in places)
-    return next(filter(None, found), None)
+    places = itertools.product(folders, file_names(model, kind), FAMILIES[model].subfolders)
+    paths = (_resolve(start, f"{below}/{candidate}") for start, candidate, below in places)
+    return next(filter(None, paths), None)
 
 
 def _data_homes() -> Iterator[Path]:

@@ -132,9 +132,9 @@ class _ModelFile:
         self._path = path
         self._members: Mapping[str, Array] = read_pickle(path) if suffix == ".pkl" else NpzArrays(path)
 
-    def expect(self, holds: object, key: str, wanted: str, came: object) -> None:
+    def expect(self, holds: object, key: str, expected: str, came: object) -> None:
         if not holds:
-            raise InputError(f"{self._path}: {key}: expected {wanted}, got {came}.")
+            raise InputError(f"{self._path}: {key}: expected {expected}, got {came}.")
 
     def has(self, key: str) -> bool:
         return key in self._members
@@ -153,8 +153,8 @@ class _ModelFile:
             if array.size and array.size % cell == 0:
                 array = array.reshape([size or array.size // cell for size in shape])
         fits = array.ndim == len(shape) and all(
-            size == wanted if wanted is not None else size > 0
-            for size, wanted in zip(array.shape, shape, strict=True)
+            size == expected if expected is not None else size > 0
+            for size, expected in zip(array.shape, shape, strict=True)
         )
         text = str(shape).replace("None", "any")
         self.expect(fits, key, f"shape {text}", array.shape)
@@ -191,9 +191,9 @@ class _ModelFile:
             parents[0] = -1
         odd = np.flatnonzero((parents >= np.arange(joints)) | (parents < [-1] + [0] * (joints - 1)))
         if odd.size:
-            wanted = "joint 0 as the only root and parents before their children"
+            expected = "joint 0 as the only root and parents before their children"
             came = f"joint {odd[0]} with the parent {parents[odd[0]]}"
-            self.expect(False, "kintree_table", wanted, came)
+            self.expect(False, "kintree_table", expected, came)
         return parents
 
     def faces(self, count: int) -> npt.NDArray[np.int32]:

@@ -13,14 +13,7 @@ from array_api_compat import array_namespace
 from ..arrays.arguments import check_integer, real_array
 from ..arrays.read_only import read_only, read_only_like
 from ..errors import InputError
-
-SMPL_JOINT_NAMES = (
-    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",
-    "right_ankle", "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head",
-    "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
-    "left_hand", "right_hand",
-)  # fmt: skip
-"""The 24 SMPL joints, in SMPL's order."""
+from .families import SMPL
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +62,7 @@ class Skeleton:
             raise InputError(
                 f"joint_shapedirs: expected shape ({count}, 3, S), got {tuple(shapedirs.shape)}."
             )
-        names = tuple(joint_names) if joint_names is not None else _default_names(count)
+        names = tuple(joint_names) if joint_names is not None else _default_names(tree)
         if len(names) != count:
             raise InputError(f"joint_names: expected {count} names, got {len(names)}.")
         for name, value in (
@@ -94,18 +87,18 @@ class Skeleton:
     @cached_property
     def children(self) -> tuple[tuple[int, ...], ...]:
         """Children of every joint, in ascending order."""
-        found: list[list[int]] = [[] for _ in self.parents]
+        children: list[list[int]] = [[] for _ in self.parents]
         for joint, parent in enumerate(self.parents[1:], start=1):
-            found[parent].append(joint)
-        return tuple(map(tuple, found))
+            children[parent].append(joint)
+        return tuple(map(tuple, children))
 
     @cached_property
     def depths(self) -> tuple[int, ...]:
         """Number of bones between the root and every joint; joint c has 2**depths[c] hypotheses."""
-        found = [0]
+        depths = [0]
         for parent in self.parents[1:]:
-            found.append(found[parent] + 1)
-        return tuple(found)
+            depths.append(depths[parent] + 1)
+        return tuple(depths)
 
     @cached_property
     def limb_counts(self) -> tuple[int, ...]:
@@ -124,13 +117,13 @@ class Skeleton:
     def chains(self) -> tuple[tuple[int, ...], ...]:
         """Runs of joints between root, branch points and leaves: SMPL's legs, trunk, head and arms."""
         starts = [c for c in range(1, self.num_joints) if self.parents[c] in (0, *self.branch_points)]
-        found = []
+        chains = []
         for start in starts:
             chain = [start]
             while len(self.children[chain[-1]]) == 1:
                 chain.append(self.children[chain[-1]][0])
-            found.append(tuple(chain))
-        return tuple(found)
+            chains.append(tuple(chain))
+        return tuple(chains)
 
     def rest_joints(self, betas: Any) -> Any:
         """Rest joints J(betas), (N, J, 3), of `betas` (N, S)."""
@@ -142,25 +135,25 @@ class Skeleton:
 
     def like(self, array: Any) -> Skeleton:
         """Return this skeleton with arrays of the kind, dtype and device of `array`."""
-        found = Skeleton(
+        skeleton = Skeleton(
             self.parents,
             read_only_like(self.joint_template, array),
             read_only_like(self.joint_shapedirs, array),
             self.joint_names,
         )
-        object.__setattr__(found, "host", self.host)
-        return found
+        object.__setattr__(skeleton, "host", self.host)
+        return skeleton
 
     def with_betas(self, num_betas: int) -> Skeleton:
         """Return this skeleton with its first `num_betas` shape coefficients only."""
         if num_betas == self.num_betas:
             return self
-        found = Skeleton(
+        skeleton = Skeleton(
             self.parents, self.joint_template, self.joint_shapedirs[:, :, :num_betas], self.joint_names
         )
         if self.host is not self:
-            object.__setattr__(found, "host", self.host.with_betas(num_betas))
-        return found
+            object.__setattr__(skeleton, "host", self.host.with_betas(num_betas))
+        return skeleton
 
 
 def _checked_parents(parents: Sequence[int]) -> tuple[int, ...]:
@@ -180,7 +173,8 @@ def _float_array(name: str, value: Any) -> Any:
     return value if xp.isdtype(value.dtype, "real floating") else xp.astype(value, xp.float64)
 
 
-def _default_names(count: int) -> tuple[str, ...]:
-    if count == len(SMPL_JOINT_NAMES):
-        return SMPL_JOINT_NAMES
-    return tuple(f"joint_{j}" for j in range(count))
+def _default_names(parents: tuple[int, ...]) -> tuple[str, ...]:
+    """Name the joints of a tree with as many as SMPL has as SMPL does, and others by their numbers."""
+    if len(parents) == len(SMPL.joint_names):
+        return SMPL.joint_names
+    return tuple(f"joint_{j}" for j in range(len(parents)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..body import BodyModel, load_body
-from ..body.load import EMBEDDED, LICENSED
+from ..body.families import EMBEDDED, LICENSED
 from ..body.model_file import SUFFIXES
 from ..errors import one_of
 from .parser import Options, Parser

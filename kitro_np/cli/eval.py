@@ -99,9 +99,9 @@ def read_measures(options: Options) -> Measures:
     elif regressor is not None:
         name = "j14"
     if (name in REGRESSED) != (regressor is not None):
-        wanted = "a file, such as J_regressor_h36m.npy," if name in REGRESSED else "none"
+        expected = "a file, such as J_regressor_h36m.npy," if name in REGRESSED else "none"
         got = "none" if regressor is None else regressor
-        raise InputError(f"regressor: expected {wanted} for the protocol {name}, got {got}.")
+        raise InputError(f"regressor: expected {expected} for the protocol {name}, got {got}.")
     protocol = None if name is None else PROTOCOLS.get(name)
     if regressor is not None:
         protocol = regressed_protocol(regressor, REGRESSED[name])

@@ -12,8 +12,8 @@ from .. import __version__
 from ..arrays.engines import ENGINES
 from ..arrays.libraries import describe_backends
 from ..arrays.threads import usable_cores
-from ..body.load import EMBEDDED, LICENSED
-from ..body.locate import find_model_file, kinds_of, search_folders
+from ..body.families import EMBEDDED, FAMILIES, LICENSED
+from ..body.locate import find_model_file, search_folders
 from ..formats.registry import known_formats
 from ..refinement.method import METHODS
 from .exit_status import ExitStatus
@@ -63,6 +63,6 @@ def kernel_cache() -> str:
 
 def _model_files(name: str, folder: Path | None) -> Iterator[tuple[str, Path]]:
     """Yield the genders of a licensed body that are there, and their files."""
-    for gender in kinds_of(name):
+    for gender in FAMILIES[name].kinds:
         with suppress(FileNotFoundError):
             yield gender, find_model_file(name, gender, folder)

@@ -202,8 +202,8 @@ def evaluate(
         with np.errstate(invalid="ignore", over="ignore"):
             those = [body] if truth_bodies is None else truth_bodies[own]
             true = _forward_each(those, truth[0][own], truth[1][own])
-            found = (body.forward(pose[own], betas[own]) for pose, betas in (estimate, refined))
-            blocks.append([_millimetres(one, true, metrics, protocol, per_joint) for one in found])
+            posed = (body.forward(pose[own], betas[own]) for pose, betas in (estimate, refined))
+            blocks.append([_millimetres(one, true, metrics, protocol, per_joint) for one in posed])
         if progress is not None:
             progress(len(true.joints))
     # Both sides' errors of bodies, then both sides' errors of joints.
@@ -262,15 +262,15 @@ def _bodies(count: int) -> str:
 
 
 def _millimetres(
-    found: BodyOutput, true: BodyOutput, metrics: Sequence[str], protocol: Protocol, per_joint: bool
+    posed: BodyOutput, true: BodyOutput, metrics: Sequence[str], protocol: Protocol, per_joint: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Errors of a block's bodies, and of their joints; a body that is nowhere gets NaN."""
-    somewhere = np.all(np.abs(np.stack([found.joints, true.joints])) < FAR, axis=(0, 2, 3))
+    somewhere = np.all(np.abs(np.stack([posed.joints, true.joints])) < FAR, axis=(0, 2, 3))
     joints = {}
     if per_joint:
-        pair = protocol.joints_of(found), protocol.joints_of(true)
+        pair = protocol.joints_of(posed), protocol.joints_of(true)
         joints = {name: OF_JOINTS[name](*pair, protocol) for name in metrics if name in OF_JOINTS}
-    errors = measure(found, true, metrics, protocol)
+    errors = measure(posed, true, metrics, protocol)
     return (
         {name: np.where(somewhere, _thousand(one), np.nan) for name, one in errors.items()},
         {name: np.where(somewhere[:, None], _thousand(one), np.nan) for name, one in joints.items()},

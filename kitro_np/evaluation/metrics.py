@@ -93,8 +93,8 @@ def similarity_align(points: Any, truth: Any) -> Any:
     rotation = xp.matmul(left * sign[:, None, :], right)
     scale = xp.sum(stretch * sign, axis=-1) / xp.where(size > 0, size, xp.ones_like(size))
     scale = xp.where(finite, scale, math.nan * ones)
-    turned = xp.matmul(points, xp.matrix_transpose(rotation))
-    return scale[:, None, None] * turned + truth_centre
+    rotations = xp.matmul(points, xp.matrix_transpose(rotation))
+    return scale[:, None, None] * rotations + truth_centre
 
 
 def _mean(errors: Any) -> Any:
@@ -169,21 +169,21 @@ def body_errors(
     betas, true_betas : (N, S) array
     protocol : Protocol, optional
     """
-    found, truth = body.forward(pose, betas), body.forward(true_pose, true_betas)
-    return BodyErrors(**measure(found, truth, BodyErrors._fields, protocol))
+    posed, truth = body.forward(pose, betas), body.forward(true_pose, true_betas)
+    return BodyErrors(**measure(posed, truth, BodyErrors._fields, protocol))
 
 
 def measure(
-    found: BodyOutput, truth: BodyOutput, metrics: Iterable[str], protocol: Protocol = LSP14
+    posed: BodyOutput, truth: BodyOutput, metrics: Iterable[str], protocol: Protocol = LSP14
 ) -> dict[str, Any]:
     """Errors of posed bodies by name: mpjpe, pa_mpjpe, pve, pa_pve, depth_error, (N,) each, in metres."""
-    joints = protocol.joints_of(found), protocol.joints_of(truth)
-    roots = found.joints[:, 0, :], truth.joints[:, 0, :]
+    joints = protocol.joints_of(posed), protocol.joints_of(truth)
+    roots = posed.joints[:, 0, :], truth.joints[:, 0, :]
     ways = {
         "mpjpe": lambda: mpjpe(*joints, protocol),
         "pa_mpjpe": lambda: pa_mpjpe(*joints, protocol),
-        "pve": lambda: pve(found.vertices, truth.vertices, *roots),
-        "pa_pve": lambda: pa_pve(found.vertices, truth.vertices),
+        "pve": lambda: pve(posed.vertices, truth.vertices, *roots),
+        "pa_pve": lambda: pa_pve(posed.vertices, truth.vertices),
         "depth_error": lambda: depth_error(*joints, protocol),
     }
     return {name: ways[name]() for name in metrics}

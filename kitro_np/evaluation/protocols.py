@@ -11,7 +11,8 @@ from array_api_compat import array_namespace
 
 from ..arrays.arguments import real_array
 from ..arrays.read_only import read_only_like
-from ..body import SMPL_JOINT_NAMES, BodyModel, BodyOutput
+from ..body import BodyModel, BodyOutput
+from ..body.families import SMPL
 from ..errors import InputError
 
 LSP_JOINTS = (8, 5, 2, 1, 4, 7, 21, 19, 17, 16, 18, 20, 12, 15)
@@ -81,15 +82,15 @@ class Protocol:
     def check_body(self, body: BodyModel) -> None:
         """Raise InputError if a body lacks what is compared, as a hand lacks SMPL's joints."""
         if self.regressor is not None:
-            wanted = self.regressor.shape[1]
-            if body.num_vertices != wanted:
+            expected = self.regressor.shape[1]
+            if body.num_vertices != expected:
                 raise InputError(
-                    f"body: expected the regressor's {wanted} vertices, got {body.num_vertices}."
+                    f"body: expected the regressor's {expected} vertices, got {body.num_vertices}."
                 )
             return
-        wanted = max(*self.joints, *self.root) + 1
-        if body.num_joints < wanted:
-            raise InputError(f"body: expected SMPL's first {wanted} joints, got {body.num_joints} joints.")
+        expected = max(*self.joints, *self.root) + 1
+        if body.num_joints < expected:
+            raise InputError(f"body: expected SMPL's first {expected} joints, got {body.num_joints} joints.")
 
 
 LSP14 = Protocol("LSP-like, 14 joints", LSP_JOINTS, HIPS)
@@ -134,7 +135,7 @@ def regressed_protocol(regressor: Any, root: tuple[int, ...] | None = None) -> P
             f"regressor: expected shape (17, vertices) or (24, vertices), got {tuple(regressor.shape)}."
         )
     joints, hips = known[regressor.shape[0]]
-    names = tuple(SMPL_JOINT_NAMES[j] for j in LSP_JOINTS)
+    names = tuple(SMPL.joint_names[j] for j in LSP_JOINTS)
     return Protocol("J14", joints, hips if root is None else root, regressor, names)
 
 

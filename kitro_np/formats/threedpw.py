@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from ..arrays.rotations import matrix_from_axis_angle, norm
-from ..body import SMPL_JOINT_NAMES, BodyModel
+from ..body import BodyModel
+from ..body.families import SMPL
 from ..errors import InputError
 from ..safe_io.pickle_stream import PickledArrays, read_dict
 from .registry import Format
@@ -27,7 +28,7 @@ __all__ = ["FORMAT", "SequenceTruth", "read_3dpw"]
 
 GENDERS = {"f": "female", "m": "male"}
 
-SMPL_JOINTS = len(SMPL_JOINT_NAMES)
+SMPL_JOINTS = len(SMPL.parents)
 
 _KEYS_OF_A_PERSON = ("poses", "betas", "trans", "jointPositions", "poses2d", "campose_valid", "genders")
 _KEYS_OF_ALL = ("sequence", "cam_poses", "cam_intrinsics")
@@ -258,8 +259,8 @@ class _SequenceFile:
         if len(array.shape) != len(shape) or any(
             want not in (None, got) for want, got in zip(shape, array.shape, strict=True)
         ):
-            wanted = ", ".join("any" if size is None else str(size) for size in shape)
-            raise InputError(f"{self.path}: {key}: expected shape ({wanted}), got {array.shape}.")
+            expected = ", ".join("any" if size is None else str(size) for size in shape)
+            raise InputError(f"{self.path}: {key}: expected shape ({expected}), got {array.shape}.")
         return array.astype(np.float64)
 
     def text(self, key: str) -> str:

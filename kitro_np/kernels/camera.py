@@ -45,7 +45,7 @@ def reprojection_error(tree, tile):
     total = full(tile.joints, 0.0)
     for j in range(tree.parents.size):
         u, v = project(in_camera(tile, j), tile)
-        wanted_u, wanted_v = load2(tile.keypoints, j)
-        u, v = u - wanted_u, v - wanted_v
+        target_u, target_v = load2(tile.keypoints, j)
+        u, v = u - target_u, v - target_v
         total = total + sqrt(u * u + v * v)
     store(tile.error, 0, full(tile.error, 1.0 / tree.parents.size) * total)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,8 @@ from numba.core.compiler_machinery import AnalysisPass, register_pass
 from numba.core.typed_passes import AnnotateTypes, InlineOverloads, NopythonRewrites
 from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_global
 from numba.core.untyped_passes import InlineClosureLikes
+
+_LOG = logging.getLogger("kitro_np")
 
 AttributeTyping = AttributeTemplate
 """Base of classes for :func:`numba.extending.infer_getattr`."""
@@ -168,6 +173,27 @@ class _KernelCache(FunctionCache):
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
         self._cache_file._source_stamp = _all_sources()
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Return machine code that is kept; where there is none, tell that it is compiled now."""
+        try:
+            code = super().load_overload(sig, target_context)
+        except Exception:  # an index that another version wrote names classes that are gone, or is damaged
+            code = None
+            with suppress(OSError):
+                self._cache_file.flush()
+        if code is None:
+            _tell_of_compiling()
+        return code
+
+
+@cache
+def _tell_of_compiling() -> None:
+    """Tell once a process why the first call takes its time: to the log, or a terminal that has none."""
+    line = "Compiling kernels, once on this machine: some seconds (kitro-np warmup does it ahead of time)."
+    _LOG.info(line)
+    if not _LOG.hasHandlers() and sys.stderr is not None and sys.stderr.isatty():
+        print(f"kitro_np: {line}", file=sys.stderr)
 
 
 CONSTANTS_FROM = (

@@ -35,6 +35,7 @@ from numba.extending import (
 from .jit import AttributeTyping, typing_of
 
 _WORD = ir.IntType(64)
+_TUPLES: Any = types.BaseTuple  # stubs do not say that they can be looked through
 _SIGNS_OF_NUMBERS = {bool: "?", int: "i", float: "d", np.float64: "d", np.float32: "f"}
 _NUMBERS = {"?": types.boolean, "i": types.int64, "d": types.float64, "f": types.float32}
 
@@ -193,9 +194,9 @@ def _member(context: Any, builder: Any, record: Record, table: Any, name: str) -
 def _read(builder: Any, table: Any, word: int) -> Any:
     """Read a word that nobody changes while kernels run: no store to a tile makes it out of date."""
     place = builder.gep(table, [ir.Constant(ir.IntType(32), word)], inbounds=True)
-    found = builder.load(place)
-    found.set_metadata("invariant.load", builder.module.add_metadata([]))
-    return found
+    loaded = builder.load(place)
+    loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
+    return loaded
 
 
 def _number(builder: Any, word: Any, kind: types.Type) -> Any:
@@ -268,7 +269,7 @@ def _count(index: Any) -> int:
     """How many axes an index picks from; more than there are if it is none that views know."""
     if isinstance(index, types.Integer):
         return 1
-    if isinstance(index, types.BaseTuple) and all(isinstance(part, types.Integer) for part in index):
+    if isinstance(index, _TUPLES) and all(isinstance(part, types.Integer) for part in index):
         return len(index)
     return 99
 
@@ -301,7 +302,7 @@ def _place(
 ) -> tuple[Any, list[Any]]:
     """Address of an entry, or of the first one of a part, and the lengths that are left of the shape."""
     helper = context.make_helper(builder, view, value=value)
-    if isinstance(kind, types.BaseTuple):
+    if isinstance(kind, _TUPLES):
         kinds, parts = list(kind), [builder.extract_value(index, k) for k in range(len(kind))]
     else:
         kinds, parts = [kind], [index]

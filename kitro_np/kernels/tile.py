@@ -42,13 +42,13 @@ class Tile(NamedTuple):
     keypoints: np.ndarray  # 2 J
     camera: np.ndarray  # 4: fx, fy, cx, cy
     # Kinematics
-    turned: np.ndarray  # 9 J global rotations
-    initial_turned: np.ndarray  # 9 J global rotations of the estimate
+    rotations: np.ndarray  # 9 J global rotations
+    initial_rotations: np.ndarray  # 9 J global rotations of the estimate
     offsets: np.ndarray  # 3 J bones at rest
     joints: np.ndarray  # 3 J posed, without translation
     # Shape
-    wanted_length: np.ndarray  # J bones in the image
-    drawn: np.ndarray  # 2 J projected joints
+    target_length: np.ndarray  # J bones in the image
+    projected: np.ndarray  # 2 J projected joints
     pull: np.ndarray  # 2 J gradient by projected joint
     force: np.ndarray  # 3 J gradient by joint, summed over what hangs on it
     gradient: np.ndarray  # S
@@ -105,8 +105,8 @@ def tile_rows(tree: Tree) -> dict[str, int]:
     return {
         "initial_pose": 9 * joints, "pose": 9 * joints, "betas": betas, "transl": 3,
         "keypoints": 2 * joints, "camera": 4,
-        "turned": 9 * joints, "initial_turned": 9 * joints, "offsets": 3 * joints, "joints": 3 * joints,
-        "wanted_length": joints, "drawn": 2 * joints, "pull": 2 * joints, "force": 3 * joints,
+        "rotations": 9 * joints, "initial_rotations": 9 * joints, "offsets": 3 * joints, "joints": 3 * joints,
+        "target_length": joints, "projected": 2 * joints, "pull": 2 * joints, "force": 3 * joints,
         "gradient": betas, "mean": betas, "square": betas,
         "foot": 3 * joints, "ray": 3 * joints, "sine": joints, "bone_squared": joints,
         "path_swing": 8 * pairs, "path_distance": 2 * pairs, "edge_score": 2 * pairs, "below": 2 * pairs,

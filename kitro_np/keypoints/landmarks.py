@@ -16,16 +16,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..body import SMPL_JOINT_NAMES, BodyModel, Skeleton
+from ..body import BodyModel, Skeleton
+from ..body.families import BODY_JOINTS, BODY_PARENTS, FAMILIES
 from ..body.load import default_body
 
-BODY_JOINTS = SMPL_JOINT_NAMES[:22]
-"""Joints that SMPL, SMPL-H and SMPL-X have in common."""
-
-BODY_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
-"""Their parents."""
-
-OPEN = {
+OPEN_VERTICES = {
     "nose": 42, "head_top": 251,
     "left_eye": 6752, "left_ear": 6227, "right_eye": 6824, "right_ear": 2922,
     "left_big_toe": 6077, "left_small_toe": 6696, "left_heel": 6314,
@@ -37,7 +32,7 @@ OPEN = {
 }  # fmt: skip
 """Vertices of the open body, found by models/find_landmarks.py."""
 
-SMPL = {
+SMPL_VERTICES = {
     "nose": 332, "head_top": 412,
     "left_eye": 2800, "left_ear": 583, "right_eye": 6260, "right_ear": 4071,
     "left_big_toe": 3216, "left_small_toe": 3226, "left_heel": 3387,
@@ -49,7 +44,7 @@ SMPL = {
 }  # fmt: skip
 """Vertices of SMPL and SMPL-H, as they are publicly known."""
 
-SMPLX = {
+SMPLX_VERTICES = {
     "nose": 9120, "head_top": 8976,
     "left_eye": 9448, "left_ear": 6, "right_eye": 9929, "right_ear": 616,
     "left_big_toe": 5770, "left_small_toe": 5780, "left_heel": 8846,
@@ -61,7 +56,10 @@ SMPLX = {
 }  # fmt: skip
 """Vertices of SMPL-X, as they are publicly known."""
 
-MESHES = {6887: OPEN, 6890: SMPL, 10475: SMPLX}
+MESHES = {
+    FAMILIES[name].num_vertices: vertices
+    for name, vertices in (("open", OPEN_VERTICES), ("smpl", SMPL_VERTICES), ("smplx", SMPLX_VERTICES))
+}
 """Vertex numbers by the size of the mesh."""
 
 SKIN_FRAMES = {
@@ -178,11 +176,6 @@ LANDMARKS = {
 """Every landmark by name."""
 
 
-def has_body_joints(skeleton: Skeleton) -> bool:
-    """Whether a skeleton begins with the 22 joints that SMPL, SMPL-H and SMPL-X have in common."""
-    return skeleton.parents[: len(BODY_PARENTS)] == BODY_PARENTS
-
-
 def place_landmarks(body: BodyModel | Skeleton, names: Iterable[str]) -> dict[str, Placed]:
     """Place landmarks on a body whose skeleton begins with SMPL's first 22 joints.
 
@@ -214,8 +207,8 @@ def _skin_points(body: BodyModel | Skeleton, skeleton: Skeleton, joints: np.ndar
     if isinstance(body, BodyModel) and _is_known(body):
         numbers = MESHES[body.num_vertices]
         vertices = list(numbers.values())
-        found = _with_betas(body.v_template[vertices, :], body.shapedirs[vertices, :, :])
-        return dict(zip(numbers, found, strict=True))
+        points = _with_betas(body.v_template[vertices, :], body.shapedirs[vertices, :, :])
+        return dict(zip(numbers, points, strict=True))
     reference, offsets = _open_offsets()
     betas = min(skeleton.num_betas, reference.shape[2] - 1)
     own, known = joints[:22, :, : 1 + betas], reference[:, :, : 1 + betas]
@@ -228,7 +221,7 @@ def _skin_points(body: BodyModel | Skeleton, skeleton: Skeleton, joints: np.ndar
 
 
 def _is_known(body: BodyModel) -> bool:
-    if MESHES.get(body.num_vertices) is OPEN:  # anybody's mesh may have as many vertices as this one
+    if MESHES.get(body.num_vertices) is OPEN_VERTICES:  # other meshes may have as many vertices
         return np.array_equal(np.asarray(body.faces), default_body().faces)
     return body.num_vertices in MESHES
 
@@ -238,9 +231,11 @@ def _open_offsets() -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the open body's first 22 rest joints, and the offsets of the points of its skin from them."""
     body = default_body()
     joints = _with_betas(body.skeleton.joint_template, body.skeleton.joint_shapedirs)[:22]
-    vertices = list(OPEN.values())
+    vertices = list(OPEN_VERTICES.values())
     skin = _with_betas(body.v_template[vertices], body.shapedirs[vertices])
-    return joints, {name: point - joints[_frame(name)] for name, point in zip(OPEN, skin, strict=True)}
+    return joints, {
+        name: point - joints[_frame(name)] for name, point in zip(OPEN_VERTICES, skin, strict=True)
+    }
 
 
 def _frame(name: str) -> int:

@@ -13,15 +13,12 @@ from array_api_compat import is_numpy_array
 from ..arrays.arguments import check_integer, real_array
 from ..arrays.read_only import read_only
 from ..body import BodyModel, Skeleton
+from ..body.families import BODY_JOINTS, FAMILIES, has_body_joints
 from ..errors import InputError, one_of
 from .detectors import LAYOUTS, POINTS
-from .landmarks import BODY_JOINTS, has_body_joints, mirrored, place_landmarks
+from .landmarks import mirrored, place_landmarks
 
-HANDS_FROM = {52: 22, 55: 25}
-"""First finger joint of SMPL-H and of SMPL-X, by their number of joints; SMPL-X has a jaw and eyes before."""
-
-FINGERS = ("index", "middle", "pinky", "ring", "thumb")
-"""In MANO's order, three joints each."""
+SMPLH, SMPLX = FAMILIES["smplh"], FAMILIES["smplx"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +147,7 @@ def find_layout(layout: str | KeypointLayout, body: BodyModel | Skeleton) -> Key
     layout = one_of("keypoint_layout", layout, LAYOUTS)
     if layout == "smpl24":
         return _own_joints(skeleton)
-    if not has_body_joints(skeleton):
+    if not has_body_joints(skeleton.parents):
         raise InputError(
             f"keypoint_layout: expected 'smpl24' for a body without SMPL's joints, got {layout!r}."
         )
@@ -183,16 +180,12 @@ def _own_joints(skeleton: Skeleton) -> KeypointLayout:
 
 def _joint_names(skeleton: Skeleton) -> tuple[str, ...]:
     """Name the joints so that left can be told from right, in SMPL-H and SMPL-X too, whose files do not."""
-    names = skeleton.joint_names
-    if not has_body_joints(skeleton):
-        return names
-    tail = names[len(BODY_JOINTS) :]
-    if skeleton.num_joints in HANDS_FROM:
-        start = HANDS_FROM[skeleton.num_joints]
-        face = ("jaw", "left_eye", "right_eye")[: start - len(BODY_JOINTS)]
-        fingers = tuple(f"{finger}{n}" for finger in FINGERS for n in (1, 2, 3))
-        tail = (*face, *(f"{side}_{finger}" for side in ("left", "right") for finger in fingers))
-    return (*BODY_JOINTS, *tail)
+    if not has_body_joints(skeleton.parents):
+        return skeleton.joint_names
+    for family in (SMPLH, SMPLX):
+        if skeleton.num_joints == len(family.joint_names):
+            return family.joint_names
+    return (*BODY_JOINTS, *skeleton.joint_names[len(BODY_JOINTS) :])
 
 
 @lru_cache(maxsize=16)
@@ -248,12 +241,12 @@ def _floats(name: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray:
         raise InputError(f"{name}: expected a NumPy array or a sequence, got {type(array).__name__}.")
     array = array.astype(np.float64)
     fits = array.ndim == len(shape) and all(
-        wanted in (None, size) for wanted, size in zip(shape, array.shape, strict=True)
+        expected in (None, size) for expected, size in zip(shape, array.shape, strict=True)
     )
     if not fits:
-        wanted = ", ".join("S" if size is None else str(size) for size in shape)
+        expected = ", ".join("S" if size is None else str(size) for size in shape)
         comma = "," if len(shape) == 1 else ""
-        raise InputError(f"{name}: expected shape ({wanted}{comma}), got {array.shape}.")
+        raise InputError(f"{name}: expected shape ({expected}{comma}), got {array.shape}.")
     if not np.all(np.isfinite(array)):
         raise InputError(f"{name}: expected finite numbers, got NaN or infinity.")
     return read_only(array)

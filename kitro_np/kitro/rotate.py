@@ -72,8 +72,8 @@ def aligned_error(
     intrinsics : (N, 3, 3) array
     """
     xp = array_namespace(parent_joint, vectors)
-    drawn = project(parent_joint + vectors, intrinsics) - project(parent_joint, intrinsics)
-    miss = drawn - (child_keypoints - parent_keypoint)
+    projected = project(parent_joint + vectors, intrinsics) - project(parent_joint, intrinsics)
+    miss = projected - (child_keypoints - parent_keypoint)
     return xp.sum(miss * miss, axis=(1, 2))
 
 
@@ -129,10 +129,10 @@ def rotate_joints(
     offsets = bones(skeleton, rest)
     joints = [rest[:, 0, :] + transl] + [None] * (skeleton.num_joints - 1)
     identity = xp.eye(3, dtype=pose.dtype, device=device(pose))[None, :, :]
-    turned: list[Any] = []
+    rotations: list[Any] = []
     local: list[Any] = []
     for joint, parent in enumerate(skeleton.parents):
-        above = identity if parent < 0 else turned[parent]
+        above = identity if parent < 0 else rotations[parent]
         rotation = pose[:, joint, :, :]
         children = skeleton.children[joint]
         if children:
@@ -169,5 +169,5 @@ def rotate_joints(
             for k, child in enumerate(children):
                 joints[child] = joints[joint] + moved[:, k, :]
         local.append(rotation)
-        turned.append(xp.matmul(above, rotation))
+        rotations.append(xp.matmul(above, rotation))
     return xp.stack(local, axis=1)

@@ -35,8 +35,8 @@ def bone_length_loss(skeleton: Skeleton, joints: Any, keypoints_2d: Any, intrins
     """
     xp = array_namespace(joints, keypoints_2d)
     lengths = norm(projected_bones(skeleton, project(joints, intrinsics)))
-    wanted = norm(projected_bones(skeleton, keypoints_2d))
-    return xp.sum(xp.abs(lengths - wanted), axis=(1, 2))
+    expected = norm(projected_bones(skeleton, keypoints_2d))
+    return xp.sum(xp.abs(lengths - expected), axis=(1, 2))
 
 
 def bone_length_gradient(

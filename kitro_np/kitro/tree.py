@@ -68,8 +68,8 @@ def gather_parents(skeleton: Skeleton, points: Any) -> Any:
 def reference_bones(skeleton: Skeleton, initial_pose: Any, betas: Any) -> Any:
     """Bones of the initial estimate's pose with the current betas (Eq. 14): (N, J, 3)."""
     offsets = bones(skeleton, skeleton.rest_joints(betas))
-    turned = global_rotations(skeleton, initial_pose)
-    return rotate(parent_rotations(skeleton, turned), offsets)
+    rotations = global_rotations(skeleton, initial_pose)
+    return rotate(parent_rotations(skeleton, rotations), offsets)
 
 
 def all_bone_rays(
@@ -137,8 +137,8 @@ def grow_tree(
     for child, parent in enumerate(skeleton.parents[1:], start=1):
         own = BoneRays(*(part[:, child, None, :] for part in rays))
         solutions, child_distance = intersect(own, distances[parent])
-        turned = rotate(swings[parent], reference[:, child, None, :])[:, :, None, :]
-        cosines = dot(unit(solutions), unit(turned))[..., 0]
+        rotations = rotate(swings[parent], reference[:, child, None, :])[:, :, None, :]
+        cosines = dot(unit(solutions), unit(rotations))[..., 0]
         weights = edge_weights(cosines)
         scores = weights if variant.softmax_scores else (cosines + 1) / 2
         number = 2 ** skeleton.depths[child]
@@ -151,7 +151,7 @@ def grow_tree(
         )
         leaf = not skeleton.children[child]
         distances.append(None if leaf else xp.reshape(child_distance, (count, number, 1)))
-        gathered = None if leaf else xp.matmul(swing(turned, solutions), swings[parent][:, :, None, :, :])
+        gathered = None if leaf else xp.matmul(swing(rotations, solutions), swings[parent][:, :, None, :, :])
         swings.append(None if leaf else xp.reshape(gathered, (count, number, 3, 3)))
     return grown
 

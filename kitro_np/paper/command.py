@@ -86,14 +86,14 @@ def write_paper(
     bar = progress(sum(len(plan.runs) for plan in plans.values())) if progress else nullcontext()
     with bar as report:
         for name, plan in plans.items():
-            found = {}
+            measured = {}
             for label, run in plan.runs.items():
-                found[label] = runs.measure(run)
+                measured[label] = runs.measure(run)
                 if report is not None:
                     report(1)
             pages.append(folder / f"{_stem(name)}.md")
-            page = plan.page(found)
-            page = replace(page, remarks=[*page.remarks, *_refused(found.values())])
+            page = plan.page(measured)
+            page = replace(page, remarks=[*page.remarks, *_refused(measured.values())])
             page.write(folder, _stem(name), EXPERIMENTS[name][0])
     _write_index(sets, folder)
     return pages
@@ -103,9 +103,9 @@ def _stem(name: str) -> str:
     return f"table{name}" if name.isdigit() else name
 
 
-def _refused(found: Iterable[Measured]) -> list[str]:
+def _refused(measured: Iterable[Measured]) -> list[str]:
     """Say how many bodies could not be refined, if there are any."""
-    count, total = max((int(np.sum(one.refused)), len(one.refused)) for one in found)
+    count, total = max((int(np.sum(one.refused)), len(one.refused)) for one in measured)
     if not count:
         return []
     return [f"Up to {count} of {total} bodies could not be refined by a row's method and count as they were."]

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..body import SMPL_JOINT_NAMES
+from ..body.families import SMPL, has_body_joints
 from ..evaluation.metrics import share_improved
-from ..keypoints.landmarks import has_body_joints
 from .look import add_legend, axes_of, draw_bar, draw_curve, draw_level, draw_steps
 from .page import Cell, Page, Table
 from .plan import KITRO, METHODS, USUAL, Plan, named, steps_for, usual_row
@@ -38,13 +37,13 @@ def figure_1(sets: Sets) -> Plan:
     """Plan Fig. 1: errors in the image and in depth, and of the joints along the limbs."""
     data = sets.people[0]
 
-    def page(found: Mapping[str, Measured]) -> Page:
+    def page(measured: Mapping[str, Measured]) -> Page:
         means = {
-            method: [one.mean("keypoint_error"), one.mean("depth_error")] for method, one in found.items()
+            method: [one.mean("keypoint_error"), one.mean("depth_error")] for method, one in measured.items()
         }
         limbs = _limbs_of(data)
         chains = {
-            limb: {method: _along(found[method].joint_error, joints) for method in METHODS}
+            limb: {method: _along(measured[method].joint_error, joints) for method in METHODS}
             for limb, joints in limbs.items()
         }
         rows: list[list[Cell]] = [
@@ -92,9 +91,9 @@ def figure_1(sets: Sets) -> Plan:
 
 def _limbs_of(data: DataSet) -> dict[str, tuple[str, ...]]:
     """Joints of the limbs that a body has: SMPL-H and SMPL-X have fingers where SMPL has a hand."""
-    if not has_body_joints(data.body.skeleton):
+    if not has_body_joints(data.body.skeleton.parents):
         return {}
-    smpl = data.body.num_joints == len(SMPL_JOINT_NAMES)
+    smpl = data.body.num_joints == len(SMPL.joint_names)
     return {
         limb: tuple(joint for joint in joints if smpl or joint != "hand") for limb, joints in CHAINS.items()
     }
@@ -102,7 +101,7 @@ def _limbs_of(data: DataSet) -> dict[str, tuple[str, ...]]:
 
 def _along(errors: Any, joints: tuple[str, ...]) -> list[float]:
     return [
-        float(np.mean([errors[SMPL_JOINT_NAMES.index(f"{side}_{joint}")] for side in ("left", "right")]))
+        float(np.mean([errors[SMPL.joint_names.index(f"{side}_{joint}")] for side in ("left", "right")]))
         for joint in joints
     ]
 
@@ -121,13 +120,13 @@ def figure_5(sets: Sets) -> Plan:
         for method in others
     }
 
-    def page(found: Mapping[str, Measured]) -> Page:
+    def page(measured: Mapping[str, Measured]) -> Page:
         early, late = CONVERGED
         tables, remarks, figures = [], [], {}
         for k, data in enumerate(sets.people, start=1):
             stem = f"fig5-{k}" if len(sets.people) > 1 else "fig5"
-            own = [found[named(data.name, str(count))] for count in ITERATIONS]
-            rest = {method: found[named(data.name, method)] for method in others}
+            own = [measured[named(data.name, str(count))] for count in ITERATIONS]
+            rest = {method: measured[named(data.name, method)] for method in others}
             rows = [usual_row(str(count), one) for count, one in zip(ITERATIONS, own, strict=True)]
             rows += [usual_row(method, one) for method, one in rest.items()]
             tables.append(Table([f"{data.name}: iterations of kitro", *USUAL.values()], rows, stem))
@@ -172,14 +171,14 @@ def improved(sets: Sets) -> Plan:
     """Plan the distribution of what bodies gain."""
     data = sets.people[0]
 
-    def page(found: Mapping[str, Measured]) -> Page:
-        before = found["estimate"].mpjpe
-        gains = {method: before - found[method].mpjpe for method in METHODS if method != "estimate"}
+    def page(measured: Mapping[str, Measured]) -> Page:
+        before = measured["estimate"].mpjpe
+        gains = {method: before - measured[method].mpjpe for method in METHODS if method != "estimate"}
         rows = []
         for method, gain in gains.items():
             known = IMPROVED.values() if method == "kitro" else [None] * len(IMPROVED)
             quantiles = np.nanpercentile(gain, (5, 50, 95))
-            share = 100 * share_improved(before, found[method].mpjpe)
+            share = 100 * share_improved(before, measured[method].mpjpe)
             rows.append([method, share, *known, *map(float, quantiles)])
         header = [
             data.name,
@@ -213,12 +212,12 @@ def noise(sets: Sets) -> Plan:
         if share == 0 or method != "estimate"
     }
 
-    def page(found: Mapping[str, Measured]) -> Page:
+    def page(measured: Mapping[str, Measured]) -> Page:
         rows: list[Any] = []
         curves: dict[str, list[float]] = {method: [] for method in METHODS}
         for share in NOISE:
             for method, curve in curves.items():
-                one = found[named(method, str(0.0 if method == "estimate" else share))]
+                one = measured[named(method, str(0.0 if method == "estimate" else share))]
                 curve.append(one.mean("mpjpe"))
                 rows.append([f"{100 * share:.1f}% {method}", *(one.mean(name) for name in USUAL)])
 
@@ -249,9 +248,9 @@ def hypotheses(sets: Sets) -> Plan:
     """Plan how often a bone is on the true side of its ray: the estimate's, and the refined one's."""
     data = sets.people[0]
 
-    def page(found: Mapping[str, Measured]) -> Page:
+    def page(measured: Mapping[str, Measured]) -> Page:
         names = data.body.skeleton.joint_names
-        shares = {method: 100 * np.asarray(found[method].right_branch, float) for method in METHODS}
+        shares = {method: 100 * np.asarray(measured[method].right_branch, float) for method in METHODS}
         rows: list[Any] = [
             [name, *(float(shares[method][j]) for method in METHODS)] for j, name in enumerate(names) if j > 0
         ]
@@ -287,7 +286,7 @@ def hypotheses(sets: Sets) -> Plan:
 
 def _both_sides(names: Sequence[str]) -> dict[str, list[int]]:
     """Joints but the root by their names without the side."""
-    found: dict[str, list[int]] = {}
+    measured: dict[str, list[int]] = {}
     for joint, name in list(enumerate(names))[1:]:
-        found.setdefault(name.removeprefix("left_").removeprefix("right_"), []).append(joint)
-    return found
+        measured.setdefault(name.removeprefix("left_").removeprefix("right_"), []).append(joint)
+    return measured

@@ -89,12 +89,12 @@ def measure_run(run: Run) -> Measured:
         return Measured(**errors, refused=refused, **_errors_of_joints(data, refined))
 
 
-def _errors_of_joints(data: DataSet, found: Estimates) -> dict[str, Any]:
+def _errors_of_joints(data: DataSet, refined: Estimates) -> dict[str, Any]:
     """Errors in the image, of each joint, and of each bone's side."""
     skeleton = data.body.skeleton
-    number = np.result_type(found.pose, data.truth.pose)
-    with_like = skeleton.with_betas(found.betas.shape[1]).like(np.zeros(1, number))
-    joints = forward_kinematics(with_like, found.pose.astype(number), found.betas.astype(number)).joints
+    number = np.result_type(refined.pose, data.truth.pose)
+    with_like = skeleton.with_betas(refined.betas.shape[1]).like(np.zeros(1, number))
+    joints = forward_kinematics(with_like, refined.pose.astype(number), refined.betas.astype(number)).joints
     true_skeleton = skeleton.with_betas(data.truth.betas.shape[1]).like(np.zeros(1, number))
     truth = forward_kinematics(
         true_skeleton, data.truth.pose.astype(number), data.truth.betas.astype(number)
@@ -103,9 +103,9 @@ def _errors_of_joints(data: DataSet, found: Estimates) -> dict[str, Any]:
     rays = backproject(data.estimates.keypoints_2d, data.estimates.intrinsics)
     along, truly = (dot(bones(skeleton, points), rays)[..., 0] for points in (joints, truth))
     known = np.isfinite(along) & np.isfinite(truly)
-    placed = joints + found.transl[:, None, :]
+    placed = joints + refined.transl[:, None, :]
     return {
-        "keypoint_error": keypoint_errors(placed, found.keypoints_2d, found.intrinsics).mean(axis=1),
+        "keypoint_error": keypoint_errors(placed, refined.keypoints_2d, refined.intrinsics).mean(axis=1),
         "joint_error": 1000 * np.nanmean(joint_errors(joints, truth, every), axis=0),
         "right_branch": np.sum(known & ((along > 0) == (truly > 0)), axis=0) / np.sum(known, axis=0),
     }

@@ -105,8 +105,8 @@ assert set(NETWORKS) == set(LEVELS)
 
 
 def _simulated(name: str, body: BodyModel, level: str | None, count: int) -> DataSet:
-    found = simulate(body=body, count=count, errors=level)
-    return DataSet(name, body, found.estimates, found.truth, usual_protocol(body), simulated=True)
+    simulated = simulate(body=body, count=count, errors=level)
+    return DataSet(name, body, simulated.estimates, simulated.truth, usual_protocol(body), simulated=True)
 
 
 def file_set(
@@ -148,8 +148,8 @@ def file_sets(
     """Read data sets from files, see :func:`file_set`; files of one name are told apart by their paths."""
     paths = list(dict.fromkeys(paths))
     stems = [path.stem for path in paths]
-    found = [file_set(path, body, protocol, image_size=image_size) for path in paths]
+    sets = [file_set(path, body, protocol, image_size=image_size) for path in paths]
     return [
         replace(one, name=str(path)) if stems.count(path.stem) > 1 else one
-        for path, one in zip(paths, found, strict=True)
+        for path, one in zip(paths, sets, strict=True)
     ]

@@ -70,10 +70,10 @@ def table_1(sets: Sets) -> Plan:
 
     theirs = (published("2", "CLIFF*", "3DPW"), *of_table("1"))
 
-    def page(found: Mapping[str, Measured]) -> Page:
+    def page(measured: Mapping[str, Measured]) -> Page:
         tables, remarks = [], []
         for data, stem in _stems(sets.people, "table1"):
-            own = {row: found[named(data.name, row)] for row in ("estimate", *ABLATIONS)}
+            own = {row: measured[named(data.name, row)] for row in ("estimate", *ABLATIONS)}
             tables.append(beside(data, own, theirs, PAIRS_1, stem))
             remarks.append(_orders(data.name, own))
         return Page(tables, [*remarks, *told_apart(sets.people, theirs)])
@@ -102,9 +102,9 @@ def table_2(sets: Sets) -> Plan:
     """Plan Table 2: methods on CLIFF's estimates."""
     theirs = of_table("2")
 
-    def page(found: Mapping[str, Measured]) -> Page:
+    def page(measured: Mapping[str, Measured]) -> Page:
         tables = [
-            beside(data, _by_method(found, data), theirs, PAIRS_2, stem)
+            beside(data, _by_method(measured, data), theirs, PAIRS_2, stem)
             for data, stem in _stems(sets.people, "table2")
         ]
         remark = '"Other protocol" knows the gender of each person.'
@@ -119,7 +119,7 @@ def table_3(sets: Sets) -> Plan:
     for one in of_table("3"):
         networks.setdefault(one.row.split(" + ")[0], []).append(one)
 
-    def page(found: Mapping[str, Measured]) -> Page:
+    def page(measured: Mapping[str, Measured]) -> Page:
         tables, left = [], dict(networks)
         for data, stem in _stems(sets.bases, "table3"):
             network = next((name for name in networks if _is_of(data, name)), "")
@@ -129,7 +129,7 @@ def table_3(sets: Sets) -> Plan:
                 "smplify": f"{network} + SMPLify*",
                 "kitro": f"{network} + KITRO",
             }
-            own = _by_method(found, data)
+            own = _by_method(measured, data)
             tables.append(beside(data, own, networks.get(network, ()), pairs, stem))
         rest = [one for rows in left.values() for one in rows]
         if rest:
@@ -152,8 +152,8 @@ def _runs_of_methods(data_sets: Sequence[DataSet]) -> dict[str, Run]:
     }
 
 
-def _by_method(found: Mapping[str, Measured], data: DataSet) -> dict[str, Measured]:
-    return {method: found[named(data.name, method)] for method in METHODS}
+def _by_method(measured: Mapping[str, Measured], data: DataSet) -> dict[str, Measured]:
+    return {method: measured[named(data.name, method)] for method in METHODS}
 
 
 TWICE: dict[str, tuple[Step, ...]] = {
@@ -179,9 +179,9 @@ def table_4(sets: Sets) -> Plan:
 
     theirs = of_table("4")
 
-    def page(found: Mapping[str, Measured]) -> Page:
+    def page(measured: Mapping[str, Measured]) -> Page:
         tables = [
-            beside(data, {row: found[named(data.name, row)] for row in TWICE}, theirs, PAIRS_4, stem)
+            beside(data, {row: measured[named(data.name, row)] for row in TWICE}, theirs, PAIRS_4, stem)
             for data, stem in _stems(sets.people, "table4")
         ]
         remark = "The paper refines what CLIFFr refined, which is not run here: SMPLify takes its place."
@@ -197,9 +197,9 @@ def table_5(sets: Sets) -> Plan:
         published("5", PAIRS_5[method], "FreiHAND").errors["pa_mpjpe"] for method in ("estimate", "kitro")
     )
 
-    def page(found: Mapping[str, Measured]) -> Page:
+    def page(measured: Mapping[str, Measured]) -> Page:
         tables = [
-            beside(data, _by_method(found, data), theirs, PAIRS_5, stem, (*USUAL, "pa_pve"))
+            beside(data, _by_method(measured, data), theirs, PAIRS_5, stem, (*USUAL, "pa_pve"))
             for data, stem in _stems(sets.hands, "table5")
         ]
         remarks = [
@@ -208,7 +208,7 @@ def table_5(sets: Sets) -> Plan:
         ]
         for data in sets.hands:
             before, after = (
-                found[named(data.name, method)].mean("pa_mpjpe") for method in ("estimate", "kitro")
+                measured[named(data.name, method)].mean("pa_mpjpe") for method in ("estimate", "kitro")
             )
             falls = f"{_fall(before, after)} off PA-MPJPE; in the paper {_fall(base, refined)}"
             remarks.append(f"{data.name}: KITRO takes {falls}.")

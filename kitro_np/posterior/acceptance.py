@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace
 
+from ..body.families import has_body_joints
 from ..body.skeleton import Skeleton
-from ..keypoints.landmarks import has_body_joints
 from ..keypoints.layouts import KeypointLayout
 from .gauss_newton import Known, Step
 from .priors import KEYPOINT_FREEDOM, USUAL_NOISE
@@ -100,11 +100,11 @@ LIMBS = (
 def assignments(layout: KeypointLayout) -> list[list[int]]:
     """Return other assignments of left and right: of all points with a twin, of legs, of arms."""
     every = list(range(layout.num_points))
-    found = [list(layout.mirror)]
+    orders = [list(layout.mirror)]
     for words in LIMBS:
         own = [any(word in name for word in words) for name in layout.names]
-        found.append([twin if own[k] else k for k, twin in enumerate(layout.mirror)])
-    return [list(kept) for kept in dict.fromkeys(map(tuple, found)) if list(kept) != every]
+        orders.append([twin if own[k] else k for k, twin in enumerate(layout.mirror)])
+    return [list(kept) for kept in dict.fromkeys(map(tuple, orders)) if list(kept) != every]
 
 
 def gain_of_swaps(
@@ -138,7 +138,7 @@ def gain_of_swaps(
     return xp.max(xp.stack([xp.zeros_like(own), *gains]), axis=0)
 
 
-def score_of(step: Step, spread: Any, shift: Any, noise: Any, metre: Any, numbers: Any) -> Any:
+def score_of(step: Step, spread: Any, shift: Any, noise: Any, pixels_per_metre: Any, numbers: Any) -> Any:
     """Score a fit: the less, the likelier the keypoints are this body's: (N,).
 
     Parameters
@@ -157,8 +157,8 @@ def score_of(step: Step, spread: Any, shift: Any, noise: Any, metre: Any, number
         How many numbers the keypoints are.
     """
     xp = array_namespace(shift)
-    exact = NOISE_WEIGHT * xp.log(noise / (USUAL_NOISE * metre))
-    return (step.surprise + spread) / numbers + xp.log(shift / metre + SHIFT_FLOOR) - exact
+    exact = NOISE_WEIGHT * xp.log(noise / (USUAL_NOISE * pixels_per_metre))
+    return (step.surprise + spread) / numbers + xp.log(shift / pixels_per_metre + SHIFT_FLOOR) - exact
 
 
 def threshold_of(numbers: Any, allowance: float) -> Any:
@@ -184,4 +184,4 @@ def quality_of(score: Any, threshold: Any, odd: Any, unknowns: int) -> Any:
 
 def allowance_of(skeleton: Skeleton) -> float:
     """Return what is allowed more of a body: nothing of a person."""
-    return 0.0 if has_body_joints(skeleton) else ALLOWANCE
+    return 0.0 if has_body_joints(skeleton.parents) else ALLOWANCE

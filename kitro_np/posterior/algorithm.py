@@ -54,12 +54,12 @@ def refine_arrays(
     xp = array_namespace(pose)
     points = points_on(skeleton, layout, pose)
     confidence = visible_confidence(keypoints_2d, confidence)
-    seen = confidence * points.precision > 0
-    keypoints_2d = xp.where(seen[:, :, None], keypoints_2d, xp.zeros_like(keypoints_2d))
+    visible = confidence * points.precision > 0
+    keypoints_2d = xp.where(visible[:, :, None], keypoints_2d, xp.zeros_like(keypoints_2d))
     status = estimate_status(skeleton, pose, betas, transl, keypoints_2d, intrinsics)
     nothing = xp.zeros_like(status)
     status = xp.where(status == float(Status.KEYPOINTS_IN_ONE_POINT), nothing, status)
-    count = xp.sum(xp.astype(seen, pose.dtype), axis=1)
+    count = xp.sum(xp.astype(visible, pose.dtype), axis=1)
     few = count < (FEWEST if safe else 1)
     status = xp.where((status == 0) & few, nothing + float(Status.TOO_FEW_KEYPOINTS), status)
     usable = status == 0
@@ -67,7 +67,7 @@ def refine_arrays(
     def error_of(pose: Any, betas: Any, transl: Any) -> Any:
         placed = place_points(skeleton, points, pose, betas, transl).points
         off = project(placed, intrinsics) - keypoints_2d
-        off = xp.where(seen, xp.sqrt(xp.sum(off * off, axis=-1)), xp.zeros_like(off[..., 0]))
+        off = xp.where(visible, xp.sqrt(xp.sum(off * off, axis=-1)), xp.zeros_like(off[..., 0]))
         return xp.sum(off, axis=1) / xp.maximum(count, xp.ones_like(count))
 
     error = error_of(pose, betas, transl)
@@ -83,9 +83,9 @@ def refine_arrays(
     outcome = outcome_status(skeleton, fitted.pose, fitted.betas, fitted.transl)
     status = xp.where(usable, outcome, status)
     if safe:
-        verdict = xp.where(fitted.quality > 0, nothing, nothing + float(Status.UNLIKELY))
-        verdict = xp.where(fitted.swapped, nothing + float(Status.SWAPPED), verdict)
-        status = xp.where(status == 0, verdict, status)
+        reason = xp.where(fitted.quality > 0, nothing, nothing + float(Status.UNLIKELY))
+        reason = xp.where(fitted.swapped, nothing + float(Status.SWAPPED), reason)
+        status = xp.where(status == 0, reason, status)
     good = status == 0
     known = good | (status == float(Status.UNLIKELY)) | (status == float(Status.SWAPPED))
     missing = xp.full_like(error, xp.nan)

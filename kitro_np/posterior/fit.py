@@ -101,23 +101,23 @@ def fit_arrays(
     xp = array_namespace(pose)
     points = points_on(skeleton, layout, pose)
     confidence = confidence * points.precision
-    seen = xp.astype(confidence > 0, pose.dtype)
-    count = xp.sum(seen, axis=1)
+    visible = xp.astype(confidence > 0, pose.dtype)
+    count = xp.sum(visible, axis=1)
     numbers = 2 * xp.maximum(count, xp.ones_like(count))
     # One point says nothing of the distance: then the camera stays.
     fixes = xp.astype(count > 1.5, pose.dtype)[:, None]
-    moving = xp.astype(xp.matmul(seen, points.moved) > 0, pose.dtype)
+    moving = xp.astype(xp.matmul(visible, points.moved) > 0, pose.dtype)
     size = priors.size_of(skeleton.host)
-    metre = intrinsics[:, 0, 0] / transl[:, 2] * size
+    pixels_per_metre = intrinsics[:, 0, 0] / transl[:, 2] * size
     prior = make_prior(skeleton, pose, betas, transl, motion, size)
     betas = prior.betas
     pose = pose if start_pose is None else start_pose
-    scales = Scales(xp.ones_like(metre), priors.NOISE * metre)
+    scales = Scales(xp.ones_like(pixels_per_metre), priors.NOISE * pixels_per_metre)
     first_spread, quality, swapped = None, None, None
     for k in range(steps):
         posed = place_points(skeleton, points, pose, betas, transl)
         slopes = point_slopes(posed, points.moved, intrinsics)
-        residual = (keypoints_2d - project(posed.points, intrinsics)) * seen[:, :, None]
+        residual = (keypoints_2d - project(posed.points, intrinsics)) * visible[:, :, None]
         known = known_step(prior, scales, pose, betas, transl, posed)
         noise = scales.noise[:, None]
         if k == 0:
@@ -130,18 +130,20 @@ def fit_arrays(
             trust = (freedom + 2) / (freedom + squared)
         weights = xp.sqrt(confidence * trust) / noise
         step = best_step(known, slopes, residual, weights)
-        spread = step.volume - 4 * xp.sum(xp.log(xp.where(seen > 0, weights, xp.ones_like(weights))), axis=1)
+        spread = step.volume - 4 * xp.sum(
+            xp.log(xp.where(visible > 0, weights, xp.ones_like(weights))), axis=1
+        )
         if k == 0:
             first_spread = spread
-            others = _swap(layout, keypoints_2d, seen)
+            others = _swap(layout, keypoints_2d, visible)
             gain = gain_of_swaps(
                 step, known, jacobian, weights, residual,
-                [(other - keypoints_2d) * seen[:, :, None] + residual for other in others],
+                [(other - keypoints_2d) * visible[:, :, None] + residual for other in others],
             )  # fmt: skip
             swapped = gain > SWAP_MARGIN * numbers
-        score = score_of(step, spread - first_spread, gates.shift, scales.noise, metre, numbers)
+        score = score_of(step, spread - first_spread, gates.shift, scales.noise, pixels_per_metre, numbers)
         if k < SCALED_STEPS:
-            scales = update_scales(prior, scales, step, weights, moving, metre)
+            scales = update_scales(prior, scales, step, weights, moving, pixels_per_metre)
         turn = step.turn * moving[:, :, None]
         length = length_of(turn)
         share = priors.LARGEST_TURN / xp.maximum(length, priors.LARGEST_TURN * xp.ones_like(length))
@@ -199,7 +201,7 @@ def turn_joints(skeleton: Skeleton, pose: Any, posed: Posed, turn: Any) -> Any:
     A joint that is not turned stays to the last digit, even if rotations are not quite orthonormal.
     """
     xp = array_namespace(pose)
-    above = parent_rotations(skeleton, posed.turned)
+    above = parent_rotations(skeleton, posed.rotations)
     identity = xp.eye(3, dtype=pose.dtype, device=device(pose))
     root = identity + xp.zeros_like(above[:, :1, :, :])
     above = xp.concat([root, above[:, 1:, :, :]], axis=1)
@@ -228,12 +230,12 @@ def joint_spread(posed: Posed, step: Step, skeleton: Skeleton) -> Any:
     return xp.sqrt(xp.sum(xp.reshape(variance, (count, joints, 3)), axis=-1))
 
 
-def _swap(layout: KeypointLayout, keypoints_2d: Any, seen: Any) -> list[Any]:
+def _swap(layout: KeypointLayout, keypoints_2d: Any, visible: Any) -> list[Any]:
     """Keypoints with left and right the other way round, where both are seen."""
     xp = array_namespace(keypoints_2d)
-    found = []
+    swapped_points = []
     for order in assignments(layout):
         twins = xp.stack([keypoints_2d[:, k, :] for k in order], axis=1)
-        both = xp.stack([seen[:, k] for k in order], axis=1) * seen
-        found.append(xp.where(both[:, :, None] > 0, twins, keypoints_2d))
-    return found
+        both = xp.stack([visible[:, k] for k in order], axis=1) * visible
+        swapped_points.append(xp.where(both[:, :, None] > 0, twins, keypoints_2d))
+    return swapped_points

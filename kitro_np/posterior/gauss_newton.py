@@ -104,11 +104,11 @@ class Step(NamedTuple):
     volume: Any
 
 
-def deviation_of(prior: Prior, pose: Any, turned: Any) -> Any:
+def deviation_of(prior: Prior, pose: Any, rotations: Any) -> Any:
     """How far each joint is turned from the estimate, about the camera's axes: chords (N, J, 3)."""
     xp = array_namespace(pose)
     away, _ = chord(xp.matmul(xp.matrix_transpose(prior.pose), pose))
-    return xp.matmul(turned, away[..., None])[..., 0]
+    return xp.matmul(rotations, away[..., None])[..., 0]
 
 
 def known_step(prior: Prior, scales: Scales, pose: Any, betas: Any, transl: Any, posed: Posed) -> Known:
@@ -121,11 +121,11 @@ def known_step(prior: Prior, scales: Scales, pose: Any, betas: Any, transl: Any,
     """
     xp = array_namespace(pose)
     count, joints = pose.shape[:2]
-    deviation = deviation_of(prior, pose, posed.turned)
+    deviation = deviation_of(prior, pose, posed.rotations)
     own = 1 / (prior.pose_spread * scales.pose[:, None, None]) ** 2
     place, q = chord(pose)
     by_turn = q[..., None] * _eye(place) + cross_matrix(place / 2)
-    by_turn = xp.matmul(by_turn, xp.matrix_transpose(posed.turned))
+    by_turn = xp.matmul(by_turn, xp.matrix_transpose(posed.rotations))
     weighed = xp.matmul(xp.matrix_transpose(by_turn), prior.motion.precision)
     blocks = own[..., None] * _eye(own) + xp.matmul(weighed, by_turn)
     pull = -own * deviation - xp.matmul(weighed, (place - prior.motion.mean)[..., None])[..., 0]

@@ -68,16 +68,17 @@ def _hypotheses_of_few(
     moving = moving_joints(request, skeleton, best.pose)[:, :, None, None]
     starts = [xp.where(moving, start, best.pose) for start in starts]
     quiet = replace(execution, chunk_size=None, progress=None)
-    found = [most_probable(request, quiet, motion, safe=False, start_pose=start) for start in starts]
+    fits = [most_probable(request, quiet, motion, safe=False, start_pose=start) for start in starts]
     lowest = _lowest(best)
     good = best.status == 0
     evidence = xp.stack(
-        [xp.where(good & (one.status == 0), judged.evidence, lowest) for one, judged in found], axis=1
+        [xp.where(good & (one.status == 0), diagnostics.evidence, lowest) for one, diagnostics in fits],
+        axis=1,
     )
     poses, betas, transl = (
-        xp.stack([getattr(one, name) for one, _ in found], axis=1) for name in ("pose", "betas", "transl")
+        xp.stack([getattr(one, name) for one, _ in fits], axis=1) for name in ("pose", "betas", "transl")
     )
-    joints = [forward_kinematics(skeleton, one.pose, one.betas).joints for one, _ in found]
+    joints = [forward_kinematics(skeleton, one.pose, one.betas).joints for one, _ in fits]
     joints = xp.stack([places - places[:, :1, :] for places in joints], axis=1)
     chosen: list[Any] = []
     heights: list[Any] = []
@@ -113,8 +114,8 @@ def moving_joints(request: Request, skeleton: Skeleton, like: Any) -> Any:
     keypoints_2d = xp.astype(request.keypoints_2d, like.dtype)
     confidence = confidence_of(request, keypoints_2d)
     points = points_on(skeleton, request.layout, like)
-    seen = visible_confidence(keypoints_2d, confidence) * points.precision > 0
-    return xp.matmul(xp.astype(seen, like.dtype), points.moved) > 0
+    visible = visible_confidence(keypoints_2d, confidence) * points.precision > 0
+    return xp.matmul(xp.astype(visible, like.dtype), points.moved) > 0
 
 
 def flipped_poses(skeleton: Skeleton, pose: Any, betas: Any, transl: Any) -> list[Any]:
@@ -125,7 +126,7 @@ def flipped_poses(skeleton: Skeleton, pose: Any, betas: Any, transl: Any) -> lis
     xp = array_namespace(pose)
     posed = forward_kinematics(skeleton, pose, betas)
     above = parent_rotations(skeleton, posed.global_rotations)
-    found = []
+    fits = []
     for joint, children in enumerate(skeleton.children):
         if joint == 0 or len(children) != 1:
             continue
@@ -135,8 +136,8 @@ def flipped_poses(skeleton: Skeleton, pose: Any, betas: Any, transl: Any) -> lis
         frame = above[:, joint, :, :]
         local = xp.matmul(xp.matmul(xp.matmul(xp.matrix_transpose(frame), turn), frame), pose[:, joint, :, :])
         parts = [local if j == joint else pose[:, j, :, :] for j in range(skeleton.num_joints)]
-        found.append(xp.stack(parts, axis=1))
-    return found
+        fits.append(xp.stack(parts, axis=1))
+    return fits
 
 
 def _lowest(refined: Refined) -> Any:

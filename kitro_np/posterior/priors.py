@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from ..body.families import BODY_JOINTS, has_body_joints
 from ..body.skeleton import Skeleton
-from ..keypoints.landmarks import BODY_JOINTS, has_body_joints
 
 DEGREES = {
     "pelvis": 3.3, "hip": 6.3, "spine": 3.1, "knee": 6.8, "ankle": 7.6, "foot": 5.0, "neck": 6.5,
@@ -78,10 +78,10 @@ class MotionPrior:
 def pose_spread(skeleton: Skeleton) -> np.ndarray:
     """Spread of each joint's rotation in the estimate about the camera's axes: (J, 3), in radians."""
     names = list(skeleton.joint_names)
-    if has_body_joints(skeleton):  # files of SMPL-H and SMPL-X name no joints
+    if has_body_joints(skeleton.parents):  # files of SMPL-H and SMPL-X name no joints
         names[: len(BODY_JOINTS)] = BODY_JOINTS
     kinds = [name.removeprefix("left_").removeprefix("right_").rstrip("123") for name in names]
-    other = OTHER_DEGREES if has_body_joints(skeleton) else FINGER_DEGREES
+    other = OTHER_DEGREES if has_body_joints(skeleton.parents) else FINGER_DEGREES
     degrees = np.array([DEGREES.get(kind, other) for kind in kinds])
     return np.deg2rad(degrees)[:, None] * np.array([1, 1, VIEW_SHARE])
 
@@ -97,7 +97,7 @@ def size_of(skeleton: Skeleton) -> float:
 def usual_motion(skeleton: Skeleton) -> MotionPrior:
     """How people move (CMU mocap): the joints of SMPL's body; nothing of fingers, jaw, and other trees."""
     mean, precision = np.zeros((skeleton.num_joints, 3)), np.zeros((skeleton.num_joints, 3, 3))
-    if not has_body_joints(skeleton):
+    if not has_body_joints(skeleton.parents):
         return MotionPrior(mean, precision)
     with as_file(files("kitro_np") / "data" / "pose_prior.npz") as path, np.load(path) as prior:
         known_mean, covariance = prior["chord_mean"], prior["chord_covariance"]

@@ -50,7 +50,7 @@ class Posed(NamedTuple):
     points_by_betas : (N, K, 3, S) array
     """
 
-    turned: Any
+    rotations: Any
     joints: Any
     points: Any
     joints_by_betas: Any
@@ -111,18 +111,18 @@ def place_points(skeleton: Skeleton, points: Points, pose: Any, betas: Any, tran
     transl : (N, 3) array
     """
     xp = array_namespace(pose)
-    turned = global_rotations(skeleton, pose)
-    constant, by_betas = affine_joints(skeleton, turned)
+    rotations = global_rotations(skeleton, pose)
+    constant, by_betas = affine_joints(skeleton, rotations)
     joints = constant + xp.matmul(by_betas, betas[:, None, :, None])[..., 0] + transl[:, None, :]
 
     def of_points(values: Any) -> Any:
         return xp.stack([values[:, joint, ...] for joint in points.joints], axis=1)
 
-    frames = of_points(turned)
+    frames = of_points(rotations)
     offsets = points.offsets + xp.matmul(points.by_betas, betas[:, None, :, None])[..., 0]
     places = of_points(joints) + xp.matmul(frames, offsets[..., None])[..., 0]
     along = of_points(by_betas) + xp.matmul(frames, points.by_betas)
-    return Posed(turned, joints, places, by_betas, along)
+    return Posed(rotations, joints, places, by_betas, along)
 
 
 def levers(posed: Posed, moved: Any) -> Any:

@@ -14,7 +14,9 @@ from .gauss_newton import Prior, Scales, Step
 from .priors import LARGEST_SCALE, LEAST_NOISE, LEAST_SCALE, NOISE_FREEDOM, USUAL_NOISE
 
 
-def update_scales(prior: Prior, scales: Scales, step: Step, weights: Any, moving: Any, metre: Any) -> Scales:
+def update_scales(
+    prior: Prior, scales: Scales, step: Step, weights: Any, moving: Any, pixels_per_metre: Any
+) -> Scales:
     """Move both scales to where what is left over after a step is as large as it should be.
 
     Parameters
@@ -38,10 +40,10 @@ def update_scales(prior: Prior, scales: Scales, step: Step, weights: Any, moving
     left = xp.sum((step.deviation / spread) ** 2 * moving[:, :, None], axis=(1, 2))
     free = xp.sum((1 - own / spread**2) * moving[:, :, None], axis=(1, 2))
     pose = scales.pose * xp.sqrt((left + 1 / scales.pose**2) / (_positive(free) + 1))
-    usual = USUAL_NOISE * metre / scales.noise
+    usual = USUAL_NOISE * pixels_per_metre / scales.noise
     free = 2 * xp.sum(xp.astype(weights > 0, weights.dtype), axis=1) - step.fitted
-    found = (step.missed + NOISE_FREEDOM * usual**2) / (_positive(free) + NOISE_FREEDOM)
-    noise = xp.maximum(scales.noise * xp.sqrt(found), LEAST_NOISE * metre)
+    ratio = (step.missed + NOISE_FREEDOM * usual**2) / (_positive(free) + NOISE_FREEDOM)
+    noise = xp.maximum(scales.noise * xp.sqrt(ratio), LEAST_NOISE * pixels_per_metre)
     return Scales(xp.clip(pose, LEAST_SCALE, LARGEST_SCALE), noise)
 
 

@@ -77,14 +77,16 @@ def _read_npy(member: IO[bytes], max_elements: int | None) -> Array:
         raise InputError(f"numbers or text were expected, and {dtype} came")
     if min(shape, default=0) < 0:
         raise InputError(f"a size of at least 0 was expected, and the shape {shape} came")
-    wanted = prod(shape) * dtype.itemsize
-    if max_elements is not None and (prod(shape) > max_elements or wanted > 8 * max_elements):
+    expected = prod(shape) * dtype.itemsize
+    if max_elements is not None and (prod(shape) > max_elements or expected > 8 * max_elements):
         raise InputError(f"at most {max_elements} numbers were expected, and the shape {shape} came")
     data = bytearray()  # grows piece by piece: one read of a long clip would need twice its memory
-    while len(data) <= wanted and (piece := member.read(_PIECE)):  # to the end: zipfile checks its sum there
+    while len(data) <= expected and (
+        piece := member.read(_PIECE)
+    ):  # to the end: zipfile checks its sum there
         data += piece
-    if len(data) != wanted:
-        raise InputError(f"{wanted} bytes were expected, and {len(data)} or more came")
+    if len(data) != expected:
+        raise InputError(f"{expected} bytes were expected, and {len(data)} or more came")
     return np.ndarray(shape, dtype, data, order="F" if fortran else "C")
 
 

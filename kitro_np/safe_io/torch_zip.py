@@ -132,11 +132,11 @@ class TorchArrays(PickledArrays):
             return array.view(np.float32)
         return array
 
-    def _map(self, name: str, wanted: int) -> Array:
+    def _map(self, name: str, expected: int) -> Array:
         with open(self._path, "rb") as file:
             size = self._seek(file, name)
-            if size != wanted:
-                raise RefusedError(f"expected {wanted} bytes in {name}, got {size}")
+            if size != expected:
+                raise RefusedError(f"expected {expected} bytes in {name}, got {size}")
             # What is empty cannot be mapped.
             return np.memmap(file, np.uint8, "r", file.tell(), size) if size else np.empty(0, np.uint8)
 
@@ -183,8 +183,8 @@ def is_torch_file(path: Path) -> bool:
 
 def _folder(names: Iterable[str]) -> str:
     """Return NAME/ of the member NAME/data.pkl that every zip of torch's has; empty where there is none."""
-    found = (name.removesuffix("data.pkl") for name in names if name.endswith("/data.pkl"))
-    return next((folder for folder in found if folder.count("/") == 1), "")
+    folders = (name.removesuffix("data.pkl") for name in names if name.endswith("/data.pkl"))
+    return next((folder for folder in folders if folder.count("/") == 1), "")
 
 
 def _texts(texts: list[str]) -> Array:

@@ -11,10 +11,8 @@ import numpy as np
 
 from ..arrays.rotations import cross, matrix_from_axis_angle, unit
 from ..body import Skeleton
+from ..body.families import MANO
 from .draws import Draws
-
-HAND_PARENTS = (-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14)
-"""MANO's tree: a wrist and five chains of three joints."""
 
 FINGER_LIMITS = ((-10, 80), (0, 100), (0, 75))
 """Flexion of a finger's three joints, from the knuckle, in degrees."""
@@ -31,7 +29,7 @@ LIFT_LIMITS = (-10, 30)
 
 def is_hand(skeleton: Skeleton) -> bool:
     """Say whether a skeleton is a hand's, in MANO's order of joints."""
-    return skeleton.parents == HAND_PARENTS
+    return skeleton.parents == MANO.parents
 
 
 def split_fingers(skeleton: Skeleton) -> tuple[tuple[int, ...], list[tuple[int, ...]]]:

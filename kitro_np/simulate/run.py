@@ -10,11 +10,11 @@ import numpy as np
 from ..arrays.arguments import check_integer, real_array
 from ..arrays.poses import as_matrices
 from ..body import BodyModel, Skeleton
+from ..body.families import BODY_JOINTS, has_body_joints
 from ..body.kinematics import forward_kinematics
 from ..body.load import default_body
 from ..camera import default_intrinsics, project
 from ..errors import InputError, one_of
-from ..keypoints.landmarks import BODY_JOINTS, has_body_joints
 from .draws import Draws
 from .errors import HAND, LEVELS, EstimateErrors, wrong_betas, wrong_pose, wrong_transl
 from .fingers import draw_hands, is_hand
@@ -166,7 +166,7 @@ def usual_errors(body: BodyModel, level: str | None = None) -> EstimateErrors:
         if level is not None:
             raise InputError(f"level: expected none for a hand, got {level!r}.")
         return HAND
-    if not has_body_joints(skeleton):
+    if not has_body_joints(skeleton.parents):
         raise InputError(
             f"body: expected SMPL's tree of joints or a hand's 16, got another tree, of "
             f"{skeleton.num_joints} joints."
@@ -178,14 +178,14 @@ def _fitting_errors(body: BodyModel, errors: EstimateErrors | str | None) -> Est
     """Errors with one spread a joint of the body: those given, or the usual ones."""
     if not isinstance(errors, EstimateErrors):
         errors = usual_errors(body, errors)
-    given, wanted = len(errors.degrees), body.num_joints
+    given, expected = len(errors.degrees), body.num_joints
     smpl = usual_errors(body).degrees
-    if given == wanted:
+    if given == expected:
         return errors
     if given != len(smpl):
-        counts = " or ".join(map(str, sorted({len(smpl), wanted})))
+        counts = " or ".join(map(str, sorted({len(smpl), expected})))
         raise InputError(f"errors: expected degrees of {counts} joints, got {given}.")
-    padded = (*errors.degrees[:SHARED], *(0.0,) * (wanted - SHARED))
+    padded = (*errors.degrees[:SHARED], *(0.0,) * (expected - SHARED))
     return replace(errors, degrees=padded)
 
 

@@ -33,7 +33,7 @@ class Scene:
     """
 
     image_size: tuple[int, int]
-    turned: float
+    sideways: float
     distance: tuple[float, float]
     off_centre: tuple[float, float]
     standing: bool
@@ -52,8 +52,8 @@ HAND_CROP = Scene((224, 224), 0, (0.4, 0.8), (0.05, 0.05), standing=False)
 def draw_image_sizes(scene: Scene, draws: Draws) -> np.ndarray:
     """Width and height of each image, (N, 2), in pixels."""
     size = np.array(scene.image_size, dtype=float)
-    turned = draws.uniform("turned", 0, 1) < scene.turned
-    return np.where(turned[:, None], size[::-1], size)
+    sideways = draws.uniform("turned", 0, 1) < scene.sideways
+    return np.where(sideways[:, None], size[::-1], size)
 
 
 def draw_views(scene: Scene, draws: Draws) -> np.ndarray:

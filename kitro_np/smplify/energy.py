@@ -122,8 +122,8 @@ def make_problem(
     xp = array_namespace(pose)
     count, parents = skeleton.num_joints, skeleton.parents
     joints = forward_kinematics(skeleton, pose, betas).joints + transl[:, None, :]
-    drawn = project(joints, intrinsics)
-    size = xp.max(xp.max(drawn, axis=1) - xp.min(drawn, axis=1), axis=-1)[:, None, None]
+    projected = project(joints, intrinsics)
+    size = xp.max(xp.max(projected, axis=1) - xp.min(projected, axis=1), axis=-1)[:, None, None]
     weights, prior = energy_terms(skeleton, weights)
     below = np.eye(count)
     for joint in range(count - 1, 0, -1):
@@ -228,10 +228,10 @@ def _forces(problem: Problem, joints: Any) -> Any:
     return gradient_by_points(by_pixel, joints, problem.intrinsics)
 
 
-def _in_parent(skeleton: Skeleton, turned: Any, vectors: Any) -> Any:
+def _in_parent(skeleton: Skeleton, rotations: Any, vectors: Any) -> Any:
     """Vectors (N, J, 3) at joints as their parents see them; the root's as they are."""
-    xp = array_namespace(turned)
-    above = xp.stack([turned[:, parent, :, :] for parent in skeleton.parents[1:]], axis=1)
+    xp = array_namespace(rotations)
+    above = xp.stack([rotations[:, parent, :, :] for parent in skeleton.parents[1:]], axis=1)
     local = xp.matmul(vectors[:, 1:, None, :], above)[..., 0, :]
     return xp.concat([vectors[:, :1, :], local], axis=1)
 

@@ -8,10 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..body.families import SMPL
 from ..body.skeleton import Skeleton
-
-SMPL_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
-"""The tree whose poses the prior knows; others are held by their estimate, see SPREAD."""
 
 SPREAD = 0.2
 """Radians that a pose is off by, roughly, where the estimate's pose takes the place of the prior's mean."""
@@ -21,8 +19,8 @@ WRONG_WAY = ((4, 0, -1), (5, 0, -1), (18, 1, 1), (19, 1, -1))
 
 
 def knows_poses(skeleton: Skeleton) -> bool:
-    """Whether the pose prior is one for this tree."""
-    return skeleton.parents == SMPL_PARENTS
+    """Whether the pose prior is one for this tree; others are held by their estimate, see SPREAD."""
+    return skeleton.parents == SMPL.parents
 
 
 @lru_cache(maxsize=1)

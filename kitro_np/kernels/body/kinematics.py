@@ -8,11 +8,11 @@ from ..vector_math import add, load3, load9, multiply, store_all, transform
 
 
 @kernel
-def global_rotations(tree, pose, turned):
+def global_rotations(tree, pose, rotations):
     """Fused twin of kitro_np.body.kinematics.global_rotations."""
-    store_all(turned, 0, load9(pose, 0))
+    store_all(rotations, 0, load9(pose, 0))
     for j in range(1, tree.parents.size):
-        store_all(turned, 9 * j, multiply(load9(turned, tree.parents[j]), load9(pose, j)))
+        store_all(rotations, 9 * j, multiply(load9(rotations, tree.parents[j]), load9(pose, j)))
 
 
 @kernel
@@ -36,13 +36,13 @@ def place_joints(tree, tile):
     store_all(tile.joints, 0, load3(tile.offsets, 0))
     for j in range(1, tree.parents.size):
         p = tree.parents[j]
-        bone = transform(load9(tile.turned, p), load3(tile.offsets, j))
+        bone = transform(load9(tile.rotations, p), load3(tile.offsets, j))
         store_all(tile.joints, 3 * j, add(load3(tile.joints, p), bone))
 
 
 @kernel
 def forward_kinematics(tree, tile):
     """Fused twin of kitro_np.body.kinematics.forward_kinematics."""
-    global_rotations(tree, tile.pose, tile.turned)
+    global_rotations(tree, tile.pose, tile.rotations)
     rest_offsets(tree, tile)
     place_joints(tree, tile)

@@ -56,7 +56,7 @@ class BodyTile(NamedTuple):
     """Working memory of one tile; every member has shape (rows, lanes)."""
 
     pose: np.ndarray  # 9 J
-    turned: np.ndarray  # 9 J
+    rotations: np.ndarray  # 9 J
     offsets: np.ndarray  # 3 J
     joints: np.ndarray  # 3 J
     rest: np.ndarray  # 3 J
@@ -199,9 +199,9 @@ def joint_transforms(bones, tile, transforms, first):
         if j > 0:
             rest = add(rest, load3(tile.rest, bones.parents[j]))
         store_all(tile.rest, 3 * j, rest)
-        turned = load9(tile.turned, j)
-        store_all(transforms, first + 3 + 12 * j, turned)
-        shift = subtract(load3(tile.joints, j), transform(turned, rest))
+        rotations = load9(tile.rotations, j)
+        store_all(transforms, first + 3 + 12 * j, rotations)
+        shift = subtract(load3(tile.joints, j), transform(rotations, rest))
         store_all(transforms, first + 12 + 12 * j, shift)
 
 
@@ -226,13 +226,13 @@ def _blend_block(basis, block, coefficients, first):
 def _skin_vertex(skin, tile, transforms, vertex, k, first):
     """Fused twin of kitro_np.body.skinning.skin, for vertex k of the block."""
     zero = full(transforms, 0.0)
-    turned, shift = (zero, zero, zero, zero, zero, zero, zero, zero, zero), (zero, zero, zero)
+    rotations, shift = (zero, zero, zero, zero, zero, zero, zero, zero, zero), (zero, zero, zero)
     for n in range(skin.joint_count[vertex]):
         row = first + 3 + 12 * skin.joint[vertex, n]
         weight = skin.weight[vertex, n]
-        turned = _add_scaled9(turned, weight, rows9(transforms, row))
+        rotations = _add_scaled9(rotations, weight, rows9(transforms, row))
         shift = add(shift, scale(weight, rows3(transforms, row + 9)))
-    place = add(transform(turned, load3(tile.block, k)), shift)
+    place = add(transform(rotations, load3(tile.block, k)), shift)
     store_all(tile.block, 3 * k, add(place, rows3(transforms, first)))
 
 

@@ -85,16 +85,16 @@ def pose_few_joints(parents, bone_lanes, rows, pose, betas, transl, joints):
             store(rows, group, offsets)
         for j in range(parents.size):
             place = (flat[3 * j], flat[3 * j + 1], flat[3 * j + 2])
-            turned = _nine(matrices, 9 * (body * parents.size + j))
+            rotations = _nine(matrices, 9 * (body * parents.size + j))
             if j > 0:
                 p = parents[j]
                 above = _nine(flat, start + 9 * p)
                 place = add(
                     (joints[body, p, 0], joints[body, p, 1], joints[body, p, 2]), transform(above, place)
                 )
-                turned = multiply(above, turned)
+                rotations = multiply(above, rotations)
             for i in range(9):
-                flat[start + 9 * j + i] = turned[i]
+                flat[start + 9 * j + i] = rotations[i]
             for i in range(3):
                 joints[body, j, i] = place[i]
         for j in range(parents.size):

@@ -50,7 +50,7 @@ def refine_bodies(tree, tile, bodies, refined, settings, first, last):
 @kernel
 def _refine_tile(tree, tile, settings):
     keypoint_lengths(tree, tile)
-    global_rotations(tree, tile.initial_pose, tile.initial_turned)
+    global_rotations(tree, tile.initial_pose, tile.initial_rotations)
     store(tile.path_score, 0, 1.0)
     for j in range(tree.parents.size):
         store(tile.selection, j, -1.0)

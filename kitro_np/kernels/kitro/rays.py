@@ -14,9 +14,9 @@ def bone_rays(tile, parent_joint, p, c, shift):
     parent_u, parent_v = load2(tile.keypoints, p)
     u, v = load2(tile.keypoints, c)
     if shift:
-        drawn_u, drawn_v = project(parent_joint, tile)
-        u, v = u + (drawn_u - parent_u), v + (drawn_v - parent_v)
-        parent_u, parent_v = drawn_u, drawn_v
+        projected_u, projected_v = project(parent_joint, tile)
+        u, v = u + (projected_u - parent_u), v + (projected_v - parent_v)
+        parent_u, parent_v = projected_u, projected_v
     a = unit(backproject(parent_u, parent_v, tile))
     b = unit(backproject(u, v, tile))
     crossed = cross(a, b)

@@ -63,9 +63,9 @@ def aligned_error(tile, place, bone, i, c):
     """Fused twin of kitro_np.kitro.rotate.aligned_error, for one child."""
     u, v = project(add(place, bone), tile)
     own_u, own_v = project(place, tile)
-    wanted_u, wanted_v = load2(tile.keypoints, c)
+    target_u, target_v = load2(tile.keypoints, c)
     from_u, from_v = load2(tile.keypoints, i)
-    u, v = (u - own_u) - (wanted_u - from_u), (v - own_v) - (wanted_v - from_v)
+    u, v = (u - own_u) - (target_u - from_u), (v - own_v) - (target_v - from_v)
     return u * u + v * v
 
 
@@ -77,16 +77,16 @@ def rotate_joints(tree, tile, rewind, tree_targets, softmax_scores, hard):
     for i in range(tree.parents.size):
         above = identity
         if i > 0:
-            above = load9(tile.turned, tree.parents[i])
+            above = load9(tile.rotations, tree.parents[i])
         rotation = load9(tile.pose, i)
         if tree.first_child[i + 1] > tree.first_child[i]:
             rotation = _turn_joint(tree, tile, i, above, rotation, rewind, tree_targets, softmax_scores, hard)
             store_all(tile.pose, 9 * i, rotation)
-        turned = multiply(above, rotation)
-        store_all(tile.turned, 9 * i, turned)
+        rotations = multiply(above, rotation)
+        store_all(tile.rotations, 9 * i, rotations)
         for k in range(tree.first_child[i], tree.first_child[i + 1]):
             c = tree.children[k]
-            bone = transform(turned, load3(tile.offsets, c))
+            bone = transform(rotations, load3(tile.offsets, c))
             store_all(tile.joints, 3 * c, add(load3(tile.joints, i), bone))
 
 

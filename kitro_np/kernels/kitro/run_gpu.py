@@ -73,8 +73,8 @@ def run_gpu(
         for start in range(0, request.count, chunk):
             own = slice(start, min(start + chunk, request.count))
             bodies = BodyRows(*(_gpu_array(part, xp) for part in _bodies(request, own, xp)))
-            found = Refined(*(_gpu_array(part[own, ...], xp) for part in refined))
-            launch(tree, gpu_tile, bodies, found, settings, 0, own.stop - start)
+            own_rows = Refined(*(_gpu_array(part[own, ...], xp) for part in refined))
+            launch(tree, gpu_tile, bodies, own_rows, settings, 0, own.stop - start)
             if progress is not None:
                 cuda.synchronize()
                 progress(own.stop - start)
@@ -117,9 +117,9 @@ def _gpu_array(array: Any, xp: Any) -> Any:
     """Return an array as numba-cuda takes it, in the same memory; in its simulator those are NumPy's."""
     if isinstance(array, np.ndarray):
         return array
-    found = cuda.as_cuda_array(array, sync=False)
-    if found.is_c_contiguous():
-        return found
+    own_rows = cuda.as_cuda_array(array, sync=False)
+    if own_rows.is_c_contiguous():
+        return own_rows
     # The compiler would take its time for each layout in memory.
     array = array.contiguous() if is_torch_array(array) else xp.ascontiguousarray(array)
     return cuda.as_cuda_array(array, sync=False)

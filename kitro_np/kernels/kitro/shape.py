@@ -17,7 +17,7 @@ def keypoint_lengths(tree, tile):
         u, v = load2(tile.keypoints, j)
         parent_u, parent_v = load2(tile.keypoints, tree.parents[j])
         u, v = u - parent_u, v - parent_v
-        store(tile.wanted_length, j, sqrt(u * u + v * v))
+        store(tile.target_length, j, sqrt(u * u + v * v))
 
 
 @kernel
@@ -41,8 +41,8 @@ def _pull_to_keypoints(tree, tile, loss_scale):
     """Gradient of Eq. 3 with respect to every projected joint, to tile.pull."""
     for j in range(tree.parents.size):
         u, v = project(in_camera(tile, j), tile)
-        wanted_u, wanted_v = load2(tile.keypoints, j)
-        u, v = u - wanted_u, v - wanted_v
+        target_u, target_v = load2(tile.keypoints, j)
+        u, v = u - target_u, v - target_v
         squared = u * u + v * v
         apart = squared > 0.0
         inverse = where(apart, loss_scale / sqrt(where(apart, squared, 1.0)), 0.0 * squared)
@@ -57,17 +57,17 @@ def _pull_to_lengths(tree, tile, loss_scale):
     store(tile.pull, 1, 0.0)
     for j in range(tree.parents.size):
         u, v = project(in_camera(tile, j), tile)
-        store(tile.drawn, 2 * j, u)
-        store(tile.drawn, 2 * j + 1, v)
+        store(tile.projected, 2 * j, u)
+        store(tile.projected, 2 * j + 1, v)
         if j == 0:
             continue
         p = tree.parents[j]
-        parent_u, parent_v = load2(tile.drawn, p)
+        parent_u, parent_v = load2(tile.projected, p)
         u, v = u - parent_u, v - parent_v
         squared = u * u + v * v
         visible = squared > 0.0
         inverse = 1.0 / sqrt(where(visible, squared, 1.0))
-        gap = squared * inverse - load(tile.wanted_length, j)
+        gap = squared * inverse - load(tile.target_length, j)
         sign = where(gap > 0.0, loss_scale, where(gap < 0.0, -loss_scale, 0.0 * gap))
         sign = where(visible, sign * inverse, 0.0 * gap)
         store(tile.pull, 2 * j, sign * u)
@@ -90,7 +90,7 @@ def _pull_betas(tree, tile):
         if j > 0:
             p = tree.parents[j]
             store_all(tile.force, 3 * p, add(force, load3(tile.force, p)))
-            force = transform(transpose(load9(tile.turned, p)), force)
+            force = transform(transpose(load9(tile.rotations, p)), force)
         for s in range(tree.shapedirs.shape[1]):
             own = (
                 tree.shapedirs[j, s, 0] * force[0]

@@ -52,7 +52,7 @@ def grow_tree(tree, tile, softmax_scores, shift):
         store_all(tile.ray, 3 * c, b)
         store(tile.sine, c, sine)
         store(tile.bone_squared, c, bone_squared)
-        estimate = unit(transform(load9(tile.initial_turned, p), load3(tile.offsets, c)))
+        estimate = unit(transform(load9(tile.initial_rotations, p), load3(tile.offsets, c)))
         goes_on = tree.first_child[c + 1] > tree.first_child[c]
         for h in range(1 << tree.depths[p]):
             above = 2 * tree.first_pair[p] + h

@@ -36,7 +36,7 @@ def gate_keypoints(tree, chains, tile, memory):
         factor = cholesky(load9(memory.prior_block, j))
         store_all(memory.turn, 3 * j, backwards(factor, forwards(factor, load3(memory.prior_pull, j))))
         store_all(memory.covariance, 9 * (chains.first_block[j] + chains.depth[j]), factor)
-    noise = load(memory.found, NOISE)
+    noise = load(memory.scalars, NOISE)
     total, shift_u, shift_v = zero, zero, zero
     for k in range(chains.point_joint.size):
         confidence = load(memory.confidence, k)
@@ -52,7 +52,7 @@ def gate_keypoints(tree, chains, tile, memory):
         total = total + nearly_all
         shift_u, shift_v = shift_u + nearly_all * u, shift_v + nearly_all * v
     total = where(total > 0.0, total, one)
-    store(memory.found, SHIFT, sqrt(shift_u * shift_u + shift_v * shift_v) / total)
+    store(memory.scalars, SHIFT, sqrt(shift_u * shift_u + shift_v * shift_v) / total)
 
 
 @kernel
@@ -92,7 +92,7 @@ def gain_of_swaps(tree, chains, tile, memory):
             left = _unexplained(tree, chains, tile, memory, a)
             own = left if a < 0 else own
             best = where(own - left > best, own - left, best)
-    store(memory.found, GAIN, best)
+    store(memory.scalars, GAIN, best)
 
 
 @kernel

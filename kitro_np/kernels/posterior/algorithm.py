@@ -20,7 +20,7 @@ from ..refinement.validity import (
 )
 from .fit import fit_tile, fit_tile_with_spread
 from .projection import place_points
-from .scalars import EVIDENCE, GAIN, NOISE, QUALITY, SEEN
+from .scalars import EVIDENCE, GAIN, NOISE, NUM_VISIBLE, QUALITY
 
 
 class PosteriorRows(NamedTuple):
@@ -36,16 +36,18 @@ class PosteriorRows(NamedTuple):
 
 
 @entry
-def fit_bodies(tree, chains, tile, memory, bodies, refined, judged, steps, safe, first, last):
+def fit_bodies(tree, chains, tile, memory, bodies, refined, diagnostics, steps, safe, first, last):
     """Fused twin of kitro_np.posterior.algorithm.refine_arrays, for the bodies `first` to before `last`."""
     for start in range(first, last, tile.status.shape[1]):
         _open(tree, chains, tile, memory, bodies, refined, safe, start, last)
         fit_tile(tree, chains, tile, memory, steps)
-        _close(tree, chains, tile, memory, bodies, refined, judged, safe, start, last)
+        _close(tree, chains, tile, memory, bodies, refined, diagnostics, safe, start, last)
 
 
 @entry
-def fit_bodies_with_spread(tree, chains, tile, memory, bodies, refined, judged, steps, safe, first, last):
+def fit_bodies_with_spread(
+    tree, chains, tile, memory, bodies, refined, diagnostics, steps, safe, first, last
+):
     """Do as :func:`fit_bodies`, and find the joints' spread.
 
     Few ask for it: what it takes is compiled when somebody does.
@@ -53,8 +55,8 @@ def fit_bodies_with_spread(tree, chains, tile, memory, bodies, refined, judged, 
     for start in range(first, last, tile.status.shape[1]):
         _open(tree, chains, tile, memory, bodies, refined, safe, start, last)
         fit_tile_with_spread(tree, chains, tile, memory, steps)
-        _close(tree, chains, tile, memory, bodies, refined, judged, safe, start, last)
-        _write_spread(tile, memory, judged, start, last)
+        _close(tree, chains, tile, memory, bodies, refined, diagnostics, safe, start, last)
+        _write_spread(tile, memory, diagnostics, start, last)
 
 
 @kernel
@@ -65,22 +67,22 @@ def _open(tree, chains, tile, memory, bodies, refined, safe, start, last):
     forward_kinematics(tree, tile)
     estimate_status(tree, tile)
     refuse_skew(tile, bodies, start, last)
-    _see(chains, tile, memory, safe)
+    _count_visible(chains, tile, memory, safe)
     place_points(tree, chains, tile, memory)
-    _seen_error(chains, tile, memory)
+    _visible_error(chains, tile, memory)
     note_error(tile, refined, start, last)
     _start_from(tile, bodies, start, last)
 
 
 @kernel
-def _close(tree, chains, tile, memory, bodies, refined, judged, safe, start, last):
+def _close(tree, chains, tile, memory, bodies, refined, diagnostics, safe, start, last):
     """Judge a tile's bodies, and write them."""
     outcome_status(tree, tile)
-    _judge(tile, memory, safe)
-    _seen_error(chains, tile, memory)
+    _decide_status(tile, memory, safe)
+    _visible_error(chains, tile, memory)
     without_branches(tree, tile)
     write_tile(tile, bodies, refined, start, last)
-    _write_verdict(tile, memory, judged, start, last)
+    _write_diagnostics(tile, memory, diagnostics, start, last)
 
 
 @kernel
@@ -102,19 +104,19 @@ def _read_keypoints(chains, tile, memory, bodies, start, last):
         confidence, zero = load(memory.confidence, k), 0.0 * most
         u, v = load(tile.keypoints, 2 * k), load(tile.keypoints, 2 * k + 1)
         near = where(absolute(u) < FAR, where(absolute(v) < FAR, confidence, zero), zero)
-        seen = where(near > 0.0, where(near < LARGEST_CONFIDENCE, near, zero), zero)
-        store(memory.confidence, k, seen / most * chains.point_precision[k])
-        store(tile.keypoints, 2 * k, where(seen > 0.0, u, zero))
-        store(tile.keypoints, 2 * k + 1, where(seen > 0.0, v, zero))
+        visible = where(near > 0.0, where(near < LARGEST_CONFIDENCE, near, zero), zero)
+        store(memory.confidence, k, visible / most * chains.point_precision[k])
+        store(tile.keypoints, 2 * k, where(visible > 0.0, u, zero))
+        store(tile.keypoints, 2 * k + 1, where(visible > 0.0, v, zero))
 
 
 @kernel
-def _see(chains, tile, memory, safe):
+def _count_visible(chains, tile, memory, safe):
     """Count keypoints: all of them may be in one point, but some there must be."""
     count = full(tile.betas, 0.0)
     for k in range(chains.point_joint.size):
         count = count + where(load(memory.confidence, k) > 0.0, 1.0 + 0.0 * count, 0.0 * count)
-    store(memory.found, SEEN, count)
+    store(memory.scalars, NUM_VISIBLE, count)
     status = load(tile.status, 0)
     status = where(absolute(status - KEYPOINTS_IN_ONE_POINT) < 0.5, 0.0 * status, status)
     needed = FEWEST - 0.5 if safe else 0.5
@@ -123,15 +125,15 @@ def _see(chains, tile, memory, safe):
 
 
 @kernel
-def _seen_error(chains, tile, memory):
+def _visible_error(chains, tile, memory):
     """Mean distance of the points from the keypoints that are seen, in pixels; after place_points."""
     one, zero = full(tile.betas, 1.0), full(tile.betas, 0.0)
     total, count = zero, zero
     for k in range(chains.point_joint.size):
-        seen = load(memory.confidence, k) > 0.0
+        visible = load(memory.confidence, k) > 0.0
         u, v = load(memory.residual, 2 * k), load(memory.residual, 2 * k + 1)
-        total = total + where(seen, sqrt(u * u + v * v), zero)
-        count = count + where(seen, one, zero)
+        total = total + where(visible, sqrt(u * u + v * v), zero)
+        count = count + where(visible, one, zero)
     store(tile.error, 0, total / where(count > 0.5, count, 1.0))
 
 
@@ -144,34 +146,36 @@ def _start_from(tile, bodies, start, last):
 
 
 @kernel
-def _judge(tile, memory, safe):
+def _decide_status(tile, memory, safe):
     """Give back bodies that their keypoints are unlikely to improve."""
     status = load(tile.status, 0)
     if safe:
-        likely = where(load(memory.found, QUALITY) > 0.0, 0.0 * status, UNLIKELY)
-        verdict = where(
-            load(memory.found, GAIN) > 2.0 * SWAP_MARGIN * load(memory.found, SEEN), SWAPPED, likely
+        likely = where(load(memory.scalars, QUALITY) > 0.0, 0.0 * status, UNLIKELY)
+        reason = where(
+            load(memory.scalars, GAIN) > 2.0 * SWAP_MARGIN * load(memory.scalars, NUM_VISIBLE),
+            SWAPPED,
+            likely,
         )
-        store(tile.status, 0, where(status > 0.5, status, verdict))
+        store(tile.status, 0, where(status > 0.5, status, reason))
 
 
 @kernel
-def _write_verdict(tile, memory, judged, start, last):
+def _write_diagnostics(tile, memory, diagnostics, start, last):
     for lane in own_lanes(tile.status, last - start):
         body = start + lane
         # What could not be looked at, or was not, has no verdict.
         status = tile.status[0, lane]
         known = status == 0 or status in (UNLIKELY, SWAPPED)
-        judged.quality[body] = memory.found[QUALITY, lane] if known else NAN
-        judged.noise[body] = memory.found[NOISE, lane] if known else NAN
-        judged.evidence[body] = memory.found[EVIDENCE, lane] if known else NAN
-        limit = 2.0 * SWAP_MARGIN * memory.found[SEEN, lane]
-        judged.swapped[body] = 1 if known and memory.found[GAIN, lane] > limit else 0
+        diagnostics.quality[body] = memory.scalars[QUALITY, lane] if known else NAN
+        diagnostics.noise[body] = memory.scalars[NOISE, lane] if known else NAN
+        diagnostics.evidence[body] = memory.scalars[EVIDENCE, lane] if known else NAN
+        limit = 2.0 * SWAP_MARGIN * memory.scalars[NUM_VISIBLE, lane]
+        diagnostics.swapped[body] = 1 if known and memory.scalars[GAIN, lane] > limit else 0
 
 
 @kernel
-def _write_spread(tile, memory, judged, start, last):
+def _write_spread(tile, memory, diagnostics, start, last):
     for lane in own_lanes(tile.status, last - start):
         good = tile.status[0, lane] == 0
         for row in range(memory.joint_spread.shape[0]):
-            judged.joint_spread[start + lane, row] = memory.joint_spread[row, lane] if good else NAN
+            diagnostics.joint_spread[start + lane, row] = memory.joint_spread[row, lane] if good else NAN

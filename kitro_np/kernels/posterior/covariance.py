@@ -28,7 +28,7 @@ def covariance_of_resting(chains, tile, memory):
     zeros = _zeros(memory)
     for a in range(chains.resting.size):
         j = chains.resting[a]
-        known_turn(chains, tile, memory, j, load(memory.found, POSE_SCALE))
+        known_turn(chains, tile, memory, j, load(memory.scalars, POSE_SCALE))
         first = chains.first_block[j]
         for d in range(chains.depth[j]):
             store_all(memory.covariance, 9 * (first + d), zeros)
@@ -42,24 +42,24 @@ def covariance_of_resting(chains, tile, memory):
 def _corner(memory):
     """Inverse of the corner: columns of the factor's inverse first, then their products."""
     border = memory.change.shape[0]
-    factor, found = memory.corner, memory.covariance_corner
+    factor, inverse = memory.corner, memory.covariance_corner
     # The inverse of the factor goes to the upper triangle, transposed: entry (r, s) at row r, column s >= r.
     for r in range(border):
-        store(found, (border + 1) * r, load(factor, (border + 1) * r))
+        store(inverse, (border + 1) * r, load(factor, (border + 1) * r))
         for s in range(r + 1, border):
             total = 0.0 * load(factor, 0)
             for q in range(r, s):
-                total = total + load(factor, border * s + q) * load(found, border * r + q)
-            store(found, border * r + s, -total * load(factor, (border + 1) * s))
+                total = total + load(factor, border * s + q) * load(inverse, border * r + q)
+            store(inverse, border * r + s, -total * load(factor, (border + 1) * s))
     for r in range(border):
         for s in range(r, border):
             total = 0.0 * load(factor, 0)
             for q in range(s, border):
-                total = total + load(found, border * r + q) * load(found, border * s + q)
-            store(found, border * r + s, total)
+                total = total + load(inverse, border * r + q) * load(inverse, border * s + q)
+            store(inverse, border * r + s, total)
     for r in range(border):
         for s in range(r):
-            store(found, border * r + s, load(found, border * s + r))
+            store(inverse, border * r + s, load(inverse, border * s + r))
 
 
 @kernel

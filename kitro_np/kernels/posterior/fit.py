@@ -45,7 +45,18 @@ from .acceptance import gain_of_swaps, gate_keypoints
 from .covariance import covariance, covariance_of_resting
 from .gauss_newton import best_step, finish_step, known_step
 from .projection import place_points
-from .scalars import EVIDENCE, FIRST_VOLUME, METRE, NOISE, POSE_SCALE, QUALITY, SEEN, SHIFT, SURPRISE, VOLUME
+from .scalars import (
+    EVIDENCE,
+    FIRST_VOLUME,
+    NOISE,
+    NUM_VISIBLE,
+    PIXELS_PER_METRE,
+    POSE_SCALE,
+    QUALITY,
+    SHIFT,
+    SURPRISE,
+    VOLUME,
+)
 from .scales import update_scales
 
 
@@ -87,9 +98,9 @@ def _find_step(tree, chains, tile, memory, k):
     else:
         _weigh_keypoints(chains, memory)
     best_step(tree, chains, tile, memory)
-    volume = load(memory.found, VOLUME) + _noise_volume(chains, memory)
+    volume = load(memory.scalars, VOLUME) + _noise_volume(chains, memory)
     if k == 0:
-        store(memory.found, FIRST_VOLUME, volume)
+        store(memory.scalars, FIRST_VOLUME, volume)
         gain_of_swaps(tree, chains, tile, memory)
     finish_step(tree, chains, tile, memory)
     _score(chains, memory, volume)
@@ -118,21 +129,21 @@ def begin(tree, chains, tile, memory):
         store(memory.moves, j, zero)
     count = zero
     for k in range(chains.point_joint.size):
-        seen = load(memory.confidence, k) > 0.0
-        count = count + where(seen, one, zero)
+        visible = load(memory.confidence, k) > 0.0
+        count = count + where(visible, one, zero)
         for d in range(chains.point_above[k]):
             j = chains.chain[chains.point_joint[k], d]
-            store(memory.moves, j, where(seen, one, load(memory.moves, j)))
-    store(memory.found, SEEN, count)
+            store(memory.moves, j, where(visible, one, load(memory.moves, j)))
+    store(memory.scalars, NUM_VISIBLE, count)
     for s in range(tree.shapedirs.shape[1]):
         beta = BETAS_SHARE * load(tile.betas, s)
         store(memory.prior_betas, s, beta)
         store(tile.betas, s, beta)
-    metre = load(tile.camera, 0) / load(tile.transl, 2) * chains.size[0]
-    store(memory.found, METRE, metre)
-    store(memory.found, POSE_SCALE, one)
-    store(memory.found, NOISE, FIRST_NOISE * metre)
-    store(memory.found, QUALITY, zero)
+    pixels_per_metre = load(tile.camera, 0) / load(tile.transl, 2) * chains.size[0]
+    store(memory.scalars, PIXELS_PER_METRE, pixels_per_metre)
+    store(memory.scalars, POSE_SCALE, one)
+    store(memory.scalars, NOISE, FIRST_NOISE * pixels_per_metre)
+    store(memory.scalars, QUALITY, zero)
     _prior_transl(chains, tile, memory)
 
 
@@ -167,7 +178,7 @@ def _prior_transl(chains, tile, memory):
 @kernel
 def _weigh_keypoints(chains, memory):
     """Spread of each keypoint from how far it is off: Student's t."""
-    noise = load(memory.found, NOISE)
+    noise = load(memory.scalars, NOISE)
     inverse = 1.0 / (noise * noise)
     for k in range(chains.point_joint.size):
         confidence = load(memory.confidence, k)
@@ -190,15 +201,15 @@ def _noise_volume(chains, memory):
 @kernel
 def _score(chains, memory, volume):
     """Fused twin of kitro_np.posterior.acceptance.score_of and threshold_of: fills quality and evidence."""
-    store(memory.found, EVIDENCE, -0.5 * (load(memory.found, SURPRISE) + volume))
-    count = load(memory.found, SEEN)
+    store(memory.scalars, EVIDENCE, -0.5 * (load(memory.scalars, SURPRISE) + volume))
+    count = load(memory.scalars, NUM_VISIBLE)
     numbers = where(count > 0.5, 2.0 * count, 2.0)
-    score = (load(memory.found, SURPRISE) + volume - load(memory.found, FIRST_VOLUME)) / numbers
-    metre = load(memory.found, METRE)
-    score = score + log(load(memory.found, SHIFT) / metre + SHIFT_FLOOR)
-    score = score - NOISE_WEIGHT * log(load(memory.found, NOISE) / (USUAL_NOISE * metre))
+    score = (load(memory.scalars, SURPRISE) + volume - load(memory.scalars, FIRST_VOLUME)) / numbers
+    pixels_per_metre = load(memory.scalars, PIXELS_PER_METRE)
+    score = score + log(load(memory.scalars, SHIFT) / pixels_per_metre + SHIFT_FLOOR)
+    score = score - NOISE_WEIGHT * log(load(memory.scalars, NOISE) / (USUAL_NOISE * pixels_per_metre))
     quality = THRESHOLD + THRESHOLD_OF_FEW * (MANY / numbers - 1.0) + chains.allowance[0] - score
-    store(memory.found, QUALITY, where(count > FEWEST - 0.5, quality, -1.0))
+    store(memory.scalars, QUALITY, where(count > FEWEST - 0.5, quality, -1.0))
 
 
 @kernel
@@ -212,9 +223,9 @@ def _refuse_odd(tile, memory):
     gap = subtract(load3(tile.transl, 0), load3(memory.prior_transl, 0))
     odd = odd + dot(gap, transform(load9(memory.transl_precision, 0), gap))
     over = 1.0 - odd / (ODD_FLOOR + ODD_SHARE * (shapes + 3))
-    quality = load(memory.found, QUALITY)
+    quality = load(memory.scalars, QUALITY)
     worse = where(over < quality, over, quality)
-    store(memory.found, QUALITY, where(over < 0.0, worse, quality))
+    store(memory.scalars, QUALITY, where(over < 0.0, worse, quality))
 
 
 @kernel
@@ -244,7 +255,7 @@ def _move(tree, chains, tile, memory):
         )
         local = load9(tile.pose, j)
         if j > 0:
-            above = load9(tile.turned, tree.parents[j])
+            above = load9(tile.rotations, tree.parents[j])
             turn = multiply(transpose(above), multiply(turn, above))
         change = multiply(turn, local)
         for row in range(9):
@@ -253,7 +264,7 @@ def _move(tree, chains, tile, memory):
     for s in range(shapes):
         store(tile.betas, s, load(tile.betas, s) + share * load(memory.change, s))
     # One point says nothing of the distance: then the camera stays.
-    fixes = load(memory.found, SEEN) > 1.5
+    fixes = load(memory.scalars, NUM_VISIBLE) > 1.5
     for k in range(3):
         change = share * load(memory.change, shapes + k)
         store(tile.transl, k, load(tile.transl, k) + where(fixes, change, 0.0 * change))

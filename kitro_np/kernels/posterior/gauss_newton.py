@@ -54,8 +54,8 @@ def deviation_of(tree, tile, memory):
     """Fused twin of kitro_np.posterior.gauss_newton.deviation_of."""
     for j in range(tree.parents.size):
         away = multiply(transpose(load9(tile.initial_pose, j)), load9(tile.pose, j))
-        turned, _ = chord(away)
-        store_all(memory.deviation, 3 * j, transform(load9(tile.turned, j), turned))
+        rotations, _ = chord(away)
+        store_all(memory.deviation, 3 * j, transform(load9(tile.rotations, j), rotations))
 
 
 @kernel
@@ -81,7 +81,7 @@ def known_step(tree, chains, tile, memory):
         for column in range(3):
             place = border * (shapes + row) + shapes + column
             store(memory.corner, place, load(memory.transl_precision, 3 * row + column))
-    pose_scale = load(memory.found, POSE_SCALE)
+    pose_scale = load(memory.scalars, POSE_SCALE)
     for a in range(chains.moving.size):
         j = chains.moving[a]
         known_turn(chains, tile, memory, j, pose_scale)
@@ -96,7 +96,7 @@ def known_turn(chains, tile, memory, j, pose_scale):
     y = inverse / (chains.pose_spread[j, 1] * chains.pose_spread[j, 1])
     z = inverse / (chains.pose_spread[j, 2] * chains.pose_spread[j, 2])
     place, q = chord(load9(tile.pose, j))
-    back = transpose(load9(tile.turned, j))
+    back = transpose(load9(tile.rotations, j))
     # (q I + [place / 2]x) G^T
     by_x, by_y, by_z = (back[0], back[3], back[6]), (back[1], back[4], back[7]), (back[2], back[5], back[8])
     half = scale(0.5, place)
@@ -307,18 +307,18 @@ def _volume(chains, memory):
     for a in range(chains.moving.size):
         j = chains.moving[a]
         known = cholesky(load9(memory.prior_block, j))
-        found = load9(memory.block, chains.first_block[j] + chains.depth[j])
-        total = total + log((known[0] * known[2] * known[5]) / (found[0] * found[2] * found[5]))
+        factor = load9(memory.block, chains.first_block[j] + chains.depth[j])
+        total = total + log((known[0] * known[2] * known[5]) / (factor[0] * factor[2] * factor[5]))
     for s in range(border):
         total = total - log(load(memory.corner, (border + 1) * s))
-    store(memory.found, VOLUME, total + total)
+    store(memory.scalars, VOLUME, total + total)
 
 
 @kernel
 def _surprise(tree, chains, tile, memory):
     """Sum of squared deviations that the step leaves: of keypoints, and of those with all else."""
     missed = _missed_after(tree, chains, tile, memory)
-    store(memory.found, MISSED, missed)
+    store(memory.scalars, MISSED, missed)
     border = memory.change.shape[0]
     for s in range(border - 3):
         away = load(memory.prior_betas, s) - load(tile.betas, s) - load(memory.change, s)
@@ -333,7 +333,7 @@ def _surprise(tree, chains, tile, memory):
         away = backwards(factor, forwards(factor, load3(memory.prior_pull, j)))
         away = subtract(load3(memory.turn, j), away)
         missed = missed + dot(away, transform(known, away))
-    store(memory.found, SURPRISE, missed)
+    store(memory.scalars, SURPRISE, missed)
 
 
 @kernel

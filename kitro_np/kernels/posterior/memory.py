@@ -52,7 +52,7 @@ class FitTile(NamedTuple):
     transl: np.ndarray  # 3
     keypoints: np.ndarray  # 2 K
     camera: np.ndarray  # 4 fx, fy, cx, cy
-    turned: np.ndarray  # 9 J global rotations
+    rotations: np.ndarray  # 9 J global rotations
     offsets: np.ndarray  # 3 J bones at rest; the root's own place
     joints: np.ndarray  # 3 J posed, without translation
     selection: np.ndarray  # J
@@ -75,8 +75,8 @@ class Memory(NamedTuple):
     confidence: np.ndarray  # K relative precision; 0 of those unseen
     weight: np.ndarray  # K inverse spread, per pixel
     moves: np.ndarray  # J 1 where a joint moves a keypoint that is seen
-    # What is found on the way
-    found: np.ndarray  # one number a body, see found.py
+    # Numbers that a fit works with
+    scalars: np.ndarray  # one number a body, see scalars.py
     joint_spread: np.ndarray  # J
     # The points, and what moves them
     by_betas: np.ndarray  # 3 S J joints by beta
@@ -145,7 +145,7 @@ def memory_rows(chains: Chains) -> dict[str, int]:
     blocks = int(chains.first_block[-1] + chains.depth[-1] + 1)
     by_joint = ("prior_pull", "deviation", "turn", "other_turn")
     return {
-        "found": COUNT,
+        "scalars": COUNT,
         **dict.fromkeys(by_joint, 3 * joints),
         **dict.fromkeys(("confidence", "weight"), points),
         **dict.fromkeys(("moves", "joint_spread"), joints),

@@ -22,7 +22,9 @@ def place_points(tree, chains, tile, memory):
             z = full(tile.betas, tree.shapedirs[j, s, 2])
             moved = (x, y, z)
             if j > 0:
-                moved = add(transform(load9(tile.turned, p), moved), load3(memory.by_betas, shapes * p + s))
+                moved = add(
+                    transform(load9(tile.rotations, p), moved), load3(memory.by_betas, shapes * p + s)
+                )
             store_all(memory.by_betas, 3 * (shapes * j + s), moved)
     for k in range(chains.point_joint.size):
         j = chains.point_joint[k]
@@ -34,13 +36,13 @@ def place_points(tree, chains, tile, memory):
             x = x + chains.point_shapedirs[k, s, 0] * beta
             y = y + chains.point_shapedirs[k, s, 1] * beta
             z = z + chains.point_shapedirs[k, s, 2] * beta
-        place = add(in_camera(tile, j), transform(load9(tile.turned, j), (x, y, z)))
+        place = add(in_camera(tile, j), transform(load9(tile.rotations, j), (x, y, z)))
         store_all(memory.point, 3 * k, place)
         u, v = project(place, tile)
-        wanted_u, wanted_v = load2(tile.keypoints, k)
-        seen = load(memory.confidence, k) > 0.0
-        store(memory.residual, 2 * k, where(seen, wanted_u - u, 0.0 * u))
-        store(memory.residual, 2 * k + 1, where(seen, wanted_v - v, 0.0 * v))
+        target_u, target_v = load2(tile.keypoints, k)
+        visible = load(memory.confidence, k) > 0.0
+        store(memory.residual, 2 * k, where(visible, target_u - u, 0.0 * u))
+        store(memory.residual, 2 * k + 1, where(visible, target_v - v, 0.0 * v))
 
 
 @kernel
@@ -52,7 +54,7 @@ def point_slopes(tree, chains, tile, memory, k, weight):
     zero = 0.0 * by_x
     row_u, row_v = (by_x, zero, -by_x * x * inverse), (zero, by_y, -by_y * y * inverse)
     j = chains.point_joint[k]
-    turned = load9(tile.turned, j)
+    rotations = load9(tile.rotations, j)
     shapes = tree.shapedirs.shape[1]
     for s in range(shapes):
         own = (
@@ -60,7 +62,7 @@ def point_slopes(tree, chains, tile, memory, k, weight):
             full(tile.betas, chains.point_shapedirs[k, s, 1]),
             full(tile.betas, chains.point_shapedirs[k, s, 2]),
         )
-        moved = add(load3(memory.by_betas, shapes * j + s), transform(turned, own))
+        moved = add(load3(memory.by_betas, shapes * j + s), transform(rotations, own))
         store(memory.slope_u, s, row_u[0] * moved[0] + row_u[2] * moved[2])
         store(memory.slope_v, s, row_v[1] * moved[1] + row_v[2] * moved[2])
     store_all(memory.slope_u, shapes, row_u)

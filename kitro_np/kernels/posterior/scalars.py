@@ -1,9 +1,9 @@
-"""Rows of Memory.found: what is one number a body."""
+"""Rows of Memory.scalars: what is one number a body."""
 
-SEEN = 0
+NUM_VISIBLE = 0
 """How many keypoints are seen."""
 
-METRE = 1
+PIXELS_PER_METRE = 1
 """Pixels of a metre at the body, for a person."""
 
 POSE_SCALE = 2

@@ -13,13 +13,13 @@ from ...posterior.priors import (
 from ..jit import kernel
 from ..lanes import full, load, sqrt, store, where
 from ..vector_math import add, load3, load9
-from .scalars import METRE, MISSED, NOISE, POSE_SCALE, SEEN
+from .scalars import MISSED, NOISE, NUM_VISIBLE, PIXELS_PER_METRE, POSE_SCALE
 
 
 @kernel
 def update_scales(chains, tile, memory):
     """Fused twin of kitro_np.posterior.scales.update_scales, from the step and its covariance."""
-    pose_scale, noise = load(memory.found, POSE_SCALE), load(memory.found, NOISE)
+    pose_scale, noise = load(memory.scalars, POSE_SCALE), load(memory.scalars, NOISE)
     inverse = 1.0 / (pose_scale * pose_scale)
     border = memory.change.shape[0]
     zero = full(tile.betas, 0.0)
@@ -47,15 +47,15 @@ def update_scales(chains, tile, memory):
         taken = taken + 2.0 * (known[1] * own[1] + known[2] * own[2] + known[5] * own[5])
         fitted = fitted + (3.0 - taken)
     better = pose_scale * sqrt((left + inverse) / (_positive(free) + 1.0))
-    metre = load(memory.found, METRE)
-    usual = USUAL_NOISE * metre / noise
-    free = 2.0 * load(memory.found, SEEN) - fitted
-    missed = load(memory.found, MISSED) + NOISE_FREEDOM * usual * usual
+    pixels_per_metre = load(memory.scalars, PIXELS_PER_METRE)
+    usual = USUAL_NOISE * pixels_per_metre / noise
+    free = 2.0 * load(memory.scalars, NUM_VISIBLE) - fitted
+    missed = load(memory.scalars, MISSED) + NOISE_FREEDOM * usual * usual
     exact = noise * sqrt(missed / (_positive(free) + NOISE_FREEDOM))
-    least = LEAST_NOISE * metre
+    least = LEAST_NOISE * pixels_per_metre
     better = where(better > LEAST_SCALE, better, LEAST_SCALE)
-    store(memory.found, POSE_SCALE, where(better > LARGEST_SCALE, LARGEST_SCALE, better))
-    store(memory.found, NOISE, where(exact > least, exact, least))
+    store(memory.scalars, POSE_SCALE, where(better > LARGEST_SCALE, LARGEST_SCALE, better))
+    store(memory.scalars, NOISE, where(exact > least, exact, least))
 
 
 @kernel

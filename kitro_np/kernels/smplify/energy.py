@@ -71,8 +71,8 @@ def _pull_of_keypoints(tree, tile, fit, settings):
     for j in range(tree.parents.size - 1, -1, -1):
         place = in_camera(tile, j)
         u, v = project(place, tile)
-        wanted_u, wanted_v = load2(tile.keypoints, j)
-        u, v = (u - wanted_u) * inverse_size, (v - wanted_v) * inverse_size
+        target_u, target_v = load2(tile.keypoints, j)
+        u, v = (u - target_u) * inverse_size, (v - target_v) * inverse_size
         share = settings.sigma_squared / (u * u + v * v + settings.sigma_squared)
         pull = 2.0 * settings.keypoints * share * share * inverse_size
         force = add(gradient_by_point(pull * u, pull * v, place, tile), load3(tile.force, j))
@@ -84,7 +84,7 @@ def _pull_of_keypoints(tree, tile, fit, settings):
             moment = add(load3(fit.moment, j), cross(arm, force))
             store_all(fit.moment, 3 * p, add(load3(fit.moment, p), moment))
             store_all(tile.force, 3 * p, add(load3(tile.force, p), force))
-            local = transform(transpose(load9(tile.turned, p)), force)
+            local = transform(transpose(load9(tile.rotations, p)), force)
         for s in range(tree.shapedirs.shape[1]):
             own = (
                 tree.shapedirs[j, s, 0] * local[0]
@@ -101,7 +101,7 @@ def _pull_of_pose(tree, tile, fit, settings):
     for j in range(tree.parents.size):
         moment = load3(fit.moment, j)
         if j > 0:
-            moment = transform(transpose(load9(tile.turned, tree.parents[j])), moment)
+            moment = transform(transpose(load9(tile.rotations, tree.parents[j])), moment)
         v = load3(fit.vectors, j)
         across = cross(v, moment)
         slope = subtract(moment, scale(load(fit.jacobian, 2 * j), across))

@@ -1,0 +1,153 @@
+"""Families of bodies, one record each: trees, names of joints, meshes, and what their files are called.
+
+SMPL, SMPL-H and SMPL-X have their first 22 joints in common; a hand of MANO's is a wrist and five chains.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BODY_JOINTS = (
+    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",
+    "right_ankle", "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head",
+    "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
+)  # fmt: skip
+"""Joints that SMPL, SMPL-H and SMPL-X have in common."""
+
+BODY_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
+"""Their parents."""
+
+FINGERS = tuple(f"{finger}{n}" for finger in ("index", "middle", "pinky", "ring", "thumb") for n in (1, 2, 3))
+"""Joints of a hand in MANO's order, without the wrist."""
+
+GENDERS = ("neutral", "female", "male")
+SIDES = ("right", "left")
+"""Which files of a model there are, the default first: MANO has hands where the others have genders."""
+
+
+def _finger_parents(wrist: int, first: int) -> tuple[int, ...]:
+    """Parents of a hand's joints, the first of which has the number `first`: five chains from the wrist."""
+    return tuple(wrist if k % 3 == 0 else first + k - 1 for k in range(len(FINGERS)))
+
+
+def _hands() -> tuple[str, ...]:
+    return tuple(f"{side}_{finger}" for side in ("left", "right") for finger in FINGERS)
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of bodies.
+
+    Parameters
+    ----------
+    name : str
+    parents : tuple of int
+    joint_names : tuple of str
+    num_vertices : int
+        Of its mesh.
+    kinds : tuple of str
+        Genders or sides of which there are files, the default first.
+    embedded : str, optional
+        File of this package that holds it.
+    file_names : tuple of str
+        Under which its files are found, with {gender}, {GENDER} or {letter} in place of the kind. Of several
+        files the first in this order is taken, so the newer release comes first.
+    subfolders : tuple of str
+        Below every folder that is searched: itself, then the layouts of smplx and smplfitter, then of the
+        unpacked downloads.
+    home : str
+        Where its files are to be had, under the licence given there.
+    """
+
+    name: str
+    parents: tuple[int, ...]
+    joint_names: tuple[str, ...]
+    num_vertices: int
+    kinds: tuple[str, ...] = GENDERS
+    embedded: str | None = None
+    file_names: tuple[str, ...] = ()
+    subfolders: tuple[str, ...] = ()
+    home: str = ""
+
+    @property
+    def is_hand(self) -> bool:
+        """Whether it is a hand, right or left."""
+        return self.kinds == SIDES
+
+
+_SMPL = ((*BODY_PARENTS, 20, 21), (*BODY_JOINTS, "left_hand", "right_hand"))
+_HAND = ((-1, *_finger_parents(0, 1)), ("wrist", *FINGERS))
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        Family("open", *_SMPL, 6887, embedded="open_body.npz"),
+        Family("open_hand", *_HAND, 778, SIDES, embedded="open_hand.npz"),
+        # Names are compared without regard to case: the releases write basicModel_f_ beside basicmodel_m_.
+        Family(
+            "smpl",
+            *_SMPL,
+            6890,
+            file_names=(
+                "SMPL_{GENDER}.pkl",
+                "SMPL_{GENDER}.npz",
+                "basicmodel_{letter}_lbs_10_207_0_v1.1.0.pkl",
+                "basicmodel_{letter}_lbs_10_207_0_v1.1.0.npz",
+                "basicmodel_{letter}_lbs_10_207_0_v1.0.0.pkl",
+            ),
+            subfolders=(
+                "",
+                "smpl",
+                "models/smpl",
+                "body_models/smpl",
+                "smpl/models",
+                "SMPL_python_v.1.1.0/smpl/models",
+                "SMPL_python_v.1.0.0/smpl/models",
+                "smplify_public/code/models",
+            ),
+            home="https://smpl.is.tue.mpg.de",
+        ),
+        Family(
+            "smplh",
+            (*BODY_PARENTS, *_finger_parents(20, 22), *_finger_parents(21, 37)),
+            (*BODY_JOINTS, *_hands()),
+            6890,
+            file_names=("SMPLH_{GENDER}.pkl", "SMPLH_{GENDER}.npz", "{gender}/model.npz"),
+            subfolders=("", "smplh", "models/smplh", "body_models/smplh", "smplh16"),
+            home="https://mano.is.tue.mpg.de",
+        ),
+        Family(
+            "smplx",
+            (*BODY_PARENTS, 15, 15, 15, *_finger_parents(20, 25), *_finger_parents(21, 40)),
+            (*BODY_JOINTS, "jaw", "left_eye", "right_eye", *_hands()),
+            10475,
+            file_names=("SMPLX_{GENDER}.npz", "SMPLX_{GENDER}.pkl"),
+            subfolders=("", "smplx", "models/smplx", "body_models/smplx"),
+            home="https://smpl-x.is.tue.mpg.de",
+        ),
+        Family(
+            "mano",
+            *_HAND,
+            778,
+            SIDES,
+            file_names=("MANO_{GENDER}.pkl", "MANO_{GENDER}.npz"),
+            subfolders=("", "mano", "models/mano", "body_models/mano", "mano_v1_2/models"),
+            home="https://mano.is.tue.mpg.de",
+        ),
+    )
+}
+"""Every family by its name."""
+
+EMBEDDED = tuple(name for name, family in FAMILIES.items() if family.embedded)
+"""Bodies that ship with this package, under CC0."""
+
+LICENSED = tuple(name for name, family in FAMILIES.items() if not family.embedded)
+"""Bodies whose files the user must have; nothing of them ships with this package."""
+
+SMPL = FAMILIES["smpl"]
+MANO = FAMILIES["mano"]
+
+
+def has_body_joints(parents: tuple[int, ...]) -> bool:
+    """Whether a tree begins with the 22 joints that SMPL, SMPL-H and SMPL-X have in common."""
+    return parents[: len(BODY_PARENTS)] == BODY_PARENTS
