@@ -60,6 +60,7 @@ from bodies import make_batch, make_skeleton
 from kitro_np.refinement.request import Arguments, read_request
 from kitro_np.kernels.kitro import algorithm as refine
 from kitro_np.kernels.kitro import run
+from kitro_np.kernels.refinement.run import allocate, rows_of
 from kitro_np.kernels.gpu import compile_for_gpu
 from kitro_np.kernels.tile import make_tile, make_tree
 from kitro_np.kitro.variants import find_variant
@@ -69,7 +70,8 @@ skeleton = make_skeleton("smpl", 10)
 request = read_request(Arguments(*make_batch(skeleton, 4).astype(dtype)), skeleton)
 tree = make_tree(skeleton, dtype)
 settings = run.make_settings(request, find_variant("released"), 10, 10, dtype)
-bodies, refined = run.rows_of(request, 0, 4, dtype), run.allocate(request, np.empty, dtype, np.int8)
+bodies = rows_of(request, slice(0, 4), dtype)
+refined = allocate(request, np.empty, dtype, np.int8)
 kernel = compile_for_gpu(refine.refine_bodies, dtype)
 arguments = tree, make_tile(tree, dtype), bodies, refined, settings, 0, 4
 ptx, _ = cuda.compile_ptx(kernel.py_func, tuple(map(typeof, arguments)), cc=(9, 0))

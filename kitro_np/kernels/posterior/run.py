@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -56,7 +57,9 @@ def run_map(
     diagnostics = _allocate(request, dtype, uncertainty=uncertainty)
     fit = fit_bodies_with_spread if uncertainty else fit_bodies
     every = np.ones((1, request.layout.num_points), dtype)
-    starts = None if start_pose is None else start_pose.reshape(request.count, -1)
+    starts = (
+        None if start_pose is None else start_pose.reshape(request.count, math.prod(start_pose.shape[1:]))
+    )
     chunk = chunk_size or CHUNK
 
     def work(start: int) -> int:
