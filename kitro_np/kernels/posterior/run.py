@@ -15,7 +15,7 @@ from ...refinement.outcome import Diagnostics, Refined
 from ...refinement.request import Request
 from ..body.skinning import Bones
 from ..records import refer, refer_tile
-from ..refinement.run import CHUNK, Pool, allocate, rows_of, some_of
+from ..refinement.run import CHUNK, Pool, allocate, in_order, rows_of, some_of
 from ..tile import make_tree
 from .algorithm import PosteriorRows, fit_bodies, fit_bodies_with_spread
 from .memory import make_chains, make_fit_tile, make_memory
@@ -65,8 +65,8 @@ def run_map(
     def work(start: int) -> int:
         own = slice(start, min(start + chunk, request.count))
         bodies = rows_of(request, own, dtype)
-        confidence = every if request.confidence is None else _rows(request.confidence[own], dtype)
-        begin = bodies.pose if starts is None else _rows(starts[own], dtype)
+        confidence = every if request.confidence is None else in_order(request.confidence[own], dtype)
+        begin = bodies.pose if starts is None else in_order(starts[own], dtype)
         with workspace.lend() as (tile, memory):
             fit(
                 workspace.bones, workspace.chains, tile, memory,
@@ -99,11 +99,6 @@ class ChainsWorkspace(Pool):
 @lru_cache(maxsize=16)
 def _workspace(model: PosteriorModel, dtype: np.dtype[Any]) -> ChainsWorkspace:
     return ChainsWorkspace(model, dtype)
-
-
-def _rows(array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """Return rows as kernels read them: C-ordered, aligned, writeable, and of the dtype."""
-    return np.require(array, dtype, ["C", "A", "W"])
 
 
 def _allocate(request: Request, dtype: np.dtype[Any], *, uncertainty: bool) -> Diagnostics:

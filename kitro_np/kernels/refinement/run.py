@@ -70,10 +70,7 @@ def rows_of(request: Request, own: slice, dtype: np.dtype[Any]) -> BodyRows:
     """Return a slice of the bodies as kernels read them: views where possible."""
 
     def rows(array: Any, own: slice) -> np.ndarray:
-        part = array[own]
-        if part.dtype != dtype or not part.flags.carray:
-            # Numba would compile once more for arrays that are read-only or not aligned.
-            part = np.require(part, dtype, ["C", "A", "W"])
+        part = in_order(array[own], dtype)
         return part.reshape(len(part), math.prod(array.shape[1:]))
 
     every = slice(None) if len(request.intrinsics) == 1 else own
@@ -84,6 +81,14 @@ def rows_of(request: Request, own: slice, dtype: np.dtype[Any]) -> BodyRows:
         rows(request.keypoints_2d, own),
         rows(request.intrinsics, every),
     )
+
+
+def in_order(array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return an array as kernels read it: C-ordered, aligned, in their dtype; itself if it is."""
+    flags = array.flags
+    if array.dtype == dtype and flags.c_contiguous and flags.aligned:
+        return array
+    return np.require(array, dtype, ["C", "A"])
 
 
 def allocate(request: Request, empty: Callable[..., Any], number: Any, small: Any) -> Refined:
