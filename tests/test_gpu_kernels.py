@@ -32,20 +32,20 @@ from kitro_np.kitro.variants import find_variant
 
 tree, dtype, variant, threads = sys.argv[1:]
 skeleton = make_skeleton(tree)
-batch = make_batch(skeleton, 5, seed=15).astype(dtype)
-batch.transl[3] *= -1
+batch = make_batch(skeleton, 3, seed=15).astype(dtype)
+batch.transl[1] *= -1
 done, few = [], {"iterations": 2, "shape_steps": 2}
-chunks = {"chunk_size": 3, "progress": done.append, "threads": int(threads)}
+chunks = {"chunk_size": 2, "progress": done.append, "threads": int(threads)}
 request = read_request(Arguments(*batch), skeleton)
 found = run_gpu(request, find_variant(variant), **few, **chunks)
 wanted = refine(*batch, body=skeleton, method="kitro", engine="array", variant=variant, **few)
-assert done == [3, 2], done
+assert done == [2, 1], done
 for name in found._fields:
     part = getattr(wanted, name)
     ours = getattr(found, name)
     assert ours.dtype == part.dtype, name
     np.testing.assert_allclose(ours, part, rtol=1e-4 if dtype == "float32" else 1e-9, atol=2e-5, err_msg=name)
-assert list(found.status) == [0, 0, 0, 4, 0]
+assert list(found.status) == [0, 4, 0]
 """
 
 COMPILE = """
