@@ -1,4 +1,4 @@
-"""Adam: gradient descent with running means of the gradient and of its square (Kingma and Ba, ICLR 2015)."""
+"""Adam: gradient descent with moving averages of the gradient and its square (Kingma and Ba, ICLR 2015)."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any, NamedTuple
 from array_api_compat import array_namespace
 
 DECAY_MEAN, DECAY_SQUARE = 0.9, 0.999
-"""How much of either running mean a step keeps: the authors' defaults."""
+"""Decay rates beta_1 and beta_2 of the moving averages: the authors' defaults."""
 
 EPSILON = 1e-8
-"""What keeps the step finite where the gradient has always been zero."""
+"""Added to the denominator, so that the step stays finite if the gradient is zero: the authors' default."""
 
 
 class Moments(NamedTuple):
-    """Running means of a gradient and of its square, in the shape of what is fitted."""
+    """Moving averages m of a gradient and v of its square, in the shape of the parameters."""
 
     mean: Any
     square: Any
 
 
 def adam_rates(learning_rate: float, steps: int) -> list[tuple[float, float]]:
-    """Rates of the mean and of the root of the square in each step, which undo that both start at zero."""
+    """Bias corrections of each step t: learning_rate / (1 - beta_1^t) and 1 / sqrt(1 - beta_2^t)."""
     return [
         (learning_rate / (1 - DECAY_MEAN**step), 1 / math.sqrt(1 - DECAY_SQUARE**step))
         for step in range(1, steps + 1)
@@ -30,7 +30,7 @@ def adam_rates(learning_rate: float, steps: int) -> list[tuple[float, float]]:
 
 
 def adam_step(moments: Moments, gradient: Any, rates: tuple[float, float]) -> tuple[Any, Moments]:
-    """Return what a step takes off, rate m / (sqrt(v) root_rate + epsilon), and the new moments."""
+    """Return the step to subtract, rate m / (sqrt(v) root_rate + epsilon), and the new moments."""
     xp = array_namespace(gradient)
     rate, root_rate = rates
     mean = DECAY_MEAN * moments.mean + (1 - DECAY_MEAN) * gradient

@@ -1,4 +1,4 @@
-"""The public call: refine bodies, whatever arrays they come in."""
+"""The public API: refine bodies, in arrays of any library."""
 
 from __future__ import annotations
 
@@ -52,22 +52,22 @@ if TYPE_CHECKING:
         progress: Callable[[int], None] | None
 
     class DetectionArguments(TypedDict, total=False):
-        """Arguments of a method that takes a detector's keypoints."""
+        """Arguments of methods that take a detector's keypoints."""
 
         confidence: ArrayLike | None
         keypoint_layout: LayoutName | KeypointLayout
 
     class MapArguments(CommonArguments, DetectionArguments, MapOptions, total=False):
-        """All that ``map`` takes."""
+        """Arguments and options of ``map``."""
 
     class KitroArguments(CommonArguments, KitroOptions, total=False):
-        """All that ``kitro`` takes."""
+        """Arguments and options of ``kitro``."""
 
     class SMPLifyArguments(CommonArguments, SMPLifyOptions, total=False):
-        """All that ``smplify`` takes."""
+        """Arguments and options of ``smplify``."""
 
     class MethodArguments(CommonArguments, DetectionArguments, total=False):
-        """All that goes with a method as an object."""
+        """Arguments of :func:`refine` with a method object, which holds the options."""
 
 
 @overload
@@ -160,84 +160,95 @@ def refine(
     Parameters
     ----------
     pose : (..., J, 3, 3) array
-        Local rotation matrices of the estimate; axis-angle vectors (..., J, 3) or (..., 3 J) in
-        radians work too, and come back as such. SMPL has J = 24. No leading axis is one body.
-        Matrices off a rotation by up to 1e-2 are taken as they are.
+        Local rotation matrices of the estimate, or axis-angle vectors (..., J, 3) or (..., 3 J) in radians;
+        the result has the same form. SMPL has J = 24. Without leading axes it is a single body. Matrices
+        are accepted if they deviate from a rotation by at most 1e-2.
     betas : (..., S) array
-        Shape coefficients, at most as many as the body has; (S,) of one person is for all bodies.
+        Shape coefficients, at most as many as the body has; (S,) applies to all bodies.
     transl : (..., 3) array
         Camera translation in metres; the camera looks along +z, image y points down.
     keypoints_2d : (..., K, 2) or (..., K, 3) array
-        (x, y) in pixels, or (x, y, score), in the order of `keypoint_layout`: by default those of the body's
-        joints. NaN, and what a masked array hides, is not visible.
+        (x, y) in pixels, or (x, y, score), in the order of `keypoint_layout`: by default that of the body's
+        joints. NaN and masked entries are not visible.
     intrinsics : (3, 3) or (..., 3, 3) array, optional
         Camera matrix [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels.
     body : BodyModel, Skeleton, str or path, optional
-        What the estimate is for: the embedded open body by default, or as :func:`load_body` takes it.
+        Body model of the estimate, or a name or file for :func:`load_body`; by default the embedded open
+        body.
     method : {"map", "kitro", "smplify"} or Method
-        The most probable body given estimate, keypoints and human motion; KITRO as published; or SMPLify to
-        compare with. ``Kitro(iterations=5)`` and ``"kitro"`` with ``iterations=5`` are the same.
+        ``map``: the most probable body given the estimate, the keypoints and a prior from human motion.
+        ``kitro``: KITRO as published. ``smplify``: SMPLify, for comparison. ``Kitro(iterations=5)`` is the
+        same as ``"kitro"`` with ``iterations=5``.
     confidence : (..., K) array, optional
-        Of ``map``: relative precision of each keypoint, as detectors score them, or a mask; 0, False or NaN
+        ``map``: relative precision of each keypoint, as detectors score them, or a mask; 0, False or NaN
         is not visible. A joint that moves no visible keypoint keeps the estimate's rotation.
     keypoint_layout : str or KeypointLayout
-        Of ``map``: where the keypoints sit on the body, one of :data:`kitro_np.LAYOUTS` or your own.
+        ``map``: points of the keypoints on the body, one of :data:`kitro_np.LAYOUTS` or a custom layout.
     image_size : (2,) or (..., 2) array_like, optional
         Width and height in pixels, instead of `intrinsics`: K = [[f, 0, W/2], [0, f, H/2], [0, 0, 1]].
     focal_length : float or (...) array_like, optional
-        With `image_size`: f in pixels, sqrt(W^2 + H^2) by default (Eq. 4). The translation stays as given;
-        :func:`kitro_np.with_focal_length` changes the focal length of an estimate.
+        With `image_size`: f in pixels, by default sqrt(W^2 + H^2) (Eq. 4). It does not change the
+        translation; :func:`kitro_np.with_focal_length` changes the focal length of an estimate.
     engine : {None, "numba", "array", "cuda"}
-        None takes fused kernels for arrays in the CPU's memory (numba), and for ``kitro`` on a GPU where
-        numba-cuda is installed (cuda); for others the array stages (array).
+        None selects fused kernels for arrays in the CPU's memory (numba), and for ``kitro`` on a GPU if
+        numba-cuda is installed (cuda); otherwise the array stages (array).
     threads : int, optional
-        Threads of the numba engine; as many as the process may use cores by default.
+        Threads of the numba engine; by default as many as cores available to the process.
     chunk_size : int, optional
-        Bodies to take at once, by each thread; fewer need less memory. By default 512 (numba), 32,768
-        (cuda, 40 kB a body in float32) or as many as 64 MB hold (array, 60 kB a body in float32; on a
-        GPU ten times as many).
+        Bodies that each thread processes at a time; fewer need less memory. By default 512 (numba), 32,768
+        (cuda, 40 kB per body in float32) or as many as fit into 64 MB (array, 60 kB per body in float32; on
+        a GPU ten times as many).
     strict : bool
-        Raise if any body cannot be refined, instead of returning it as its estimate.
+        Raise InputError if any body cannot be refined, instead of returning its estimate.
     progress : callable, optional
-        Called with the number of bodies just finished, now and then, from the calling thread.
+        Called from the calling thread with the number of bodies finished since the last call.
     **options
-        Of the method: see :class:`kitro_np.Map`, :class:`kitro_np.Kitro`, :class:`kitro_np.SMPLify`.
+        Options of the method: see :class:`kitro_np.Map`, :class:`kitro_np.Kitro`,
+        :class:`kitro_np.SMPLify`.
 
     Returns
     -------
     RefineResult
-        Arrays of the same kind, dtype and leading shape as given. A body that cannot be refined
-        comes back as its estimate, with the reason in ``status``.
+        Arrays of the same kind, dtype and leading shape as the arguments. For a body that cannot be refined
+        the estimate is returned, with the reason in ``status``.
 
     Raises
     ------
+    FileNotFoundError
+        If `body` is a file that does not exist.
     InputError
-        If an argument as a whole is wrong, or with ``strict=True`` a body.
+        If an argument is invalid, or with ``strict=True`` if a body cannot be refined.
 
     Notes
     -----
-    Everything is computed in float64 if the pose is float64, else in float32.
-    The result of a body does not depend on the bodies beside it, nor on the number of threads.
+    Everything is computed in float64 if the pose is float64, else in float32. The result of a body does not
+    depend on the other bodies, nor on the number of threads.
     """
     chosen = resolve_method(method, options)
     strict = check_bool("strict", strict)
     body = _read_body(body)
-    real = real_array("pose", pose)
-    given = Arguments(real, betas, transl, keypoints_2d, intrinsics, confidence, image_size, focal_length)
-    _check_detections(chosen, given, keypoint_layout)
-    exchange = None if engine == "array" else interchange_for(given.pose)
+    pose_array = real_array("pose", pose)
+    arguments = Arguments(
+        pose_array, betas, transl, keypoints_2d, intrinsics, confidence, image_size, focal_length
+    )
+    _check_detections(chosen, arguments, keypoint_layout)
+    exchange = None if engine == "array" else interchange_for(arguments.pose)
     if exchange is not None:
-        given = _inward(exchange, given)
-    with on_device_of(given.pose):
-        request = read_request(given, body, keypoint_layout)
-        execution = _read_execution(engine, threads, chunk_size, progress, given.pose, chosen)
+        arguments = _to_numpy(exchange, arguments)
+    with on_device_of(arguments.pose):
+        request = read_request(arguments, body, keypoint_layout)
+        execution = _read_execution(engine, threads, chunk_size, progress, arguments.pose, chosen)
         outcome = chosen.run(request, execution)
         if strict:
             _raise_if_any_failed(outcome.refined.status)
-        result = _result(chosen, body, request, outcome, half=_is_half(real))
+        result = _result(chosen, body, request, outcome, half=_is_half(pose_array))
     if exchange is not None:
-        result = result._map(exchange.outward)
+        result = result._map(exchange.from_numpy)
     return _with_given_dtypes(result, (pose, betas, transl))
+
+
+WARMUP_COUNTS = (1, 20)
+"""Bodies posed by :func:`warmup`: few and many bodies use different kernels (kernels/body/run.py)."""
 
 
 def warmup(
@@ -245,7 +256,7 @@ def warmup(
     dtypes: Sequence[FloatName] = ("float32", "float64"),
     progress: Callable[[int], None] | None = None,
 ) -> None:
-    """Compile kernels now, so that no later call waits: those of methods, and of posing a body.
+    """Compile the kernels of methods and of posing a body now, so that no later call has to.
 
     Parameters
     ----------
@@ -253,19 +264,23 @@ def warmup(
     dtypes : sequence of {"float32", "float64"}
     progress : callable, optional
         Called with 1 after each of `dtypes`.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown.
     """
     chosen = [METHODS[one_of("methods", name, METHODS)]() for name in _names(methods)]
-    known = [dtype.name for dtype in KERNEL_DTYPES]
-    chosen_dtypes = [one_of("dtypes", name, known) for name in _names(dtypes)]
-    body, given = default_body(), example()
-    clip = [given["pose"], given["betas"], given["transl"], given["keypoints_2d"], given["intrinsics"]]
+    kernel_dtypes = [dtype.name for dtype in KERNEL_DTYPES]
+    chosen_dtypes = [one_of("dtypes", name, kernel_dtypes) for name in _names(dtypes)]
+    body, data = default_body(), example()
+    arrays = [data["pose"], data["betas"], data["transl"], data["keypoints_2d"], data["intrinsics"]]
     for dtype in chosen_dtypes:
-        few = [part[:1].astype(dtype) for part in clip]
+        pose, betas, transl, keypoints_2d, intrinsics = (array[:1].astype(dtype) for array in arrays)
         for method in chosen:
-            refine(few[0], few[1], few[2], few[3], few[4], method=method)
-        # One body and many have kernels of their own.
-        for count in (1, 20):
-            poses = np.broadcast_to(few[0], (count, *few[0].shape[1:]))
+            refine(pose, betas, transl, keypoints_2d, intrinsics, method=method)
+        for count in WARMUP_COUNTS:
+            poses = np.broadcast_to(pose, (count, *pose.shape[1:]))
             body.forward(poses)
             body.joints(poses)
         if progress is not None:
@@ -273,7 +288,7 @@ def warmup(
 
 
 class Example(TypedDict):
-    """Arguments of :func:`refine`, as :func:`example` gives them."""
+    """Arguments of :func:`refine`, as :func:`example` returns them."""
 
     pose: np.ndarray  # (N, 24, 3, 3)
     betas: np.ndarray  # (N, 10)
@@ -300,58 +315,58 @@ def _names(names: Any) -> Sequence[Any]:
 
 
 def _read_body(body: Any) -> BodyModel | Skeleton:
-    """Return a body by its name, or as it is."""
+    """Return the body: the default one, one loaded by its name or file, or the object given."""
     if body is None:
         return default_body()
     if isinstance(body, (str, PathLike)):
-        return _loaded(fspath(body))
+        return _load_cached(fspath(body))
     skeleton_of(body)
-    known: BodyModel | Skeleton = body
-    return known
+    checked: BodyModel | Skeleton = body
+    return checked
 
 
 @lru_cache(maxsize=4)
-def _loaded(name: str) -> BodyModel:
+def _load_cached(name: str) -> BodyModel:
     return load_body(name)
 
 
-def _check_detections(method: Method, given: Arguments, layout: Any) -> None:
-    """Refuse confidences and other layouts where a method has no use for them: nobody should think it has."""
+def _check_detections(method: Method, arguments: Arguments, layout: Any) -> None:
+    """Refuse confidences and layouts for a method that does not support them, instead of ignoring them."""
     if method.takes_detections:
         return
     takes = " or ".join(repr(other.name) for other in METHODS.values() if other.takes_detections)
-    if given.confidence is not None:
+    if arguments.confidence is not None:
         raise InputError(f"confidence: expected method={takes}, which weighs keypoints, got {method.name!r}.")
     if not (isinstance(layout, str) and layout.lower() == "smpl24"):
         name = layout.name if isinstance(layout, KeypointLayout) else layout
         raise InputError(
             f"keypoint_layout: expected 'smpl24' with method={method.name!r}, got {name!r}; "
-            f"method={takes} takes others."
+            f"method={takes} supports other layouts."
         )
-    shape = getattr(given.keypoints_2d, "shape", None) or np.shape(given.keypoints_2d)
+    shape = getattr(arguments.keypoints_2d, "shape", None) or np.shape(arguments.keypoints_2d)
     if len(shape) > 1 and shape[-1] == 3:
         raise InputError(
-            f"keypoints_2d: expected (x, y) with method={method.name!r}, which has no weights, "
-            f"got (x, y, score); method={takes} takes scores."
+            f"keypoints_2d: expected (x, y) with method={method.name!r}, which does not weigh keypoints, "
+            f"got (x, y, score); method={takes} supports scores."
         )
 
 
-def _inward(exchange: Interchange, given: Arguments) -> Arguments:
-    """Return all arrays as NumPy's, checked to be of one library and on one device first."""
+def _to_numpy(exchange: Interchange, arguments: Arguments) -> Arguments:
+    """Check that all arrays are of one library and device, and convert them to NumPy."""
     names = ("betas", "transl", "keypoints_2d", "intrinsics", "confidence")
-    parts = {name: getattr(given, name) for name in names}
+    parts = {name: getattr(arguments, name) for name in names}
     arrays = {
-        name: exchange.inward(part if _is_mask(part) else like_pose(given.pose, name, part))
+        name: exchange.to_numpy(part if _is_mask(part) else like_pose(arguments.pose, name, part))
         for name, part in parts.items()
         if part is not None
     }
-    sizes = ("image_size", "focal_length")
-    hosted = {name: getattr(given, name) for name in sizes}
-    hosted = {
-        name: exchange.inward(part) if is_array_api_obj(part) and not isinstance(part, np.ndarray) else part
-        for name, part in hosted.items()
+    # The camera's sizes may be of NumPy, whatever the library of the pose.
+    sizes = {name: getattr(arguments, name) for name in ("image_size", "focal_length")}
+    sizes = {
+        name: exchange.to_numpy(part) if is_array_api_obj(part) and not isinstance(part, np.ndarray) else part
+        for name, part in sizes.items()
     }
-    return replace(given, pose=exchange.inward(given.pose), **arrays, **hosted)
+    return replace(arguments, pose=exchange.to_numpy(arguments.pose), **arrays, **sizes)
 
 
 def _is_mask(array: Any) -> bool:
@@ -362,7 +377,7 @@ def _read_execution(
     engine: Any, threads: Any, chunk_size: Any, progress: Any, array: Any, method: Method
 ) -> Execution:
     if progress is not None and not callable(progress):
-        raise InputError(f"progress: expected a function or None, got {progress!r}.")
+        raise InputError(f"progress: expected a callable or None, got {progress!r}.")
     return Execution(
         choose_engine(engine, array, method.engines),
         None if threads is None else check_integer("threads", threads, least=1),
@@ -384,7 +399,7 @@ def _raise_if_any_failed(status: Any) -> None:
 def _result(
     method: Method, body: BodyModel | Skeleton, request: Request, outcome: Outcome, *, half: bool
 ) -> RefineResult[Any]:
-    """Put an outcome into the caller's shapes."""
+    """Return an outcome in the leading shape of the arguments."""
     lead = request.lead
 
     def with_lead(part: Any) -> Any:
@@ -396,11 +411,11 @@ def _result(
         arrays |= {"selection": None, "path_score": None}
     diagnostics = {} if outcome.diagnostics is None else outcome.diagnostics._asdict()
     arrays |= {name: with_lead(part) for name, part in diagnostics.items() if part is not None}
-    others = None if outcome.hypotheses is None else Hypotheses(*map(with_lead, outcome.hypotheses))
+    hypotheses = None if outcome.hypotheses is None else Hypotheses(*map(with_lead, outcome.hypotheses))
     return RefineResult(
         _pose_as_given(request, refined, changed=method.changes_pose, half=half),
         **arrays,
-        hypotheses=others,
+        hypotheses=hypotheses,
         method=method.name,
         options=dict(vars(method)),
         body=body,
@@ -408,34 +423,34 @@ def _result(
 
 
 def _is_half(pose: Any) -> bool:
-    """Whether poses have fewer digits than the float32 that they are refined in."""
+    """Whether poses are in half precision, below the float32 that they are refined in."""
     xp = array_namespace(pose)
     return bool(xp.isdtype(pose.dtype, "real floating")) and pose.dtype not in (xp.float32, xp.float64)
 
 
 def _pose_as_given(request: Request, refined: Refined, *, changed: bool, half: bool) -> Any:
-    """Return the refined poses as matrices or axis-angle vectors, whichever the estimate was.
+    """Return the refined poses as matrices or axis-angle vectors, as in the estimate.
 
-    An estimate that comes back is the caller's own, to the last digit. Matrices that will be rounded to half
-    precision are made orthonormal first, so that they can be given again.
+    An estimate that is returned is bitwise the caller's. Matrices that will be rounded to half precision are
+    orthonormalised first, so that they are accepted as input again.
     """
     xp = array_namespace(refined.pose)
     estimate = request.given_pose
-    good = refined.status == 0 if changed else xp.zeros_like(refined.status, dtype=xp.bool)
+    replaced = refined.status == 0 if changed else xp.zeros_like(refined.status, dtype=xp.bool)
     if len(pose_tail(tuple(estimate.shape), request.skeleton.num_joints)) == 3:
         pose = refined.pose
         if half:
-            pose = where_bodies(good, nearest_rotation(pose), pose)
+            pose = where_bodies(replaced, nearest_rotation(pose), pose)
         return xp.reshape(pose, estimate.shape)
     vectors = axis_angle_from_matrix(refined.pose)
-    own = xp.astype(xp.reshape(estimate, vectors.shape), vectors.dtype)
-    return xp.reshape(where_bodies(good, vectors, own), estimate.shape)
+    estimate_vectors = xp.astype(xp.reshape(estimate, vectors.shape), vectors.dtype)
+    return xp.reshape(where_bodies(replaced, vectors, estimate_vectors), estimate.shape)
 
 
-def _with_given_dtypes(result: RefineResult[Any], given: tuple[Any, Any, Any]) -> RefineResult[Any]:
-    """Return pose, betas and transl in the floating-point dtypes that they were given in."""
+def _with_given_dtypes(result: RefineResult[Any], arguments: tuple[Any, Any, Any]) -> RefineResult[Any]:
+    """Return pose, betas and transl in the floating-point dtypes of the arguments."""
     changed: dict[str, Any] = {}
-    for name, like in zip(("pose", "betas", "transl"), given, strict=True):
+    for name, like in zip(("pose", "betas", "transl"), arguments, strict=True):
         value = getattr(result, name)
         dtype = getattr(like, "dtype", None)
         xp = array_namespace(value)

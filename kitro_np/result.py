@@ -1,4 +1,4 @@
-"""Result: refined bodies and what is known about each."""
+"""Result of a refinement: bodies, status and diagnostics."""
 
 from __future__ import annotations
 
@@ -21,67 +21,74 @@ from .errors import InputError
 from .refinement.outcome import Hypotheses
 from .refinement.validity import Status
 from .safe_io.npz import NpzArrays, write_npz
-from .typing import ArrayT
+from .typing import Array, ArrayT
 
 if TYPE_CHECKING:
+    from types import EllipsisType
+
     from typing_extensions import Self
+
+    Index = int | slice | EllipsisType | None | Array | Sequence[int] | Sequence[bool]
 
 ARRAYS = (
     "pose", "betas", "transl", "selection", "path_score", "reprojection_error", "status",
     "quality", "swapped", "noise", "evidence", "joint_spread",
 )  # fmt: skip
-"""Fields that are arrays; None where the method does not give them."""
+"""Fields that are arrays; None if the method does not compute them."""
 
-ALWAYS = ("pose", "betas", "transl", "reprojection_error", "status")
-"""Those that every method gives."""
+REQUIRED = ("pose", "betas", "transl", "reprojection_error", "status")
+"""Arrays that every method computes."""
 
 HYPOTHESIS = "hypothesis_"
-"""How the names of the hypotheses' arrays begin in a file."""
+"""Prefix of the names of the hypotheses' arrays in a file."""
+
+MAX_SHOWN = 40
+"""Characters of invalid options that a message repeats."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RefineResult(Generic[ArrayT]):
-    """Refined bodies; arrays of the same kind, dtype and leading shape as the estimate's.
+    """Refined bodies, as arrays of the same kind, dtype and leading shape as the estimate.
 
-    It has a length, an index and slices along the first leading axis. What the method does not give is None.
+    It has a length, and can be indexed and sliced along the leading axes. Fields that the method does not
+    compute are None.
 
     Attributes
     ----------
-    pose : (..., J, 3, 3) array, or axis-angle where the estimate's pose was
+    pose : (..., J, 3, 3) array, or axis-angle vectors if the estimate's pose was
         Local rotations.
     betas : (..., S) array
     transl : (..., 3) array
         Camera translation in metres.
     selection : (..., J) array of int8 or None
-        Of ``kitro``: branch taken at each bone, named by its child, in the last iteration: 0 away from the
-        camera, 1 towards it; -1 at the root and where nothing was refined.
+        ``kitro``: branch selected in the last iteration at each bone, indexed by its child joint: 0 away
+        from the camera, 1 towards it; -1 at the root and for bodies that were not refined.
     path_score : (...) array or None
-        Of ``kitro``: product of the edge scores along the path, in [0, 1]; NaN where nothing was refined.
+        ``kitro``: product of the edge scores along the path, in [0, 1]; NaN for bodies that were not refined.
     reprojection_error : (...) array
         Mean distance between projected joints and keypoints, in pixels.
     status : (...) array of int8
-        A :class:`kitro_np.Status`: 0 where the body was refined, else the reason why it came back
-        as its estimate.
+        A :class:`kitro_np.Status`: 0 if the body was refined, else the reason why its estimate is returned.
     quality : (...) array or None
-        Of ``map``, as all below: log-likelihood per number by which the keypoints are the body's rather than
-        not; a body is accepted if it is positive.
+        ``map``, as all below: log-likelihood ratio per coordinate of keypoints that belong to the body to
+        keypoints that do not; a body is accepted if it is positive.
     swapped : (...) array of int8 or None
-        1 where the keypoints fit better with left and right exchanged.
+        1 if the keypoints fit better with left and right exchanged.
     noise : (...) array or None
-        Standard deviation of the keypoints about the body, in pixels.
+        Standard deviation of the keypoints about the projected body, in pixels.
     evidence : (...) array or None
         Logarithm of the marginal likelihood of the keypoints, given the estimate; it compares hypotheses of
         one body.
     joint_spread : (..., J) array or None
-        Standard deviation of each joint about the root, in metres, if it was asked for.
+        Standard deviation of each joint about the root, in metres, if requested.
     hypotheses : Hypotheses or None
-        Probable bodies, if they were asked for.
+        Probable bodies, if requested.
     method : str
-        Name of the method that ran.
+        Name of the method.
     options : dict
-        Its options.
+        Options of the method.
     body : BodyModel, Skeleton or None
-        What the estimate is for; :meth:`joints` and :meth:`vertices` pose it.
+        Body of the estimate; :meth:`joints` and :meth:`vertices` pose it.
     """
 
     pose: ArrayT
@@ -103,7 +110,7 @@ class RefineResult(Generic[ArrayT]):
 
     @property
     def accepted(self) -> ArrayT:
-        """Whether each body was refined; else it came back as its estimate."""
+        """Whether each body was refined; else its estimate is returned."""
         status: Any = self.status
         accepted: ArrayT = status == 0
         return accepted
@@ -117,33 +124,33 @@ class RefineResult(Generic[ArrayT]):
     def __iter__(self) -> Iterator[Self]:
         return (self[number] for number in range(len(self)))
 
-    def __getitem__(self, index: Any) -> Self:
-        """Return some of the bodies: a number, a slice, a mask, or one of these for each leading axis."""
+    def __getitem__(self, index: Index | tuple[Index, ...]) -> Self:
+        """Select bodies by an integer, a slice or a mask, or by one of these for each leading axis."""
         len(self)
-        which = (*index, ...) if isinstance(index, tuple) else (index, ...)
-        return self._map(lambda array: array[which])
+        key = (*index, ...) if isinstance(index, tuple) else (index, ...)
+        return self._map(lambda array: array[key])
 
     def __repr__(self) -> str:
         lead = ", ".join(map(str, self.status.shape))
         return f"RefineResult({lead or 'one body'}: {self.summary()})"
 
     def arrays(self) -> dict[str, ArrayT]:
-        """Return the arrays that the method gives, by name; not the hypotheses'."""
-        given = {name: getattr(self, name) for name in ARRAYS}
-        return {name: array for name, array in given.items() if array is not None}
+        """Return the arrays that the method computed, by name, without the hypotheses'."""
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        return {name: array for name, array in arrays.items() if array is not None}
 
     def numpy(self) -> RefineResult[np.ndarray]:
-        """Return this result with NumPy arrays: in the same memory where it is the CPU's."""
-        return self._map(as_numpy)  # type: ignore[return-value] # as_numpy changes the arrays' kind
+        """Return this result with NumPy arrays, which share the CPU's memory."""
+        return self._map(as_numpy)  # type: ignore[return-value] # as_numpy changes the type of the arrays
 
     @staticmethod
     def concat(results: Sequence[RefineResult[ArrayT]]) -> RefineResult[ArrayT]:
-        """Join results along the first leading axis, such as those of pieces of a long video.
+        """Concatenate results along the first leading axis, such as those of parts of a long video.
 
         Raises
         ------
         InputError
-            If there are none, one is of a single body, or they are of different methods or arrays.
+            If there are none, one is of a single body, or their methods or arrays differ.
         """
         results = list(results)
         if not results:
@@ -158,14 +165,14 @@ class RefineResult(Generic[ArrayT]):
                     f"got {other.method} with {', '.join(other.arrays())}."
                 )
             if (other.hypotheses is None) != (first.hypotheses is None):
-                raise InputError("results: expected all with hypotheses or none, got both.")
+                raise InputError("results: expected hypotheses in all or in none, got both.")
         xp = array_namespace(first.status)
         names = [*first.arrays()]
         joined = {name: xp.concat([getattr(r, name) for r in results], axis=0) for name in names}
-        others = [result.hypotheses for result in results if result.hypotheses is not None]
-        if others:
+        hypotheses = [result.hypotheses for result in results if result.hypotheses is not None]
+        if hypotheses:
             joined["hypotheses"] = Hypotheses(
-                *(xp.concat(parts, axis=0) for parts in zip(*others, strict=True))
+                *(xp.concat(parts, axis=0) for parts in zip(*hypotheses, strict=True))
             )
         same_body = all(result.body is first.body for result in results)
         return replace(first, **joined, body=first.body if same_body else None)
@@ -176,23 +183,26 @@ class RefineResult(Generic[ArrayT]):
         Parameters
         ----------
         body : BodyModel or Skeleton, optional
-            In place of the one that the estimate is for; a result that was loaded has none.
+            By default the body of the estimate; required for a result loaded without one.
+
+        Raises
+        ------
+        InputError
+            If there is no body, or it does not fit the pose.
         """
         body = self._body(body)
         if isinstance(body, Skeleton):
             matrices, lead = as_matrices(self.pose, body.num_joints)
-            bare: ArrayT = posed_joints(body, matrices, self.betas, self.transl, lead)
-            return bare
-        joints: ArrayT = body.joints(self.pose, self.betas, self.transl)
-        return joints
+            joints: ArrayT = posed_joints(body, matrices, self.betas, self.transl, lead)
+            return joints
+        return body.joints(self.pose, self.betas, self.transl)
 
     def vertices(self, body: BodyModel | None = None) -> ArrayT:
-        """Posed vertices in camera space, (..., V, 3), in metres; `body` as for :meth:`joints`."""
-        known = self._body(body)
-        if isinstance(known, Skeleton):
-            raise InputError("body: expected a BodyModel, whose mesh can be posed, got a Skeleton.")
-        vertices: ArrayT = known.forward(self.pose, self.betas, self.transl).vertices
-        return vertices
+        """Posed vertices in camera space, (..., V, 3), in metres; parameters and errors as :meth:`joints`."""
+        model = self._body(body)
+        if isinstance(model, Skeleton):
+            raise InputError("body: expected a BodyModel, which has a mesh, got a Skeleton.")
+        return model.forward(self.pose, self.betas, self.transl).vertices
 
     def with_matrices(self) -> Self:
         """Return this result with poses as rotation matrices (..., J, 3, 3)."""
@@ -205,13 +215,13 @@ class RefineResult(Generic[ArrayT]):
         return replace(self, pose=xp.reshape(matrices, (*lead, joints, 3, 3)))
 
     def counts(self) -> dict[Status, int]:
-        """How many bodies have each status that occurs."""
+        """Return the number of bodies with each status, for those that occur."""
         xp, status = array_namespace(self.status), self.status
-        known = {s: int(xp.sum(xp.astype(xp.equal(status, int(s)), xp.int64))) for s in Status}
-        return {status: count for status, count in known.items() if count}
+        counts = {s: int(xp.sum(xp.astype(xp.equal(status, int(s)), xp.int64))) for s in Status}
+        return {status: count for status, count in counts.items() if count}
 
     def summary(self) -> str:
-        """One line for a person: how many bodies were refined, by what, and why others were not."""
+        """Return one line of text: how many bodies were refined, by which method, and why others were not."""
         counts = self.counts()
         refined = counts.pop(Status.REFINED, 0)
         line = f"{refined} {'body' if refined == 1 else 'bodies'} refined"
@@ -224,25 +234,31 @@ class RefineResult(Generic[ArrayT]):
         return line
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
-        """Write this result to an .npz file, whole or not at all: every array under its name.
+        """Write this result to an .npz file atomically, each array under its name.
 
-        Hypotheses go to hypothesis_pose and so on, the method and its options to method and options (JSON).
+        Hypotheses are written as hypothesis_pose and so on, the method and its options (JSON) as method and
+        options.
 
         Parameters
         ----------
         path : path
         force : bool
-            Write over an existing file.
+            Overwrite an existing file.
+
+        Returns
+        -------
+        Path
+            The file written.
 
         Raises
         ------
         InputError
             If the file exists and `force` is not set, or it cannot be written.
         """
-        own = self.numpy()
-        arrays: dict[str, Any] = dict(own.arrays())
-        if own.hypotheses is not None:
-            arrays |= {f"{HYPOTHESIS}{name}": part for name, part in own.hypotheses._asdict().items()}
+        result = self.numpy()
+        arrays: dict[str, Any] = dict(result.arrays())
+        if result.hypotheses is not None:
+            arrays |= {f"{HYPOTHESIS}{name}": part for name, part in result.hypotheses._asdict().items()}
         arrays["method"] = np.array(self.method)
         arrays["options"] = np.array(json.dumps(self.options or {}))
         return write_npz(path, arrays, force=force)
@@ -257,37 +273,41 @@ class RefineResult(Generic[ArrayT]):
         ----------
         path : path
         body : BodyModel or Skeleton, optional
-            What it is for: files do not hold it.
+            Body of the estimate, which files do not contain.
+
+        Returns
+        -------
+        RefineResult
 
         Raises
         ------
         FileNotFoundError
             If there is no such file.
         InputError
-            If it is no result.
+            If it is no result, or it is damaged.
         """
         file = NpzArrays(Path(path), max_elements=None)
-        missing = [name for name in ALWAYS if name not in file]
+        missing = [name for name in REQUIRED if name not in file]
         if missing:
             raise InputError(
                 f"{path}: expected the keys {', '.join(missing)}, got {', '.join(file) or 'none'}."
             )
-        given: dict[str, Any] = {name: file.get(name) for name in ARRAYS}
+        arrays: dict[str, Any] = {name: file.get(name) for name in ARRAYS}
         names = [f"{HYPOTHESIS}{name}" for name in Hypotheses._fields]
         if all(name in file for name in names):
-            given["hypotheses"] = Hypotheses(*(file[name] for name in names))
+            arrays["hypotheses"] = Hypotheses(*(file[name] for name in names))
         method = str(file["method"]) if "method" in file else ""
         options = _options(path, str(file["options"]) if "options" in file else "{}")
-        result = RefineResult(**given, method=method, options=options, body=body)
+        result = RefineResult(**arrays, method=method, options=options, body=body)
         result._check_shapes(path)
         return result
 
     def _check_shapes(self, path: Any) -> None:
         lead = self.status.shape
         for name, array in self.arrays().items():
-            if array.shape[: len(lead)] != lead or array.dtype.kind not in "fiu":  # type: ignore[attr-defined]
+            if array.shape[: len(lead)] != lead or array.dtype.kind not in "fiu":
                 raise InputError(
-                    f"{path}: {name}: expected numbers of {lead} bodies, got shape {array.shape}, "
+                    f"{path}: {name}: expected numbers for {lead} bodies, got shape {array.shape}, "
                     f"dtype {array.dtype}."
                 )
 
@@ -299,12 +319,12 @@ class RefineResult(Generic[ArrayT]):
         return replace(self, **changed)
 
     def _body(self, body: BodyModel | Skeleton | None) -> BodyModel | Skeleton:
-        known = self.body if body is None else body
-        if not isinstance(known, (BodyModel, Skeleton)):
-            got = "none" if known is None else type(known).__name__
+        body = self.body if body is None else body
+        if not isinstance(body, (BodyModel, Skeleton)):
+            got = "none" if body is None else type(body).__name__
             raise InputError(f"body: expected a BodyModel or a Skeleton, got {got}.")
-        pose_tail(tuple(self.pose.shape), known.num_joints)
-        return known
+        pose_tail(tuple(self.pose.shape), body.num_joints)
+        return body
 
 
 def _options(path: Any, text: str) -> dict[str, Any]:
@@ -313,5 +333,5 @@ def _options(path: Any, text: str) -> dict[str, Any]:
     except ValueError:
         options = None
     if not isinstance(options, dict):
-        raise InputError(f"{path}: options: expected a JSON object, got {text[:40]!r}.")
+        raise InputError(f"{path}: options: expected a JSON object, got {text[:MAX_SHOWN]!r}.")
     return options

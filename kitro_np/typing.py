@@ -1,9 +1,11 @@
-"""Types of the public call: arrays of any library, and the names that arguments take."""
+"""Types of the public API: arrays of any library, and names that arguments accept."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol, TypeAlias, TypeVar, Union
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, Union
+
+import numpy as np
 
 
 class Array(Protocol):
@@ -11,25 +13,34 @@ class Array(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Its size along every axis."""
+        """Size along each axis."""
 
     @property
-    def dtype(self) -> object:
-        """What its numbers are."""
+    def dtype(self) -> Any:
+        """Data type of the elements, of the array's library."""
 
     @property
     def ndim(self) -> int:
-        """Number of its axes."""
+        """Number of axes."""
+
+    def __getitem__(self, key: Any, /) -> Any: ...
+    def __add__(self, other: Any, /) -> Any: ...
+    def __sub__(self, other: Any, /) -> Any: ...
+    def __mul__(self, other: Any, /) -> Any: ...
+    def __truediv__(self, other: Any, /) -> Any: ...
 
 
 ArrayT = TypeVar("ArrayT", bound=Array)
-"""The kind of the estimate's arrays, which the result has too."""
+"""Type of an argument's array, which the result shares."""
 
-Nested: TypeAlias = Union[float, Sequence["Nested"]]  # noqa: UP007 - a string cannot be joined by | at run time
-"""Numbers in lists of lists, where they stand for an array."""
+Nested: TypeAlias = Union[float, np.generic, Sequence["Nested"]]  # noqa: UP007 - a string has no | at run time
+"""Numbers, or nested sequences of them, in place of an array."""
 
 ArrayLike: TypeAlias = Union[Array, Sequence[Nested]]  # noqa: UP007
-"""What is read as an array."""
+"""Anything that is read as an array."""
+
+ScalarLike: TypeAlias = Union[float, np.generic]  # noqa: UP007
+"""A single number."""
 
 MethodName = Literal["map", "kitro", "smplify"]
 """Names of the methods."""
@@ -37,5 +48,8 @@ MethodName = Literal["map", "kitro", "smplify"]
 EngineName = Literal["numba", "array", "cuda"]
 """Names of the engines; see :mod:`kitro_np.arrays.engines`."""
 
+CpuEngineName = Literal["numba", "array"]
+"""Names of the engines that run without a GPU."""
+
 FloatName = Literal["float32", "float64"]
-"""What the kernels compute in."""
+"""Names of the dtypes of the kernels."""

@@ -1,1 +1,1 @@
-"""Arrays of any library: rotations and poses, the checks of arguments, engines and threads."""
+"""Arrays of any library: rotations, poses, checks of arguments, engines and threads."""

@@ -1,4 +1,4 @@
-"""Arguments: what is asked of a caller's numbers and arrays."""
+"""Checks of a caller's numbers and arrays."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy
 
 from ..errors import InputError
 
+MAX_NUMPY_BYTES = 8
+"""Bytes of the largest number read from NumPy arrays: longdouble is refused, no other library has it."""
+
 
 def check_integer(name: str, value: Any, least: int) -> int:
-    """Check that `value` is a whole number of at least `least`; True and False are none."""
+    """Check that `value` is an integer of at least `least`; bool is refused."""
     if isinstance(value, bool):
-        raise InputError(f"{name}: expected a whole number, got {value}.")
+        raise InputError(f"{name}: expected an integer, got {value}.")
     try:
         number = operator.index(value)
     except TypeError:
-        raise InputError(f"{name}: expected a whole number, got {value!r}.") from None
+        raise InputError(f"{name}: expected an integer, got {value!r}.") from None
     if number < least:
         raise InputError(f"{name}: expected at least {least}, got {number}.")
     return number
@@ -32,9 +35,9 @@ def check_bool(name: str, value: Any) -> bool:
 
 
 def real_array(name: str, value: Any) -> Any:
-    """Check that `value` is an array of real numbers, or a sequence that makes one.
+    """Check that `value` is an array of real numbers or a sequence that can be converted to one.
 
-    Entries that a masked array hides are NaN.
+    Masked entries of a masked array become NaN.
     """
     if isinstance(value, np.ma.MaskedArray):
         value = _without_mask(name, value)
@@ -47,12 +50,12 @@ def real_array(name: str, value: Any) -> Any:
         value = np.asarray(value)
         if not value.dtype.isnative:
             value = value.astype(value.dtype.newbyteorder("="))
-        numeric = value.dtype.kind in "fiu" and value.dtype.itemsize <= 8
+        numeric = value.dtype.kind in "fiu" and value.dtype.itemsize <= MAX_NUMPY_BYTES
     else:
         numeric = array_namespace(value).isdtype(value.dtype, ("real floating", "integral"))
     if getattr(value, "requires_grad", False):
         raise InputError(
-            f"{name}: expected a tensor without gradients, got one that requires grad; give {name}.detach()."
+            f"{name}: expected a tensor without gradients, got one that requires grad; pass {name}.detach()."
         )
     if not numeric:
         raise InputError(f"{name}: expected an array of real numbers, got dtype {value.dtype}.")
@@ -60,18 +63,19 @@ def real_array(name: str, value: Any) -> Any:
 
 
 def like_pose(pose: Any, name: str, value: Any) -> Any:
-    """Check that `value` is an array of pose's kind on pose's device; numbers and lists become one."""
+    """Check that `value` is an array of the kind and on the device of `pose`; sequences are converted."""
     is_array = is_array_api_obj(value)
     value = real_array(name, value)
     if type(value) is type(pose) is np.ndarray:
         return value
-    ours = array_namespace(pose)
+    pose_xp = array_namespace(pose)
     if not is_array:
-        return ours.asarray(value, device=device(pose))
-    theirs = array_namespace(value)
-    if ours is not theirs:
+        return pose_xp.asarray(value, device=device(pose))
+    value_xp = array_namespace(value)
+    if pose_xp is not value_xp:
         raise InputError(
-            f"{name}: expected an array of the same kind as pose, {_kind(ours)}, got {_kind(theirs)}."
+            f"{name}: expected an array of the same kind as pose, {library_name(pose_xp)}, "
+            f"got {library_name(value_xp)}."
         )
     if device(value) != device(pose):
         raise InputError(f"{name}: expected an array on pose's device, {device(pose)}, got {device(value)}.")
@@ -79,7 +83,7 @@ def like_pose(pose: Any, name: str, value: Any) -> Any:
 
 
 def _without_mask(name: str, value: Any) -> np.ndarray:
-    """Return a masked array's numbers, NaN where it hides them."""
+    """Return the numbers of a masked array, NaN for masked entries."""
     if value.dtype.kind not in "fiub":
         raise InputError(f"{name}: expected an array of real numbers, got dtype {value.dtype}.")
     if value.dtype.kind == "f" or not np.ma.is_masked(value):
@@ -87,5 +91,6 @@ def _without_mask(name: str, value: Any) -> np.ndarray:
     return value.astype(np.float64).filled(np.nan)
 
 
-def _kind(xp: Any) -> str:
+def library_name(xp: Any) -> str:
+    """Return the name of an array library, from its array API namespace."""
     return str(xp.__name__).removeprefix("array_api_compat.")

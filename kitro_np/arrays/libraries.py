@@ -1,4 +1,4 @@
-"""Backends: whose arrays can be refined here, and what stands in the way of the others."""
+"""Backends: which array libraries are usable on this machine, and why others are not."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 CUPY = "pip install 'kitro-np[cupy]' for CUDA 12, 'kitro-np[cupy13]' for CUDA 13"
 TORCH = "pip install 'kitro-np[torch]'"
+"""How to install the optional libraries."""
 
 
 def describe_backends() -> dict[str, str]:
-    """Say of each library whether it can be used, and if not, why: imports those that are installed."""
+    """Describe for each library whether it is usable, and if not, why; imports the installed ones."""
     return {
         "numpy": _describe("numpy", "", lambda numpy: "usable"),
         "torch": _describe("torch", TORCH, _torch),
@@ -20,15 +21,15 @@ def describe_backends() -> dict[str, str]:
     }
 
 
-def _describe(module: str, install: str, judge: Callable[[Any], str]) -> str:
+def _describe(module: str, install: str, state_of: Callable[[Any], str]) -> str:
     try:
         library = import_module(module)
     except ImportError as error:
-        absent = isinstance(error, ModuleNotFoundError) and error.name == module
-        return f"not installed; {install}" if absent else f"not usable: {_first_line(error)}"
+        missing = isinstance(error, ModuleNotFoundError) and error.name == module
+        return f"not installed; {install}" if missing else f"not usable: {_first_line(error)}"
     try:
-        return f"{library.__version__}, {judge(library)}"
-    except Exception as error:  # each library has errors of its own for what is missing
+        return f"{library.__version__}, {state_of(library)}"
+    except Exception as error:  # each library raises another type of error
         return f"{library.__version__}, not usable: {_first_line(error)}"
 
 

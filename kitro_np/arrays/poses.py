@@ -1,4 +1,4 @@
-"""Poses: rotation matrices or axis-angle vectors, with any leading axes."""
+"""Poses: rotation matrices or axis-angle vectors with any leading axes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .rotations import matrix_from_axis_angle
 
 
 def as_matrices(pose: Any, num_joints: int) -> tuple[Any, tuple[int, ...]]:
-    """Read a pose in any form as rotation matrices (N, J, 3, 3), and its leading shape.
+    """Convert a pose in any form to rotation matrices (N, J, 3, 3); return also its leading shape.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def as_matrices(pose: Any, num_joints: int) -> tuple[Any, tuple[int, ...]]:
 
 
 def pose_tail(shape: tuple[int, ...], num_joints: int) -> tuple[int, ...]:
-    """Return the axes of `shape` that belong to one body's pose."""
+    """Return the trailing axes of `shape` that are one body's pose; InputError if there are none."""
     for tail in ((num_joints, 3, 3), (num_joints, 3), (3 * num_joints,)):
         if shape[len(shape) - len(tail) :] == tail and len(shape) >= len(tail):
             return tail

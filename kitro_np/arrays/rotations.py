@@ -1,19 +1,30 @@
-"""Rotations of three-dimensional vectors: the small formulas that every stage shares."""
+"""Rotations in three dimensions: formulas shared by all stages."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal, get_args, overload
 
+import numpy as np
 from array_api_compat import array_namespace, device
 
 from ..errors import InputError, one_of
+from ..typing import ArrayT, Nested
 from .arguments import real_array
 
-CONVENTIONS_6D = ("columns", "interleaved", "rows")
-"""Orders in which six numbers are two vectors, see :func:`matrix_from_6d`."""
+Convention6D = Literal["columns", "interleaved", "rows"]
+CONVENTIONS_6D: tuple[Convention6D, ...] = get_args(Convention6D)
+"""Layouts of two vectors in six numbers, see :func:`matrix_from_6d`."""
 
-QUATERNION_ORDERS = ("wxyz", "xyzw")
-"""Where the real part of a quaternion stands."""
+QuaternionOrder = Literal["wxyz", "xyzw"]
+QUATERNION_ORDERS: tuple[QuaternionOrder, ...] = get_args(QuaternionOrder)
+"""Orders of a quaternion's components: real part first or last."""
+
+PARALLEL = 8
+"""Rounding errors (eps) that the component of b across a has at most where both are parallel unit vectors."""
+
+NEWTON_STEPS = 2
+"""Steps of :func:`nearest_rotation`: each squares the deviation, so two take 1e-2 to rounding in float32."""
 
 
 def dot(a: Any, b: Any) -> Any:
@@ -77,11 +88,11 @@ def swing(start: Any, end: Any) -> Any:
 
     Notes
     -----
-    The product of two half-turns is the rotation by twice the angle between their axes: here about
-    `start`, then about the bisector. Where the directions are opposite to half of the digits, the
-    bisector is rounding; then a half-turn at right angles to `start` takes it to -start, and one about
-    end - start goes on from there. The paper and the authors' code write Rodrigues' formula, which
-    divides by 1 + cos.
+    The product of two half-turns is the rotation by twice the angle between their axes: here the first
+    is about `start`, the second about the bisector. If the directions are opposite to half of the
+    digits, the bisector is rounding error; then a half-turn about a perpendicular of `start` takes it to
+    -start, and one about end - start takes that to `end`. The paper and the authors' code use
+    Rodrigues' formula, which divides by 1 + cos.
     """
     xp = array_namespace(start, end)
     a, b = unit(start), unit(end)
@@ -114,7 +125,7 @@ def align(current: Any, target: Any) -> Any:
     """
     xp = array_namespace(current, target)
     covariance = xp.matmul(xp.matrix_transpose(target), current)
-    # An SVD of NaN would fail the whole batch; whoever has NaN here has it in `current` too.
+    # An SVD of NaN would fail for the whole batch; a body with NaN here has NaN in `current`, too.
     finite = xp.all(xp.isfinite(covariance), axis=(-2, -1), keepdims=True)
     covariance = xp.where(finite, covariance, xp.eye(3, dtype=covariance.dtype, device=device(covariance)))
     left, _, right = xp.linalg.svd(covariance)
@@ -161,22 +172,22 @@ def cross_matrix(a: Any) -> Any:
     return matrix_from_rows([[zero, -z, y], [z, zero, -x], [-y, x, zero]])
 
 
-def cayley(turn: Any) -> Any:
-    """Rotation by 2 atan(|w| / 2) about w, the quaternion (1, w / 2) made unit: (..., 3, 3) of (..., 3).
+def cayley(vector: Any) -> Any:
+    """Rotation by 2 atan(|w| / 2) about w, from the normalised quaternion (1, w / 2): (..., 3, 3).
 
-    To the second order the rotation by |w|; it needs no sine, and never turns by more than half a turn.
+    To second order the rotation by |w| (Cayley transform); it needs no sine, and its angle is below pi.
     """
-    xp = array_namespace(turn)
-    half = turn / 2
+    xp = array_namespace(vector)
+    half = vector / 2
     skew = cross_matrix(half)
-    share = (2 / (1 + dot(half, half)))[..., None]
-    return xp.eye(3, dtype=turn.dtype, device=device(turn)) + share * (skew + xp.matmul(skew, skew))
+    factor = (2 / (1 + dot(half, half)))[..., None]
+    return xp.eye(3, dtype=vector.dtype, device=device(vector)) + factor * (skew + xp.matmul(skew, skew))
 
 
 def chord(rotation: Any) -> tuple[Any, Any]:
-    """Chord 2 sin(angle / 2) axis of rotations, (..., 3), and cos(angle / 2), (..., 1), of (..., 3, 3).
+    """Chord 2 sin(angle / 2) axis, (..., 3), and cos(angle / 2), (..., 1), of rotations (..., 3, 3).
 
-    A measure of rotation as smooth as axis-angle near 0, and bounded near half a turn.
+    The chord is as smooth as axis-angle near the identity, and bounded near an angle of pi.
     """
     quaternion = quaternion_from_matrix(rotation)
     return 2 * quaternion[..., 1:], quaternion[..., :1]
@@ -196,11 +207,11 @@ def axis_angle_from_matrix(rotation: Any) -> Any:
 
 
 def quaternion_from_matrix(rotation: Any) -> Any:
-    """Return unit quaternions (w, x, y, z), w >= 0, of rotation matrices: (..., 4) of (..., 3, 3)."""
+    """Return unit quaternions (w, x, y, z), w >= 0, of rotation matrices: (..., 4) from (..., 3, 3)."""
     xp = array_namespace(rotation)
     r = [[rotation[..., i, j] for j in range(3)] for i in range(3)]
     trace = r[0][0] + r[1][1] + r[2][2]
-    # Four times the quaternion, once for each component as the pivot; the largest pivot is exact.
+    # 4 q_k q for each component k as the pivot; the row of the largest pivot is the most exact.
     w = [1 + trace, r[2][1] - r[1][2], r[0][2] - r[2][0], r[1][0] - r[0][1]]
     x = [w[1], 1 + 2 * r[0][0] - trace, r[0][1] + r[1][0], r[0][2] + r[2][0]]
     y = [w[2], x[2], 1 + 2 * r[1][1] - trace, r[1][2] + r[2][1]]
@@ -209,7 +220,7 @@ def quaternion_from_matrix(rotation: Any) -> Any:
     pivots = xp.stack([w[0], x[1], y[2], z[3]], axis=-1)
     largest = pivots == xp.max(pivots, axis=-1, keepdims=True)
     weight = xp.astype(largest, rotation.dtype)[..., None]
-    # Equal pivots can differ in sign: make the sum's terms agree with the first of them.
+    # Rows of equal pivots can differ in sign: flip each term to agree with the sum so far.
     quaternion = xp.zeros_like(candidates[..., 0, :])
     for k in range(4):
         term = candidates[..., k, :] * weight[..., k, :]
@@ -219,24 +230,29 @@ def quaternion_from_matrix(rotation: Any) -> Any:
 
 
 def nearest_rotation(matrix: Any) -> Any:
-    """Rotation nearest to a (..., 3, 3) matrix that is off one by little: Newton's R <- R (3 I - R^T R) / 2.
-
-    Two steps square the deviation twice: from 1e-2 to rounding.
-    """
+    """Nearest rotation to a nearly orthogonal matrix (..., 3, 3): Newton's R <- R (3 I - R^T R) / 2."""
     xp = array_namespace(matrix)
     eye = xp.eye(3, dtype=matrix.dtype, device=device(matrix))
-    for _ in range(2):
+    for _ in range(NEWTON_STEPS):
         matrix = xp.matmul(matrix, 1.5 * eye - 0.5 * xp.matmul(xp.matrix_transpose(matrix), matrix))
     return matrix
 
 
+@overload
+def matrix_from_6d(values: ArrayT, convention: Convention6D = "columns") -> ArrayT: ...
+
+
+@overload
+def matrix_from_6d(values: Sequence[Nested], convention: Convention6D = "columns") -> np.ndarray: ...
+
+
 def matrix_from_6d(values: Any, convention: str = "columns") -> Any:
-    """Rotation matrices of two vectors a, b each (Gram-Schmidt): x = a / |a|, y ~ b - (x b) x, z = x x y.
+    """Rotation matrices from two vectors a, b each (Gram-Schmidt): x = a / |a|, y ~ b - (x b) x, z = x x y.
 
     Parameters
     ----------
     values : (..., 6) array_like
-        Such as (N, 24, 6); a network's flat (N, 144) is reshaped first.
+        Such as (N, 24, 6); reshape a network's flat (N, 144) first.
     convention : {"columns", "interleaved", "rows"}
         ``columns``: (a, b), the first two columns one after the other, as in the code of Zhou et al.,
         4D-Humans (HMR2) and TRAM. ``interleaved``: (a1, b1, a2, b2, a3, b3), the first two columns read row
@@ -245,8 +261,8 @@ def matrix_from_6d(values: Any, convention: str = "columns") -> Any:
     Returns
     -------
     (..., 3, 3) array
-        Of the kind given: float32 if it is, else float64, half precision in float32. NaN where the two
-        vectors span no plane: such a body is not refined.
+        Of the kind of `values`, in float32 if they are float32 or half precision, else in float64. NaN
+        where the two vectors are parallel or zero: such a body is not refined.
 
     Raises
     ------
@@ -264,17 +280,25 @@ def matrix_from_6d(values: Any, convention: str = "columns") -> Any:
     a, b = (values[..., 0::2], values[..., 1::2]) if interleaved else (values[..., :3], values[..., 3:])
     x, b = _direction(a), _direction(b)
     y = b - dot(b, x) * x
-    # What is left of vectors along one line is rounding.
-    plane = norm(y) > 8 * xp.finfo(y.dtype).eps
-    x = xp.where(plane, x, xp.full_like(x, xp.nan))
-    # And once more: where they are nearly along one line, rounding has a share along x.
+    # For parallel vectors y is only rounding error.
+    independent = norm(y) > PARALLEL * xp.finfo(y.dtype).eps
+    x = xp.where(independent, x, xp.full_like(x, xp.nan))
+    # Orthogonalise twice: for nearly parallel vectors, rounding leaves a component along x.
     y = _direction(y)
     y = _direction(y - dot(y, x) * x)
     return xp.stack([x, y, cross(x, y)], axis=-2 if convention == "rows" else -1)
 
 
+@overload
+def matrix_from_quaternion(quaternion: ArrayT, order: QuaternionOrder = "wxyz") -> ArrayT: ...
+
+
+@overload
+def matrix_from_quaternion(quaternion: Sequence[Nested], order: QuaternionOrder = "wxyz") -> np.ndarray: ...
+
+
 def matrix_from_quaternion(quaternion: Any, order: str = "wxyz") -> Any:
-    """Rotation matrices of quaternions of any length: R = I + 2 w [v]x + 2 [v]x^2 for the unit (w, v).
+    """Rotation matrices from quaternions of any length: R = I + 2 w [v]x + 2 [v]x^2 for the unit (w, v).
 
     Parameters
     ----------
@@ -285,8 +309,8 @@ def matrix_from_quaternion(quaternion: Any, order: str = "wxyz") -> Any:
     Returns
     -------
     (..., 3, 3) array
-        Of the kind given: float32 if it is, else float64, half precision in float32. NaN for the zero
-        quaternion: such a body is not refined.
+        Of the kind of `quaternion`, in float32 if it is float32 or half precision, else in float64. NaN for
+        the zero quaternion: such a body is not refined.
 
     Raises
     ------
@@ -295,15 +319,16 @@ def matrix_from_quaternion(quaternion: Any, order: str = "wxyz") -> Any:
     """
     order = one_of("order", order, QUATERNION_ORDERS)
     quaternion = _direction(_floating("quaternion", quaternion, 4))
-    first = order == "wxyz"
-    w, v = (quaternion[..., :1], quaternion[..., 1:]) if first else (quaternion[..., 3:], quaternion[..., :3])
+    real_first = order == "wxyz"
+    w = quaternion[..., :1] if real_first else quaternion[..., 3:]
+    v = quaternion[..., 1:] if real_first else quaternion[..., :3]
     xp = array_namespace(v)
     skew = cross_matrix(v)
     return xp.eye(3, dtype=v.dtype, device=device(v)) + 2 * (w[..., None] * skew + xp.matmul(skew, skew))
 
 
 def _floating(name: str, value: Any, width: int) -> Any:
-    """Check an array (..., width); whole numbers become float64, half precision float32."""
+    """Check an array (..., width); integers become float64, half precision float32."""
     value = real_array(name, value)
     if tuple(value.shape[-1:]) != (width,):
         raise InputError(f"{name}: expected shape (..., {width}), got {tuple(value.shape)}.")
@@ -314,10 +339,10 @@ def _floating(name: str, value: Any, width: int) -> Any:
 
 
 def _direction(a: Any) -> Any:
-    """Direction a / |a| of vectors of any length, however large or small; NaN where there is none."""
+    """Direction a / |a| without overflow or underflow; NaN for vectors that are zero or not finite."""
     xp = array_namespace(a)
     nan = xp.asarray(xp.nan, dtype=a.dtype, device=device(a))
     largest = xp.max(xp.abs(a), axis=-1, keepdims=True)
-    # The square of a vector whose largest component is 1 neither overflows nor vanishes.
+    # Scaled to a largest component of 1, squares neither overflow nor underflow.
     a = a / xp.where((largest > 0) & (largest < xp.inf), largest, nan)
     return a / norm(a)

@@ -1,7 +1,7 @@
-"""Threads around kernels: Python's own, since kernels let go of the GIL.
+"""Run kernels on Python threads: kernels release the GIL.
 
-That makes a call safe from several threads and processes at once, which Numba's default threading layer
-is not.
+Calls are thus safe from several threads and processes at once; with Numba's default threading layer they
+would not be.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores available to this process."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -24,9 +24,9 @@ def each(
     threads: int | None,
     report: Callable[[int], None] | None = None,
 ) -> None:
-    """Do `work` for every start on up to `threads` threads (None: all cores); report results as they come.
+    """Call `work` for every start on up to `threads` threads (None: all cores), and report each result.
 
-    Where work or report raises, Ctrl-C included, what has not begun is dropped.
+    If work or report raises, Ctrl-C included, calls that have not begun are cancelled.
     """
     report = report or (lambda done: None)
     workers = min(threads or usable_cores(), len(starts))

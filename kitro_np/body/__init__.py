@@ -1,4 +1,4 @@
-"""What a body is: its skeleton, its skin, and the files it comes from."""
+"""Body models: skeleton, skinning, and the files they are loaded from."""
 
 from .load import load_body
 from .mirror import mirror_body

@@ -1,6 +1,6 @@
-"""Families of bodies, one record each: trees, names of joints, meshes, and what their files are called.
+"""Families of body models, one record each: kinematic tree, joint names, mesh size and file names.
 
-SMPL, SMPL-H and SMPL-X have their first 22 joints in common; a hand of MANO's is a wrist and five chains.
+SMPL, SMPL-H and SMPL-X share their first 22 joints; a MANO hand is a wrist and five chains.
 """
 
 from __future__ import annotations
@@ -12,22 +12,24 @@ BODY_JOINTS = (
     "right_ankle", "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head",
     "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
 )  # fmt: skip
-"""Joints that SMPL, SMPL-H and SMPL-X have in common."""
+"""The 22 joints shared by SMPL, SMPL-H and SMPL-X."""
 
 BODY_PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19)
 """Their parents."""
 
 FINGERS = tuple(f"{finger}{n}" for finger in ("index", "middle", "pinky", "ring", "thumb") for n in (1, 2, 3))
-"""Joints of a hand in MANO's order, without the wrist."""
+"""Joints of a hand in MANO's order, the wrist excluded."""
 
 GENDERS = ("neutral", "female", "male")
 SIDES = ("right", "left")
-"""Which files of a model there are, the default first: MANO has hands where the others have genders."""
+"""The variants of a model's files, the default first: right and left for MANO, genders for the others."""
+
+JOINTS_PER_FINGER = 3
 
 
 def _finger_parents(wrist: int, first: int) -> tuple[int, ...]:
-    """Parents of a hand's joints, the first of which has the number `first`: five chains from the wrist."""
-    return tuple(wrist if k % 3 == 0 else first + k - 1 for k in range(len(FINGERS)))
+    """Parents of a hand's finger joints, numbered from `first`: five chains from the wrist."""
+    return tuple(wrist if k % JOINTS_PER_FINGER == 0 else first + k - 1 for k in range(len(FINGERS)))
 
 
 def _hands() -> tuple[str, ...]:
@@ -36,27 +38,28 @@ def _hands() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Family:
-    """A family of bodies.
+    """A family of body models.
 
     Parameters
     ----------
     name : str
     parents : tuple of int
+        Parent of each joint; -1 for the root.
     joint_names : tuple of str
     num_vertices : int
-        Of its mesh.
+        Vertices of its mesh.
     kinds : tuple of str
-        Genders or sides of which there are files, the default first.
+        Genders or sides that have a file each, the default first.
     embedded : str, optional
-        File of this package that holds it.
+        The file in this package, for a model that ships with it.
     file_names : tuple of str
-        Under which its files are found, with {gender}, {GENDER} or {letter} in place of the kind. Of several
-        files the first in this order is taken, so the newer release comes first.
+        Names of its files, with {gender}, {GENDER} or {letter} in place of the kind. The first that exists
+        is used, so newer releases come first.
     subfolders : tuple of str
-        Below every folder that is searched: itself, then the layouts of smplx and smplfitter, then of the
-        unpacked downloads.
+        Subfolders of every search folder: the folder itself, then the layouts of smplx and smplfitter, then
+        those of the unpacked downloads.
     home : str
-        Where its files are to be had, under the licence given there.
+        Web page that offers its files, under the licence given there.
     """
 
     name: str
@@ -71,7 +74,7 @@ class Family:
 
     @property
     def is_hand(self) -> bool:
-        """Whether it is a hand, right or left."""
+        """Whether this is a hand model."""
         return self.kinds == SIDES
 
 
@@ -83,7 +86,7 @@ FAMILIES = {
     for family in (
         Family("open", *_SMPL, 6887, embedded="open_body.npz"),
         Family("open_hand", *_HAND, 778, SIDES, embedded="open_hand.npz"),
-        # Names are compared without regard to case: the releases write basicModel_f_ beside basicmodel_m_.
+        # Names are compared case-insensitively: the releases contain basicModel_f_ and basicmodel_m_.
         Family(
             "smpl",
             *_SMPL,
@@ -136,18 +139,18 @@ FAMILIES = {
         ),
     )
 }
-"""Every family by its name."""
+"""All families, by name."""
 
 EMBEDDED = tuple(name for name, family in FAMILIES.items() if family.embedded)
-"""Bodies that ship with this package, under CC0."""
+"""Bodies that ship with this package (CC0)."""
 
 LICENSED = tuple(name for name, family in FAMILIES.items() if not family.embedded)
-"""Bodies whose files the user must have; nothing of them ships with this package."""
+"""Bodies whose files the user must obtain; nothing of them ships with this package."""
 
 SMPL = FAMILIES["smpl"]
 MANO = FAMILIES["mano"]
 
 
 def has_body_joints(parents: tuple[int, ...]) -> bool:
-    """Whether a tree begins with the 22 joints that SMPL, SMPL-H and SMPL-X have in common."""
+    """Whether a tree begins with the 22 joints shared by SMPL, SMPL-H and SMPL-X."""
     return parents[: len(BODY_PARENTS)] == BODY_PARENTS

@@ -1,4 +1,4 @@
-"""Forward kinematics: where the joints of a posed skeleton are."""
+"""Forward kinematics: joint positions and global rotations of a posed skeleton."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PosedSkeleton(NamedTuple):
     joints : (N, J, 3) array
         In metres, before the camera translation is added.
     global_rotations : (N, J, 3, 3) array
-        The product of the local rotations from the root to each joint.
+        Product of the local rotations from the root to each joint.
     """
 
     joints: Any
@@ -35,7 +35,7 @@ def global_rotations(skeleton: Skeleton, pose: Any) -> Any:
 
 
 def parent_rotations(skeleton: Skeleton, rotations: Any) -> Any:
-    """Global rotation of every joint's parent (the root's own): (N, J, 3, 3)."""
+    """Global rotation of the parent of each joint, for the root that of the root itself: (N, J, 3, 3)."""
     xp = array_namespace(rotations)
     return xp.stack([rotations[:, max(p, 0), :, :] for p in skeleton.parents], axis=1)
 
@@ -68,11 +68,11 @@ def posed_joints(skeleton: Skeleton, pose: Any, betas: Any, transl: Any, lead: t
     """Joints in camera space, (*lead, J, 3), of pose (N, J, 3, 3), betas (*lead, S) and transl (*lead, 3)."""
     xp = array_namespace(pose)
     count = pose.shape[0]
-    own = skeleton.with_betas(int(betas.shape[-1])).like(pose)
-    flat = xp.astype(xp.reshape(betas, (count, betas.shape[-1])), pose.dtype)
-    joints = forward_kinematics(own, pose, flat).joints
-    moved = joints + xp.astype(xp.reshape(transl, (count, 1, 3)), pose.dtype)
-    return xp.reshape(moved, (*lead, skeleton.num_joints, 3))
+    skeleton = skeleton.with_betas(int(betas.shape[-1])).like(pose)
+    flat_betas = xp.astype(xp.reshape(betas, (count, betas.shape[-1])), pose.dtype)
+    joints = forward_kinematics(skeleton, pose, flat_betas).joints
+    joints = joints + xp.astype(xp.reshape(transl, (count, 1, 3)), pose.dtype)
+    return xp.reshape(joints, (*lead, skeleton.num_joints, 3))
 
 
 def affine_joints(skeleton: Skeleton, rotations: Any) -> tuple[Any, Any]:
@@ -81,7 +81,7 @@ def affine_joints(skeleton: Skeleton, rotations: Any) -> tuple[Any, Any]:
     Parameters
     ----------
     skeleton : Skeleton
-    turned : (N, J, 3, 3) array
+    rotations : (N, J, 3, 3) array
         Global rotations of the pose.
 
     Returns
@@ -91,10 +91,10 @@ def affine_joints(skeleton: Skeleton, rotations: Any) -> tuple[Any, Any]:
     """
     xp = array_namespace(rotations)
     template, shapedirs = skeleton.joint_template, skeleton.joint_shapedirs
-    # The root is not rotated about itself: its rest joint is its place.
-    same = xp.ones_like(rotations[:, 0, :1, :1])
-    a = [template[0, :, None] * same]
-    b = [shapedirs[0, :, :] * same]
+    # No rotation moves the root: its position is its rest joint.
+    ones = xp.ones_like(rotations[:, 0, :1, :1])
+    a = [template[0, :, None] * ones]
+    b = [shapedirs[0, :, :] * ones]
     for joint, parent in enumerate(skeleton.parents[1:], start=1):
         rotation = rotations[:, parent, :, :]
         a.append(a[parent] + xp.matmul(rotation, (template[joint, :] - template[parent, :])[:, None]))

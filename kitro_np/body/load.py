@@ -1,4 +1,4 @@
-"""Load a body by its name or from a file."""
+"""Load a body by name or from a file."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from ..arrays.arguments import check_integer
-from ..errors import InputError, one_of
+from ..errors import InputError, did_you_mean, one_of
 from .families import EMBEDDED, FAMILIES, GENDERS, LICENSED, SIDES
 from .locate import find_model_file, kind_of
 from .mirror import mirror_body
 from .model import BodyModel
-from .model_file import SUFFIXES, ModelArrays, read_model_file
+from .model_file import DEFAULT_BETAS, SUFFIXES, ModelArrays, read_model_file
 
 
 def load_body(
     name: str | os.PathLike[str] = "open",
     *,
     gender: str = "neutral",
-    num_betas: int | None = 10,
+    num_betas: int | None = DEFAULT_BETAS,
     folder: str | os.PathLike[str] | None = None,
 ) -> BodyModel:
     """Load a body.
@@ -29,15 +29,16 @@ def load_body(
     Parameters
     ----------
     name : str or path
-        ``"open"`` for the embedded CC0 body, ``"open_hand"`` for the embedded CC0 hand in MANO's format;
-        ``"smpl"``, ``"smplh"``, ``"smplx"`` or ``"mano"`` for a licensed file of yours, in any case; or the
-        path of a .pkl or .npz file in SMPL's format.
+        ``"open"``: the embedded CC0 body. ``"open_hand"``: the embedded CC0 hand in MANO's format.
+        ``"smpl"``, ``"smplh"``, ``"smplx"`` or ``"mano"``: a licensed model, whose file you provide. Or the
+        path of a .pkl or .npz file in SMPL's format. Names are case-insensitive.
     gender : {"neutral", "female", "male"}
-        Which licensed file; ``"right"`` (the default) or ``"left"`` for hands. Other bodies have no gender.
+        Gender of a licensed body. Hands take ``"right"`` (the default) or ``"left"``. The open body and files
+        given by path ignore it.
     num_betas : int or None
-        How many shape coefficients to keep; None keeps all.
+        Number of shape coefficients to keep; None keeps all.
     folder : path, optional
-        Where to look first; then ``$KITRO_NP_MODELS``, ``models/`` and the user's data folder.
+        Folder to search first, before ``$KITRO_NP_MODELS``, ``models/`` and the user's data folder.
 
     Returns
     -------
@@ -46,35 +47,35 @@ def load_body(
     Raises
     ------
     FileNotFoundError
-        If there is no such file; says where it was looked for and where to get it.
+        If there is no such file; the message lists the searched folders and the page that offers the file.
     InputError
-        If the file is not what it should be, or the name is unknown.
+        If the name is unknown, or the file is no valid body model.
 
     Notes
     -----
-    The left open hand is the mirror image of the right one. MANO_LEFT is read as it is; its shapedirs are
+    The left open hand is the mirror image of the right one. MANO_LEFT is loaded unchanged; its shapedirs are
     known to have the right hand's sign in x, so betas change its shape the wrong way along x. The left hand
-    without that error is ``kitro_np.body.mirror_body(load_body("mano", gender="right"))``. Take the one that
+    without that error is ``kitro_np.body.mirror_body(load_body("mano", gender="right"))``. Use the one that
     the estimates were made with.
     """
     if num_betas is not None:
         num_betas = check_integer("num_betas", num_betas, least=1)
-    known = str(name).lower()
-    if known in LICENSED:
-        path = find_model_file(known, gender, folder)
+    family = str(name).lower()
+    if family in LICENSED:
+        path = find_model_file(family, gender, folder)
     else:
-        if known == "open_hand":
-            return _open_hand(kind_of(known, gender), num_betas)
+        if family == "open_hand":
+            return _open_hand(kind_of(family, gender), num_betas)
         one_of("gender", gender, (*GENDERS, *SIDES))
-        if known == "open":
+        if family == "open":
             return _open_body(num_betas)
         path = _model_path(name)
     return _from_arrays(path.stem, read_model_file(path, num_betas))
 
 
 def default_body() -> BodyModel:
-    """Return the embedded open body, read once."""
-    return _open_body(10)
+    """Return the embedded open body, loaded once."""
+    return _open_body(DEFAULT_BETAS)
 
 
 @lru_cache(maxsize=4)
@@ -94,8 +95,11 @@ def _open_hand(side: str, num_betas: int | None) -> BodyModel:
 def _model_path(name: Any) -> Path:
     name = os.fspath(name) if isinstance(name, os.PathLike) else name
     if not isinstance(name, str) or not name.lower().endswith(SUFFIXES):
-        choices = ", ".join((*EMBEDDED, *LICENSED))
-        raise InputError(f"body: expected one of {choices} or the path of a .pkl or .npz file, got {name!r}.")
+        names = (*EMBEDDED, *LICENSED)
+        raise InputError(
+            f"body: expected one of {', '.join(names)} or the path of a .pkl or .npz file, "
+            f"got {name!r}{did_you_mean(name, names)}."
+        )
     return Path(name)
 
 

@@ -1,4 +1,4 @@
-"""Where SMPL-family model files are looked for, and under which names."""
+"""Find SMPL-family model files: folders to search, and file names."""
 
 import itertools
 import os
@@ -19,34 +19,35 @@ __all__ = [
 
 _FOLDER_VARIABLE = "KITRO_NP_MODELS"
 
-_LETTERS = {"female": "f", "male": "m"}  # as the SMPL releases shorten them
+_LETTERS = {"female": "f", "male": "m"}
+"""Abbreviations in the file names of the SMPL releases."""
 
 
 def find_model_file(name: str, gender: str = "neutral", folder: str | os.PathLike[str] | None = None) -> Path:
-    """Find the file of a licensed body model under the names that people use.
+    """Find the file of a licensed body model, under its release's name or a usual one.
 
     Parameters
     ----------
-    name
-        ``"smpl"``, ``"smplh"``, ``"smplx"`` or ``"mano"``, in any case.
-    gender
-        ``"neutral"``, ``"female"`` or ``"male"``; for MANO ``"right"`` or ``"left"``, where the default
-        ``"neutral"`` means the right hand.
-    folder
-        A folder to look in before the others, see `search_folders`.
+    name : str
+        ``"smpl"``, ``"smplh"``, ``"smplx"`` or ``"mano"``, case-insensitive.
+    gender : str
+        ``"neutral"``, ``"female"`` or ``"male"``. For MANO ``"right"`` or ``"left"``; the default
+        ``"neutral"`` selects the right hand.
+    folder : path, optional
+        Folder to search first, see `search_folders`.
 
     Returns
     -------
     Path
-        The first file found: folder by folder, in each one name by name.
+        The first file in the order of the folders, then of the file names.
 
     Raises
     ------
     InputError
-        When the name or the gender is unknown.
+        If the name or the gender is unknown.
     FileNotFoundError
-        When there is no such file; the message lists the folders and names, the files of other
-        genders, and where to get the file.
+        If there is no such file; the message lists the file names, the searched folders, the files of other
+        genders, and the page that offers the file.
     """
     model, kind = _checked(name, gender)
     folders = search_folders(folder)
@@ -54,30 +55,30 @@ def find_model_file(name: str, gender: str = "neutral", folder: str | os.PathLik
     if path is not None:
         return path
     family = FAMILIES[model]
-    looked = ", ".join(str(start) for start in folders)
-    there = {other: _first_file(model, other, folders) for other in FAMILIES[model].kinds}
-    others = " and ".join(f"{other!r} ({file})" for other, file in there.items() if file is not None)
-    instead = f"; there is one for {others}" if others else ""
+    searched = ", ".join(map(str, folders))
+    present = {other: _first_file(model, other, folders) for other in family.kinds}
+    others = " and ".join(f"{other!r} ({file})" for other, file in present.items() if file is not None)
+    alternatives = f"; there is a file for {others}" if others else ""
     raise FileNotFoundError(
-        f"no {model} model file for {kind!r} was found in {looked} or their usual subfolders, where any of "
-        f"{', '.join(file_names(model, kind))} would do{instead}; get it from {family.home} under the "
-        "licence given there."
+        f"{model}: expected a model file for {kind!r}, any of {', '.join(file_names(model, kind))}, got none "
+        f"in {searched} or their usual subfolders{alternatives}; get it from {family.home} under the licence "
+        "given there."
     )
 
 
 def search_folders(folder: str | os.PathLike[str] | None = None) -> list[Path]:
-    """List the folders where model files are looked for, in order, whether they exist or not.
+    """List the folders searched for model files, in order, whether they exist or not.
 
     Parameters
     ----------
-    folder
-        A folder to put first.
+    folder : path, optional
+        Folder to put first.
 
     Returns
     -------
     list of Path
         `folder` if given, ``$KITRO_NP_MODELS`` if set, ``./models``, and ``kitro_np/models`` in the user's
-        data folder; none of them twice.
+        data folder, without duplicates.
     """
     given = [folder, os.environ.get(_FOLDER_VARIABLE), "models"]
     folders = [Path(item).expanduser() for item in given if item is not None and os.fspath(item)]
@@ -86,7 +87,7 @@ def search_folders(folder: str | os.PathLike[str] | None = None) -> list[Path]:
 
 
 def file_names(name: str, gender: str = "neutral") -> list[str]:
-    """List the names under which a model's file is found, the first one preferred.
+    """List the names of a model's file, the preferred one first.
 
     Parameters
     ----------
@@ -96,12 +97,12 @@ def file_names(name: str, gender: str = "neutral") -> list[str]:
     Returns
     -------
     list of str
-        File names, some of them with a folder; compared without regard to case.
+        File names, some with a folder; they are compared case-insensitively.
 
     Raises
     ------
     InputError
-        When the name or the gender is unknown.
+        If the name or the gender is unknown.
     """
     model, kind = _checked(name, gender)
     words = {"gender": kind, "GENDER": kind.upper(), "letter": _LETTERS.get(kind, kind)}
@@ -114,23 +115,23 @@ def _checked(name: str, gender: str) -> tuple[str, str]:
 
 
 def kind_of(model: str, gender: Any) -> str:
-    """Return a gender that a model has; of a hand, the default "neutral" means the right one."""
+    """Return the gender or side of a model's file; "neutral" selects the first, for a hand the right one."""
     family = FAMILIES[model]
     default = isinstance(gender, str) and gender.lower() == "neutral"
     return family.kinds[0] if default else one_of(f"gender of {model}", gender, family.kinds)
 
 
 def _first_file(model: str, kind: str, folders: list[Path]) -> Path | None:
-    places = itertools.product(folders, file_names(model, kind), FAMILIES[model].subfolders)
-    paths = (_resolve(start, f"{below}/{candidate}") for start, candidate, below in places)
+    candidates = itertools.product(folders, file_names(model, kind), FAMILIES[model].subfolders)
+    paths = (_resolve(folder, f"{subfolder}/{name}") for folder, name, subfolder in candidates)
     return next(filter(None, paths), None)
 
 
 def _data_homes() -> Iterator[Path]:
-    """Yield the user's data folder, if this machine has one."""
+    """Yield the user's data folder, if there is one."""
     try:
         home = Path.home()
-    except RuntimeError:  # a bare container, without HOME and without an entry for the user
+    except RuntimeError:  # a container without HOME and without a passwd entry for the user
         return
     if sys.platform == "darwin":
         yield home / "Library" / "Application Support"
@@ -138,20 +139,21 @@ def _data_homes() -> Iterator[Path]:
         yield Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
     else:
         given = Path(os.environ.get("XDG_DATA_HOME", ""))
-        yield given if given.is_absolute() else home / ".local" / "share"  # the XDG rule for relative paths
+        # The XDG Base Directory Specification says to ignore relative paths.
+        yield given if given.is_absolute() else home / ".local" / "share"
 
 
 def _resolve(start: Path, relative: str) -> Path | None:
-    """Follow a relative path without regard to case; None when no file is there."""
-    place = start
+    """Resolve a relative path case-insensitively; None if it is no file."""
+    path = start
     for part in relative.strip("/").split("/"):
-        exact = place / part
+        exact = path / part
         try:
-            twins = [exact] if exact.exists() else sorted(place.iterdir())
-        except OSError:  # no such folder, or not ours to list
+            entries = [exact] if exact.exists() else sorted(path.iterdir())
+        except OSError:  # the folder does not exist or cannot be read
             return None
-        matching = [twin for twin in twins if twin.name.lower() == part.lower()]
+        matching = [entry for entry in entries if entry.name.lower() == part.lower()]
         if not matching:
             return None
-        place = matching[0]
-    return place if place.is_file() else None
+        path = matching[0]
+    return path if path.is_file() else None

@@ -13,25 +13,25 @@ __all__ = ["mirror_body"]
 
 
 def mirror_body(body: BodyModel, name: str | None = None) -> BodyModel:
-    """Mirror a body at the plane x = 0: the left hand of a right one, and the other way round.
+    """Mirror a body at the plane x = 0: a right hand becomes a left hand, and vice versa.
 
-    Joints keep their order and their names, so this is for a body that is one side of a person, as a hand
-    is. The mirror image of a posed body is the mirrored body in the mirrored pose: with S = diag(-1, 1, 1),
-    every rotation R becomes S R S, that is, an axis-angle vector (x, y, z) becomes (x, -y, -z). Betas stay
-    as they are, and so does a translation but for the sign of its x.
+    Joints keep their order and their names, so this suits a body that is one side of a person, such as a
+    hand. The mirror image of a posed body is the mirrored body in the mirrored pose: with S = diag(-1, 1, 1),
+    every rotation R becomes S R S, that is, an axis-angle vector (x, y, z) becomes (x, -y, -z). Betas do not
+    change; the x of a translation changes its sign.
 
     Parameters
     ----------
     body : BodyModel
         With arrays of any library.
     name : str, optional
-        Of the mirror image; that of `body` followed by ``_mirrored`` by default.
+        Name of the mirrored body; by default that of `body` followed by ``_mirrored``.
 
     Returns
     -------
     BodyModel
-        The mirrored v_template, shapedirs and posedirs; faces in reverse order, so that they still face
-        outwards; weights, J_regressor and parents as they are.
+        With v_template, shapedirs and posedirs mirrored; the vertices of each face in reverse order, so that
+        it still faces outwards; weights, J_regressor and parents unchanged.
     """
     skeleton = body.skeleton
     faces = body.faces
@@ -53,20 +53,20 @@ def mirror_body(body: BodyModel, name: str | None = None) -> BodyModel:
 
 
 def _mirrored(array: Any, axis: int) -> Any:
-    """Change the sign of x along an axis of three coordinates."""
+    """Negate x along an axis of three coordinates."""
     signs = _signs(array)
     return array * array_namespace(array).reshape(signs, (3, *[1] * (array.ndim - axis - 1)))
 
 
 def _mirrored_pose_blend(posedirs: Any) -> Any:
-    """Mirror offsets (V, 3, 9 (J - 1)) per entry of R - I, rows first, whose mirror image is S R S - I."""
+    """Mirror posedirs (V, 3, 9 (J - 1)) per entry of R - I, row by row: R - I becomes S (R - I) S."""
     xp = array_namespace(posedirs)
     signs = _signs(posedirs)
-    entries = xp.reshape(signs[:, None] * signs, (9,))
-    of_all = xp.reshape(posedirs, (*posedirs.shape[:2], -1, 9)) * entries
-    return _mirrored(xp.reshape(of_all, posedirs.shape), axis=1)
+    entry_signs = xp.reshape(signs[:, None] * signs, (9,))
+    signed = xp.reshape(posedirs, (*posedirs.shape[:2], -1, 9)) * entry_signs
+    return _mirrored(xp.reshape(signed, posedirs.shape), axis=1)
 
 
 def _signs(like: Any) -> Any:
-    """Return the diagonal of S in the kind of `like`."""
+    """Return the diagonal of S as an array of the kind, dtype and device of `like`."""
     return array_namespace(like).asarray([-1.0, 1.0, 1.0], dtype=like.dtype, device=device(like))

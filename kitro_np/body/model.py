@@ -1,11 +1,12 @@
-"""BodyModel: an SMPL-format body, from parameters to joints and vertices."""
+"""BodyModel: a body in SMPL's format, from parameters to joints and vertices."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, overload
 
 import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj
@@ -16,61 +17,80 @@ from ..arrays.interchange import Interchange, interchange_for
 from ..arrays.poses import as_matrices, pose_tail
 from ..arrays.read_only import read_only, read_only_like
 from ..errors import InputError
+from ..typing import Array, ArrayLike, ArrayT, CpuEngineName, Nested
 from .kinematics import forward_kinematics
 from .skeleton import Skeleton
 from .skinning import forward_body
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 BLOCK = 32
-"""Bodies that the array engine skins at once: their blended transforms take about 10 MB in float32."""
+"""Bodies that the array engine skins at a time: their blended transforms take about 10 MB in float32."""
 
 KERNEL_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-"""What the kernels compute in."""
+"""Dtypes of the kernels."""
 
 FLOATS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights")
-"""Arrays of a body that hold real numbers."""
+"""Floating-point arrays of a body."""
 
 
-class BodyOutput(NamedTuple):
-    """Joints (..., J, 3) and vertices (..., V, 3), in metres."""
-
+class _Points(NamedTuple):
     joints: Any
     vertices: Any
 
 
+class BodyOutput(_Points, Generic[ArrayT]):
+    """Joints (..., J, 3) and vertices (..., V, 3), in metres."""
+
+    __slots__ = ()  # a named tuple needs no instance dict; Python 3.10 has no generic NamedTuple
+
+    if TYPE_CHECKING:
+        joints: ArrayT
+        vertices: ArrayT
+
+        def __new__(cls, joints: ArrayT, vertices: ArrayT) -> Self: ...  # noqa: D102
+
+
 @dataclass(frozen=True, eq=False)
 class BodyModel:
-    """A body in SMPL's format: shape blend, pose blend, linear blend skinning.
+    """A body in SMPL's format: shape and pose blend shapes, linear blend skinning.
 
-    NumPy arrays are read-only, copies where the given ones are not.
+    NumPy arrays are read-only; writable ones are copied.
 
     Parameters
     ----------
     name : str
     v_template : (V, 3) array
-        Mean body, in metres.
+        Vertices of the mean shape, in metres.
     shapedirs : (V, 3, S) array
-        Displacement per unit of each beta.
+        Displacement of the vertices per unit of each beta, in metres.
     posedirs : (V, 3, 9 (J - 1)) array or None
-        Displacement per entry of R_j - I for all joints but the root.
+        Displacement per entry of R_j - I for all joints but the root, in metres.
     J_regressor : (J, V) array
         Rest joints as weighted sums of vertices.
     weights : (V, J) array
         Skinning weights.
     faces : (F, 3) array of int
+        Triangles.
     skeleton : Skeleton
-        What refinement needs; see :meth:`from_arrays`.
+        Kinematic tree and rest joints; :meth:`from_arrays` derives it.
+
+    References
+    ----------
+    Loper et al. SMPL: A Skinned Multi-Person Linear Model. ACM Transactions on Graphics 34(6), 2015.
     """
 
     name: str
-    v_template: Any
-    shapedirs: Any
-    posedirs: Any
-    J_regressor: Any
-    weights: Any
-    faces: Any
+    v_template: Array
+    shapedirs: Array
+    posedirs: Array | None
+    J_regressor: Array
+    weights: Array
+    faces: Array
     skeleton: Skeleton
-    _kinds: dict[Any, BodyModel] = field(default_factory=dict, repr=False)
-    _kinds_of_kernels: dict[Any, Any] = field(default_factory=dict, repr=False)
+    _converted: dict[Any, BodyModel] = field(default_factory=dict, repr=False)
+    _kernels_by_dtype: dict[Any, Any] = field(default_factory=dict, repr=False)
     _origin: BodyModel | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -81,19 +101,36 @@ class BodyModel:
     def from_arrays(
         cls,
         name: str,
-        v_template: Any,
-        shapedirs: Any,
-        posedirs: Any,
-        J_regressor: Any,  # noqa: N803 - SMPL's own name
-        weights: Any,
-        faces: Any,
-        parents: Any,
-        joint_names: Any = None,
+        v_template: Array,
+        shapedirs: Array,
+        posedirs: Array | None,
+        J_regressor: Array,  # noqa: N803 - SMPL's name
+        weights: Array,
+        faces: Array,
+        parents: Sequence[int] | Array,
+        joint_names: Sequence[str] | None = None,
     ) -> BodyModel:
-        """Build a body whose skeleton follows from its joint regressor, in float64."""
+        """Build a body and derive its skeleton from the joint regressor, in float64.
+
+        Parameters
+        ----------
+        name, v_template, shapedirs, posedirs, J_regressor, weights, faces
+            As of the class; NumPy arrays.
+        parents, joint_names
+            As of :class:`Skeleton`.
+
+        Returns
+        -------
+        BodyModel
+
+        Raises
+        ------
+        InputError
+            If `parents` is no tree, or shapes are inconsistent.
+        """
         regressor = np.asarray(J_regressor, dtype=np.float64)
         template = regressor @ np.asarray(v_template, dtype=np.float64)
-        directions = np.asarray(shapedirs, dtype=np.float64).reshape(len(v_template), -1)
+        directions = np.asarray(shapedirs, dtype=np.float64).reshape(v_template.shape[0], -1)
         joint_shapedirs = (regressor @ directions).reshape(len(regressor), 3, -1)
         skeleton = Skeleton(parents, template, joint_shapedirs, joint_names)
         body = cls(name, v_template, shapedirs, posedirs, J_regressor, weights, faces, skeleton)
@@ -101,7 +138,7 @@ class BodyModel:
         return body
 
     def check_shapes(self) -> None:
-        """Raise InputError if an array does not fit the others: kernels read memory by these shapes."""
+        """Raise InputError if shapes are inconsistent: kernels read memory by these shapes."""
         joints, betas, vertices = self.num_joints, self.num_betas, self.num_vertices
         shapes = {
             "v_template": (vertices, 3),
@@ -111,9 +148,9 @@ class BodyModel:
             "weights": (vertices, joints),
         }
         for name, shape in shapes.items():
-            given = getattr(self, name)
-            if tuple(np.shape(given) if given is not None else shape) != shape:
-                raise InputError(f"{name}: expected shape {shape}, got {tuple(np.shape(given))}.")
+            array = getattr(self, name)
+            if tuple(np.shape(array) if array is not None else shape) != shape:
+                raise InputError(f"{name}: expected shape {shape}, got {tuple(np.shape(array))}.")
 
     @property
     def num_joints(self) -> int:
@@ -130,6 +167,28 @@ class BodyModel:
         """Number of vertices V."""
         return int(self.v_template.shape[0])
 
+    @overload
+    def forward(
+        self,
+        pose: ArrayT,
+        betas: ArrayLike | None = None,
+        transl: ArrayLike | None = None,
+        *,
+        engine: CpuEngineName | None = None,
+        threads: int | None = None,
+    ) -> BodyOutput[ArrayT]: ...
+
+    @overload
+    def forward(
+        self,
+        pose: Sequence[Nested],
+        betas: ArrayLike | None = None,
+        transl: ArrayLike | None = None,
+        *,
+        engine: CpuEngineName | None = None,
+        threads: int | None = None,
+    ) -> BodyOutput[np.ndarray]: ...
+
     def forward(
         self,
         pose: Any,
@@ -138,166 +197,188 @@ class BodyModel:
         *,
         engine: str | None = None,
         threads: int | None = None,
-    ) -> BodyOutput:
+    ) -> BodyOutput[Any]:
         """Pose the body: joints and vertices (SMPL, Eq. 2-10 of Loper et al. 2015).
 
         Parameters
         ----------
-        pose : (..., J, 3, 3), (..., J, 3) or (..., 3 J) array
+        pose : (..., J, 3, 3), (..., J, 3) or (..., 3 J) array_like
             Local rotation matrices, or axis-angle vectors in radians.
-        betas : (..., S') array, optional
-            At most S coefficients; zeros by default.
-        transl : (..., 3) array, optional
-            In metres, added to everything; zeros by default.
+        betas : (..., S') array_like, optional
+            At most S shape coefficients; zeros by default.
+        transl : (..., 3) array_like, optional
+            Translation in metres, added to joints and vertices; zeros by default.
         engine : {None, "numba", "array"}
-            None takes fused kernels for arrays in the CPU's memory and the array stages for others.
+            None selects fused kernels for arrays in the CPU's memory, the array stages for others.
         threads : int, optional
-            Threads of the numba engine; as many as the process may use cores by default.
+            Threads of the numba engine; by default as many as cores available to the process.
 
         Returns
         -------
         BodyOutput
-            In the kind and dtype of `pose`.
+            Arrays of the kind and dtype of `pose`.
 
         Raises
         ------
         InputError
-            If an argument is wrong: its shape does not fit the body, it holds no real numbers, or it is not
-            of pose's kind.
+            If an argument is wrong: its shape does not fit the body, it holds no real numbers, or it is no
+            array of the same kind as `pose`.
         """
         if threads is not None:
             threads = check_integer("threads", threads, least=1)
         exchange = _interchange(pose, engine)
         if exchange is not None:
-            own = exchange.arguments(pose, betas=betas, transl=transl)
-            posed = self.forward(**own, engine="numba", threads=threads)
-            return BodyOutput(*(_returned(exchange, part, pose) for part in posed))
-        given = self._read(pose, betas, transl)
-        if choose_engine(engine, given.pose, CPU_ENGINES) == "numba":
-            joints, vertices = self._kernels(given.pose.dtype).forward(*given.rows, threads)
+            arguments = exchange.arguments(pose, betas=betas, transl=transl)
+            posed = self.forward(**arguments, engine="numba", threads=threads)
+            return BodyOutput(*(_in_pose_dtype(exchange, part, pose) for part in posed))
+        checked = self._read(pose, betas, transl)
+        if choose_engine(engine, checked.pose, CPU_ENGINES) == "numba":
+            joints, vertices = self._kernels(checked.pose.dtype).forward(*checked.rows, threads)
         else:
-            with on_device_of(given.pose):
-                joints, vertices = self._run_stages(given)
-        return BodyOutput(given.back(joints, self.num_joints), given.back(vertices, self.num_vertices))
+            with on_device_of(checked.pose):
+                joints, vertices = self._run_stages(checked)
+        return BodyOutput(
+            checked.restore(joints, self.num_joints), checked.restore(vertices, self.num_vertices)
+        )
+
+    @overload
+    def joints(
+        self,
+        pose: ArrayT,
+        betas: ArrayLike | None = None,
+        transl: ArrayLike | None = None,
+        *,
+        engine: CpuEngineName | None = None,
+    ) -> ArrayT: ...
+
+    @overload
+    def joints(
+        self,
+        pose: Sequence[Nested],
+        betas: ArrayLike | None = None,
+        transl: ArrayLike | None = None,
+        *,
+        engine: CpuEngineName | None = None,
+    ) -> np.ndarray: ...
 
     def joints(self, pose: Any, betas: Any = None, transl: Any = None, *, engine: str | None = None) -> Any:
-        """Posed joints alone, (..., J, 3), without touching a vertex; parameters as in :meth:`forward`."""
+        """Posed joints (..., J, 3) in metres, without the vertices; parameters as in :meth:`forward`."""
         if engine in (None, "numba") and type(pose) is np.ndarray:
-            # Plain arrays go to the kernel as they are: the other checks take longer than the kernel.
-            kernels = self._kinds_of_kernels.get(pose.dtype)
+            # Plain arrays go straight to the kernel: the other checks take longer than the kernel.
+            kernels = self._kernels_by_dtype.get(pose.dtype)
             if kernels is not None and kernels.takes(pose, betas, transl):
                 return kernels.joints(pose, betas, transl)
         exchange = _interchange(pose, engine)
         if exchange is not None:
-            own = exchange.arguments(pose, betas=betas, transl=transl)
-            return _returned(exchange, self.joints(**own, engine="numba"), pose)
-        given = self._read(pose, betas, transl)
-        if choose_engine(engine, given.pose, CPU_ENGINES) == "numba":
-            joints = self._kernels(given.pose.dtype).joints(*given.rows)
+            arguments = exchange.arguments(pose, betas=betas, transl=transl)
+            return _in_pose_dtype(exchange, self.joints(**arguments, engine="numba"), pose)
+        checked = self._read(pose, betas, transl)
+        if choose_engine(engine, checked.pose, CPU_ENGINES) == "numba":
+            joints = self._kernels(checked.pose.dtype).joints(*checked.rows)
         else:
-            with on_device_of(given.pose):
-                matrices, _ = as_matrices(given.pose, self.num_joints)
-                joints = forward_kinematics(self.skeleton.like(given.pose), matrices, given.betas).joints
-                joints = joints + given.transl[:, None, :]
-        return given.back(joints, self.num_joints)
+            with on_device_of(checked.pose):
+                matrices, _ = as_matrices(checked.pose, self.num_joints)
+                joints = forward_kinematics(self.skeleton.like(checked.pose), matrices, checked.betas).joints
+                joints = joints + checked.transl[:, None, :]
+        return checked.restore(joints, self.num_joints)
 
-    def like(self, array: Any) -> BodyModel:
+    def like(self, array: Array) -> BodyModel:
         """Return this body with arrays of the kind, dtype and device of `array`."""
         key = (array_namespace(array).__name__, str(array.dtype), str(device(array)))
-        if key not in self._kinds:
-            given = {name: getattr(self, name) for name in FLOATS}
-            parts = {name: read_only_like(part, array) for name, part in given.items() if part is not None}
-            self._kinds[key] = replace(
+        if key not in self._converted:
+            floats = {name: getattr(self, name) for name in FLOATS}
+            parts = {name: read_only_like(part, array) for name, part in floats.items() if part is not None}
+            self._converted[key] = replace(
                 self,
                 **parts,
                 skeleton=self.skeleton.like(array),
-                _kinds={},
-                _kinds_of_kernels={},
+                _converted={},
+                _kernels_by_dtype={},
                 _origin=self._origin or self,
             )
-        return self._kinds[key]
+        return self._converted[key]
 
-    def _read(self, pose: Any, betas: Any, transl: Any) -> _Given:
-        """Check the arguments, and give them one leading axis."""
+    def _read(self, pose: Any, betas: Any, transl: Any) -> _CheckedPose:
+        """Check the arguments, and flatten their leading axes to one."""
         pose = real_array("pose", pose)
         xp = array_namespace(pose)
         if not xp.isdtype(pose.dtype, "real floating"):
             pose = xp.astype(pose, xp.float64)
         dtype = pose.dtype
         if dtype not in (xp.float32, xp.float64):
-            pose = xp.astype(pose, xp.float32)  # from half precision, the only other there is
+            pose = xp.astype(pose, xp.float32)  # half precision is computed in float32
         tail = pose_tail(tuple(pose.shape), self.num_joints)
         lead = tuple(pose.shape[: pose.ndim - len(tail)])
         count = math.prod(lead)
         rows = {"betas": (betas, self.num_betas), "transl": (transl, 3)}
         betas, transl = (self._rows(name, *row, pose, lead) for name, row in rows.items())
         form = (3, 3) if len(tail) == 3 else (3,)
-        return _Given(xp.reshape(pose, (count, self.num_joints, *form)), betas, transl, lead, dtype)
+        return _CheckedPose(xp.reshape(pose, (count, self.num_joints, *form)), betas, transl, lead, dtype)
 
     def _rows(self, name: str, value: Any, width: int, pose: Any, lead: tuple[int, ...]) -> Any:
-        """Return an argument as (N, width), filled up with zeros."""
+        """Return an argument as (N, width), padded with zeros."""
         xp = array_namespace(pose)
         kind = {"dtype": pose.dtype, "device": device(pose)}
         count = math.prod(lead)
         if value is None:
             return xp.zeros((count, width), **kind)
         value = xp.astype(like_pose(pose, name, value), pose.dtype, copy=False)
-        given = value.shape[-1] if value.ndim else width + 1
-        if tuple(value.shape[:-1]) != lead or given > width or (given < width and name != "betas"):
+        columns = value.shape[-1] if value.ndim else width + 1
+        if tuple(value.shape[:-1]) != lead or columns > width or (columns < width and name != "betas"):
             raise InputError(f"{name}: expected shape {(*lead, width)}, got {tuple(value.shape)}.")
-        value = xp.reshape(value, (count, given))
-        if given == width:
+        value = xp.reshape(value, (count, columns))
+        if columns == width:
             return value
-        return xp.concat([value, xp.zeros((count, width - given), **kind)], axis=1)
+        return xp.concat([value, xp.zeros((count, width - columns), **kind)], axis=1)
 
     def _kernels(self, dtype: Any) -> Any:
         """Return the kernels of this body for a dtype."""
-        if dtype not in self._kinds_of_kernels:
-            # Imported on first use: Numba is the slowest import of all.
+        if dtype not in self._kernels_by_dtype:
+            # Imported on first use: importing Numba takes longer than everything else.
             from ..kernels.body.run import BodyKernels
 
-            self._kinds_of_kernels[dtype] = BodyKernels(self._origin or self, dtype)
-        return self._kinds_of_kernels[dtype]
+            self._kernels_by_dtype[dtype] = BodyKernels(self._origin or self, dtype)
+        return self._kernels_by_dtype[dtype]
 
-    def _run_stages(self, given: _Given) -> tuple[Any, Any]:
+    def _run_stages(self, checked: _CheckedPose) -> tuple[Any, Any]:
         """Run the array engine over blocks of bodies."""
-        xp = array_namespace(given.pose)
-        model = self.like(given.pose)
-        matrices, _ = as_matrices(given.pose, self.num_joints)
+        xp = array_namespace(checked.pose)
+        model = self.like(checked.pose)
+        matrices, _ = as_matrices(checked.pose, self.num_joints)
         blocks = []
         count = matrices.shape[0]
         for start in range(0, max(count, 1), BLOCK):
-            own = slice(start, min(start + BLOCK, count))
+            block = slice(start, min(start + BLOCK, count))
             joints, vertices = forward_body(
                 model.skeleton,
                 model.v_template,
                 model.shapedirs,
                 model.posedirs,
                 model.weights,
-                matrices[own, ...],
-                given.betas[own, :],
+                matrices[block, ...],
+                checked.betas[block, :],
             )
-            moved = given.transl[own, None, :]
-            blocks.append((joints + moved, vertices + moved))
+            transl = checked.transl[block, None, :]
+            blocks.append((joints + transl, vertices + transl))
         joints, vertices = (xp.concat(parts, axis=0) for parts in zip(*blocks, strict=True))
         return joints, vertices
 
 
 def _interchange(pose: Any, engine: str | None) -> Interchange | None:
-    """Return the way from a pose's library to the kernels, where its arrays lie in the CPU's memory."""
+    """Return the conversion to NumPy for a pose of another library in the CPU's memory, else None."""
     return interchange_for(pose) if engine in (None, "numba") and is_array_api_obj(pose) else None
 
 
-def _returned(exchange: Interchange, points: np.ndarray, pose: Any) -> Any:
-    """Return points in the kind of a pose, and in its dtype if it has fractions."""
+def _in_pose_dtype(exchange: Interchange, points: np.ndarray, pose: Any) -> Any:
+    """Return points in the kind of a pose, and in its dtype if that is floating-point."""
     xp = array_namespace(pose)
-    returned = exchange.outward(points)
+    converted = exchange.from_numpy(points)
     floating = xp.isdtype(pose.dtype, "real floating")
-    return xp.astype(returned, pose.dtype, copy=False) if floating else returned
+    return xp.astype(converted, pose.dtype, copy=False) if floating else converted
 
 
-class _Given(NamedTuple):
-    """Checked arguments with one leading axis: pose in either form, betas, transl; what the caller gave."""
+class _CheckedPose(NamedTuple):
+    """Checked pose (matrices or vectors), betas and transl with one leading axis; lead and dtype given."""
 
     pose: Any
     betas: Any
@@ -305,20 +386,20 @@ class _Given(NamedTuple):
     lead: tuple[int, ...]
     dtype: Any
 
-    def back(self, points: Any, number: int) -> Any:
-        """Return so many points of N bodies in the caller's leading shape and dtype."""
+    def restore(self, points: Any, number: int) -> Any:
+        """Return `number` points of each of N bodies in the caller's leading shape and dtype."""
         xp = array_namespace(points)
         return xp.reshape(xp.astype(points, self.dtype, copy=False), (*self.lead, number, 3))
 
     @property
     def rows(self) -> tuple[Any, ...]:
-        """Pose, betas and transl as the kernels read them: a vector of an axis-angle pose is (3, 1)."""
+        """Pose, betas and transl as the kernels read them: axis-angle vectors are (3, 1)."""
         pose = self.pose if self.pose.ndim == 4 else self.pose[..., None]
-        # Numba would compile once more for arrays that are read-only or not aligned.
+        # Numba would compile further variants for read-only or unaligned arrays.
         return tuple(np.require(part, None, ["C", "A", "W"]) for part in (pose, self.betas, self.transl))
 
 
 @lru_cache(maxsize=16)
 def with_betas(skeleton: Skeleton, num_betas: int) -> Skeleton:
-    """Return the same skeleton for the same number of betas: what is laid out for kernels hangs on it."""
+    """Cache Skeleton.with_betas: the kernels' layout is cached for each skeleton object."""
     return skeleton.with_betas(num_betas)

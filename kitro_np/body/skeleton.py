@@ -1,4 +1,4 @@
-"""Skeleton: what refinement needs to know of a body, and nothing more."""
+"""Skeleton: the kinematic tree and rest joints of a body, all that refinement needs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from array_api_compat import array_namespace
 from ..arrays.arguments import check_integer, real_array
 from ..arrays.read_only import read_only, read_only_like
 from ..errors import InputError
+from ..typing import Array, ArrayLike, ArrayT
 from .families import SMPL
 
 
@@ -35,21 +36,21 @@ class Skeleton:
     Raises
     ------
     InputError
-        If `parents` is no tree in topological order, or the arrays hold no real numbers or do not fit one
-        another.
+        If `parents` is no tree in topological order, or the arrays hold no real numbers or have inconsistent
+        shapes.
     """
 
     parents: tuple[int, ...]
-    joint_template: Any
-    joint_shapedirs: Any
+    joint_template: Array
+    joint_shapedirs: Array
     joint_names: tuple[str, ...]
-    host: Skeleton  # the one that this was made from by like(): kernels are laid out from its arrays
+    host: Skeleton  # the skeleton that like() made this one from: kernels read its arrays
 
     def __init__(
         self,
-        parents: Sequence[int],
-        joint_template: Any,
-        joint_shapedirs: Any,
+        parents: Sequence[int] | Array,
+        joint_template: ArrayLike,
+        joint_shapedirs: ArrayLike,
         joint_names: Sequence[str] | None = None,
     ) -> None:
         tree = _checked_parents(parents)
@@ -102,7 +103,7 @@ class Skeleton:
 
     @cached_property
     def limb_counts(self) -> tuple[int, ...]:
-        """How many leaves hang below (or at) every joint: in how many limbs' paths its bone lies."""
+        """Number of leaves below or at every joint: how many paths from the root to a leaf use its bone."""
         counts = [0] * self.num_joints
         for joint in reversed(range(self.num_joints)):
             counts[joint] = sum(counts[c] for c in self.children[joint]) or 1
@@ -115,7 +116,7 @@ class Skeleton:
 
     @cached_property
     def chains(self) -> tuple[tuple[int, ...], ...]:
-        """Runs of joints between root, branch points and leaves: SMPL's legs, trunk, head and arms."""
+        """Chains of joints between root, branch points and leaves: SMPL's legs, trunk, head and arms."""
         starts = [c for c in range(1, self.num_joints) if self.parents[c] in (0, *self.branch_points)]
         chains = []
         for start in starts:
@@ -125,15 +126,15 @@ class Skeleton:
             chains.append(tuple(chain))
         return tuple(chains)
 
-    def rest_joints(self, betas: Any) -> Any:
-        """Rest joints J(betas), (N, J, 3), of `betas` (N, S)."""
+    def rest_joints(self, betas: ArrayT) -> ArrayT:
+        """Rest joints J(betas) = template + shapedirs betas: (N, J, 3) from (N, S)."""
         xp = array_namespace(betas)
         shapedirs = xp.reshape(self.joint_shapedirs, (3 * self.num_joints, self.num_betas))
-        moved = xp.matmul(betas, xp.matrix_transpose(shapedirs))
-        moved = xp.reshape(moved, (betas.shape[0], self.num_joints, 3))
-        return self.joint_template + moved
+        offsets = xp.matmul(betas, xp.matrix_transpose(shapedirs))
+        offsets = xp.reshape(offsets, (betas.shape[0], self.num_joints, 3))
+        return self.joint_template + offsets
 
-    def like(self, array: Any) -> Skeleton:
+    def like(self, array: Array) -> Skeleton:
         """Return this skeleton with arrays of the kind, dtype and device of `array`."""
         skeleton = Skeleton(
             self.parents,
@@ -145,7 +146,7 @@ class Skeleton:
         return skeleton
 
     def with_betas(self, num_betas: int) -> Skeleton:
-        """Return this skeleton with its first `num_betas` shape coefficients only."""
+        """Return this skeleton with only its first `num_betas` shape coefficients."""
         if num_betas == self.num_betas:
             return self
         skeleton = Skeleton(
@@ -156,9 +157,9 @@ class Skeleton:
         return skeleton
 
 
-def _checked_parents(parents: Sequence[int]) -> tuple[int, ...]:
-    given = np.asarray(real_array("parents", parents)).ravel().tolist()
-    tree = tuple(check_integer("parents", parent, least=-1) for parent in given)
+def _checked_parents(parents: Sequence[int] | Array) -> tuple[int, ...]:
+    numbers = np.asarray(real_array("parents", parents)).ravel().tolist()
+    tree = tuple(check_integer("parents", number, least=-1) for number in numbers)
     if not tree or tree[0] != -1:
         raise InputError(f"parents: expected -1 for the root, joint 0, got {tree[:1] or 'no joints'}.")
     for joint, parent in enumerate(tree[1:], start=1):
@@ -174,7 +175,7 @@ def _float_array(name: str, value: Any) -> Any:
 
 
 def _default_names(parents: tuple[int, ...]) -> tuple[str, ...]:
-    """Name the joints of a tree with as many as SMPL has as SMPL does, and others by their numbers."""
+    """Return SMPL's names for a tree with as many joints as SMPL, numbered names for any other."""
     if len(parents) == len(SMPL.joint_names):
         return SMPL.joint_names
     return tuple(f"joint_{j}" for j in range(len(parents)))

@@ -1,4 +1,4 @@
-"""Skinning: from a posed skeleton to the vertices around it."""
+"""Linear blend skinning: from a posed skeleton to vertices."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .skeleton import Skeleton
 
 
 def pose_feature(pose: Any) -> Any:
-    """Entries of R_j - I of all joints but the root, (N, 9 (J - 1)), of (N, J, 3, 3)."""
+    """Entries of R_j - I of all joints but the root: (N, 9 (J - 1)) from (N, J, 3, 3)."""
     xp = array_namespace(pose)
     eye = xp.eye(3, dtype=pose.dtype, device=device(pose))
     return xp.reshape(pose[:, 1:, :, :] - eye, (pose.shape[0], 9 * (pose.shape[1] - 1)))
 
 
 def blend_vertices(v_template: Any, shapedirs: Any, posedirs: Any, betas: Any, pose: Any) -> Any:
-    """Shape and pose blend at rest: template + shapedirs betas + posedirs (R - I), (N, V, 3).
+    """Shape and pose blend shapes in the rest pose: template + shapedirs betas + posedirs (R - I), (N, V, 3).
 
     Parameters
     ----------
@@ -40,21 +40,21 @@ def blend_vertices(v_template: Any, shapedirs: Any, posedirs: Any, betas: Any, p
 
 
 def joint_transforms(posed: PosedSkeleton, rest_joints: Any) -> Any:
-    """Take each joint from its rest place to its posed place, x -> G (x - J) + X: (N, J, 3, 4)."""
+    """Transform of each joint from the rest pose to the pose, x -> G (x - J) + X: (N, J, 3, 4)."""
     xp = array_namespace(rest_joints)
     shift = posed.joints - rotate(posed.global_rotations, rest_joints)
     return xp.concat([posed.global_rotations, shift[..., None]], axis=-1)
 
 
 def skin(weights: Any, transforms: Any, vertices: Any) -> Any:
-    """Move each vertex by the weighted mean of its joints' transforms: (N, V, 3).
+    """Transform each vertex by the weighted mean of its joints' transforms, v = sum_j w_j T_j v: (N, V, 3).
 
     Parameters
     ----------
     weights : (V, J) array
     transforms : (N, J, 3, 4) array
     vertices : (N, V, 3) array
-        At rest.
+        In the rest pose.
     """
     xp = array_namespace(weights, transforms)
     count, joints = transforms.shape[:2]
@@ -72,7 +72,7 @@ def forward_body(
     pose: Any,
     betas: Any,
 ) -> tuple[Any, Any]:
-    """Joints (N, J, 3) and vertices (N, V, 3) of a body; parameters as above."""
+    """Joints (N, J, 3) and vertices (N, V, 3) of a body; parameters as in :func:`blend_vertices`."""
     posed = forward_kinematics(skeleton, pose, betas)
     blended = blend_vertices(v_template, shapedirs, posedirs, betas, pose)
     transforms = joint_transforms(posed, skeleton.rest_joints(betas))

@@ -1,4 +1,4 @@
-"""Options of the body that estimates are for."""
+"""Options of the body model."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ BODY_DEFAULTS = {"body": "open", "gender": "neutral", "models": None}
 
 
 def add_body(command: Parser) -> None:
-    """Add the options that :func:`kitro_np.load_body` takes."""
+    """Add the arguments of :func:`kitro_np.load_body` as options."""
     add = command.add_argument
     names = ", ".join((*EMBEDDED, *LICENSED))
     add("--body", metavar="NAME", help=f"{names}, or a .pkl or .npz file (default: open)")
-    add("--gender", metavar="NAME", help="of a licensed body; of a hand right or left (default: neutral)")
-    add("--models", metavar="DIR", type=Path, help="folder to look for model files in first")
+    add("--gender", metavar="NAME", help="of a licensed body; right or left for a hand (default: neutral)")
+    add("--models", metavar="DIR", type=Path, help="folder to search first for model files")
     command.set_defaults(**BODY_DEFAULTS)
 
 
 def read_body(options: Options, gender: str | None = None) -> BodyModel:
-    """Load the body of the options; `gender` is in place of theirs."""
+    """Load the body of the options, with `gender` instead of theirs if given."""
     name: str = options.body
     if not name.lower().endswith(SUFFIXES):
         files = (f"FILE{suffix}" for suffix in SUFFIXES)

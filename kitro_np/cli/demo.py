@@ -17,14 +17,14 @@ def add(commands: Commands) -> None:
     """Add the command and its options."""
     command = add_command(commands, "demo", run, "refine an embedded clip")
     command.add_argument(
-        "-o", "--output", metavar="OUT.npz", help="kitro-np-demo.npz by default, or the next free name"
+        "-o", "--output", metavar="OUT.npz", help="kitro-np-demo.npz by default, or the next unused name"
     )
-    command.add_argument("--force", action="store_true", help="write over an existing file")
+    command.add_argument("--force", action="store_true", help="overwrite an existing file")
 
 
 def run(options: Options) -> int:
-    """Refine the embedded clip on the open body; print its errors and where the result is."""
-    output = options.output or free_name("kitro-np-demo", ".npz")
+    """Refine the embedded clip on the open body; print its errors and the path of the result."""
+    output = options.output or unused_name("kitro-np-demo", ".npz")
     check_output(output, force=options.force)
     with as_file(files("kitro_np") / "data" / "demo_clip.npz") as clip:
         result, report = refine_and_measure(clip, Refinement(), Measures())
@@ -34,8 +34,8 @@ def run(options: Options) -> int:
     return ExitStatus.DONE
 
 
-def free_name(stem: str, suffix: str) -> Path:
-    """Return the first of stem.suffix, stem-2.suffix, ... in this folder that does not exist."""
+def unused_name(stem: str, suffix: str) -> Path:
+    """Return the first of stem.suffix, stem-2.suffix, ... that does not exist in the current folder."""
     count = 1
     while (path := Path(f"{stem}{'' if count == 1 else f'-{count}'}{suffix}")).exists():
         count += 1

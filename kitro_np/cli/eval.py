@@ -23,10 +23,10 @@ from .progress import progress_bar
 from .refinement import Refinement, add_refinement, read_refinement
 
 PROTOCOLS = {"lsp14": LSP14, "smpl24": SMPL24}
-"""Protocols of the skeleton's own joints."""
+"""Protocols of the skeleton's joints."""
 
 REGRESSED: dict[str, tuple[int, ...] | None] = {"j14": None, "j14-pelvis": H36M_PELVIS}
-"""Protocols that need a regressor, and about which of its rows."""
+"""Protocols that need a regressor, and its rows whose mean is the root; None for the hips."""
 
 
 def add(commands: Commands) -> None:
@@ -34,8 +34,8 @@ def add(commands: Commands) -> None:
     command = add_command(commands, "eval", run, "errors before and after")
     command.add_argument("input", metavar="IN", help="as refine, with GT_theta or GT_pose, and GT_beta")
     command.add_argument("--json", action="store_true", help="print one line of JSON, lengths in millimetres")
-    add = command.add_argument_group("what is measured").add_argument
-    add("--truth", metavar="SEQUENCE.pkl", type=Path, help="a sequence of 3DPW's, instead of IN's truth")
+    add = command.add_argument_group("evaluation").add_argument
+    add("--truth", metavar="SEQUENCE.pkl", type=Path, help="a 3DPW sequence, instead of IN's ground truth")
     add(
         "--metrics",
         metavar="NAMES",
@@ -44,20 +44,20 @@ def add(commands: Commands) -> None:
         help=f"of {', '.join(TITLES)}; separated by commas (default: {','.join(USUAL)})",
     )
     names = (*PROTOCOLS, *REGRESSED)
-    help_text = f"joints that count: {', '.join(names)} (default: {names[0]}; of a hand all)"
+    help_text = f"joints to compare: {', '.join(names)} (default: {names[0]}; all joints of a hand)"
     add("--protocol", metavar="NAME", help=help_text)
     add("--regressor", metavar="FILE.npy", help="J_regressor_h36m.npy, for j14, then the default protocol")
-    add("--per-joint", action="store_true", help="print a table of joints, too")
+    add("--per-joint", action="store_true", help="also print a table of joints")
     add(
         "--per-sequence",
         action="store_true",
-        help="print a table of sequences: IN's sequence, clip or imagename",
+        help="also print a table of sequences, by IN's sequence, clip or imagename",
     )
     add_refinement(command)
 
 
 def run(options: Options) -> int:
-    """Refine the bodies of a file and print their errors against the truth in it."""
+    """Refine the bodies of a file and print their errors against the ground truth."""
     measures, refinement = read_measures(options), read_refinement(options)
     result, report = refine_and_measure(Path(options.input), refinement, measures, options)
     if options.json:
@@ -73,10 +73,10 @@ def run(options: Options) -> int:
 def refine_and_measure(
     path: Path, refinement: Refinement, measures: Measures, options: Options | None = None
 ) -> tuple[RefineResult[np.ndarray], Report]:
-    """Refine the bodies of a file and measure them.
+    """Refine the bodies of a file and evaluate them.
 
-    The truth is read and checked first, for refining takes long. It is the file's own, unless `options` say
-    otherwise.
+    The ground truth is read and checked first, because refinement takes long. It is that of the file, unless
+    `options` name a sequence.
     """
     file, body = EstimateFile(path), refinement.body
     estimates = refinement.read(file)
@@ -92,14 +92,14 @@ def refine_and_measure(
 
 
 def read_measures(options: Options) -> Measures:
-    """Return what the options ask for; InputError where they do not go together."""
+    """Return the measures of the options; InputError if they are inconsistent."""
     name, regressor = options.protocol, options.regressor
     if name is not None:
         name = one_of("protocol", name, (*PROTOCOLS, *REGRESSED))
     elif regressor is not None:
         name = "j14"
     if (name in REGRESSED) != (regressor is not None):
-        expected = "a file, such as J_regressor_h36m.npy," if name in REGRESSED else "none"
+        expected = "a file such as J_regressor_h36m.npy" if name in REGRESSED else "none"
         got = "none" if regressor is None else regressor
         raise InputError(f"regressor: expected {expected} for the protocol {name}, got {got}.")
     protocol = None if name is None else PROTOCOLS.get(name)
@@ -109,9 +109,9 @@ def read_measures(options: Options) -> Measures:
 
 
 def changed_options(report: Report) -> str:
-    """Options of the method that are not its default ones, in words."""
-    usual = vars(METHODS[report.method]())
-    return ", ".join(f"{name}={value}" for name, value in report.options.items() if value != usual[name])
+    """Format the options of the method that differ from their defaults."""
+    defaults = vars(METHODS[report.method]())
+    return ", ".join(f"{name}={value}" for name, value in report.options.items() if value != defaults[name])
 
 
 def _sequence_truth(options: Options, body: BodyModel, file: EstimateFile, count: int) -> Truth:

@@ -6,11 +6,12 @@ from enum import IntEnum
 
 
 class ExitStatus(IntEnum):
-    """What the shell is told."""
+    """Exit status for the shell."""
 
     DONE = 0
     BROKEN_PIPE = 1
-    """Whoever read the output has gone, as ``head`` does."""
+    """The reader of the output has closed it, as ``head`` does."""
     WRONG_INPUT = 2
+    """As argparse and shells use it."""
     STOPPED = 130
-    """By Ctrl-C, as shells have it."""
+    """By Ctrl-C: 128 plus the number of SIGINT, as in shells."""

@@ -23,11 +23,11 @@ from .parser import Commands, Options, add_command
 def add(commands: Commands) -> None:
     """Add the command and its options."""
     command = add_command(commands, "info", run, "versions, engines, models")
-    command.add_argument("--models", metavar="DIR", type=Path, help="folder to look for model files in first")
+    command.add_argument("--models", metavar="DIR", type=Path, help="folder to search first for model files")
 
 
 def run(options: Options) -> int:
-    """Print versions, threads, engines and where models are looked for."""
+    """Print versions, threads, engines, installed models and the folders searched for them."""
     print(f"kitro-np {__version__}, Python {platform.python_version()} on {platform.platform()}")
     names = ("numpy", "numba", "scipy", "array-api-compat")
     print("versions: " + ", ".join(f"{name} {version(name)}" for name in names))
@@ -46,23 +46,23 @@ def run(options: Options) -> int:
             print(f"  {name} {gender}: {path}")
         if not paths:
             print(f"  {name}: not found")
-    print("models are looked for in:")
+    print("folders searched for models:")
     for folder in search_folders(options.models):
         print(f"  {folder}{'' if folder.is_dir() else ' (does not exist)'}")
     return ExitStatus.DONE
 
 
 def kernel_cache() -> str:
-    """Where machine code is kept: beside the kernels, or in the user's cache folder if that is closed."""
+    """Folder of the compiled kernels: the package's, or the user's cache folder if that is read-only."""
     from ..kernels.kitro.algorithm import refine_bodies
 
-    # A kernel that is not compiled has no stats, and one that is not kept has no path.
+    # A kernel without compilation has no stats, and one without a cache has no path.
     path = getattr(getattr(refine_bodies, "stats", None), "cache_path", None)
-    return str(path) if path else "not kept: no folder can be written, or Numba's compiler is off"
+    return str(path) if path else "not cached: no writable folder, or Numba's compiler is disabled"
 
 
 def _model_files(name: str, folder: Path | None) -> Iterator[tuple[str, Path]]:
-    """Yield the genders of a licensed body that are there, and their files."""
+    """Yield the genders of a licensed body for which there is a file, and the files."""
     for gender in FAMILIES[name].kinds:
         with suppress(FileNotFoundError):
             yield gender, find_model_file(name, gender, folder)

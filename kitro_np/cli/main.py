@@ -1,4 +1,4 @@
-"""Command line: kitro-np COMMAND. Each command is a module of this folder, with `add` and `run`."""
+"""Command line: kitro-np COMMAND. Each command is a module of this folder with the functions add and run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .exit_status import ExitStatus
 from .parser import Parser
 
 COMMANDS = (refine, eval, simulate, paper, demo, warmup, info)
-"""In the order of the help."""
+"""Commands in the order of the help."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,10 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 options.command.unknown(others[0])
             return int(options.run(options))
         finally:
-            # Here rather than at exit, so that a broken pipe is noticed while it can be handled.
+            # Flush here, so that a broken pipe raises while it can be handled.
             print(end="", flush=True)
     except BrokenPipeError:
-        # The interpreter flushes once more at exit, and would complain.
+        # The interpreter flushes again at exit, and would print an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitStatus.BROKEN_PIPE
     except (InputError, OSError) as problem:
@@ -52,7 +52,7 @@ def parser() -> Parser:
 
 
 def _sentence(problem: Exception) -> str:
-    """Return an exception's message; an operating system's own names the file."""
+    """Return the message of an exception; for an error of the operating system with the file."""
     if isinstance(problem, OSError) and problem.strerror:
         return f"{problem.filename}: {problem.strerror}." if problem.filename else f"{problem.strerror}."
     return str(problem)

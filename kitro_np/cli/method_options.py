@@ -1,4 +1,4 @@
-"""Options of the methods, made from the methods' own fields: what is in METHODS is on the command line."""
+"""Options of the methods, generated from the fields of every method in METHODS."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Any, NamedTuple
 
 from ..errors import InputError
 from ..refinement.method import METHODS, Method, option_names, resolve_method
-from .parser import Group, Options, Parser, number, whole_number
+from .parser import Group, Options, Parser, integer, number
 
 DEFAULT_METHOD = "map"
 
-_TYPES: dict[type, tuple[Callable[[str], object], str]] = {int: (whole_number, "N"), float: (number, "X")}
-"""How a number is read, and what help calls it."""
+_TYPES: dict[type, tuple[Callable[[str], object], str]] = {int: (integer, "N"), float: (number, "X")}
+"""Parser and metavar of a number."""
 
 
 class MethodOption(NamedTuple):
-    """A field of a method, and how the command line calls it.
+    """A field of a method as a command line option.
 
     Attributes
     ----------
     method, name : str
     flag : str
-        Begins with the method's name where another method has a field of this name.
+        Prefixed with the method's name if another method has a field of the same name.
     field : Field
     """
 
@@ -36,23 +36,23 @@ class MethodOption(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Where the parser leaves its value."""
+        """Attribute of the parsed options."""
         return f"{self.method} {self.name}"
 
 
 def method_options() -> Iterator[MethodOption]:
     """Yield the options of every method."""
-    kinds = {name: fields(kind) for name, kind in METHODS.items()}  # type: ignore[arg-type]
-    owners = Counter(own.name for kind in kinds.values() for own in kind)
-    for method, kind in kinds.items():
-        for own in kind:
-            stem = (own.metadata.get("flag") or own.name).lstrip("-").replace("_", "-")
-            flag = f"--{stem}" if owners[own.name] == 1 else f"--{method}-{stem}"
-            yield MethodOption(method, own.name, flag, own)
+    fields_of = {name: fields(kind) for name, kind in METHODS.items()}  # type: ignore[arg-type]
+    occurrences = Counter(field.name for method_fields in fields_of.values() for field in method_fields)
+    for method, method_fields in fields_of.items():
+        for field in method_fields:
+            stem = (field.metadata.get("flag") or field.name).lstrip("-").replace("_", "-")
+            flag = f"--{stem}" if occurrences[field.name] == 1 else f"--{method}-{stem}"
+            yield MethodOption(method, field.name, flag, field)
 
 
 def add_method(command: Parser) -> None:
-    """Add --method, and a group of options for each method; those that are not given leave no trace."""
+    """Add --method and a group of options for each method; an option that is not given sets no attribute."""
     command.add_argument(
         "--method", default=DEFAULT_METHOD, metavar="NAME", help=f"{' or '.join(METHODS)} (default: map)"
     )
@@ -69,31 +69,33 @@ def read_method(options: Options) -> Method:
     Raises
     ------
     InputError
-        If there is no such method, or an option is another's: it says whose.
+        If there is no such method, or an option belongs to another method.
     """
     given = [option for option in method_options() if hasattr(options, option.key)]
     chosen = resolve_method(options.method, {})
     for option in given:
-        # Of a name that two methods share, the other's would pass for this one's.
+        # If two methods have a field of this name, the other's value would be applied to this method.
         if option.method != chosen.name and option.name in option_names(type(chosen)):
             raise InputError(
-                f"{option.flag}: expected method={option.method!r}, whose option it is, "
+                f"{option.flag}: expected method={option.method!r}, which has this option, "
                 f"got method={chosen.name!r}."
             )
     return resolve_method(chosen, {option.name: getattr(options, option.key) for option in given})
 
 
 def _add_option(group: Group, option: MethodOption) -> None:
-    about, default = option.field.metadata, option.field.default
+    metadata, default = option.field.metadata, option.field.default
     common: dict[str, Any] = {"dest": option.key, "default": argparse.SUPPRESS}
-    text = about.get("text", "")
+    text = metadata.get("text", "")
     if isinstance(default, bool):
         group.add_argument(
             option.flag, action="store_false" if default else "store_true", help=text, **common
         )
         return
-    # The method itself says what is wrong with a name, and which one may have been meant.
-    read, metavar = _TYPES.get(type(default), (str, "NAME"))
-    if about.get("choices"):
-        text = f"{', '.join(about['choices'])}; {text}"
-    group.add_argument(option.flag, type=read, metavar=metavar, help=f"{text} (default: {default})", **common)
+    # The method checks names, and suggests the most similar one.
+    parse, metavar = _TYPES.get(type(default), (str, "NAME"))
+    if metadata.get("choices"):
+        text = f"{', '.join(metadata['choices'])}; {text}"
+    group.add_argument(
+        option.flag, type=parse, metavar=metavar, help=f"{text} (default: {default})", **common
+    )

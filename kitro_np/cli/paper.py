@@ -15,29 +15,29 @@ from .parser import Commands, Options, add_command, number
 from .progress import progress_bar
 
 DATA_DEFAULTS = {**BODY_DEFAULTS, "regressor": None, "image_size": None}
-"""Options that say something of --data, and their defaults."""
+"""Options that apply to --data only, and their defaults."""
 
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
     command = add_command(commands, "paper", run, "the paper's experiments")
     add = command.add_argument
-    add("-o", "--output", metavar="DIR", type=Path, required=True, help="folder to write pages to")
+    add("-o", "--output", metavar="DIR", type=Path, required=True, help="folder for the pages")
     names = ", ".join(EXPERIMENTS)
     add(
         "--table",
         action="append",
         metavar="NAME",
-        help=f"one of {names}; may be given again (default: all)",
+        help=f"one of {names}; can be repeated (default: all)",
     )
-    add("--quick", action="store_true", help=f"{QUICK} simulated bodies a set instead of {FULL}")
+    add("--quick", action="store_true", help=f"simulate {QUICK} bodies instead of {FULL}")
     add(
         "--data",
         nargs="+",
         metavar="FILE",
         type=Path,
         default=[],
-        help="as eval reads, in place of simulated data; --body is theirs",
+        help="files as for eval, instead of simulated data; --body applies to them",
     )
     add("--regressor", metavar="FILE.npy", help="J_regressor_h36m.npy: compare its 14 joints in --data")
     add("--image-size", nargs=2, type=number, metavar=("W", "H"), help="in pixels, instead of intrinsics")
@@ -45,9 +45,9 @@ def add(commands: Commands) -> None:
 
 
 def run(options: Options) -> int:
-    """Run the paper's experiments on simulated data, or on files, and write pages with tables and figures.
+    """Run the paper's experiments on simulated data or on files, and write pages with tables and figures.
 
-    What was measured is kept: after a stop, the same command goes on from there.
+    Measurements are cached: the same command resumes after an interruption.
     """
     try:
         pages = write_paper(
@@ -57,24 +57,24 @@ def run(options: Options) -> int:
             lambda runs: progress_bar(runs, "measure", unit="runs"),
         )
     except KeyboardInterrupt:
-        print("kitro-np: stopped; the same command goes on from there.", file=sys.stderr)
+        print("kitro-np: stopped; the same command resumes.", file=sys.stderr)
         return ExitStatus.STOPPED
     count = "1 page" if len(pages) == 1 else f"{len(pages)} pages"
-    print(f"wrote {options.output / INDEX} and {count} beside it")
+    print(f"wrote {options.output / INDEX} and {count} in the same folder")
     return ExitStatus.DONE
 
 
 def read_sets(options: Options) -> Sets:
-    """Read the files, each of which is a base estimate of Table 3 too; simulate what they leave out."""
+    """Read the files, which are also base estimates of Table 3; simulate the other data sets."""
     count = QUICK if options.quick else FULL
     if not options.data:
         for name, default in DATA_DEFAULTS.items():
-            # Nobody should believe that it changed something.
+            # An option without effect is an error.
             if (value := getattr(options, name)) != default:
                 flag = name.replace("_", "-")
-                raise InputError(f"{flag}: expected none without --data, which it is for, got {value}.")
+                raise InputError(f"{flag}: expected --data, which this option applies to, got only {value}.")
         return simulated_sets(count)
     protocol = None if options.regressor is None else regressed_protocol(options.regressor)
-    own = file_sets(options.data, read_body(options), protocol, image_size=options.image_size)
+    data = file_sets(options.data, read_body(options), protocol, image_size=options.image_size)
     sets = simulated_sets(count)
-    return sets._replace(hands=own) if own[0].hand else sets._replace(people=own, bases=own)
+    return sets._replace(hands=data) if data[0].hand else sets._replace(people=data, bases=data)

@@ -1,4 +1,4 @@
-"""Parser: argparse, whose errors become one sentence like all others, and the types of numbers."""
+"""Parser: argparse with errors as InputError, and types of numbers."""
 
 from __future__ import annotations
 
@@ -18,43 +18,51 @@ class Parser(argparse.ArgumentParser):
     """A parser that raises InputError."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise InputError with argparse's message in the form of all others."""
+        """Raise InputError with argparse's message in the form "name: expected ..., got ...."."""
         missing = message.removeprefix("the following arguments are required: ")
         if missing != message:
             raise InputError(f"{missing}: expected a value, got none; see {self.prog} --help.")
-        message = message.removeprefix("argument ")
-        message = re.sub(r"(?<=expected )(one argument|\d+ arguments)$", r"\1, got fewer", message)
-        choice = re.fullmatch(r"(\S+): invalid choice: '(.*?)'.*\(choose from (.*)\)", message)
+        name, _, problem = message.removeprefix("argument ").partition(": ")
+        choice = re.fullmatch(r"invalid choice: '(.*?)'.*\(choose from (.*)\)", problem)
         if choice:
-            one_of(choice[1], choice[2], re.findall(r"[\w-]+", choice[3]))
-        raise InputError(f"{message}; see {self.prog} --help.")
+            one_of(name, choice[1], re.findall(r"[\w-]+", choice[2]))
+        if name == "ambiguous option":
+            name, _, options = problem.partition(" could match ")
+            problem = f"expected an unambiguous option, got one that matches {options}"
+        elif value := re.fullmatch("ignored explicit argument (.*)", problem):
+            problem = f"expected no value, got {value[1]}"
+        elif not problem.startswith("expected "):
+            problem = f"expected a valid argument, got {problem or message}"
+        expected, _, got = problem.removeprefix("expected ").partition(", got ")
+        # argparse does not say how many arguments there were instead.
+        raise InputError(f"{name}: expected {expected}, got {got or 'fewer'}; see {self.prog} --help.")
 
     def unknown(self, argument: str) -> NoReturn:
-        """Raise InputError for an argument that is none of this command's."""
+        """Raise InputError for an argument that the command does not have."""
         flags = dict.fromkeys(re.findall(r"--[\w-]+", self.format_usage()))
-        near = did_you_mean(argument.partition("=")[0], flags)
+        suggestion = did_you_mean(argument.partition("=")[0], flags)
         raise InputError(
-            f"{argument}: expected an option of {self.prog}, got another{near}; see {self.prog} --help."
+            f"{argument}: expected an option of {self.prog}, got another{suggestion}; see {self.prog} --help."
         )
 
 
 def add_command(commands: Commands, name: str, run: Callable[[Options], int], text: str) -> Parser:
-    """Add a command, whose description is the docstring of its `run`, and return its parser."""
+    """Add a command with the docstring of `run` as its description, and return its parser."""
     command = commands.add_parser(name, help=text, description=run.__doc__)
     command.set_defaults(run=run, command=command)
     return command
 
 
-def whole_number(text: str) -> int:
-    """Read a whole number."""
+def integer(text: str) -> int:
+    """Parse an integer."""
     try:
         return int(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
+        raise argparse.ArgumentTypeError(f"expected an integer, got {text!r}") from None
 
 
 def number(text: str) -> float:
-    """Read a number."""
+    """Parse a number."""
     try:
         return float(text)
     except ValueError:

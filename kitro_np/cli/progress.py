@@ -9,15 +9,20 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress_bar(total: int, what: str, unit: str = "bodies") -> Iterator[Callable[[int], None] | None]:
-    """Draw a bar on a terminal, where tqdm is installed; else give None.
+    """Show a progress bar on a terminal if tqdm is installed; otherwise yield None.
 
     Parameters
     ----------
     total : int
     what : str
-        What is done.
+        Name of the task.
     unit : str
-        What is counted.
+        Name of the units counted.
+
+    Yields
+    ------
+    callable or None
+        Called with the number of units finished since the last call.
     """
     if not sys.stderr.isatty():
         yield None

@@ -13,8 +13,8 @@ def add(commands: Commands) -> None:
     """Add the command and its options."""
     command = add_command(commands, "refine", run, "refine the bodies of a file")
     command.add_argument("input", metavar="IN", help=f"estimates, .npz or torch's .pt: {ESTIMATE_KEYS}")
-    command.add_argument("-o", "--output", metavar="OUT.npz", required=True, help="where to write the result")
-    command.add_argument("--force", action="store_true", help="write over an existing file")
+    command.add_argument("-o", "--output", metavar="OUT.npz", required=True, help="file to write")
+    command.add_argument("--force", action="store_true", help="overwrite an existing file")
     add_refinement(command)
 
 

@@ -1,4 +1,4 @@
-"""Refinement of a file's bodies, as refine, eval and demo do it: its options, and how it runs."""
+"""Refinement of a file's bodies in the commands refine, eval and demo, and its options."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from ..result import RefineResult
 from ..typing import EngineName
 from .body_options import add_body, read_body
 from .method_options import DEFAULT_METHOD, add_method, read_method
-from .parser import Options, Parser, number, whole_number
+from .parser import Options, Parser, integer, number
 from .progress import progress_bar
 
 ESTIMATE_KEYS = "pred_theta, pred_beta, pred_cam, or pose, betas, transl; with intrinsics, keypoints_2d"
-"""What a file of estimates holds, in a few words."""
+"""Keys of a file of estimates, for the help."""
 
 
 @dataclass(frozen=True)
 class Refinement:
-    """How the bodies of a file are refined; by default as :func:`kitro_np.refine` does.
+    """How the bodies of a file are refined; defaults are those of :func:`kitro_np.refine`.
 
     Parameters
     ----------
@@ -41,16 +41,21 @@ class Refinement:
     keypoints_key : str
         Key of the keypoints in the file.
     keypoint_layout : str
-        Where they sit on the body.
+        Layout of the keypoints.
     confidence_key : str, optional
-        Key of their confidences in the file.
+        Key of the keypoints' confidences in the file.
     image_size : (width, height), optional
-        In pixels, in place of the file's intrinsics.
+        In pixels, instead of the file's intrinsics.
     focal_length : float, optional
-        In pixels: with `image_size` the camera's, else the estimate is changed to one of that focal length.
+        In pixels: with `image_size` the camera's focal length, else the estimates are converted to it.
     engine : str, optional
     threads : int, optional
     strict : bool
+
+    Raises
+    ------
+    InputError
+        If `confidence_key` is given and the method does not weigh keypoints.
     """
 
     body: BodyModel = field(default_factory=default_body)
@@ -72,24 +77,25 @@ class Refinement:
             )
 
     def read(self, file: EstimateFile) -> Estimates:
-        """Read a file's estimates, with the intrinsics that are meant."""
+        """Read a file's estimates, with the camera of the options."""
         estimates = file.estimates(self.keypoints_key, need_intrinsics=self.image_size is None)
         if self.image_size is not None:
             return estimates._replace(intrinsics=default_intrinsics(self.image_size, self.focal_length))
         if self.focal_length is not None:
-            changed = with_focal_length(estimates.intrinsics, estimates.transl, self.focal_length)
+            intrinsics = cast("np.ndarray", estimates.intrinsics)  # needed without an image size
+            changed = with_focal_length(intrinsics, estimates.transl, self.focal_length)
             return estimates._replace(intrinsics=changed.intrinsics, transl=changed.transl)
         return estimates
 
     def run(self, file: EstimateFile, estimates: Estimates) -> RefineResult[np.ndarray]:
-        """Refine them."""
-        # A method that takes no detections refuses a layout, instead of leaving it unused.
-        detected: dict[str, Any] = {
+        """Refine the estimates of a file."""
+        # A method that does not support layouts refuses them.
+        detections: dict[str, Any] = {
             "keypoints_2d": estimates.keypoints_2d,
             "keypoint_layout": self.keypoint_layout,
         }
         if self.method.takes_detections:
-            detected = read_detections(
+            detections = read_detections(
                 file, estimates, self.body, self.keypoint_layout, self.confidence_key
             )._asdict()
         with progress_bar(math.prod(estimates.lead(self.body.num_joints)), "refine") as progress:
@@ -98,7 +104,7 @@ class Refinement:
                 estimates.betas,
                 estimates.transl,
                 intrinsics=estimates.intrinsics,
-                **detected,
+                **detections,
                 body=self.body,
                 method=self.method,
                 engine=self.engine,
@@ -117,22 +123,22 @@ def add_refinement(command: Parser) -> None:
         "--keypoint-layout",
         default=LAYOUTS[0],
         metavar="NAME",
-        help=f"where they sit on the body: {', '.join(LAYOUTS)}; of all the body's joints, which are visible "
-        f"(default: {LAYOUTS[0]})",
+        help=f"layout of the keypoints: {', '.join(LAYOUTS)}; for keypoints of all the body's joints, those "
+        f"that are visible (default: {LAYOUTS[0]})",
     )
-    add("--confidence-key", metavar="KEY", help="key of their confidences (default: confidence, if there)")
+    add("--confidence-key", metavar="KEY", help="key of the confidences (default: confidence, if present)")
     add("--image-size", nargs=2, type=number, metavar=("W", "H"), help="in pixels, instead of intrinsics")
-    text = "in pixels: of --image-size, or change the estimates to this one"
+    text = "in pixels: that of --image-size, or the one to convert the estimates to"
     add("--focal-length", type=number, metavar="PX", help=text)
     add_method(command)
-    add = command.add_argument_group("how it runs").add_argument
+    add = command.add_argument_group("execution").add_argument
     add("--engine", metavar="NAME", help="numba (kernels, the default) or array (stages)")
-    add("--threads", type=whole_number, metavar="N", help="default: all cores of this process")
+    add("--threads", type=integer, metavar="N", help="default: all cores available to the process")
     add("--strict", action="store_true", help="fail if any body cannot be refined")
 
 
 def read_refinement(options: Options) -> Refinement:
-    """Return what the options ask for."""
+    """Return the refinement of the options."""
     engine = None
     if options.engine is not None:
         engine = cast("EngineName", one_of("engine", options.engine, CPU_ENGINES))
@@ -151,7 +157,7 @@ def read_refinement(options: Options) -> Refinement:
 
 
 def write_result(path: str | os.PathLike[str], result: RefineResult[np.ndarray], *, force: bool) -> None:
-    """Write a result, poses as matrices; print what became of the bodies, and where they are."""
+    """Write a result with poses as matrices; print its summary and the path."""
     target = result.with_matrices().save(path, force=force)
     print(result.summary())
     print(f"wrote {target}")

@@ -21,18 +21,18 @@ def add(commands: Commands) -> None:
         "--method",
         action="append",
         metavar="NAME",
-        help=f"one of {', '.join(METHODS)}; may be given again (default: map and kitro)",
+        help=f"one of {', '.join(METHODS)}; can be repeated (default: map and kitro)",
     )
     add(
         "--dtype",
         action="append",
         metavar="NAME",
-        help=f"one of {', '.join(DTYPES)}; may be given again (default: both)",
+        help=f"one of {', '.join(DTYPES)}; can be repeated (default: both)",
     )
 
 
 def run(options: Options) -> int:
-    """Compile the kernels and keep their machine code on disk, so that no later call waits for that."""
+    """Compile the kernels and cache them on disk, so that no later call has to."""
     dtypes = options.dtype or DTYPES
     methods = {"methods": options.method} if options.method else {}
     with progress_bar(len(dtypes), "compile", unit="dtypes") as progress:

@@ -1,1 +1,1 @@
-"""Errors against the truth: metrics, protocols, tables."""
+"""Errors against the ground truth: metrics, protocols, tables."""

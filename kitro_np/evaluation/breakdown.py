@@ -1,4 +1,4 @@
-"""Breakdown of an evaluation: mean errors of each joint, and of each sequence."""
+"""Breakdown of an evaluation: mean errors of each joint and of each sequence."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from .evaluate import TITLES, Evaluation
 from .metrics import sequence_means
 
 Breakdown = dict[str, dict[str, dict[str, "float | None"]]]
-"""For each joint or sequence its mean errors "before" and "after", by metric; None where none is finite."""
+"""Mean errors "before" and "after" of each joint or sequence, by metric; None if none is finite."""
 
 
 def by_joint(evaluation: Evaluation, names: Sequence[str]) -> Breakdown:
-    """Mean errors of each joint over the bodies that are measured.
+    """Mean errors of each joint over the measured bodies.
 
     Parameters
     ----------
     evaluation : Evaluation
         With errors of joints.
     names : sequence of str
-        Of the joints.
+        Names of the joints.
     """
     measured = evaluation.measured
     sides = {"before": evaluation.joints_before, "after": evaluation.joints_after}
     means = {
-        side: {metric: errors[measured].mean(axis=0).tolist() for metric, errors in own.items()}
-        for side, own in sides.items()
+        side: {metric: errors[measured].mean(axis=0).tolist() for metric, errors in by_metric.items()}
+        for side, by_metric in sides.items()
     }
     return {
-        name: {side: {metric: row[k] for metric, row in own.items()} for side, own in means.items()}
+        name: {side: {metric: row[k] for metric, row in rows.items()} for side, rows in means.items()}
         for k, name in enumerate(names)
     }
 
 
 def by_sequence(evaluation: Evaluation, sequences: Any) -> Breakdown:
-    """Mean errors of each sequence over its bodies that are measured.
+    """Mean errors of each sequence over its measured bodies.
 
     Parameters
     ----------
@@ -50,20 +50,21 @@ def by_sequence(evaluation: Evaluation, sequences: Any) -> Breakdown:
     means = {
         side: {
             metric: sequence_means(np.where(measured, errors, np.nan), sequences)
-            for metric, errors in own.items()
+            for metric, errors in by_metric.items()
         }
-        for side, own in (("before", evaluation.before), ("after", evaluation.after))
+        for side, by_metric in (("before", evaluation.before), ("after", evaluation.after))
     }
     return {
         name: {
-            side: {metric: _finite(row[name]) for metric, row in own.items()} for side, own in means.items()
+            side: {metric: _finite_or_none(row[name]) for metric, row in rows.items()}
+            for side, rows in means.items()
         }
         for name in next(iter(means["before"].values()))
     }
 
 
 def breakdown_table(title: str, rows: Breakdown) -> str:
-    """Write a row for each, with two columns a metric, for a person."""
+    """Format a breakdown as text, with two columns for each metric."""
     metrics = list(next(iter(rows.values()))["before"])
     width = max(len(title), *map(len, rows))
     lines = [
@@ -71,14 +72,14 @@ def breakdown_table(title: str, rows: Breakdown) -> str:
         f"{title:<{width}}" + f"{'before':>9}{'after':>9}" * len(metrics),
     ]
     for name, sides in rows.items():
-        figures = (sides[side][metric] for metric in metrics for side in ("before", "after"))
-        lines.append(f"{name:<{width}}" + "".join(f"{_shown(figure):>9}" for figure in figures))
+        errors = (sides[side][metric] for metric in metrics for side in ("before", "after"))
+        lines.append(f"{name:<{width}}" + "".join(f"{_format(error):>9}" for error in errors))
     return "\n".join(lines)
 
 
-def _finite(figure: float) -> float | None:
-    return figure if math.isfinite(figure) else None
+def _finite_or_none(error: float) -> float | None:
+    return error if math.isfinite(error) else None
 
 
-def _shown(figure: float | None) -> str:
-    return "-" if figure is None else f"{figure:.2f}"
+def _format(error: float | None) -> str:
+    return "-" if error is None else f"{error:.2f}"

@@ -1,10 +1,10 @@
-"""Evaluation: errors before and after refinement, against the truth."""
+"""Evaluation: errors against the ground truth before and after refinement."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -24,10 +24,13 @@ from .metrics import (
 )
 
 BLOCK = 256
-"""Bodies whose vertices are compared at once: about 130 MB in float32, a tenth more with PA-PVE."""
+"""Bodies whose vertices are compared at a time: about 130 MB in float32, a tenth more with PA-PVE."""
 
 FAR = 1e6
-"""Metres from the origin that no joint of a body reaches; squares of much larger numbers overflow float32."""
+"""Coordinate in metres that no joint of a body reaches; squares of much larger numbers overflow float32."""
+
+MILLIMETRES = 1000
+"""Millimetres per metre."""
 
 METRICS = {
     "mpjpe": "MPJPE",
@@ -36,19 +39,19 @@ METRICS = {
     "pa_pve": "PA-PVE",
     "depth_error": "depth",
 }
-"""What can be measured, and how tables call it."""
+"""Metrics of 3D bodies, and their titles in tables."""
 
 ON_IMAGE = "reprojection_error"
-"""What :meth:`Evaluation.on_image` adds: between projected joints and keypoints, in pixels."""
+"""Metric added by :meth:`Evaluation.on_image`: distance of projected joints from keypoints, in pixels."""
 
 TITLES = {**METRICS, ON_IMAGE: "2D, px"}
-"""How tables call it all."""
+"""All metrics, and their titles in tables."""
 
 OF_JOINTS = {"mpjpe": joint_errors, "pa_mpjpe": pa_joint_errors, "depth_error": depth_errors}
-"""Metrics that are means over the protocol's joints, and the errors that they are means of."""
+"""Metrics that are means over the protocol's joints, and the functions of the joints' errors."""
 
 USUAL = ("mpjpe", "pa_mpjpe", "pve")
-"""What the paper's tables show."""
+"""Metrics of the paper's tables."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +61,10 @@ class Evaluation:
     Parameters
     ----------
     before, after : dict
-        Errors by name, (N,) each, in millimetres; the same names in both. Others than those of METRICS are
-        welcome: they are called by their names, which then say the unit if it is another one.
+        Errors by metric, (N,) each, in millimetres; the same metrics in both. A metric not in METRICS has its
+        name as title, which should contain its unit if that is another.
     joints_before, joints_after : dict
-        Errors of each joint of the protocol, (N, K), of those that are means over joints.
+        Errors of each joint of the protocol, (N, K), for metrics that are means over joints.
     """
 
     before: dict[str, Any]
@@ -71,11 +74,11 @@ class Evaluation:
 
     @property
     def measured(self) -> Any:
-        """Bodies whose errors are finite: those with NaN in estimate or truth are left out of means."""
+        """Mask of bodies whose errors are finite; bodies with NaN in estimate or truth are not averaged."""
         return np.all(np.isfinite(np.stack([*self.before.values(), *self.after.values()])), axis=0)
 
     def as_dict(self) -> dict[str, Any]:
-        """Means, and the share of bodies whose first error, MPJPE, fell."""
+        """Return the mean errors, and the fraction of bodies whose first error, MPJPE, decreased."""
         measured = self.measured
         means = [
             {name: float(np.mean(values[measured])) for name, values in errors.items()}
@@ -86,57 +89,63 @@ class Evaluation:
         return {"before": means[0], "after": means[1], "improved": improved}
 
     def table(self) -> str:
-        """Means as a small table for a person."""
-        figures = self.as_dict()
+        """Format the mean errors as text."""
+        means = self.as_dict()
         titles = {name: TITLES.get(name, name) for name in self.before}
         lines = [f"{'mm':<10}{'before':>9}{'after':>9}"]
         lines += [
-            f"{title:<10}{figures['before'][name]:>9.2f}{figures['after'][name]:>9.2f}"
+            f"{title:<10}{means['before'][name]:>9.2f}{means['after'][name]:>9.2f}"
             for name, title in titles.items()
         ]
         count, measured = len(self.measured), int(self.measured.sum())
         first = next(iter(titles.values()))
-        lines.append(f"{first} improved in {100 * figures['improved']:.1f}% of {_bodies(measured)}")
+        lines.append(f"{first} improved in {100 * means['improved']:.1f}% of {_bodies(measured)}")
         if measured < count:
             lines.append(f"{_bodies(count - measured)} left out: NaN or infinity in estimate or truth")
         return "\n".join(lines)
 
     def on_image(self, before: Any, after: Any, protocol: Protocol | None = None) -> Evaluation:
-        """Add the mean of errors on the image, (N, J) of all joints, before and after.
+        """Add the mean of the 2D errors (N, J) of all joints, before and after.
 
-        Errors of each joint are added as well for a `protocol` that picks joints of the skeleton.
+        The errors of each joint are added, too, for a `protocol` that selects joints of the skeleton.
         """
-        more, joints = {}, {}
+        means, joints = {}, {}
         for side, errors in (("before", before), ("after", after)):
-            own = f"joints_{side}"
-            more[side] = {**getattr(self, side), ON_IMAGE: np.mean(errors, axis=1)}
+            field_name = f"joints_{side}"
+            means[side] = {**getattr(self, side), ON_IMAGE: np.mean(errors, axis=1)}
             if protocol is not None and protocol.regressor is None:
-                joints[own] = {**getattr(self, own), ON_IMAGE: errors[:, list(protocol.joints)]}
-        return replace(self, **more, **joints)
+                joints[field_name] = {
+                    **getattr(self, field_name),
+                    ON_IMAGE: errors[:, list(protocol.joints)],
+                }
+        return replace(self, **means, **joints)
 
     def only(self, names: Sequence[str]) -> Evaluation:
-        """Return these errors only, in this order; InputError if then no body has finite ones."""
-        every = ("before", "after", "joints_before", "joints_after")
-        parts = {part: getattr(self, part) for part in every}
-        kept = replace(
+        """Return only these metrics, in this order; InputError if no body has finite errors in them."""
+        parts = {f.name: getattr(self, f.name) for f in fields(self)}
+        selected = replace(
             self,
-            **{part: {name: held[name] for name in names if name in held} for part, held in parts.items()},
+            **{
+                part: {name: errors[name] for name in names if name in errors}
+                for part, errors in parts.items()
+            },
         )
-        kept.check()
-        return kept
+        selected.check()
+        return selected
 
     def check(self) -> None:
-        """Raise InputError if there is no body whose errors are finite."""
+        """Raise InputError if no body has finite errors."""
         measured = self.measured
         if not measured.any():
             count = _bodies(len(measured))
             raise InputError(
-                f"estimate and truth: expected a body that is finite in both, got none among {count}."
+                f"estimate and truth: expected at least one body that is finite in both, "
+                f"got none among {count}."
             )
 
 
 def check_body(body: BodyModel, protocol: Protocol = LSP14) -> None:
-    """Raise InputError if a body lacks what the protocol compares, as a hand lacks LSP14's joints."""
+    """Raise InputError if a body lacks joints of the protocol, as a hand lacks LSP14's."""
     protocol.check_body(body)
 
 
@@ -152,7 +161,7 @@ def evaluate(
     per_joint: bool = False,
     truth_bodies: Sequence[BodyModel] | None = None,
 ) -> Evaluation:
-    """Compare estimates and refined bodies with the truth.
+    """Compare estimates and refined bodies with the ground truth.
 
     Parameters
     ----------
@@ -161,15 +170,15 @@ def evaluate(
     estimate, refined, truth : (pose, betas)
         Poses (..., J, 3, 3), (..., J, 3) or (..., 3 J), betas (..., S).
     progress : callable, optional
-        Called with the number of bodies just measured.
+        Called with the number of bodies measured since the last call.
     metrics : sequence of str
-        At least one of METRICS.
+        One or more of METRICS.
     protocol : Protocol, optional
-        Which joints are compared; of a hand see :func:`kitro_np.evaluation.protocols.usual_protocol`.
+        Joints to compare; for a hand see :func:`kitro_np.evaluation.protocols.usual_protocol`.
     per_joint : bool
-        Keep the errors of each joint, too.
+        Return the errors of each joint, too.
     truth_bodies : sequence of BodyModel, optional
-        What poses each true body where that is not `body`, as 3DPW's have genders.
+        The body model of each true body, if it is not `body`: 3DPW's depend on the gender.
 
     Returns
     -------
@@ -178,14 +187,14 @@ def evaluate(
     Raises
     ------
     InputError
-        If the truth does not hold as many bodies as the estimate, the body lacks joints that are measured,
-        there is nothing to measure, or a metric has another name.
+        If the numbers of bodies differ, a body lacks joints of the protocol, no body can be measured, or a
+        metric is unknown.
     """
-    for one in {id(one): one for one in (body, *(truth_bodies or ()))}.values():
-        check_body(one, protocol)
-        if one.num_vertices != body.num_vertices:
+    for model in {id(model): model for model in (body, *(truth_bodies or ()))}.values():
+        check_body(model, protocol)
+        if model.num_vertices != body.num_vertices:
             raise InputError(
-                f"truth_bodies: expected the body's {body.num_vertices} vertices, got {one.num_vertices}."
+                f"truth_bodies: expected the body's {body.num_vertices} vertices, got {model.num_vertices}."
             )
     metrics = [one_of("metrics", name, METRICS) for name in metrics]
     estimate, refined, truth = (_rows(body, *pair) for pair in (estimate, refined, truth))
@@ -195,24 +204,24 @@ def evaluate(
     if count == 0:
         raise InputError("estimate: expected at least one body to evaluate, got none.")
     if truth_bodies is not None and len(truth_bodies) != count:
-        raise InputError(f"truth_bodies: expected {count}, got {len(truth_bodies)}.")
+        raise InputError(f"truth_bodies: expected {count} body models, got {len(truth_bodies)}.")
     blocks = []
     for start in range(0, count, BLOCK):
-        own = slice(start, start + BLOCK)
+        block = slice(start, start + BLOCK)
         with np.errstate(invalid="ignore", over="ignore"):
-            those = [body] if truth_bodies is None else truth_bodies[own]
-            true = _forward_each(those, truth[0][own], truth[1][own])
-            posed = (body.forward(pose[own], betas[own]) for pose, betas in (estimate, refined))
-            blocks.append([_millimetres(one, true, metrics, protocol, per_joint) for one in posed])
+            models = [body] if truth_bodies is None else truth_bodies[block]
+            true = _forward_each(models, truth[0][block], truth[1][block])
+            posed = (body.forward(pose[block], betas[block]) for pose, betas in (estimate, refined))
+            blocks.append([_block_errors(bodies, true, metrics, protocol, per_joint) for bodies in posed])
         if progress is not None:
             progress(len(true.joints))
-    # Both sides' errors of bodies, then both sides' errors of joints.
-    sides = [
-        {name: np.concatenate([block[kind][name] for block in side]) for name in side[0][kind]}
+    # In the order of Evaluation's fields: errors of bodies before and after, then errors of joints.
+    errors = [
+        {name: np.concatenate([part[kind][name] for part in side]) for name in side[0][kind]}
         for kind in (0, 1)
         for side in zip(*blocks, strict=True)
     ]
-    evaluation = Evaluation(*sides)
+    evaluation = Evaluation(*errors)
     evaluation.check()
     return evaluation
 
@@ -220,7 +229,7 @@ def evaluate(
 def errors_on_image(
     body: BodyModel, estimate: tuple[Any, Any, Any], keypoints_2d: Any, intrinsics: Any
 ) -> np.ndarray:
-    """Distance of each projected joint from its keypoint, in pixels, (N, J); NaN of a body that is nowhere.
+    """Distance of each projected joint from its keypoint, in pixels: (N, J); NaN if it is not finite.
 
     Parameters
     ----------
@@ -231,28 +240,30 @@ def errors_on_image(
     """
     pose, betas = _rows(body, *estimate[:2])
     count = len(pose)
-    kind = np.float64 if pose.dtype.kind != "f" else pose.dtype
+    dtype = np.float64 if pose.dtype.kind != "f" else pose.dtype
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        joints = body.joints(pose.astype(kind), betas, estimate[2].reshape(count, 3)).astype(np.float64)
+        joints = body.joints(pose.astype(dtype), betas, estimate[2].reshape(count, 3)).astype(np.float64)
         cameras = np.broadcast_to(intrinsics.reshape(-1, 3, 3), (count, 3, 3))
         errors = keypoint_errors(joints, keypoints_2d.reshape(count, -1, 2), cameras)
     return np.where(np.isfinite(errors), errors, np.nan)
 
 
-def _forward_each(bodies: Sequence[BodyModel], pose: Any, betas: Any) -> BodyOutput:
-    """Pose each row with its own body, or all with the only one."""
-    kinds = {id(body): body for body in bodies}
-    if len(kinds) == 1:
+def _forward_each(bodies: Sequence[BodyModel], pose: np.ndarray, betas: np.ndarray) -> BodyOutput[np.ndarray]:
+    """Pose each row with its body model, or all rows with the only one."""
+    models = {id(body): body for body in bodies}
+    if len(models) == 1:
         return bodies[0].forward(pose, betas)
     numbers = np.array([id(body) for body in bodies])
-    parts = [np.flatnonzero(numbers == number) for number in kinds]
-    posed = [body.forward(pose[own], betas[own]) for body, own in zip(kinds.values(), parts, strict=True)]
-    back = np.argsort(np.concatenate(parts))
-    return BodyOutput(*(np.concatenate(points)[back] for points in zip(*posed, strict=True)))
+    rows_of = [np.flatnonzero(numbers == number) for number in models]
+    posed = [
+        model.forward(pose[rows], betas[rows]) for model, rows in zip(models.values(), rows_of, strict=True)
+    ]
+    order = np.argsort(np.concatenate(rows_of))
+    return BodyOutput(*(np.concatenate(points)[order] for points in zip(*posed, strict=True)))
 
 
-def _rows(body: BodyModel, pose: Any, betas: Any) -> tuple[Any, Any]:
-    """Give the pose and betas one leading axis; a single body has none."""
+def _rows(body: BodyModel, pose: Any, betas: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Reshape pose and betas to one leading axis."""
     tail = pose_tail(tuple(pose.shape), body.num_joints)
     return pose.reshape(-1, *tail), betas.reshape(math.prod(betas.shape[:-1]), betas.shape[-1])
 
@@ -261,21 +272,25 @@ def _bodies(count: int) -> str:
     return "1 body" if count == 1 else f"{count} bodies"
 
 
-def _millimetres(
-    posed: BodyOutput, true: BodyOutput, metrics: Sequence[str], protocol: Protocol, per_joint: bool
+def _block_errors(
+    posed: BodyOutput[np.ndarray],
+    true: BodyOutput[np.ndarray],
+    metrics: Sequence[str],
+    protocol: Protocol,
+    per_joint: bool,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Errors of a block's bodies, and of their joints; a body that is nowhere gets NaN."""
-    somewhere = np.all(np.abs(np.stack([posed.joints, true.joints])) < FAR, axis=(0, 2, 3))
+    """Errors of a block's bodies and of their joints, in millimetres; NaN for bodies that are not finite."""
+    finite = np.all(np.abs(np.stack([posed.joints, true.joints])) < FAR, axis=(0, 2, 3))
     joints = {}
     if per_joint:
         pair = protocol.joints_of(posed), protocol.joints_of(true)
         joints = {name: OF_JOINTS[name](*pair, protocol) for name in metrics if name in OF_JOINTS}
     errors = measure(posed, true, metrics, protocol)
     return (
-        {name: np.where(somewhere, _thousand(one), np.nan) for name, one in errors.items()},
-        {name: np.where(somewhere[:, None], _thousand(one), np.nan) for name, one in joints.items()},
+        {name: np.where(finite, _millimetres(values), np.nan) for name, values in errors.items()},
+        {name: np.where(finite[:, None], _millimetres(values), np.nan) for name, values in joints.items()},
     )
 
 
-def _thousand(metres: Any) -> Any:
-    return 1000 * metres.astype(np.float64)
+def _millimetres(metres: Any) -> Any:
+    return MILLIMETRES * metres.astype(np.float64)

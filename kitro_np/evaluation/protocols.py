@@ -1,4 +1,4 @@
-"""Protocols: which joints of a body are compared with the truth, and about which root."""
+"""Protocols: the joints that are compared with the ground truth, and their root."""
 
 from __future__ import annotations
 
@@ -14,73 +14,74 @@ from ..arrays.read_only import read_only_like
 from ..body import BodyModel, BodyOutput
 from ..body.families import SMPL
 from ..errors import InputError
+from ..typing import Array, ArrayLike, ArrayT
 
 LSP_JOINTS = (8, 5, 2, 1, 4, 7, 21, 19, 17, 16, 18, 20, 12, 15)
 """The 14 LSP-like joints among SMPL's 24: right leg, left leg, right arm, left arm, neck, head."""
 
 HIPS = (1, 2)
-"""SMPL joints whose middle is the pelvis of the LSP-like protocol."""
+"""SMPL joints whose mean is the pelvis of the LSP-like protocol."""
 
 H36M_JOINTS = (6, 5, 4, 1, 2, 3, 16, 15, 14, 11, 12, 13, 8, 10)
 """The same 14 joints among the 17 rows of Human3.6M's regressor."""
 
 H36M_HIPS = (4, 1)
-"""Rows of Human3.6M's regressor whose middle is the pelvis, as the authors and VIBE have it."""
+"""Rows of Human3.6M's regressor whose mean is the pelvis, as in the authors' code and VIBE."""
 
 H36M_PELVIS = (0,)
-"""The row of Human3.6M's regressor that is the pelvis, as SPIN has it."""
+"""Row of Human3.6M's regressor that is the pelvis, as in SPIN."""
 
 
 @dataclass(frozen=True, eq=False)
 class Protocol:
-    """Which joints are compared, and about which root.
+    """Joints to compare, and their root.
 
     Parameters
     ----------
     name : str
     joints : tuple of int
-        Joints that count.
+        Joints to compare.
     root : tuple of int
-        Joints whose middle is the root: it is subtracted before joints are compared as they are.
+        Joints whose mean is the root, which is subtracted for metrics without similarity alignment.
     regressor : (R, V) array, optional
-        Joints as weighted sums of a posed body's vertices; the numbers above are its rows. Without one they
-        are joints of the skeleton.
+        Joints as weighted sums of a posed body's vertices; `joints` and `root` are then its rows, otherwise
+        joints of the skeleton.
     names : tuple of str, optional
-        Of the joints that count; by default the skeleton's, or the numbers of a regressor's rows.
+        Names of `joints`; by default the skeleton's, or the row numbers of a regressor.
     """
 
     name: str
     joints: tuple[int, ...]
     root: tuple[int, ...]
-    regressor: Any = None
+    regressor: Array | None = None
     names: tuple[str, ...] | None = None
 
     def names_of(self, body: BodyModel) -> tuple[str, ...]:
-        """Names of the joints that count, K of them."""
+        """Names of the K joints to compare."""
         if self.names is not None:
             return self.names
         if self.regressor is not None:
             return tuple(str(row) for row in self.joints)
         return tuple(body.skeleton.joint_names[j] for j in self.joints)
 
-    def joints_of(self, body: BodyOutput) -> Any:
-        """All joints that the protocol picks from: (N, R, 3), regressed, or the skeleton's."""
+    def joints_of(self, body: BodyOutput[ArrayT]) -> ArrayT:
+        """All joints that the protocol selects from, regressed or the skeleton's: (N, R, 3)."""
         if self.regressor is None:
             return body.joints
         xp = array_namespace(body.vertices)
         return xp.matmul(read_only_like(self.regressor, body.vertices), body.vertices)
 
-    def pick(self, joints: Any) -> Any:
-        """Joints that count, where they are: (N, K, 3) of (N, R, 3)."""
+    def pick(self, joints: ArrayT) -> ArrayT:
+        """Joints to compare: (N, K, 3) from (N, R, 3)."""
         return _select(joints, self.joints)
 
-    def pick_about_root(self, joints: Any) -> Any:
-        """Joints that count, from the root: (N, K, 3) of (N, R, 3)."""
+    def pick_about_root(self, joints: ArrayT) -> ArrayT:
+        """Joints to compare, relative to the root: (N, K, 3) from (N, R, 3)."""
         xp = array_namespace(joints)
         return self.pick(joints) - xp.mean(_select(joints, self.root), axis=1, keepdims=True)
 
     def check_body(self, body: BodyModel) -> None:
-        """Raise InputError if a body lacks what is compared, as a hand lacks SMPL's joints."""
+        """Raise InputError if a body lacks joints to compare, as a hand lacks SMPL's."""
         if self.regressor is not None:
             expected = self.regressor.shape[1]
             if body.num_vertices != expected:
@@ -94,49 +95,57 @@ class Protocol:
 
 
 LSP14 = Protocol("LSP-like, 14 joints", LSP_JOINTS, HIPS)
-"""The 14 LSP-like joints about the middle of the hips: what can be measured without a regressor."""
+"""The 14 LSP-like joints relative to the mean of the hips: the protocol that needs no regressor."""
 
 
 def usual_protocol(body: BodyModel) -> Protocol:
-    """Return LSP14; for a body that lacks its joints, as a hand does, all joints about the root."""
+    """Return LSP14, or for a body without its joints, such as a hand, all joints relative to the root."""
     if body.num_joints > max(LSP_JOINTS):
         return LSP14
     return Protocol("all joints", tuple(range(body.num_joints)), (0,))
 
 
-SMPL24 = Protocol("SMPL, 24 joints", tuple(range(24)), (0,))
-"""All of SMPL's joints about its pelvis."""
+SMPL24 = Protocol("SMPL, 24 joints", tuple(range(len(SMPL.parents))), (0,))
+"""All joints of SMPL relative to its pelvis."""
+
+REGRESSORS = {17: (H36M_JOINTS, H36M_HIPS), len(SMPL.parents): (LSP_JOINTS, HIPS)}
+"""Joints and root among the rows of a regressor, by its number of rows: Human3.6M's or SMPL's joints."""
 
 
-def regressed_protocol(regressor: Any, root: tuple[int, ...] | None = None) -> Protocol:
-    """Protocol of the 14 joints that a regressor finds among a body's vertices (J14).
+def regressed_protocol(
+    regressor: ArrayLike | str | os.PathLike[str], root: tuple[int, ...] | None = None
+) -> Protocol:
+    """Protocol of the 14 joints regressed from a body's vertices (J14).
 
     Parameters
     ----------
-    regressor : (17, V) or (24, V) array, or path to an .npy file
+    regressor : (17, V) or (24, V) array_like, or path to an .npy file
         Human3.6M's rows (J_regressor_h36m.npy), or rows in the order of SMPL's joints.
     root : tuple of int, optional
-        Rows whose middle is the root. By default the two hips, as in the authors' evaluation; SPIN's takes
-        the regressor's own pelvis, :data:`H36M_PELVIS`.
+        Rows whose mean is the root. By default the two hips, as in the authors' evaluation; SPIN uses the
+        regressor's pelvis, :data:`H36M_PELVIS`.
+
+    Returns
+    -------
+    Protocol
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     InputError
-        If that is no array of numbers with 17 or 24 rows.
+        If it is no array of numbers with 17 or 24 rows.
     """
     if isinstance(regressor, str | os.PathLike):
         regressor = _read_npy(regressor)
-    regressor = real_array("regressor", regressor)
-    known = {17: (H36M_JOINTS, H36M_HIPS), 24: (LSP_JOINTS, HIPS)}
-    if regressor.ndim != 2 or regressor.shape[0] not in known:
+    array = real_array("regressor", regressor)
+    if array.ndim != 2 or array.shape[0] not in REGRESSORS:
         raise InputError(
-            f"regressor: expected shape (17, vertices) or (24, vertices), got {tuple(regressor.shape)}."
+            f"regressor: expected shape (17, vertices) or (24, vertices), got {tuple(array.shape)}."
         )
-    joints, hips = known[regressor.shape[0]]
+    joints, hips = REGRESSORS[array.shape[0]]
     names = tuple(SMPL.joint_names[j] for j in LSP_JOINTS)
-    return Protocol("J14", joints, hips if root is None else root, regressor, names)
+    return Protocol("J14", joints, hips if root is None else root, array, names)
 
 
 def _read_npy(path: str | os.PathLike[str]) -> np.ndarray:
@@ -147,6 +156,6 @@ def _read_npy(path: str | os.PathLike[str]) -> np.ndarray:
             raise InputError(f"regressor: expected an .npy file of numbers, got {path} ({error}).") from None
 
 
-def _select(joints: Any, which: tuple[int, ...]) -> Any:
+def _select(joints: Any, indices: tuple[int, ...]) -> Any:
     xp = array_namespace(joints)
-    return xp.stack([joints[:, j, :] for j in which], axis=1)
+    return xp.stack([joints[:, j, :] for j in indices], axis=1)

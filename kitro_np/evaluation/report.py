@@ -1,4 +1,4 @@
-"""Report: errors of estimates and of refined bodies, what they are of, and the ground truth behind them."""
+"""Report: errors of estimates and of refined bodies, with the source of the ground truth."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ..formats.threedpw import read_3dpw
 from ..result import RefineResult
 from .breakdown import Breakdown, breakdown_table, by_joint, by_sequence
 from .evaluate import (
+    MILLIMETRES,
     OF_JOINTS,
     ON_IMAGE,
     TITLES,
@@ -29,15 +30,16 @@ from .protocols import Protocol, usual_protocol
 
 
 class Sequence3DPW(NamedTuple):
-    """What there is to say of a sequence of 3DPW that is the ground truth.
+    """Summary of a 3DPW sequence used as ground truth.
 
     Attributes
     ----------
     sequence : str
+        Name of the sequence.
     bodies, valid : int
-        How many there are, and where the camera is known.
+        Number of bodies, and of those with a valid camera.
     gap : float
-        How far the joints of the bodies that were loaded are from the file's own at most, in millimetres.
+        Largest distance of the loaded bodies' joints from those in the file, in millimetres.
     """
 
     sequence: str
@@ -54,18 +56,18 @@ class Sequence3DPW(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """Ground truth that estimates are compared with.
+    """Ground truth of the estimates.
 
     Parameters
     ----------
     pose, betas : array
-        NaN where there is none.
+        NaN for bodies without ground truth.
     bodies : sequence of BodyModel, optional
-        What poses each, where it is not the estimates' body.
+        The body model of each body, if it is not the estimates'.
     sequences : sequence of str, optional
         The sequence of each body.
     source : Sequence3DPW, optional
-        The sequence file that it is from.
+        Summary of the sequence file.
     """
 
     pose: np.ndarray
@@ -78,7 +80,7 @@ class Truth:
 def truth_of_file(
     file: EstimateFile, body: BodyModel, lead: tuple[int, ...], *, sequences: bool = False
 ) -> Truth:
-    """Read the ground truth that is beside the estimates.
+    """Read the ground truth in the file of the estimates.
 
     Parameters
     ----------
@@ -87,7 +89,7 @@ def truth_of_file(
     lead : tuple of int
         Leading shape of the estimates.
     sequences : bool
-        Read the name of each body's sequence, too.
+        Whether to read the name of each body's sequence, too.
     """
     pose, betas = file.truth(body, lead)
     return Truth(pose, betas, sequences=file.sequences(lead) if sequences else None)
@@ -96,49 +98,49 @@ def truth_of_file(
 def truth_of_3dpw(
     path: str | os.PathLike[str], bodies: Mapping[str, BodyModel], file: EstimateFile, count: int
 ) -> Truth:
-    """Read a sequence of 3DPW, and find which of its bodies the estimates are of.
+    """Read a 3DPW sequence, and select the true body of each estimate.
 
     Parameters
     ----------
     path : path
         A .pkl of sequenceFiles.
     bodies : dict of str to BodyModel
-        Under "female" and "male".
+        Body models for "female" and "male".
     file : EstimateFile
-        Its keys person and frame say of which body each estimate is.
+        Its keys person and frame identify the body of each estimate.
     count : int
-        How many estimates it has.
+        Number of estimates in it.
     """
-    truth = read_3dpw(path, bodies)
-    own = truth.take(truth.rows_of(count, file.whole_numbers("person"), file.whole_numbers("frame")))
-    people = own.person.tolist()
-    # Some other body's joints, such as the open one's, are far from those of the file.
-    source = Sequence3DPW(own.name, len(own), int(own.valid.sum()), 1000 * truth.farthest(bodies))
+    sequence = read_3dpw(path, bodies)
+    truth = sequence.take(sequence.rows_of(count, file.integers("person"), file.integers("frame")))
+    people = truth.person.tolist()
+    # The joints of another body, such as the open one, are far from those in the file.
+    gap = MILLIMETRES * sequence.largest_joint_error(bodies)
     return Truth(
-        np.where(own.valid[:, None, None, None], own.pose, np.nan),
-        own.betas,
-        [bodies[truth.genders[person]] for person in people],
-        [f"{own.name} {person}" for person in people],
-        source,
+        np.where(truth.valid[:, None, None, None], truth.pose, np.nan),
+        truth.betas,
+        [bodies[sequence.genders[person]] for person in people],
+        [f"{truth.name} {person}" for person in people],
+        Sequence3DPW(truth.name, len(truth), int(truth.valid.sum()), gap),
     )
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was measured.
+    """Result of an evaluation.
 
     Parameters
     ----------
     evaluation : Evaluation
-        Errors before and after.
+        Errors before and after refinement.
     tables : dict of str to Breakdown
-        Mean errors by what their rows are, "joint" or "sequence".
+        Mean errors by "joint" or "sequence".
     source : Sequence3DPW, optional
-        Of the ground truth.
+        Summary of the ground truth's sequence.
     method : str
-        What refined the bodies.
+        Name of the refinement method.
     options : dict
-        Its options.
+        Options of the method.
     """
 
     evaluation: Evaluation
@@ -148,14 +150,14 @@ class Report:
     options: dict[str, object] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, object]:
-        """All of it for JSON."""
+        """Return the report as a dict for JSON."""
         content: dict[str, object] = {"method": self.method, "options": self.options}
         content |= self.evaluation.as_dict()
         content |= {f"per_{rows}": table for rows, table in self.tables.items()}
         return content if self.source is None else {**content, "truth": self.source._asdict()}
 
     def text(self) -> str:
-        """Errors for a person."""
+        """Format the report as text."""
         tables = (breakdown_table(rows, table) for rows, table in self.tables.items())
         text = "\n\n".join((self.evaluation.table(), *tables))
         return text if self.source is None else f"{text}\n{self.source}"
@@ -163,7 +165,7 @@ class Report:
 
 @dataclass(frozen=True)
 class Measures:
-    """What is measured; by default the paper's three errors, of the 14 LSP-like joints or all of a hand's.
+    """Choice of metrics; by default the paper's three, of the 14 LSP-like joints or all joints of a hand.
 
     Parameters
     ----------
@@ -172,12 +174,12 @@ class Measures:
     protocol : Protocol, optional
         By default :func:`kitro_np.evaluation.protocols.usual_protocol`.
     per_joint, per_sequence : bool
-        Whether to measure each joint, or sequence, too.
+        Whether to report each joint, or each sequence, too.
 
     Raises
     ------
     InputError
-        If there is no such metric, or none of them has errors of joints that are asked for.
+        If a metric is unknown, or `per_joint` is set and no metric is defined for single joints.
     """
 
     metrics: Sequence[str] = USUAL
@@ -190,10 +192,10 @@ class Measures:
         object.__setattr__(self, "metrics", metrics)
         # A regressor's joints have no keypoints.
         regressed = self.protocol is not None and self.protocol.regressor is not None
-        known = (*OF_JOINTS, *(() if regressed else (ON_IMAGE,)))
-        if self.per_joint and not set(metrics) & set(known):
+        of_joints = (*OF_JOINTS, *(() if regressed else (ON_IMAGE,)))
+        if self.per_joint and not set(metrics) & set(of_joints):
             raise InputError(
-                f"per_joint: expected a metric among {', '.join(known)}, got {', '.join(metrics)}."
+                f"per_joint: expected a metric among {', '.join(of_joints)}, got {', '.join(metrics)}."
             )
 
     def protocol_for(self, body: BodyModel) -> Protocol:
@@ -201,9 +203,9 @@ class Measures:
         return self.protocol or usual_protocol(body)
 
     def check(self, body: BodyModel, estimates: Estimates, truth: Truth) -> None:
-        """Raise InputError, before anything is refined, if these cannot be compared."""
-        for one in {id(one): one for one in (body, *(truth.bodies or ()))}.values():
-            check_body(one, self.protocol_for(one))
+        """Raise InputError if estimates and truth cannot be compared; called before the refinement."""
+        for model in {id(model): model for model in (body, *(truth.bodies or ()))}.values():
+            check_body(model, self.protocol_for(model))
         if ON_IMAGE in self.metrics and estimates.keypoints_2d.shape[-2:-1] != (body.num_joints,):
             raise InputError(
                 f"metrics: expected keypoints of the body's {body.num_joints} joints for {ON_IMAGE}, "
@@ -218,17 +220,17 @@ class Measures:
         truth: Truth,
         progress: Callable[[int], None] | None = None,
     ) -> Report:
-        """Compare estimates and refined bodies with the truth.
+        """Compare estimates and refined bodies with the ground truth.
 
         Parameters
         ----------
         body : BodyModel
         estimates : Estimates
-            With intrinsics, if errors on the image are measured.
+            With intrinsics, if 2D errors are measured.
         result : RefineResult
         truth : Truth
         progress : callable, optional
-            Called with the number of bodies just measured.
+            Called with the number of bodies measured since the last call.
         """
         protocol = self.protocol_for(body)
         evaluation = evaluate(
@@ -237,7 +239,7 @@ class Measures:
             (result.pose, result.betas),
             (truth.pose, truth.betas),
             progress,
-            # To be measured at all a body needs one of these.
+            # evaluate needs at least one metric of 3D bodies.
             metrics=[name for name in self.metrics if name != ON_IMAGE] or USUAL[:1],
             protocol=protocol,
             per_joint=self.per_joint,
@@ -246,8 +248,10 @@ class Measures:
         if ON_IMAGE in self.metrics:
             keypoints_2d = estimates.keypoints_2d[..., :2]
             before, after = (
-                errors_on_image(body, (one.pose, one.betas, one.transl), keypoints_2d, estimates.intrinsics)
-                for one in (estimates, result)
+                errors_on_image(
+                    body, (part.pose, part.betas, part.transl), keypoints_2d, estimates.intrinsics
+                )
+                for part in (estimates, result)
             )
             evaluation = evaluation.on_image(before, after, protocol if self.per_joint else None)
         evaluation = evaluation.only(self.metrics)

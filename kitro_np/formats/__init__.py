@@ -1,1 +1,1 @@
-"""Files of estimates and of ground truth: a module for each format that is known."""
+"""File formats of estimates and of ground truth, one module each."""

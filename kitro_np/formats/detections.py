@@ -1,4 +1,4 @@
-"""Detections of a file: keypoints, where they sit on the body, and how confident the detector is of each."""
+"""Detections in a file: keypoints, their layout, and the detector's confidence."""
 
 from __future__ import annotations
 
@@ -29,31 +29,36 @@ def read_detections(
 ) -> Detections:
     """Read a file's detections.
 
-    Keypoints of all the body's joints can stand for a detector's: those that are not in its layout are not
-    visible.
+    Keypoints of all the body's joints can simulate a detector's: joints that are not in its layout are then
+    not visible.
 
     Parameters
     ----------
     file : EstimateFile
     estimates : Estimates
-        Of that file.
+        Estimates of that file.
     body : BodyModel
     keypoint_layout : str or KeypointLayout
     confidence_key : str, optional
-        By default the scores of keypoints (x, y, score), or "confidence" if the file has that key.
+        Key of the confidences; by default the scores of keypoints (x, y, score), or the key "confidence" if
+        the file has it.
+
+    Returns
+    -------
+    Detections
 
     Raises
     ------
     InputError
-        If the file lacks the key, has confidences and scores, or has as many keypoints as neither the layout
-        nor the body has.
+        If the file lacks the key, has both confidences and scores, or its number of keypoints is neither the
+        layout's nor the body's number of joints.
     """
     keypoints_2d = estimates.keypoints_2d
     confidence = file.optional("confidence") if confidence_key is None else file.required(confidence_key)
     name = f"{file.path}: {confidence_key or 'confidence'}"
     if keypoints_2d.ndim > 1 and keypoints_2d.shape[-1] == 3:
         if confidence is not None:
-            raise InputError(f"{name}: expected none where keypoints are (x, y, score), got both.")
+            raise InputError(f"{name}: expected no such key with keypoints (x, y, score), got both.")
         keypoints_2d, confidence = keypoints_2d[..., :2], keypoints_2d[..., 2]
     layout = find_layout(keypoint_layout, body)
     count = keypoints_2d.shape[-2] if keypoints_2d.ndim > 1 else 0

@@ -1,4 +1,4 @@
-"""Estimates, keypoints and ground truth of a file, whatever its format: arrays under the names of KEYS."""
+"""Estimates, keypoints and ground truth of a file of any format: arrays under the names of KEYS."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ KEYS = {
     "keypoints_2d": ("keypoints_2d",),
     "intrinsics": ("intrinsics",),
 }
-"""Names of each array: this package's, then that of the KITRO authors' data."""
+"""Keys of each array: this package's, then that of the KITRO authors' data."""
 
 
 class Estimates(NamedTuple):
-    """Arguments of :func:`kitro_np.refine`, as they are in the file; intrinsics may be missing."""
+    """Arguments of :func:`kitro_np.refine`, unchanged from the file; intrinsics may be missing."""
 
     pose: np.ndarray
     betas: np.ndarray
@@ -33,7 +33,7 @@ class Estimates(NamedTuple):
     intrinsics: np.ndarray | None
 
     def lead(self, num_joints: int) -> tuple[int, ...]:
-        """Leading shape: () for a single body of so many joints, (N,) for a clip."""
+        """Leading shape for a body of `num_joints` joints: () for a single body, (N,) for a clip."""
         tail = pose_tail(self.pose.shape, num_joints)
         return self.pose.shape[: self.pose.ndim - len(tail)]
 
@@ -46,7 +46,7 @@ class TrueBodies(NamedTuple):
 
 
 class EstimateFile:
-    """A file of estimates; arrays are read when asked for, and objects never.
+    """A file of estimates; arrays are read on access, pickled objects never.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class EstimateFile:
     FileNotFoundError
         If there is no such file.
     InputError
-        If it is damaged, or of no format that is known; see :mod:`kitro_np.formats.registry`.
+        If it is damaged, or has no known format; see :mod:`kitro_np.formats.registry`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -65,7 +65,7 @@ class EstimateFile:
         self._arrays = read_arrays(self.path)
 
     def estimates(self, keypoints_key: str = "keypoints_2d", *, need_intrinsics: bool = True) -> Estimates:
-        """Read what :func:`kitro_np.refine` needs; InputError names the keys that are missing."""
+        """Read the arguments of :func:`kitro_np.refine`; InputError names the missing keys."""
         names = {**KEYS, "keypoints_2d": (keypoints_key,)}
         keys = {name: self._first(choices) for name, choices in names.items()}
         missing = [" or ".join(names[name]) for name, key in keys.items() if key is None]
@@ -78,15 +78,15 @@ class EstimateFile:
         return Estimates(**arrays, intrinsics=intrinsics)
 
     def optional(self, key: str) -> np.ndarray | None:
-        """Read an array of numbers, or a mask as 1 and 0; None where there is none under that key."""
+        """Read an array of numbers, or a mask as 1 and 0; None if the file lacks the key."""
         return self.required(key) if key in self._arrays else None
 
     def required(self, key: str) -> np.ndarray:
-        """Read an array of numbers, or a mask as 1 and 0; InputError says what there is if it is missing."""
+        """Read an array of numbers, or a mask as 1 and 0; InputError if the file lacks the key."""
         if key not in self._arrays:
             raise InputError(f"{self.path}: expected the key {key}, got {self._keys()}.")
-        mask = self._arrays[key]
-        return mask.astype(np.float32) if mask.dtype == bool else self._numbers(key)
+        array = self._arrays[key]
+        return array.astype(np.float32) if array.dtype == bool else self._numbers(key)
 
     def truth(self, body: BodyModel, lead: tuple[int, ...]) -> TrueBodies:
         """Read the ground truth, GT_theta or GT_pose and GT_beta, in the estimates' leading shape."""
@@ -109,9 +109,9 @@ class EstimateFile:
         return TrueBodies(pose, betas)
 
     def sequences(self, lead: tuple[int, ...]) -> np.ndarray:
-        """Read the name of each body's sequence, flat, where the estimates' leading shape is `lead`.
+        """Read the name of each body's sequence, flattened from the leading shape `lead`.
 
-        It is in the key sequence or clip, or it is the folder of imagename or imgname.
+        It is the key sequence or clip, or the folder of the key imagename or imgname.
         """
         keys = ("sequence", "clip", "imagename", "imgname")
         key = self._first(keys)
@@ -123,13 +123,13 @@ class EstimateFile:
         names = names.astype(str).ravel()
         return names if key in keys[:2] else np.array([name.rpartition("/")[0] for name in names.tolist()])
 
-    def whole_numbers(self, key: str) -> np.ndarray | None:
-        """Read whole numbers, such as the frame of each body, flat; None where the file has none."""
+    def integers(self, key: str) -> np.ndarray | None:
+        """Read integers, such as the frame of each body, flattened; None if the file lacks the key."""
         if key not in self._arrays:
             return None
         array = self._numbers(key)
         if array.dtype.kind not in "iu":
-            raise InputError(f"{self.path}: {key}: expected whole numbers, got dtype {array.dtype}.")
+            raise InputError(f"{self.path}: {key}: expected integers, got dtype {array.dtype}.")
         return array.ravel()
 
     def _first(self, keys: tuple[str, ...]) -> str | None:

@@ -1,4 +1,4 @@
-"""The KITRO authors' .pt: what torch.save wrote, read without torch."""
+"""The KITRO authors' .pt, written by torch.save, read without torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NumPy's .npz: this package's own files, the KITRO authors' arrays, and any others."""
+"""NumPy's .npz: this package's files, the KITRO authors' arrays, and any others."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from .registry import Format
 
 
 def is_npz(path: Path) -> bool:
-    """Whether a file is a zip that holds arrays of NumPy's."""
+    """Whether a file is a zip archive of NumPy arrays."""
     with open(path, "rb") as file:
         try:
             with zipfile.ZipFile(file) as archive:
                 return any(name.endswith(".npy") for name in archive.namelist())
-        except Exception:  # a forged archive makes zipfile raise many things
+        except Exception:  # zipfile raises many types of errors for forged archives
             return False
 
 
 def read_npz(path: Path) -> NpzArrays:
-    """Open an .npz file, whose arrays may be of any length, as a clip's are."""
+    """Open an .npz file without a limit on the size of its arrays: clips may be long."""
     return NpzArrays(path, max_elements=None)
 
 

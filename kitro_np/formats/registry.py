@@ -1,4 +1,4 @@
-"""Registry: the file formats that are known. A module of this folder that defines FORMAT is one of them."""
+"""Registry of file formats: every module of this folder that defines FORMAT is registered."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["Format", "Writer", "find_format", "known_formats", "read_arrays", "w
 
 
 class Writer(Protocol):
-    """How arrays are written to a file, whole or not at all."""
+    """Function that writes arrays to a file atomically."""
 
     def __call__(self, path: Path, arrays: Mapping[str, Array], *, force: bool = False) -> Path:
-        """Write arrays by name; with `force`, over an existing file."""
+        """Write arrays by name; `force` overwrites an existing file."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,17 @@ class Format:
     Parameters
     ----------
     name : str
-        What error messages call it.
+        Name for error messages.
     suffixes : tuple of str
-        In lower case, with their dot.
+        In lower case, with the dot.
     recognise : callable
-        Whether a file is of this format, by its content: a path to bool.
+        From a path to bool: whether the file has this format, by its content.
     read : callable
-        A path to the file's arrays by name; it executes nothing that the file names.
+        From a path to the file's arrays by name; nothing in the file is executed.
     write : callable, optional
-        Arrays by name to a path, see :class:`Writer`.
+        Writes arrays by name, see :class:`Writer`.
     generic : bool
-        Whether it takes files of more special formats, too: it is asked after them.
+        Whether it also matches files of more specific formats: it is tried after them.
     """
 
     name: str
@@ -55,22 +55,23 @@ class Format:
 
 
 def known_formats() -> list[Format]:
-    """Return the FORMAT of every module of this folder that defines one; generic ones come last."""
+    """Return the FORMAT of every module of this folder that defines one, generic formats last."""
     package = import_module(__package__)
     modules = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-    defined = [getattr(import_module(f"{__package__}.{name}"), "FORMAT", None) for name in modules]
-    return sorted((one for one in defined if isinstance(one, Format)), key=lambda one: one.generic)
+    attributes = [getattr(import_module(f"{__package__}.{name}"), "FORMAT", None) for name in modules]
+    formats = [attribute for attribute in attributes if isinstance(attribute, Format)]
+    return sorted(formats, key=lambda form: form.generic)
 
 
 def find_format(path: str | os.PathLike[str]) -> Format:
-    """Find the format of a file by its content, else by its suffix: then reading it says what is wrong.
+    """Find the format of a file by its content, else by its suffix, so that its reader reports what is wrong.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     InputError
-        If it is no file, or of no format that is known.
+        If it is no regular file, or has no known format.
     """
     path = Path(path)
     if not path.exists():
@@ -78,8 +79,8 @@ def find_format(path: str | os.PathLike[str]) -> Format:
     if not path.is_file():
         raise InputError(f"{path}: expected a file, got a folder, a device or a pipe.")
     formats = known_formats()
-    matching = [one for one in formats if one.recognise(path)]
-    matching += [one for one in formats if path.suffix.lower() in one.suffixes]
+    matching = [form for form in formats if form.recognise(path)]
+    matching += [form for form in formats if path.suffix.lower() in form.suffixes]
     if not matching:
         names = ", ".join(map(str, formats))
         raise InputError(f"{path}: expected a file in one of the formats {names}, got another.")
@@ -87,12 +88,12 @@ def find_format(path: str | os.PathLike[str]) -> Format:
 
 
 def read_arrays(path: str | os.PathLike[str]) -> Mapping[str, Array]:
-    """Read a file of any known format; raises what :func:`find_format` and the format do."""
+    """Read a file of any known format; errors are those of :func:`find_format` and of the format."""
     return find_format(path).read(Path(path))
 
 
 def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array], *, force: bool = False) -> Path:
-    """Write arrays in the format of the path's suffix, or in the generic one, .npz, for any other.
+    """Write arrays in the format of the path's suffix; for other suffixes in the generic format, .npz.
 
     Raises
     ------
@@ -102,6 +103,6 @@ def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, Array], *, f
     path = Path(path)
     formats = known_formats()
     suffix = path.suffix.lower()
-    writers = [one.write for one in formats if suffix in one.suffixes and one.write is not None]
-    writers += [one.write for one in formats if one.generic and one.write is not None]
+    writers = [form.write for form in formats if suffix in form.suffixes and form.write is not None]
+    writers += [form.write for form in formats if form.generic and form.write is not None]
     return writers[0](path, arrays, force=force)

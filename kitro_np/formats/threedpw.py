@@ -1,9 +1,9 @@
-"""Read a sequence of 3DPW's (.pkl): true bodies in camera space; nothing that the file names is run.
+"""Read a 3DPW sequence (.pkl): true bodies in camera space; nothing that the file names is executed.
 
-What the file holds, as its readme and SPIN's preprocessing have it: bodies in the world, for each person a
-pose (T, 72), betas (10 or, all further ones zero, 300) and a translation (T, 3); for each frame the motion
-from the world into the camera. Frames are those of the images, named by their index, at 30 Hz. Bodies are
-SMPL's of their gender.
+Contents, according to the data set's readme and SPIN's preprocessing: bodies in world coordinates, for each
+person poses (T, 72), betas (10, or 300 of which the others are zero) and translations (T, 3); for each frame
+the transform from world to camera coordinates. Frames are those of the images, named by their index, at
+30 Hz. Bodies are SMPL's of the person's gender.
 """
 
 from __future__ import annotations
@@ -30,10 +30,18 @@ GENDERS = {"f": "female", "m": "male"}
 
 SMPL_JOINTS = len(SMPL.parents)
 
-_KEYS_OF_A_PERSON = ("poses", "betas", "trans", "jointPositions", "poses2d", "campose_valid", "genders")
-_KEYS_OF_ALL = ("sequence", "cam_poses", "cam_intrinsics")
+_PERSON_KEYS = ("poses", "betas", "trans", "jointPositions", "poses2d", "campose_valid", "genders")
+_SEQUENCE_KEYS = ("sequence", "cam_poses", "cam_intrinsics")
+"""Keys with a list of one item for each person, and keys of the whole sequence."""
 
-_MAX_PEOPLE = 16  # 3DPW has one or two; a small forged file could repeat one a million times
+_KEYPOINTS = 18
+"""Keypoints of OpenPose's COCO layout, in which 3DPW gives detections."""
+
+_MAX_PEOPLE = 16
+"""Most people in a sequence: 3DPW has one or two; a small forged file could repeat one a million times."""
+
+_MAX_SHOWN = 40
+"""Characters of a text from the file that a message repeats."""
 
 
 @dataclass(frozen=True)
@@ -44,25 +52,25 @@ class SequenceTruth:
     ----------
     name : str
     genders : tuple of str
-        "female" or "male", of each person.
+        "female" or "male", for each person.
     intrinsics : (3, 3) array
-        In pixels.
+        Camera matrix in pixels.
     person, frame : (N,) array of int
-        Of each body.
+        Index of the person and of the frame, for each body.
     valid : (N,) array of bool
-        Whether the camera was aligned with the image there; elsewhere bodies may be anywhere.
+        Whether the camera was aligned with the image; otherwise positions of bodies are meaningless.
     pose : (N, 24, 3, 3) array
-        Local rotations; the root's is the camera's.
+        Local rotations; the root's is relative to the camera.
     betas : (N, S) array
-        Of the body of the person's gender.
+        Shape coefficients of the body of the person's gender.
     transl : (N, 3) array
-        In metres, for that body: what kitro_np and SMPL add to everything.
+        Translation in metres for that body, which kitro_np and SMPL add to joints and vertices.
     joints : (N, 24, 3) array
-        As the file has them, whatever the body: those of the right body come as near as its rounding.
+        Joints stored in the file, in metres; the correct body reproduces them up to rounding.
     keypoints_2d : (N, 18, 2) array
-        Detected, in OpenPose's order of 18: nose, neck, right arm, left arm, right leg, left leg, eyes, ears.
+        Detections in OpenPose's COCO order: nose, neck, right arm, left arm, right leg, left leg, eyes, ears.
     confidence : (N, 18) array
-        Of the keypoints: 0 where there is none.
+        Confidence of the detections; 0 if there is none.
     """
 
     name: str
@@ -83,25 +91,24 @@ class SequenceTruth:
 
     @property
     def image_names(self) -> list[str]:
-        """Name of each body's image below 3DPW's folder imageFiles."""
+        """Path of each body's image in 3DPW's folder imageFiles."""
         return [f"{self.name}/image_{frame:05d}.jpg" for frame in self.frame.tolist()]
 
     def take(self, rows: Any) -> SequenceTruth:
-        """Return the bodies of these rows: numbers, a slice or a mask."""
+        """Return the bodies with these indices, or of a slice or mask."""
         shared = ("name", "genders", "intrinsics")
-        own = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in shared}
-        return replace(self, **own)
+        parts = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in shared}
+        return replace(self, **parts)
 
     def rows_of(self, count: int, person: Any = None, frame: Any = None) -> np.ndarray:
-        """Find which bodies of a whole sequence so many estimates are of.
+        """Return the index of the body in this sequence for each of `count` estimates.
 
         Parameters
         ----------
         count : int
-            How many estimates there are. If nothing else is known of them, they are all bodies or the valid
-            ones, in order.
+            Number of estimates. Without `frame`, they must be all bodies or all valid ones, in order.
         person, frame : (N,) array of int, optional
-            Of each estimate; the person may be left out if there is but one.
+            Person and frame of each estimate; a single person can be omitted.
 
         Returns
         -------
@@ -110,7 +117,7 @@ class SequenceTruth:
         Raises
         ------
         InputError
-            If they cannot be of this sequence.
+            If the estimates do not match this sequence.
         """
         people, frames = len(self.genders), len(self) // len(self.genders)
         if frame is None:
@@ -122,39 +129,41 @@ class SequenceTruth:
                 f"valid ones, or the keys person and frame, got {count} bodies."
             )
         if person is None and people > 1:
-            raise InputError(f"person: expected one for each estimate, {self.name} has {people}, got none.")
+            raise InputError(
+                f"person: expected the person of each estimate, since {self.name} has {people}, got none."
+            )
         person = np.zeros_like(frame) if person is None else person
         for name, numbers, limit in (("person", person, people), ("frame", frame, frames)):
             if len(numbers) != count or not np.all((numbers >= 0) & (numbers < limit)):
                 raise InputError(
-                    f"{name}: expected {count} numbers below {limit}, those that {self.name} has, "
+                    f"{name}: expected {count} integers from 0 to {limit - 1}, as {self.name} has, "
                     f"got {len(numbers)} from {min(numbers, default=0)} to {max(numbers, default=0)}."
                 )
         return person.astype(np.int64) * frames + frame.astype(np.int64)
 
-    def farthest(self, bodies: Mapping[str, BodyModel]) -> float:
-        """How far the bodies' joints are from the file's own at most, in metres, over valid bodies.
+    def largest_joint_error(self, bodies: Mapping[str, BodyModel]) -> float:
+        """Largest distance of the bodies' joints from those in the file, in metres, over valid bodies.
 
-        It is far more than a file's rounding where these are not the bodies that the sequence was made with.
+        It exceeds rounding errors by far if the sequence was made with other bodies.
         """
-        gap = 0.0
+        largest = 0.0
         for number, gender in enumerate(self.genders):
-            own = self.take(self.valid & (self.person == number))
-            joints = bodies[gender].joints(own.pose, own.betas, own.transl)
-            gap = max(gap, float(np.max(norm(joints - own.joints), initial=0)))
-        return gap
+            truth = self.take(self.valid & (self.person == number))
+            joints = bodies[gender].joints(truth.pose, truth.betas, truth.transl)
+            largest = max(largest, float(np.max(norm(joints - truth.joints), initial=0)))
+        return largest
 
 
 def read_3dpw(path: str | os.PathLike[str], body: BodyModel | Mapping[str, BodyModel]) -> SequenceTruth:
-    """Read a sequence file of 3DPW's as bodies in camera space.
+    """Read a 3DPW sequence file as bodies in camera space.
 
     Parameters
     ----------
     path : path
         A .pkl of sequenceFiles.
     body : BodyModel, or dict of str to BodyModel
-        SMPL's bodies under "female" and "male"; a single one stands for both. As many betas are kept as it
-        has, and its root joint is what bodies turn about.
+        SMPL bodies for "female" and "male", or one for both. It determines the number of betas, and the root
+        joint about which bodies rotate.
 
     Returns
     -------
@@ -165,22 +174,24 @@ def read_3dpw(path: str | os.PathLike[str], body: BodyModel | Mapping[str, BodyM
     FileNotFoundError
         If there is no such file.
     InputError
-        If it is no such file, lacks something, its arrays do not fit one another, or there is no body for a
+        If it is no 3DPW sequence, lacks a key, its arrays have inconsistent shapes, or there is no body for a
         person's gender.
 
     Notes
     -----
-    SMPL turns about its root joint J_0, not about the origin. With the camera at x' = R x + t_cam, a body
-    with root rotation R_0 and translation t becomes one with R R_0 and t' = R (t + J_0) + t_cam - J_0.
+    SMPL rotates about its root joint J_0, not about the origin. With the camera transform x' = R x + t_cam, a
+    body with root rotation R_0 and translation t becomes one with R R_0 and t' = R (t + J_0) + t_cam - J_0.
     """
     file = _SequenceFile(Path(path))
     cameras = file.array("cam_poses", (None, 4, 4))
     frames = len(cameras)
     people = [_person(file, number, cameras, body) for number in range(file.people)]
-    joined = {name: np.concatenate([one[name] for one in people]) for name in people[0] if name != "gender"}
+    joined = {
+        name: np.concatenate([person[name] for person in people]) for name in people[0] if name != "gender"
+    }
     return SequenceTruth(
         name=file.text("sequence"),
-        genders=tuple(one["gender"] for one in people),
+        genders=tuple(person["gender"] for person in people),
         intrinsics=file.array("cam_intrinsics", (3, 3)),
         person=np.repeat(np.arange(file.people), frames),
         frame=np.tile(np.arange(frames), file.people),
@@ -191,15 +202,15 @@ def read_3dpw(path: str | os.PathLike[str], body: BodyModel | Mapping[str, BodyM
 def _person(
     file: _SequenceFile, number: int, cameras: np.ndarray, body: BodyModel | Mapping[str, BodyModel]
 ) -> dict[str, Any]:
-    """Read one person, moved into the camera."""
+    """Read one person, in camera space."""
     frames = len(cameras)
     letter = file.text(f"genders[{number}]")
     gender = GENDERS.get(letter)
     if gender is None:
-        raise InputError(f"{file.path}: genders[{number}]: expected 'f' or 'm', got {letter[:20]!a}.")
+        raise InputError(f"{file.path}: genders[{number}]: expected 'f' or 'm', got {letter[:_MAX_SHOWN]!a}.")
     if not isinstance(body, BodyModel):
         if gender not in body:
-            raise InputError(f"body: expected one for {gender!r}, got {', '.join(body) or 'none'}.")
+            raise InputError(f"body: expected a body for {gender!r}, got {', '.join(body) or 'none'}.")
         body = body[gender]
     if body.num_joints != SMPL_JOINTS:
         raise InputError(f"body: expected SMPL's {SMPL_JOINTS} joints, got {body.num_joints}.")
@@ -214,53 +225,55 @@ def _person(
     betas = np.pad(betas, (0, body.num_betas - len(betas)))
     root = body.skeleton.rest_joints(betas[None])[:, :1]
     start = file.array(f"trans[{number}]", (frames, 3))[:, None] + root
-    detected = file.array(f"poses2d[{number}]", (frames, 3, 18))
+    detections = file.array(f"poses2d[{number}]", (frames, 3, _KEYPOINTS))
     return {
         "gender": gender,
         "pose": pose,
         "betas": np.tile(betas, (frames, 1)),
         "transl": (start @ rotation.swapaxes(1, 2) + shift - root)[:, 0],
         "joints": positions @ rotation.swapaxes(1, 2) + shift,
-        "keypoints_2d": detected[:, :2].swapaxes(1, 2),
-        "confidence": detected[:, 2],
+        "keypoints_2d": detections[:, :2].swapaxes(1, 2),
+        "confidence": detections[:, 2],
         "valid": file.array(f"campose_valid[{number}]", (frames,)) != 0,
     }
 
 
 class _SequenceFile:
-    """The pickled dict, where poses[1] names what it has of the second person."""
+    """The pickled dict; its array poses[1], for example, is that of the second person."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         top = read_dict(path, "3DPW sequence")
-        missing = [key for key in (*_KEYS_OF_A_PERSON, *_KEYS_OF_ALL) if key not in top]
+        missing = [key for key in (*_PERSON_KEYS, *_SEQUENCE_KEYS) if key not in top]
         if missing:
             raise InputError(
                 f"{path}: expected the keys {', '.join(missing)} of a 3DPW sequence, "
-                f"got {', '.join(ascii(key[:40]) for key in top) or 'none'}."
+                f"got {', '.join(ascii(key[:_MAX_SHOWN]) for key in top) or 'none'}."
             )
-        values = {key: top[key] for key in _KEYS_OF_ALL}
+        values = {key: top[key] for key in _SEQUENCE_KEYS}
         self.people = len(poses) if isinstance(poses := top["poses"], list) else 0
-        for key in _KEYS_OF_A_PERSON:
+        for key in _PERSON_KEYS:
             items = top[key]
             if not isinstance(items, list) or not items or len(items) != self.people:
                 got = f"{len(items)}" if isinstance(items, list) else "no list"
-                raise InputError(f"{path}: {key}: expected a list, one for each person in poses, got {got}.")
+                raise InputError(
+                    f"{path}: {key}: expected a list with an item for each person in poses, got {got}."
+                )
             values.update((f"{key}[{number}]", item) for number, item in enumerate(items))
         if self.people > _MAX_PEOPLE:
             raise InputError(f"{path}: expected at most {_MAX_PEOPLE} people, got {self.people}.")
         self.arrays = PickledArrays(path, values)
 
     def array(self, key: str, shape: tuple[int | None, ...]) -> np.ndarray:
-        """Read an array of numbers as float64; None in the shape stands for any length."""
+        """Read an array of numbers as float64; None in the shape matches any size."""
         array = self.arrays[key]
         if array.dtype.kind not in "fiub":
             raise InputError(f"{self.path}: {key}: expected numbers, got dtype {array.dtype}.")
         if len(array.shape) != len(shape) or any(
-            want not in (None, got) for want, got in zip(shape, array.shape, strict=True)
+            expected not in (None, size) for expected, size in zip(shape, array.shape, strict=True)
         ):
-            expected = ", ".join("any" if size is None else str(size) for size in shape)
-            raise InputError(f"{self.path}: {key}: expected shape ({expected}), got {array.shape}.")
+            sizes = ", ".join("any" if size is None else str(size) for size in shape)
+            raise InputError(f"{self.path}: {key}: expected shape ({sizes}), got {array.shape}.")
         return array.astype(np.float64)
 
     def text(self, key: str) -> str:
@@ -272,7 +285,7 @@ class _SequenceFile:
 
 
 def is_3dpw(path: Path) -> bool:
-    """Whether a file is a pickle that names what only 3DPW's sequences have; it is not parsed for that."""
+    """Whether a file is a pickle with keys that only 3DPW sequences have; it is searched, not parsed."""
     with open(path, "rb") as file:
         if file.read(1) not in (b"\x80", b"("):
             return False

@@ -1,4 +1,4 @@
-"""What detectors call their points, in their order, and which landmark of the body each one is."""
+"""Points of the detectors: their names, their order, and the landmark of the body for each."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from .landmarks import LANDMARKS
 LayoutName = Literal[
     "smpl24", "coco17", "body25", "halpe26", "wholebody133", "h36m17", "mpii16", "mediapipe33"
 ]  # fmt: skip
-"""Names of the layouts: the body's own joints, then the keys of POINTS."""
+"""Names of the layouts: the body's joints, then the keys of POINTS."""
 
 LAYOUTS: tuple[LayoutName, ...] = get_args(LayoutName)
-"""The same, to look through."""
+"""Names of the layouts, as a tuple."""
 
 _FACE = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 _LIMBS = (
@@ -26,13 +26,16 @@ _FEET = (
 _FINGERS = ("thumb", "forefinger", "middle_finger", "ring_finger", "pinky_finger")
 
 _HIPS = {"left_hip": "left_outer_hip", "right_hip": "right_outer_hip"}
-"""What COCO, OpenPose and most others mean by hips."""
+"""Landmarks that COCO, OpenPose and most others call hips."""
+
+_FACE_POINTS = 68
+"""Points of a face in COCO-WholeBody."""
 
 
-def _points(names: tuple[str, ...], **other: str) -> dict[str, str | None]:
-    """Landmark of each name: the one of this name, unless another is said; None where there is none."""
-    meant = {**_HIPS, **other}
-    return {name: meant.get(name, name if name in LANDMARKS else None) for name in names}
+def _points(names: tuple[str, ...], **renamed: str) -> dict[str, str | None]:
+    """Landmark of each name: that in `renamed`, else the one of the same name; None if there is none."""
+    landmarks = {**_HIPS, **renamed}
+    return {name: landmarks.get(name, name if name in LANDMARKS else None) for name in names}
 
 
 def _hand(side: str) -> tuple[str, ...]:
@@ -40,10 +43,10 @@ def _hand(side: str) -> tuple[str, ...]:
 
 
 def _knuckles(side: str) -> dict[str, str]:
-    """Points of a hand that do not move with fingers, which the body cannot bend one by one."""
-    named = zip(("forefinger", "middle_finger", "ring_finger", "pinky_finger"), _KNUCKLES, strict=True)
-    first = {f"{side}_{finger}1": f"{side}_{knuckle}_knuckle" for finger, knuckle in named}
-    return {**first, f"{side}_thumb2": f"{side}_thumb_knuckle"}
+    """Points of a hand that do not move with the fingers, whose joints the body lacks."""
+    pairs = zip(("forefinger", "middle_finger", "ring_finger", "pinky_finger"), _KNUCKLES, strict=True)
+    knuckles = {f"{side}_{finger}1": f"{side}_{knuckle}_knuckle" for finger, knuckle in pairs}
+    return {**knuckles, f"{side}_thumb2": f"{side}_thumb_knuckle"}
 
 
 _KNUCKLES = ("index", "middle", "ring", "pinky")
@@ -67,10 +70,10 @@ POINTS = {
         neck="mid_shoulder",
         hip="mid_hip",
     ),
-    # Nose, eyes and ears tell all that the 68 points of the face could tell of a head that does not move its
-    # mouth, and so do a hand's knuckles of a hand without fingers.
+    # Points of the face and of the fingers have no landmark: nose, eyes and ears determine the pose of a
+    # rigid head, and the knuckles that of a rigid hand.
     "wholebody133": _points(
-        (*_COCO, *_FEET, *(f"face_{n}" for n in range(68)), *_hand("left"), *_hand("right")),
+        (*_COCO, *_FEET, *(f"face_{n}" for n in range(_FACE_POINTS)), *_hand("left"), *_hand("right")),
         **_knuckles("left"),
         **_knuckles("right"),
     ),
@@ -114,4 +117,4 @@ POINTS = {
         right_thumb="right_thumb_knuckle",
     ),
 }  # fmt: skip
-"""By layout: landmark of every point, in the detector's order; None for points that are nowhere."""
+"""For each layout the landmark of every point, in the detector's order; None for points without one."""

@@ -1,11 +1,11 @@
-"""Landmarks: named points of a body that detectors look for, each fixed in the frame of one joint.
+"""Landmarks: named points of a body that detectors predict, each fixed in the frame of one joint.
 
-A landmark is a weighted sum, of total weight one, of rest joints and of points of the skin, so that it is
-linear in betas as they are. The skin's points are vertices, known by number for three meshes: the open body,
-SMPL (and SMPL-H, the same mesh) and SMPL-X. Pose blend shapes, a few millimetres, are left out.
+A landmark is a weighted sum of rest joints and surface points whose weights sum to one, so it is linear in
+betas as they are. Surface points are vertices, known for three meshes: the open body, SMPL (and SMPL-H, the
+same mesh) and SMPL-X. Pose blend shapes, a few millimetres, are neglected.
 
-Where a detector's point is no joint of SMPL and no place on the skin, its weights are a modelled guess, said
-below, and it counts as loosely defined.
+If a detector's point is neither a joint of SMPL nor on the surface, its weights are a modelling assumption,
+explained below, and its spread is larger.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SMPL_VERTICES = {
     "right_thumb_tip": 6191, "right_index_tip": 5782, "right_middle_tip": 5905,
     "right_ring_tip": 6016, "right_pinky_tip": 6133,
 }  # fmt: skip
-"""Vertices of SMPL and SMPL-H, as they are publicly known."""
+"""Vertices of SMPL and SMPL-H, as published in other open-source code."""
 
 SMPLX_VERTICES = {
     "nose": 9120, "head_top": 8976,
@@ -54,22 +54,25 @@ SMPLX_VERTICES = {
     "right_thumb_tip": 8079, "right_index_tip": 7669, "right_middle_tip": 7794,
     "right_ring_tip": 7905, "right_pinky_tip": 8022,
 }  # fmt: skip
-"""Vertices of SMPL-X, as they are publicly known."""
+"""Vertices of SMPL-X, as published in other open-source code."""
 
 MESHES = {
     FAMILIES[name].num_vertices: vertices
     for name, vertices in (("open", OPEN_VERTICES), ("smpl", SMPL_VERTICES), ("smplx", SMPLX_VERTICES))
 }
-"""Vertex numbers by the size of the mesh."""
+"""Landmark vertices by the mesh's number of vertices."""
 
 SKIN_FRAMES = {
     "nose": "head", "eye": "head", "ear": "head", "head_top": "head",
     "big_toe": "foot", "small_toe": "foot", "heel": "ankle", "tip": "wrist",
 }  # fmt: skip
-"""Joint that moves a point of the skin, by how its name ends; hands are rigid from the wrist on."""
+"""Joint that moves a surface point, by the end of its name; hands are rigid from the wrist on."""
 
 TOLERANCE = 1e-4
-"""Metres, a unit of beta, within which a skeleton is the open body's."""
+"""Largest difference in metres, also per unit of beta, of a skeleton that counts as the open body's."""
+
+NUM_BODY = len(BODY_JOINTS)
+"""The 22 joints shared by SMPL, SMPL-H and SMPL-X."""
 
 
 class Landmark(NamedTuple):
@@ -78,10 +81,11 @@ class Landmark(NamedTuple):
     Attributes
     ----------
     joint : str
+        Joint that moves it.
     weights : dict
-        Of rest joints and of points of the skin, by name.
+        Weights of rest joints and surface points, by name.
     spread : float
-        How loosely it is defined: 1 = as well as a knee.
+        Standard deviation of its definition relative to that of a knee.
     """
 
     joint: str
@@ -90,7 +94,7 @@ class Landmark(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """A landmark on a body: joint, offset (3,) from it in metres, change (3, S) of the offset per beta."""
+    """A landmark on a body: joint, offset (3,) from it in metres, change (3, S) per beta, and spread."""
 
     joint: int
     offset: Any
@@ -99,21 +103,21 @@ class Placed(NamedTuple):
 
 
 def mirrored(name: str) -> str:
-    """Return the name of a point's left-right twin; points of the midline are their own."""
-    for side, other in (("left", "right"), ("right", "left")):
+    """Return the name of a point's left-right counterpart; points of the midline are unchanged."""
+    for side, opposite in (("left", "right"), ("right", "left")):
         if side in name.split("_"):
-            return name.replace(side, other)
+            return name.replace(side, opposite)
     return name
 
 
-def _between(first: str, second: str, share: float) -> dict[str, float]:
-    """Go some share of the way from one point to another."""
-    return {first: 1 - share, second: share}
+def _between(first: str, second: str, fraction: float) -> dict[str, float]:
+    """Weights of the point at a fraction of the way from the first point to the second."""
+    return {first: 1 - fraction, second: fraction}
 
 
-def _knuckle(tip: str, share: float) -> Landmark:
-    """Go some share of the way from the left wrist to a fingertip."""
-    return Landmark("left_wrist", _between("left_wrist", tip, share), spread=2.0)
+def _knuckle(tip: str, fraction: float) -> Landmark:
+    """Knuckle at a fraction of the way from the left wrist to a fingertip."""
+    return Landmark("left_wrist", _between("left_wrist", tip, fraction), spread=2.0)
 
 
 _SHOULDERS = {"left_shoulder": 0.5, "right_shoulder": 0.5}
@@ -122,20 +126,21 @@ _LOWER_HIPS = {"left_hip": 0.47, "right_hip": 0.47, "left_knee": 0.03, "right_kn
 _HIGHER_HIPS = {"left_hip": 0.25, "right_hip": 0.25, "pelvis": 0.5}
 
 _MIDDLE_AND_LEFT = {
-    # Where detectors have hips is known only roughly: 3 to 5 cm off marker-based ones (Needham et al. 2021).
-    # Pose2Sim's biomechanical model has OpenPose's 21 cm apart; SMPL's shoulders are 36 cm apart, hence 0.29.
-    # That they are 2 cm below SMPL's is a guess. They turn with the pelvis: a detector does not see how a
-    # thigh turns about itself.
+    # The position of detectors' hips is known only roughly: they differ from marker-based hips by 3 to 5 cm
+    # (Needham et al. 2021). In Pose2Sim's biomechanical model OpenPose's hips are 21 cm apart; SMPL's
+    # shoulders are 36 cm apart, hence 0.29. That they are 2 cm below SMPL's hips is an assumption. They move
+    # with the pelvis: a detector cannot see the twist of a thigh.
     "left_outer_hip": Landmark(
         "pelvis", {**_LOWER_HIPS, "left_shoulder": 0.29, "right_shoulder": -0.29}, spread=2.0
     ),
     "mid_hip": Landmark("pelvis", _LOWER_HIPS, spread=1.5),
-    # Human3.6M's own skeletons have hips 27 cm apart for a leg of 90 cm, above SMPL's.
+    # Human3.6M's skeletons have hips 27 cm apart for a leg of 90 cm, above SMPL's hips.
     "left_h36m_hip": Landmark(
         "pelvis", {**_HIGHER_HIPS, "left_shoulder": 0.325, "right_shoulder": -0.325}, spread=2.5
     ),
     "h36m_pelvis": Landmark("pelvis", _HIGHER_HIPS, spread=2.0),
-    # COCO has no neck: OpenPose's is the middle of the shoulders, which collars move: not held by one joint.
+    # COCO has no neck: OpenPose's is the midpoint of the shoulders, which depends on both collars, not on
+    # one joint.
     "mid_shoulder": Landmark("spine3", _SHOULDERS, spread=1.5),
     "neck_base": Landmark("spine3", _NECK_BASE, spread=2.0),
     "upper_neck": Landmark("neck", _between("neck", "head", 0.75), spread=2.0),
@@ -144,7 +149,7 @@ _MIDDLE_AND_LEFT = {
     "nose": Landmark("head", {"nose": 1.0}),
     "head_top": Landmark("head", {"head_top": 1.0}, spread=2.0),
     "left_eye": Landmark("head", {"left_eye": 1.0}),
-    # An eye is half as wide as the pupils are apart.
+    # An eye's width is about half the distance of the pupils.
     "left_eye_inner": Landmark("head", _between("left_eye", "right_eye", 0.24)),
     "left_eye_outer": Landmark("head", _between("left_eye", "right_eye", -0.24)),
     "left_ear": Landmark("head", {"left_ear": 1.0}, spread=1.5),
@@ -153,8 +158,8 @@ _MIDDLE_AND_LEFT = {
     "left_foot_index": Landmark("left_foot", _between("left_big_toe", "left_small_toe", 0.2), spread=1.5),
     "left_heel": Landmark("left_ankle", {"left_heel": 1.0}, spread=1.5),
     "left_hand_root": Landmark("left_wrist", {"left_wrist": 1.0}, spread=1.5),
-    # Shares of the way from the wrist to the fingertips, measured on an open hand that has knuckles. On the
-    # open body, whose fingers droop, they come out 1 to 2 cm below the bones.
+    # Fractions of the way from the wrist to the fingertips, measured on the open hand, which has knuckles. On
+    # the open body, whose fingers are slightly bent, they are 1 to 2 cm below the bones.
     "left_thumb_knuckle": _knuckle("left_thumb_tip", 0.52),
     "left_index_knuckle": _knuckle("left_index_tip", 0.58),
     "left_middle_knuckle": _knuckle("left_middle_tip", 0.54),
@@ -163,31 +168,31 @@ _MIDDLE_AND_LEFT = {
 }  # fmt: skip
 
 
-def _on_the_other_side(landmark: Landmark) -> Landmark:
+def _mirrored_landmark(landmark: Landmark) -> Landmark:
     weights = {mirrored(name): weight for name, weight in landmark.weights.items()}
     return Landmark(mirrored(landmark.joint), weights, landmark.spread)
 
 
 LANDMARKS = {
     **{name: Landmark(name, {name: 1.0}) for name in BODY_JOINTS},
-    **{mirrored(name): _on_the_other_side(landmark) for name, landmark in _MIDDLE_AND_LEFT.items()},
+    **{mirrored(name): _mirrored_landmark(landmark) for name, landmark in _MIDDLE_AND_LEFT.items()},
     **_MIDDLE_AND_LEFT,
 }
-"""Every landmark by name."""
+"""All landmarks, by name."""
 
 
 def place_landmarks(body: BodyModel | Skeleton, names: Iterable[str]) -> dict[str, Placed]:
-    """Place landmarks on a body whose skeleton begins with SMPL's first 22 joints.
+    """Compute landmarks on a body whose skeleton begins with SMPL's first 22 joints.
 
-    On a known mesh they are exact. On a bare skeleton, and on a mesh of another kind, points of the skin are
-    those of the open body: as they are if the skeleton is the open body's, else scaled by the summed lengths
-    of the bones, to first order in betas.
+    On a known mesh they are exact. For a bare skeleton or another mesh, surface points are those of the open
+    body: unchanged if the skeleton is the open body's, else scaled by the total length of the bones, to first
+    order in betas.
     """
     if isinstance(body, BodyModel):
         body = body._origin or body
     skeleton = (body.skeleton if isinstance(body, BodyModel) else body).host
     joints = _with_betas(skeleton.joint_template, skeleton.joint_shapedirs)
-    points = {**dict(zip(BODY_JOINTS, joints, strict=False)), **_skin_points(body, skeleton, joints)}
+    points = {**dict(zip(BODY_JOINTS, joints, strict=False)), **_surface_points(body, skeleton, joints)}
     placed = {}
     for name in names:
         joint, weights, spread = LANDMARKS[name]
@@ -202,52 +207,54 @@ def _with_betas(template: Any, shapedirs: Any) -> np.ndarray:
     return np.concatenate(parts, axis=-1, dtype=np.float64)
 
 
-def _skin_points(body: BodyModel | Skeleton, skeleton: Skeleton, joints: np.ndarray) -> dict[str, np.ndarray]:
-    """Rest points of the skin, (3, 1 + S) each."""
-    if isinstance(body, BodyModel) and _is_known(body):
+def _surface_points(
+    body: BodyModel | Skeleton, skeleton: Skeleton, joints: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Surface points in the rest pose, (3, 1 + S) each."""
+    if isinstance(body, BodyModel) and _has_known_mesh(body):
         numbers = MESHES[body.num_vertices]
         vertices = list(numbers.values())
         points = _with_betas(body.v_template[vertices, :], body.shapedirs[vertices, :, :])
         return dict(zip(numbers, points, strict=True))
-    reference, offsets = _open_offsets()
-    betas = min(skeleton.num_betas, reference.shape[2] - 1)
-    own, known = joints[:22, :, : 1 + betas], reference[:, :, : 1 + betas]
-    if betas == skeleton.num_betas and np.abs(own - known).max() < TOLERANCE:
-        moved = {name: offset[:, : 1 + betas] for name, offset in offsets.items()}
+    open_joints, open_offsets = _open_offsets()
+    betas = min(skeleton.num_betas, open_joints.shape[2] - 1)
+    difference = joints[:NUM_BODY, :, : 1 + betas] - open_joints[:, :, : 1 + betas]
+    if betas == skeleton.num_betas and np.abs(difference).max() < TOLERANCE:
+        offsets = {name: offset[:, : 1 + betas] for name, offset in open_offsets.items()}
     else:
-        size = _size(joints[:22]) / _size(reference)[0]
-        moved = {name: offset[:, :1] * size for name, offset in offsets.items()}
-    return {name: joints[_frame(name)] + offset for name, offset in moved.items()}
+        scale = _size(joints[:NUM_BODY]) / _size(open_joints)[0]
+        offsets = {name: offset[:, :1] * scale for name, offset in open_offsets.items()}
+    return {name: joints[_frame(name)] + offset for name, offset in offsets.items()}
 
 
-def _is_known(body: BodyModel) -> bool:
-    if MESHES.get(body.num_vertices) is OPEN_VERTICES:  # other meshes may have as many vertices
-        return np.array_equal(np.asarray(body.faces), default_body().faces)
+def _has_known_mesh(body: BodyModel) -> bool:
+    if MESHES.get(body.num_vertices) is OPEN_VERTICES:  # another mesh may have as many vertices
+        return np.array_equal(np.asarray(body.faces), np.asarray(default_body().faces))
     return body.num_vertices in MESHES
 
 
 @lru_cache(maxsize=1)
 def _open_offsets() -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Return the open body's first 22 rest joints, and the offsets of the points of its skin from them."""
+    """Return the open body's first 22 rest joints, and the offsets of its surface points from them."""
     body = default_body()
-    joints = _with_betas(body.skeleton.joint_template, body.skeleton.joint_shapedirs)[:22]
+    joints = _with_betas(body.skeleton.joint_template, body.skeleton.joint_shapedirs)[:NUM_BODY]
     vertices = list(OPEN_VERTICES.values())
-    skin = _with_betas(body.v_template[vertices], body.shapedirs[vertices])
+    surface = _with_betas(body.v_template[vertices], body.shapedirs[vertices])
     return joints, {
-        name: point - joints[_frame(name)] for name, point in zip(OPEN_VERTICES, skin, strict=True)
+        name: point - joints[_frame(name)] for name, point in zip(OPEN_VERTICES, surface, strict=True)
     }
 
 
 def _frame(name: str) -> int:
-    """Return the number of the joint that moves a point of the skin."""
+    """Return the index of the joint that moves a surface point."""
     joint = next(joint for ending, joint in SKIN_FRAMES.items() if name.endswith(ending))
     side = name.split("_")[0] + "_" if joint != "head" else ""
     return BODY_JOINTS.index(side + joint)
 
 
 def _size(joints: np.ndarray) -> np.ndarray:
-    """Sum the lengths of the bones, and to first order their changes per beta: (1 + S,)."""
+    """Total length of the bones, and its change per beta to first order: (1 + S,)."""
     bones = joints[1:] - joints[list(BODY_PARENTS[1:])]
     lengths = np.linalg.norm(bones[..., 0], axis=1)
-    along = bones[..., 0] / np.where(lengths > 0, lengths, 1)[:, None]
-    return np.einsum("bi,bis->s", along, bones)
+    directions = bones[..., 0] / np.where(lengths > 0, lengths, 1)[:, None]
+    return np.einsum("bi,bis->s", directions, bones)

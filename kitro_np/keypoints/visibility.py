@@ -1,4 +1,4 @@
-"""Visibility: which keypoints a detector gives, and how sure it is of each."""
+"""Visibility: which keypoints are visible, and their relative confidence."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 from array_api_compat import array_namespace
 
 FAR, LARGEST_CONFIDENCE = 1e9, 1e30
-"""Pixels, and a confidence, beyond which a keypoint is not visible: some detectors write such numbers for
-none, and squares of much larger ones overflow float32."""
+"""Coordinate in pixels, and confidence, from which on a keypoint is not visible: some detectors write such
+numbers for missing keypoints, and squares of much larger ones overflow float32."""
 
 
 def visible_confidence(keypoints_2d: Any, confidence: Any) -> Any:
-    """Confidence of each keypoint over that of the body's best, 0 where it is not visible: (N, K).
+    """Confidence of each keypoint divided by the body's highest, 0 where it is not visible: (N, K).
 
-    What is not finite, or beyond FAR, is not visible. Detectors score on scales of their own, and the fit
-    estimates how exact all keypoints of a body are.
+    Keypoints that are not finite, or not below FAR, are not visible. Only ratios count, because the scale of
+    scores differs between detectors; the fit estimates the noise of a body's keypoints.
     """
     xp = array_namespace(keypoints_2d)
     zero = xp.zeros_like(confidence)
     near = (xp.abs(keypoints_2d[..., 0]) < FAR) & (xp.abs(keypoints_2d[..., 1]) < FAR)
     positive = (confidence > 0) & (confidence < LARGEST_CONFIDENCE)
     confidence = xp.where(positive, confidence, zero)
-    most = xp.max(confidence, axis=1, keepdims=True)
-    return xp.where(near, confidence / xp.where(most > 0, most, xp.ones_like(most)), zero)
+    highest = xp.max(confidence, axis=1, keepdims=True)
+    return xp.where(near, confidence / xp.where(highest > 0, highest, xp.ones_like(highest)), zero)

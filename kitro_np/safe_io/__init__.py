@@ -1,1 +1,1 @@
-"""Files read without trusting them, and written whole or not at all."""
+"""Safe file access: read files without trusting their contents, and write them atomically."""

@@ -1,4 +1,4 @@
-"""Atomic write: a file is there as a whole or not at all."""
+"""Atomic write: a file is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import InputError
 
 
 def atomic_write(target: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a file beside `target`, which then takes its place at once."""
+    """Let `write` fill a temporary file in the folder of `target`, then rename it to `target`."""
     handle, partial = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -25,18 +25,18 @@ def atomic_write(target: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def check_output(path: str | os.PathLike[str], *, force: bool = False) -> Path:
-    """Say early whether a file can be written.
+    """Check that a file can be written, before the work that makes its content.
 
     Raises
     ------
     InputError
-        If the file exists and `force` is not set, is a folder, pipe or device, or its folder is missing
-        or closed.
+        If the file exists and `force` is not set; if it is a folder, pipe or device; or if its folder is
+        missing or not writable.
 
     Returns
     -------
     Path
-        Where the file itself goes: the target of a symbolic link.
+        The path to write to: for a symbolic link its target.
     """
     target = Path(path)
     if target.is_symlink():
@@ -44,23 +44,17 @@ def check_output(path: str | os.PathLike[str], *, force: bool = False) -> Path:
     if target.is_dir():
         raise InputError(f"{target}: expected a file to write, got a folder.")
     if target.exists() and not target.is_file():
-        # To rename a file onto it would take its place for everyone.
+        # Renaming a file onto a device would replace it for every process.
         raise InputError(f"{target}: expected a file to write, got a device, a pipe or a socket.")
     if target.exists() and not force:
-        raise InputError(f"{target}: expected a new file, it exists; pass --force to write over it.")
+        raise InputError(
+            f"{target}: expected a new file, got one that exists; pass --force (force=True) to overwrite it."
+        )
     if not target.parent.is_dir():
-        raise InputError(f"{target}: expected a folder {target.parent} to write to, there is none.")
+        raise InputError(f"{target}: expected an existing folder, got {target.parent}, which does not exist.")
     if not os.access(target.parent, os.W_OK):
-        raise InputError(f"{target}: expected a folder that can be written, {target.parent} cannot.")
+        raise InputError(f"{target}: expected a writable folder, got {target.parent}, which is read-only.")
     return target
-
-
-def free_name(stem: str, suffix: str) -> Path:
-    """Return the first of stem.suffix, stem-2.suffix, ... in this folder that does not exist."""
-    count = 1
-    while (path := Path(f"{stem}{'' if count == 1 else f'-{count}'}{suffix}")).exists():
-        count += 1
-    return path
 
 
 def _umask() -> int:

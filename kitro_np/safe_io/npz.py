@@ -1,4 +1,4 @@
-"""Npz: read the members of an .npz file, distrusting its sizes; write one as a whole."""
+"""Npz: read the arrays of an .npz file without trusting the sizes it declares; write one atomically."""
 
 import os
 import warnings
@@ -13,36 +13,49 @@ from numpy.lib import format as npy
 
 from ..errors import InputError
 from .atomic_write import atomic_write, check_output
-from .pickle_arrays import MAX_ELEMENTS, Array
+from .pickle_arrays import MAX_ELEMENTS, Array, RefusedError
 
 __all__ = ["NpzArrays", "write_npz"]
 
-_PIECE = 2**18
+_READ_BYTES = 2**18
+"""Bytes of one read: small beside any array that takes long to read."""
+
+_MAX_ITEM_BYTES = 8
+"""Bytes of the largest number, float64 or int64; text has more, so an array of it may have fewer items."""
 
 
 class NpzArrays(Mapping[str, Array]):
-    """The members of an .npz file, read one by one on access; no pickle is ever read.
+    """The arrays of an .npz file, each read on access; pickled objects are never read.
 
     Parameters
     ----------
-    path
-        The file.
-    max_elements
-        Most numbers in one array; None where only the data that are there limit it.
+    path : Path
+    max_elements : int, optional
+        Most numbers in one array; None for no limit but the data in the file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    InputError
+        If it is no .npz archive. Indexing raises it for an array that is damaged, too large, or holds
+        anything but numbers and text.
     """
 
     def __init__(self, path: Path, max_elements: int | None = MAX_ELEMENTS) -> None:
         self._path = path
         self._max_elements = max_elements
         if path.exists() and not path.is_file():
-            raise InputError(f"{path} is no file; an .npz archive was expected.")
+            raise InputError(f"{path}: expected an .npz archive, got a folder, a device or a pipe.")
         with open(path, "rb") as file:
             try:
                 with zipfile.ZipFile(file) as archive:
                     members = archive.namelist()
-            except Exception as error:  # a forged archive makes zipfile raise many things
-                reason = type(error).__name__
-                raise InputError(f"{path} is no .npz archive, or it is damaged ({reason}).") from error
+            except Exception as error:  # zipfile raises many types of errors for forged archives
+                kind = type(error).__name__
+                raise InputError(
+                    f"{path}: expected an .npz archive, got another file or one that is damaged ({kind})."
+                ) from error
         self._keys = [name.removesuffix(".npy") for name in members if name.endswith(".npy")]
 
     def __getitem__(self, key: str) -> Array:
@@ -51,10 +64,13 @@ class NpzArrays(Mapping[str, Array]):
         try:
             with zipfile.ZipFile(self._path) as archive, archive.open(key + ".npy") as member:
                 return _read_npy(member, self._max_elements)
-        except InputError as error:
-            raise InputError(f"{self._path}: in {key}, {error}.") from None
-        except Exception as error:  # as above, and the header of the member is untrusted, too
-            raise InputError(f"{self._path}: {key} is damaged ({type(error).__name__}).") from error
+        except RefusedError as reason:
+            raise InputError(f"{self._path}: {key}: expected {reason.expected}, got {reason.got}.") from None
+        except Exception as error:  # as above; NumPy raises more for a forged header
+            kind = type(error).__name__
+            raise InputError(
+                f"{self._path}: {key}: expected an array, got one that is damaged ({kind})."
+            ) from error
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._keys)
@@ -67,42 +83,47 @@ class NpzArrays(Mapping[str, Array]):
 
 
 def _read_npy(member: IO[bytes], max_elements: int | None) -> Array:
-    """Read one array; memory is taken for what is there, never for what the header claims."""
+    """Read one array; memory is allocated for the data in the file, not for the size in its header."""
     version = npy.read_magic(member)
     read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # numpy warns of headers that Python 2 wrote, as AMASS' are
+        warnings.simplefilter("ignore")  # NumPy warns about headers written by Python 2, such as AMASS'
         shape, fortran, dtype = read_header(member)
     if dtype.kind not in "biufSU":
-        raise InputError(f"numbers or text were expected, and {dtype} came")
+        raise RefusedError("numbers or text", f"dtype {dtype}")
     if min(shape, default=0) < 0:
-        raise InputError(f"a size of at least 0 was expected, and the shape {shape} came")
+        raise RefusedError("sizes of at least 0", f"shape {shape}")
     expected = prod(shape) * dtype.itemsize
-    if max_elements is not None and (prod(shape) > max_elements or expected > 8 * max_elements):
-        raise InputError(f"at most {max_elements} numbers were expected, and the shape {shape} came")
-    data = bytearray()  # grows piece by piece: one read of a long clip would need twice its memory
-    while len(data) <= expected and (
-        piece := member.read(_PIECE)
-    ):  # to the end: zipfile checks its sum there
-        data += piece
+    if max_elements is not None and (prod(shape) > max_elements or expected > _MAX_ITEM_BYTES * max_elements):
+        raise RefusedError(f"at most {max_elements} numbers", f"shape {shape}")
+    data = bytearray()  # grows block by block: a single read of a long clip would need twice its memory
+    # Read to the end of the member, where zipfile verifies the checksum.
+    while len(data) <= expected and (block := member.read(_READ_BYTES)):
+        data += block
     if len(data) != expected:
-        raise InputError(f"{expected} bytes were expected, and {len(data)} or more came")
+        raise RefusedError(f"{expected} bytes", str(len(data)) if len(data) < expected else "more")
     return np.ndarray(shape, dtype, data, order="F" if fortran else "C")
 
 
 def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, Any], *, force: bool = False) -> Path:
-    """Write arrays to an .npz file that is there as a whole or not at all.
+    """Write arrays to an .npz file atomically.
 
     Parameters
     ----------
     path : path
     arrays : mapping of str to array
     force : bool
-        Write over an existing file.
+        Overwrite an existing file.
 
     Returns
     -------
     Path
+        The file written.
+
+    Raises
+    ------
+    InputError
+        If the file exists and `force` is not set, or it cannot be written.
     """
     target = check_output(path, force=force)
     atomic_write(target, lambda file: np.savez(file, **arrays))

@@ -1,7 +1,8 @@
-"""Recipes: turn what a pickle recorded into arrays, by arithmetic alone.
+"""Evaluate the records of a pickle as arrays, by arithmetic alone.
 
-A record is an inert `Node`: a name that the file may use, its arguments and its state. Each name has one
-recipe: NumPy's arrays, SciPy's sparse matrices, and the chumpy expressions that real files hold.
+A record is an inert `Node`: the name of a class or function, its arguments and its state. There is one
+recipe for each name that a file may use: NumPy arrays, SciPy sparse matrices, and the chumpy expressions
+found in released model files.
 """
 
 import re
@@ -20,17 +21,40 @@ Array = npt.NDArray[Any]
 MAX_ELEMENTS = 2**25
 """Most numbers in one array: twice the largest member of SMPL-X, small enough to refuse a forged size."""
 
-MAX_TEXT = 10_000  # NumPy spends four bytes on every character
-_MAX_DEPTH = 16  # chumpy expressions of real files are two or three deep; a cycle has no end
+MAX_TEXT = 10_000
+"""Most characters of a text: NumPy takes four bytes for each."""
+
+_MAX_DEPTH = 16
+"""Deepest expression: chumpy expressions of released files are two or three deep, and a cycle never ends."""
+
+_MAX_AXES = 4
+"""Most axes of an array: model files have at most three."""
+
+_MAX_NAME = 100
+"""Characters of a name from the file that a message repeats."""
+
+_MAX_CODE = 20
+"""Characters of a dtype code from the file that a message repeats."""
 
 
 class RefusedError(Exception):
-    """Why the file cannot be read, as the end of a sentence."""
+    """Why a file or one of its keys cannot be read; the reader adds the name of the file.
+
+    Parameters
+    ----------
+    expected, got : str
+        Both halves of the message "PATH: expected ..., got ....".
+    """
+
+    def __init__(self, expected: str, got: str) -> None:
+        super().__init__(f"expected {expected}, got {got}")
+        self.expected = expected
+        self.got = got
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Name:
-    """A class or function that the file may name; `kind` picks the recipe, `origin` is for messages."""
+    """A class or function that a file may name; `kind` selects the recipe, `origin` is for messages."""
 
     kind: str
     origin: str
@@ -38,7 +62,7 @@ class Name:
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """What the file asks to be made: the name, the arguments and the state, never the thing itself."""
+    """A recorded call: name, arguments and state. The call itself is never made."""
 
     name: Name
     args: tuple[object, ...]
@@ -46,12 +70,17 @@ class Node:
 
 
 def describe(value: object) -> str:
-    """Name what came, for a message."""
+    """Describe a recorded value, for a message."""
     if type(value) is Name:
-        return value.origin[:100]
+        return _printable(value.origin)
     if type(value) is Node:
-        return f"an object of {value.name.origin[:100]}"
+        return f"an object of {_printable(value.name.origin)}"
     return f"an object of type {type(value).__name__}"
+
+
+def _printable(name: str) -> str:
+    """Shorten and escape a name from the file, so that a message stays one line."""
+    return ascii(name[:_MAX_NAME])[1:-1]
 
 
 def evaluate(value: object, depth: int) -> Array:
@@ -62,22 +91,22 @@ def evaluate(value: object, depth: int) -> Array:
         return np.array(value)
     recipe = _RECIPES.get(value.name.kind) if type(value) is Node else None
     if recipe is None:
-        raise RefusedError(f"expected an array, got {describe(value)}")
+        raise RefusedError("an array", describe(value))
     if depth > _MAX_DEPTH:
-        raise RefusedError(f"its expression is more than {_MAX_DEPTH} levels deep")
+        raise RefusedError(f"an expression at most {_MAX_DEPTH} levels deep", "a deeper one")
     return recipe(value, depth + 1)  # type: ignore[arg-type]
 
 
 def _array(node: Node, depth: int) -> Array:
     state = node.state
     if not isinstance(state, tuple) or len(state) != 5:
-        raise RefusedError("it is an array without content")
+        raise RefusedError("an array with data", "one without")
     _, shape, dtype, fortran, data = state
     return _from_bytes(data, _dtype(dtype), _shape(shape), bool(fortran))
 
 
 def _buffer(node: Node, depth: int) -> Array:
-    data, dtype, shape, order = node.args  # as numpy writes arrays in protocol 5
+    data, dtype, shape, order = node.args  # as NumPy pickles arrays in protocol 5
     return _from_bytes(data, _dtype(dtype), _shape(shape), order == "F")
 
 
@@ -87,22 +116,25 @@ def _scalar(node: Node, depth: int) -> Array:
 
 
 def _from_bytes(data: object, dtype: np.dtype[Any], shape: tuple[int, ...], fortran: bool) -> Array:
-    if type(data) is Node and data.name.kind in ("encode", "bytes"):  # Python 3's bytes in old protocols
+    # Python 3 pickles bytes as a call in protocols 0 to 2.
+    if type(data) is Node and data.name.kind in ("encode", "bytes"):
         data = data.args[0] if data.args else b""
     raw = data.encode("latin1") if isinstance(data, str) else data
     count = prod(shape)
     if not isinstance(raw, bytes) or len(raw) != count * dtype.itemsize:
         size = f"{len(raw)} bytes" if isinstance(raw, bytes) else describe(raw)
-        raise RefusedError(f"expected {count} numbers of {dtype}, got {size}")
+        raise RefusedError(f"{count} numbers of {dtype}", size)
     return np.ndarray(shape, dtype, raw, order="F" if fortran else "C")
 
 
 def _shape(value: object) -> tuple[int, ...]:
     sizes = value if isinstance(value, (tuple, list)) else (value,)
-    if len(sizes) > 4 or not all(type(size) is int and 0 <= size <= MAX_ELEMENTS for size in sizes):
-        raise RefusedError("its shape is not up to four whole numbers")
+    if len(sizes) > _MAX_AXES or not all(type(size) is int and 0 <= size <= MAX_ELEMENTS for size in sizes):
+        raise RefusedError(
+            f"a shape of at most {_MAX_AXES} integers, each from 0 to {MAX_ELEMENTS}", "another shape"
+        )
     if prod(sizes) > MAX_ELEMENTS:
-        raise RefusedError(f"its shape {tuple(sizes)} has more than {MAX_ELEMENTS} numbers")
+        raise RefusedError(f"at most {MAX_ELEMENTS} numbers", f"shape {tuple(sizes)}")
     return tuple(sizes)
 
 
@@ -110,18 +142,18 @@ def _dtype(node: object) -> np.dtype[Any]:
     """Read a number or text type; object arrays, records and platform-dependent types are refused."""
     code = node.args[0] if type(node) is Node and node.name.kind == "dtype" and node.args else None
     if not isinstance(code, str) or not re.fullmatch(r"[<>|=]?(b1|[iu][1248]|f[248]|[SU][0-9]{1,4})", code):
-        kind = ascii(code[:20]) if isinstance(code, str) else describe(node)
-        raise RefusedError(f"expected numbers or text, got the data type {kind}")
+        kind = ascii(code[:_MAX_CODE]) if isinstance(code, str) else describe(node)
+        raise RefusedError("numbers or text", f"dtype {kind}")
     dtype = np.dtype(code)
     state = node.state  # type: ignore[attr-defined]
     order = state[1] if isinstance(state, tuple) and len(state) > 1 else "|"
     if order not in ("<", ">", "|", "="):
-        raise RefusedError("the byte order of its data type is unknown")
+        raise RefusedError("a byte order of <, >, | or =", "another")
     return dtype.newbyteorder("<") if order == "<" else dtype.newbyteorder(">") if order == ">" else dtype
 
 
 def _compressed(node: Node, depth: int) -> Array:
-    """Densify a scipy.sparse matrix whose columns (csc) or rows (csr) are compressed."""
+    """Convert a compressed scipy.sparse matrix, csc or csr, to a dense array."""
     pointers, minor, data = (_part(node, key, depth) for key in ("indptr", "indices", "data"))
     shape = _shape(_state(node).get("_shape"))
     columns = node.name.kind == "csc"
@@ -129,14 +161,14 @@ def _compressed(node: Node, depth: int) -> Array:
     steps = pointers[1:] - pointers[:-1]
     ends = (pointers[0], pointers[-1])
     if pointers.shape != (shape[1 if columns else 0] + 1,) or np.any(steps < 0) or ends != (0, data.size):
-        raise RefusedError("the pointers of its sparse matrix are out of range")
+        raise RefusedError("sparse matrix pointers that ascend from 0 to the size of the data", "others")
     major = np.repeat(np.arange(steps.size), steps)
     return _densify(shape, (minor, major) if columns else (major, minor), data)
 
 
 def _coordinates(node: Node, depth: int) -> Array:
-    """Densify a scipy.sparse coo matrix."""
-    coords = _state(node).get("coords")  # as new versions of scipy write them
+    """Convert a scipy.sparse coo matrix to a dense array."""
+    coords = _state(node).get("coords")  # as recent versions of SciPy write them
     if isinstance(coords, tuple) and len(coords) == 2:
         rows, columns = (evaluate(coord, depth) for coord in coords)
     else:
@@ -147,9 +179,9 @@ def _coordinates(node: Node, depth: int) -> Array:
 def _densify(shape: tuple[int, ...], indices: tuple[Array, Array], data: Array) -> Array:
     for index, size in zip(indices, shape, strict=True):
         if index.dtype.kind not in "iu" or np.any(index < 0) or np.any(index >= size):
-            raise RefusedError(f"the indices of its sparse matrix of shape {shape} are out of range")
+            raise RefusedError(f"sparse matrix indices within shape {shape}", "others")
     dense = np.zeros(shape, data.dtype.newbyteorder("="))
-    np.add.at(dense, indices, data)  # entries named twice are summed, as scipy does
+    np.add.at(dense, indices, data)  # repeated entries are summed, as SciPy does
     return dense
 
 
@@ -176,7 +208,7 @@ def _chumpy_transpose(node: Node, depth: int) -> Array:
 
 def _state(node: Node) -> dict[str, object]:
     if type(node.state) is not dict:
-        raise RefusedError(f"it is {describe(node)} without content")
+        raise RefusedError("an object with attributes", f"{describe(node)} without any")
     return node.state
 
 

@@ -1,11 +1,11 @@
-"""Read a pickled file as data: nothing that the file names is imported, called or run.
+"""Read a pickled file as data: nothing that the file names is imported or called.
 
-The stream is parsed into inert `Node` records, and only the keys that somebody asks for are turned into
-arrays, by the few recipes of recipes.py. Real model files hold chumpy expressions in keys that nobody
-needs; those are never looked at.
+The stream is parsed into inert `Node` records; a key is evaluated as an array when it is read, by the
+recipes of pickle_arrays.py. Released model files hold unsupported chumpy expressions in keys that are not
+needed; these are never evaluated.
 
-The parser is the standard library's Python unpickler rather than its C twin, since its instruction table can
-be cut down: the C one trusts memo numbers (five bytes make it ask for 64 GiB) and calls what it is handed.
+The parser is the standard library's pure Python unpickler, because its instruction table can be restricted.
+The C unpickler trusts memo indices (five bytes make it allocate 64 GiB) and calls what the file names.
 """
 
 import io
@@ -16,28 +16,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kitro_np.errors import InputError
-from kitro_np.safe_io.pickle_arrays import Array, Name, Node, RefusedError, describe, evaluate
+from ..errors import InputError
+from .pickle_arrays import Array, Name, Node, RefusedError, describe, evaluate
 
 __all__ = ["NUMPY_NAMES", "Dialect", "PickledArrays", "parse", "read_dict", "read_pickle"]
 
-_MAX_FILE_BYTES = 2**30  # SMPL-X, the largest release, has about half of this
+_MAX_FILE_BYTES = 2**30
+"""Largest pickle: twice the size of SMPL-X, the largest release."""
+
+_MAX_NAME = 100
+"""Characters of a name from the file that a message repeats."""
 
 NUMPY_NAMES: dict[tuple[str, str], str] = {
     ("numpy", "ndarray"): "array",
     ("numpy", "dtype"): "dtype",
     ("_codecs", "encode"): "encode",
-    # Python 3 writes empty bytes as a call in old protocols.
+    # Python 3 pickles empty bytes as a call in protocols 0 to 2.
     **{(module, "bytes"): "bytes" for module in ("__builtin__", "builtins")},
     **{(f"numpy.{core}.multiarray", "_reconstruct"): "reconstruct" for core in ("core", "_core")},
     **{(f"numpy.{core}.multiarray", "scalar"): "scalar" for core in ("core", "_core")},
     **{(f"numpy.{core}.numeric", "_frombuffer"): "buffer" for core in ("core", "_core")},
 }
-"""What NumPy 1 and 2 name when they pickle arrays, and the kind of recipe for each."""
+"""Names that NumPy 1 and 2 write when they pickle arrays, and the kind of recipe for each."""
 
 _MODEL_NAMES: dict[tuple[str, str], str] = {
     **NUMPY_NAMES,
-    # chumpy's bookkeeping holds sets.
+    # chumpy objects hold sets in their internal state.
     **{(module, name): name for module in ("__builtin__", "builtins") for name in ("object", "set")},
     **{(module, "_reconstructor"): "reconstruct" for module in ("copy_reg", "copyreg")},
     **{
@@ -51,16 +55,16 @@ _MODEL_NAMES: dict[tuple[str, str], str] = {
 
 @dataclass(frozen=True)
 class Dialect:
-    """What one sort of pickled file may hold.
+    """What one type of pickled file may contain.
 
-    Attributes
+    Parameters
     ----------
-    kind_of
-        From (module, name) to the kind of recipe; None for what is refused.
-    max_reads
-        Most reads, several an instruction; every one can cost an object.
-    persistent_ids
-        Whether it may refer to data beside the pickle; these become nodes of kind "persistent id".
+    kind_of : callable
+        From (module, name) to the kind of recipe; None for a name that is refused.
+    max_reads : int
+        Most reads of the stream, several for each instruction: each may allocate an object.
+    persistent_ids : bool
+        Whether it may refer to data outside the pickle; these become nodes of kind "persistent id".
     """
 
     kind_of: Callable[[tuple[str, str]], str | None]
@@ -69,35 +73,39 @@ class Dialect:
 
 
 def _model_kind(name: tuple[str, str]) -> str | None:
-    """Permit any name of chumpy's, too; only those with a recipe become arrays."""
+    """Permit any chumpy name, too; only names with a recipe can be evaluated."""
     module = name[0]
     if module == "chumpy" or module.startswith("chumpy."):
         return f"chumpy {name[1]}"
     return _MODEL_NAMES.get(name)
 
 
-_MODEL_FILE = Dialect(_model_kind, max_reads=2**21)  # a real file takes a few thousand
+_MODEL_FILE = Dialect(_model_kind, max_reads=2**21)
+"""SMPL-family files and 3DPW's; a released file takes a few thousand reads."""
 
 
 class PickledArrays(Mapping[str, Array]):
-    """The arrays of a pickled file, each one evaluated when it is asked for."""
+    """The arrays of a pickled file, each evaluated on access."""
 
     def __init__(self, path: Path, values: dict[str, object]) -> None:
         self._path = path
         self._values = values
 
     def __getitem__(self, key: str) -> Array:
-        """Evaluate one key; `InputError` when it holds anything but numbers or text."""
+        """Evaluate one key; `InputError` if it holds anything but numbers or text."""
         value = self._values[key]
         try:
             return self._evaluate(value)
         except RefusedError as reason:
-            raise InputError(f"{self._path}: the key {key!r} cannot be read: {reason}.") from None
-        except Exception as error:  # whatever a recipe stumbles over, the file is at fault
-            raise InputError(f"{self._path}: the key {key!r} is damaged ({type(error).__name__}).") from error
+            raise InputError(f"{self._path}: {key}: expected {reason.expected}, got {reason.got}.") from None
+        except Exception as error:  # a recipe fails in many ways on a forged record
+            kind = type(error).__name__
+            raise InputError(
+                f"{self._path}: {key}: expected an array, got one that is damaged ({kind})."
+            ) from error
 
     def __contains__(self, key: object) -> bool:
-        """Tell whether the file has the key, without evaluating it."""
+        """Whether the file has the key, without evaluating it."""
         return key in self._values
 
     def __iter__(self) -> Iterator[str]:
@@ -113,11 +121,11 @@ class PickledArrays(Mapping[str, Array]):
 
 
 def read_pickle(path: str | os.PathLike[str]) -> PickledArrays:
-    """Read a pickled SMPL-family file (.pkl) without running anything that it holds.
+    """Read a pickled SMPL-family file (.pkl) without executing anything in it.
 
     Parameters
     ----------
-    path
+    path : path
         A pickle of any protocol, from Python 2 or 3, with or without chumpy and scipy.sparse objects.
 
     Returns
@@ -129,60 +137,77 @@ def read_pickle(path: str | os.PathLike[str]) -> PickledArrays:
     Raises
     ------
     FileNotFoundError
-        When there is no such file.
+        If there is no such file.
     InputError
-        When the file is empty, truncated, no pickle, no dict, too large, or asks for a class that no
-        SMPL-family file needs. Indexing the result raises it for a key that is no array of numbers or text
-        (object arrays, other chumpy nodes).
+        If the file is empty, truncated, no pickle, no dict, too large, or names a class that no SMPL-family
+        file needs. Indexing the result raises it for a key that is no array of numbers or text (object
+        arrays, other chumpy nodes).
     """
     path = Path(path)
     return PickledArrays(path, read_dict(path, "model file"))
 
 
 def read_dict(path: Path, what: str) -> dict[str, object]:
-    """Parse a pickled file of what a model file may hold: records that are evaluated later, or never.
+    """Parse a pickled file with the names that a model file may use; return records to be evaluated later.
 
-    `what` calls it in messages; errors are those of `read_pickle`.
+    Parameters
+    ----------
+    path : Path
+    what : str
+        What error messages call the file.
+
+    Raises
+    ------
+    FileNotFoundError, InputError
+        As :func:`read_pickle`.
     """
     if path.exists() and not path.is_file():
-        raise InputError(f"{path}: expected a pickled {what} (.pkl), got no file.")
+        raise InputError(f"{path}: expected a pickled {what} (.pkl), got a folder, a device or a pipe.")
     try:
         with open(path, "rb") as file:
             return parse(file, os.fstat(file.fileno()).st_size, _MODEL_FILE)
     except OSError:
         raise
     except RefusedError as reason:
-        raise InputError(f"{path} cannot be read as a pickled {what}: {reason}.") from None
-    except Exception as error:  # an unpickler fed with garbage may raise anything
-        raise InputError(f"{path} is no pickle, or it is damaged ({type(error).__name__}).") from error
+        raise InputError(f"{path}: expected {reason.expected}, got {reason.got}.") from None
+    except Exception as error:  # an unpickler raises many types of errors for a file that is no pickle
+        kind = type(error).__name__
+        raise InputError(
+            f"{path}: expected a pickled {what}, got another file or one that is damaged ({kind})."
+        ) from error
 
 
 def parse(file: BinaryIO, size: int, dialect: Dialect) -> dict[str, object]:
-    """Parse the next `size` bytes of a file: a dict of what the dialect permits.
+    """Parse the next `size` bytes of a file as a dict of what the dialect permits.
 
-    It raises `RefusedError` for anything else, and whatever an unpickler does where they are no pickle.
+    Raises
+    ------
+    RefusedError
+        If the pickle holds anything else.
+    Exception
+        Of many types, if the bytes are no pickle.
     """
     if size == 0:
-        raise RefusedError("it is empty")
+        raise RefusedError("a pickle", "no bytes")
     if size > _MAX_FILE_BYTES:
-        raise RefusedError(f"its pickle is larger than {_MAX_FILE_BYTES} bytes, which no such file's is")
+        raise RefusedError(f"a pickle of at most {_MAX_FILE_BYTES} bytes", str(size))
     top = _InertUnpickler(_Source(file.read(size), dialect.max_reads), dialect).load()
     if type(top) is not dict:
-        raise RefusedError(f"expected a dict at its top level, got {describe(top)}")
+        raise RefusedError("a dict at the top level", describe(top))
     return top
 
 
 class _Source:
-    """The bytes of the file; refuses to read past their end, or to be read too often."""
+    """The bytes of the file; raises at a read past their end, or after too many reads."""
 
     def __init__(self, data: bytes, max_reads: int) -> None:
         self._stream = io.BytesIO(data)
-        self._left = max_reads
+        self._max_reads = self._left = max_reads
 
     def read(self, count: int) -> bytes:
         self._left -= 1
         if self._left < 0:
-            raise RefusedError("it has millions of pickle instructions, which no such file has")
+            raise RefusedError(f"at most {self._max_reads} reads of the pickle", "more")
         block = self._stream.read(count)
         self._check(len(block) == count)
         return block
@@ -195,18 +220,19 @@ class _Source:
     def _check(self, complete: bool) -> None:
         if not complete:
             raise RefusedError(
-                f"it ends at byte {self._stream.tell()}, too early, as incomplete downloads do"
+                "a complete pickle",
+                f"one that ends at byte {self._stream.tell()}, as incomplete downloads do",
             )
 
 
 class _Instructions(dict[int, Callable[[Any], None]]):
-    """An instruction table that refuses what it does not list."""
+    """An instruction table that refuses instructions not in it."""
 
     def __missing__(self, code: int) -> Callable[[Any], None]:
-        raise RefusedError(f"it is no pickle, or one with the instruction {code:#04x}, which is refused")
+        raise RefusedError("a pickle of plain data", f"another file or the refused instruction {code:#04x}")
 
 
-# Left out, hence refused: EXT1/2/4 (the process' extension registry), PERSID, INST and OBJ
+# Not listed, hence refused: EXT1/2/4 (the process' extension registry), PERSID, INST and OBJ
 # (Python 2 old-style classes), NEWOBJ_EX, FROZENSET and out-of-band buffers.
 _PLAIN = """
 PROTO STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4
@@ -218,15 +244,15 @@ PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET GLOBAL STACK_GLOBAL
 
 
 def _plain_instructions() -> _Instructions:
-    """Keep the standard instructions that only move plain values about."""
+    """Return the standard instructions that only make and move plain values."""
     codes = [getattr(pickle, name)[0] for name in _PLAIN.split()]
     return _Instructions((code, pickle._Unpickler.dispatch[code]) for code in codes)
 
 
 class _InertUnpickler(pickle._Unpickler):
-    """An unpickler whose every call-like instruction only writes down what was asked for."""
+    """An unpickler that records calls instead of making them."""
 
-    stack: list[Any]  # these two are the parent's; its type stubs leave them out
+    stack: list[Any]  # both are attributes of the parent class that its type stubs omit
     pop_mark: Callable[[], list[Any]]
 
     def __init__(self, source: _Source, dialect: Dialect) -> None:
@@ -235,11 +261,11 @@ class _InertUnpickler(pickle._Unpickler):
         self._dialect = dialect
 
     def find_class(self, module: str, name: str) -> Name:
-        """Look the name up in the allow-list; nothing is ever imported."""
+        """Look the name up in the allow-list; nothing is imported."""
         kind = self._dialect.kind_of((module, name))
         if kind is None:
-            asked = ascii(f"{module}.{name}"[:100])
-            raise RefusedError(f"it asks for {asked}, which no such file needs; nothing was run")
+            refused = ascii(f"{module}.{name}"[:_MAX_NAME])
+            raise RefusedError("only names that such a file needs", f"{refused}; nothing was executed")
         return Name(kind, f"{module}.{name}")
 
     def load_frame(self) -> None:
@@ -257,7 +283,7 @@ class _InertUnpickler(pickle._Unpickler):
         state = self.stack.pop()
         node = self.stack[-1]
         if type(node) is not Node or node.state is not None:
-            raise RefusedError(f"it sets the state of {describe(node)}")
+            raise RefusedError("state for an object without one", f"state for {describe(node)}")
         node.state = state
 
     def load_binpersid(self) -> None:
@@ -279,11 +305,11 @@ class _InertUnpickler(pickle._Unpickler):
         self._fill(items)
 
     def _fill(self, items: list[object]) -> None:
-        # Keys that are no text are dropped: chumpy's caches have tuples as keys, we need none of them, and a
-        # small file can hold a tuple that takes for ever to hash.
+        # Keys that are not text are dropped: chumpy's caches have tuples as keys, none of them is needed, and
+        # a small file can hold a tuple that takes practically forever to hash.
         target = self.stack[-1]
         if type(target) is not dict or len(items) % 2:
-            raise RefusedError(f"it sets items of {describe(target)}")
+            raise RefusedError("items for a dict, in pairs", f"items for {describe(target)}")
         target.update((k, v) for k, v in zip(items[::2], items[1::2], strict=True) if type(k) is str)
 
     def load_empty_set(self) -> None:
@@ -303,13 +329,13 @@ class _InertUnpickler(pickle._Unpickler):
 
 
 def _record(name: object, args: object) -> Node | dict[str, object]:
-    """Write down the call that REDUCE and NEWOBJ stand for."""
+    """Record the call of a REDUCE or NEWOBJ instruction."""
     if type(name) is not Name or not isinstance(args, tuple):
-        raise RefusedError(f"it calls {describe(name)}")
-    if name.kind == "reconstruct":  # (class, base or shape, ...): what gets made is the class
+        raise RefusedError("a call of a class or function with a tuple", f"a call of {describe(name)}")
+    if name.kind == "reconstruct":  # arguments (class, base or shape, ...): it makes an object of the class
         if not args or type(args[0]) is not Name:
-            raise RefusedError(f"it calls {name.origin} on no class")
+            raise RefusedError(f"a call of {name.origin} with a class", "a call without one")
         return Node(args[0], ())
-    if name.kind == "dict" and not args:  # its items follow
+    if name.kind == "dict" and not args:  # SETITEMS fills it
         return {}
     return Node(name, args)

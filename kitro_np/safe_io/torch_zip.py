@@ -1,8 +1,8 @@
-"""Read a file of torch.save's without torch: nothing that the file names is imported, called or run.
+"""Read a file written by torch.save without torch: nothing that the file names is imported or called.
 
-Such a file is a zip. NAME/data.pkl says which tensors there are; NAME/data/0, NAME/data/1, ... are storages:
-numbers, uncompressed, that tensors are views of. They are mapped rather than read, so a clip may be larger
-than memory. Like torch, this looks at no checksums: that would read all of a large file.
+Such a file is a zip archive. NAME/data.pkl describes the tensors; NAME/data/0, NAME/data/1, ... are storages:
+uncompressed numbers that tensors are views of. Storages are memory-mapped, so a clip may be larger than
+memory. Like torch, this verifies no checksums: that would read all of a large file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .pickle_stream import NUMPY_NAMES, Dialect, PickledArrays, parse
 __all__ = ["TorchArrays", "is_torch_file"]
 
 _LEGACY = b"\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
-"""Torch before 1.6 wrote several pickles in a row; the first is this number."""
+"""First pickle of a file from before torch 1.6, which wrote several in a row: torch's magic number."""
 
 _DTYPES = {
     "DoubleStorage": "f8",
@@ -47,34 +47,47 @@ _NAMES = {
     **{("torch", storage): storage for storage in _DTYPES},
 }
 
-# The name of an image takes five reads, and there may be millions.
 _TORCH_FILE = Dialect(_NAMES.get, max_reads=2**24, persistent_ids=True)
+"""An image name takes five reads, and a file may hold millions of them."""
+
+_LOCAL_HEADER = struct.Struct("<4s22xHH")
+"""Header before a member of a zip archive: signature, then lengths of the name and the extra field."""
+
+_LOCAL_SIGNATURE = b"PK\3\4"
+"""First bytes of that header (PKWARE's APPNOTE.TXT, 4.3.7)."""
+
+_ENCRYPTED = 1
+"""Bit of a member's flags that says that it is encrypted (PKWARE's APPNOTE.TXT, 4.4.4)."""
+
+_MAX_BYTE_ORDER = 9
+"""Bytes read of the member byteorder: more than "little" and "big" have."""
 
 
 class TorchArrays(PickledArrays):
-    """The arrays of a dict that torch.save wrote, each one read when it is asked for.
+    """The arrays of a dict that torch.save wrote, each read on access.
 
-    Tensors are read-only views of the mapped file, save for bfloat16, which NumPy lacks: it becomes float32.
-    NumPy's arrays, numbers, text and lists of text become arrays, too.
+    Tensors are read-only views of the memory-mapped file, except that bfloat16, which NumPy lacks, becomes
+    float32. NumPy arrays, numbers, text and lists of text become arrays, too.
 
     Parameters
     ----------
-    path
-        The file.
+    path : Path
 
     Raises
     ------
+    FileNotFoundError
+        If there is no such file.
     InputError
-        If torch.save did not write it, wrote it in the format that it had before torch 1.6, or if it is
-        damaged or asks for anything but arrays. Indexing raises it for a key that is none.
+        If torch.save did not write it, or wrote it in the format from before torch 1.6; if it is damaged, or
+        names anything but arrays. Indexing raises it for a key that is no array.
     """
 
     def __init__(self, path: Path) -> None:
         with open(path, "rb") as file:
             if file.read(len(_LEGACY)) == _LEGACY:
                 raise InputError(
-                    f"{path}: expected torch's zip format, got that of before torch 1.6; convert it by "
-                    "torch.save(torch.load(old), new) with a later torch."
+                    f"{path}: expected torch's zip format, got the format from before torch 1.6; convert it "
+                    "by torch.save(torch.load(old), new) with a later torch."
                 )
             try:
                 with zipfile.ZipFile(file) as archive:
@@ -83,10 +96,13 @@ class TorchArrays(PickledArrays):
                 self._order = self._byte_order(file)
                 top = parse(file, self._seek(file, "data.pkl"), _TORCH_FILE)
             except RefusedError as reason:
-                raise InputError(f"{path} cannot be read as a file of torch's: {reason}.") from None
-            except Exception as error:  # a forged archive makes zipfile raise many things, as do pickles
-                problem = type(error).__name__
-                raise InputError(f"{path} is no zip of torch's, or it is damaged ({problem}).") from error
+                raise InputError(f"{path}: expected {reason.expected}, got {reason.got}.") from None
+            except Exception as error:  # zipfile and the unpickler raise many types of errors
+                kind = type(error).__name__
+                raise InputError(
+                    f"{path}: expected a file written by torch.save, got another file or one that is damaged "
+                    f"({kind})."
+                ) from error
         super().__init__(path, top)
 
     def _evaluate(self, value: object) -> Array:
@@ -102,31 +118,31 @@ class TorchArrays(PickledArrays):
     def _tensor(
         self, storage: Any, offset: Any, shape: Any, strides: Any, _grad: Any, _hooks: Any, flags: Any = None
     ) -> Array:
-        """View a storage; the arguments are those of torch._utils._rebuild_tensor_v2."""
+        """Return a view of a storage, from the arguments of torch._utils._rebuild_tensor_v2."""
         match storage:
             case Node(Name("persistent id"), ("storage", Name(kind), str(key), _, int(length))) if (
                 kind in _DTYPES and key.isdecimal()
             ):
                 dtype = np.dtype(_DTYPES[kind]).newbyteorder(self._order)
             case _:
-                raise RefusedError("expected a view of a storage of real numbers, got one of something else")
+                raise RefusedError("a view of a storage of real numbers", "a view of something else")
         if flags:
-            raise RefusedError("expected a plain tensor, got one that is negated or conjugated on the way")
+            raise RefusedError("a plain tensor", "one that is lazily negated or conjugated")
         numbers = (offset, *shape, *strides)
         if len(shape) != len(strides) or not all(type(number) is int and number >= 0 for number in numbers):
-            raise RefusedError("expected an offset, sizes and as many strides, got other than whole numbers")
+            raise RefusedError("an offset, sizes and as many strides, all integers of at least 0", "others")
         count = prod(shape)
         end = offset + 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
         if count and end > length:
-            raise RefusedError(f"expected a view of {length} numbers, got one that ends at number {end}")
-        if count > max(length, MAX_ELEMENTS):  # a stride of 0 makes many of few
-            raise RefusedError(f"expected at most {MAX_ELEMENTS} numbers made of {length}, got shape {shape}")
+            raise RefusedError(f"a view of {length} numbers", f"one that ends at number {end}")
+        if count > max(length, MAX_ELEMENTS):  # a stride of 0 repeats numbers
+            raise RefusedError(f"at most {MAX_ELEMENTS} numbers from {length}", f"shape {shape}")
         data = self._map(f"data/{key}", length * dtype.itemsize)
         if not count:
             return np.empty(shape, dtype)
         steps = [stride * dtype.itemsize for stride in strides]
         array = np.ndarray(shape, dtype, data, offset * dtype.itemsize, steps)
-        if kind == "BFloat16Storage":
+        if kind == "BFloat16Storage":  # the upper 16 bits of a float32
             array = array.astype(np.uint32)
             array <<= 16
             return array.view(np.float32)
@@ -136,40 +152,39 @@ class TorchArrays(PickledArrays):
         with open(self._path, "rb") as file:
             size = self._seek(file, name)
             if size != expected:
-                raise RefusedError(f"expected {expected} bytes in {name}, got {size}")
-            # What is empty cannot be mapped.
+                raise RefusedError(f"{expected} bytes in {name}", str(size))
+            # An empty file cannot be mapped.
             return np.memmap(file, np.uint8, "r", file.tell(), size) if size else np.empty(0, np.uint8)
 
     def _seek(self, file: BinaryIO, name: str) -> int:
-        """Go to the first byte of a member and return how many it has."""
+        """Move to the first byte of a member and return its number of bytes."""
         info = self._directory.get(self._folder + name)
         if info is None:
-            raise RefusedError(f"expected the member {name}, got a file without it")
-        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
-            raise RefusedError(
-                f"expected the member {name} as torch stores it, got it compressed or encrypted"
-            )
-        # The directory says where a member's own header is; what it says of the header's length may differ.
+            raise RefusedError(f"the member {name}", "a file without it")
+        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & _ENCRYPTED:
+            raise RefusedError(f"the member {name} stored as torch does", "it compressed or encrypted")
+        # The directory gives the offset of the local header, whose length may differ from the directory's.
         file.seek(info.header_offset)
-        magic, *lengths = struct.unpack("<4s22xHH", file.read(30).ljust(30, b"\0"))
-        start = info.header_offset + 30 + sum(lengths)
-        if magic != b"PK\3\4" or start + info.file_size > os.fstat(file.fileno()).st_size:
-            raise RefusedError(f"its member {name} is damaged or incomplete")
+        length = _LOCAL_HEADER.size
+        signature, *lengths = _LOCAL_HEADER.unpack(file.read(length).ljust(length, b"\0"))
+        start = info.header_offset + length + sum(lengths)
+        if signature != _LOCAL_SIGNATURE or start + info.file_size > os.fstat(file.fileno()).st_size:
+            raise RefusedError(f"the complete member {name}", "one that is damaged or incomplete")
         file.seek(start)
         return info.file_size
 
     def _byte_order(self, file: BinaryIO) -> Literal["<", ">"]:
-        """Read the byte order; torch before 2.1 did not write it, and nearly always it was little."""
+        """Read the byte order; torch before 2.1 did not write it: little-endian is assumed."""
         if self._folder + "byteorder" not in self._directory:
             return "<"
-        order = file.read(min(self._seek(file, "byteorder"), 9))
+        order = file.read(min(self._seek(file, "byteorder"), _MAX_BYTE_ORDER))
         if order not in (b"little", b"big"):
-            raise RefusedError(f"expected the byte order little or big, got {order!r}")
+            raise RefusedError("the byte order little or big", repr(order))
         return "<" if order == b"little" else ">"
 
 
 def is_torch_file(path: Path) -> bool:
-    """Tell by its content whether torch.save wrote a file; by its name, too, where it is no whole zip."""
+    """Whether torch.save wrote a file, by its content; if it is no readable zip, by its suffix, too."""
     if not path.is_file():
         return False
     with open(path, "rb") as file:
@@ -182,15 +197,13 @@ def is_torch_file(path: Path) -> bool:
 
 
 def _folder(names: Iterable[str]) -> str:
-    """Return NAME/ of the member NAME/data.pkl that every zip of torch's has; empty where there is none."""
+    """Return NAME/ of the member NAME/data.pkl, which every file of torch.save has; "" if there is none."""
     folders = (name.removesuffix("data.pkl") for name in names if name.endswith("/data.pkl"))
     return next((folder for folder in folders if folder.count("/") == 1), "")
 
 
 def _texts(texts: list[str]) -> Array:
-    # NumPy makes all as long as the longest.
-    if len(texts) * max(map(len, texts), default=0) > MAX_ELEMENTS:
-        raise RefusedError(
-            f"expected texts of at most {MAX_ELEMENTS} letters in all, each as long as the longest"
-        )
+    size = len(texts) * max(map(len, texts), default=0)  # NumPy pads all texts to the longest
+    if size > MAX_ELEMENTS:
+        raise RefusedError(f"texts of at most {MAX_ELEMENTS} characters in all, when padded", str(size))
     return np.array(texts, str)

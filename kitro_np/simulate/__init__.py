@@ -1,7 +1,8 @@
-"""A simulated benchmark: known bodies, their keypoints, and estimates that err like a network's.
+"""A simulated benchmark: true bodies, their keypoints, and estimates with a network's typical errors.
 
-Poses are real motion (CMU mocap), or a hand's fingers within their limits; :func:`simulate` puts them before
-a camera and lets an estimate err as :class:`EstimateErrors` says. ``errors.py`` says what was fitted to what.
+Poses are real motion (CMU mocap), or hands with fingers within their limits; :func:`simulate` places them in
+front of a camera and simulates estimates with the errors of :class:`EstimateErrors`. ``errors.py`` describes
+the calibration.
 """
 
 from .errors import HAND, LEVELS, EstimateErrors

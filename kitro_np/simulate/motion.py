@@ -1,4 +1,4 @@
-"""Motion: real poses to draw from, those that travel with the package or a file of the user's."""
+"""Motion: real poses to sample from, embedded or from a file."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ..safe_io.npz import NpzArrays
 
 @dataclass(frozen=True)
 class Motion:
-    """Poses of people in a world whose y axis points up, as mocap has them.
+    """Poses of people in world coordinates with y up, as in mocap.
 
     Parameters
     ----------
     poses : (M, J, 3), (M, 3 J) or (M, J, 3, 3) array
-        Axis-angle vectors in radians, or rotation matrices; with SMPL's joints.
+        Axis-angle vectors in radians, or rotation matrices, of SMPL's joints.
     clips, categories : (M,) arrays of str, optional
-        The recording that each pose is from, and what is done in it.
+        Recording of each pose, and the activity in it.
     notice : str
-        Terms of the recordings; they go into the files that hold these poses.
+        Licence notice of the recordings, copied into files that contain these poses.
     """
 
     poses: np.ndarray
@@ -33,32 +33,34 @@ class Motion:
     categories: np.ndarray | None = None
     notice: str = ""
 
-    def labels(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Clips and categories of some poses; empty text where nothing is known."""
-        nothing = np.zeros(len(self.poses), dtype="U1")
-        clips, categories = (nothing if x is None else x for x in (self.clips, self.categories))
-        return clips[which], categories[which]
+    def labels(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Clips and categories of the poses with these indices; empty text if unknown."""
+        unknown = np.zeros(len(self.poses), dtype="U1")
+        clips, categories = (
+            unknown if labels is None else labels for labels in (self.clips, self.categories)
+        )
+        return clips[indices], categories[indices]
 
 
 def cmu_motion() -> Motion:
-    """Read the 989 poses of 29 clips that travel with the package (CMU mocap, within 0.06 degrees)."""
+    """Read the embedded poses: 989 from 29 clips (CMU mocap, accurate to 0.06 degrees)."""
     with as_file(files("kitro_np") / "data" / "cmu_poses.npz") as path:
         return read_motion(path)
 
 
 def read_motion(path: str | os.PathLike[str]) -> Motion:
-    """Read poses from an .npz file: ``poses``, and if there are any, ``clips``, ``categories``, ``LICENSE``.
+    """Read poses from an .npz file with the key ``poses`` and optionally ``clips``, ``categories``, ``LICENSE``.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     InputError
-        If it is no .npz file, has no ``poses``, or not one label a pose.
+        If it is no .npz file, has no ``poses``, or not one label for each pose.
     """
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"{path}: expected an .npz file of poses, there is none.")
+        raise FileNotFoundError(f"{path}: expected an .npz file of poses, got none.")
     arrays = NpzArrays(path, max_elements=None)
     if "poses" not in arrays:
         raise InputError(f"{path}: expected the key poses, got {', '.join(arrays) or 'none'}.")

@@ -1,4 +1,4 @@
-"""Simulate: true bodies before a camera, their keypoints, and an estimate of each."""
+"""Simulate: true bodies in front of a camera, their keypoints, and an estimate of each."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import numpy as np
 from ..arrays.arguments import check_integer, real_array
 from ..arrays.poses import as_matrices
 from ..body import BodyModel, Skeleton
-from ..body.families import BODY_JOINTS, has_body_joints
+from ..body.families import BODY_JOINTS, SMPL, has_body_joints
 from ..body.kinematics import forward_kinematics
 from ..body.load import default_body
 from ..camera import default_intrinsics, project
 from ..errors import InputError, one_of
+from ..typing import ArrayLike
 from .draws import Draws
 from .errors import HAND, LEVELS, EstimateErrors, wrong_betas, wrong_pose, wrong_transl
 from .fingers import draw_hands, is_hand
@@ -22,41 +23,44 @@ from .motion import Motion, cmu_motion
 from .scenes import HAND_CROP, PERSON, Scene, draw_image_sizes, draw_places, draw_views
 from .simulated import Simulated
 
-SHARED = len(BODY_JOINTS)
-"""Joints that SMPL, SMPL-H and SMPL-X have in common; then come hands and faces."""
+NUM_BODY = len(BODY_JOINTS)
+"""The 22 joints shared by SMPL, SMPL-H and SMPL-X, before those of hands and face."""
 
-ROUNDING = 1e-2
-"""How far poses in half precision may be off rotations, and more."""
+ROTATION_TOLERANCE = 1e-2
+"""Largest deviation of a pose from a rotation: more than the rounding of half precision."""
 
-MOST = 1_000_000
-"""Bodies at once: they are made in memory."""
+DEFAULT_COUNT = 512
+"""Bodies simulated by default, as many as the calibration's development set has."""
+
+MAX_COUNT = 1_000_000
+"""Most bodies in a simulation: all are in memory."""
 
 
 def simulate(
-    poses: Any = None,
+    poses: Motion | ArrayLike | None = None,
     body: BodyModel | None = None,
     *,
-    count: int = 512,
+    count: int = DEFAULT_COUNT,
     errors: EstimateErrors | str | None = None,
     seed: int = 0,
 ) -> Simulated:
-    """Simulate a benchmark: bodies that are known, what a camera sees of them, and a network's estimates.
+    """Simulate a benchmark: true bodies, their keypoints in a camera, and estimates like a network's.
 
     Parameters
     ----------
     poses : Motion or array, optional
-        People's poses, y up; :class:`~kitro_np.simulate.Motion`, or its `poses` alone. By default real ones
-        that travel with the package (CMU mocap). Each is drawn once before any is drawn again. A hand's are
-        drawn by :mod:`~kitro_np.simulate.fingers`.
+        Poses of people, y up: a :class:`~kitro_np.simulate.Motion` or its `poses`. By default the embedded
+        CMU mocap. Every pose is used once before any is repeated. Poses of hands are sampled by
+        :mod:`~kitro_np.simulate.fingers`.
     body : BodyModel, optional
-        With SMPL's tree of joints, or a hand's 16; the embedded open body by default. Joints of SMPL-H and
-        SMPL-X beyond the body's 22 stay at rest where the poses have none of them, and do not err.
+        With SMPL's kinematic tree or a hand's 16 joints; by default the embedded open body. Joints of SMPL-H
+        and SMPL-X beyond the body's 22 have no errors, and stay in the rest pose if the poses lack them.
     count : int
-        How many bodies, at most a million.
+        Number of bodies, at most a million.
     errors : EstimateErrors or str, optional
-        How the estimates err, or one of LEVELS, "cliff" by default. A hand's are HAND by default.
+        Errors of the estimates, or one of LEVELS; by default "cliff", or HAND for a hand.
     seed : int
-        Whoever gives the same seed gets the same bodies, to rounding. Body 7 is the same for every `count`.
+        The same seed gives the same bodies up to rounding; body 7 is the same for every `count`.
 
     Returns
     -------
@@ -65,18 +69,20 @@ def simulate(
     Raises
     ------
     InputError
-        If the body has another tree, an argument is wrong, or errors are so large that numbers overflow.
+        If the body has another kinematic tree, an argument is invalid, or the errors overflow.
     """
     body = default_body() if body is None else body
     count = check_integer("count", count, least=1)
-    if count > MOST:
-        raise InputError(f"count: expected at most {MOST}, got {count}; another seed gives other bodies.")
+    if count > MAX_COUNT:
+        raise InputError(
+            f"count: expected at most {MAX_COUNT}, got {count}; use further seeds for more bodies."
+        )
     draws = Draws(check_integer("seed", seed, least=0), count)
     skeleton = body.skeleton
-    errors = _fitting_errors(body, errors)
+    errors = _errors_for(body, errors)
     if is_hand(skeleton):
         if poses is not None:
-            raise InputError("poses: expected none for a hand, whose fingers are drawn, got some.")
+            raise InputError("poses: expected None for a hand, whose poses are sampled, got poses.")
         scene, notice = HAND_CROP, ""
         local, grip = draw_hands(skeleton, draws)
         clip = np.full(draws.count, "drawn")
@@ -84,18 +90,20 @@ def simulate(
     else:
         motion = cmu_motion() if poses is None else poses if isinstance(poses, Motion) else Motion(poses)
         scene, notice = PERSON, motion.notice
-        given = _matrices(motion.poses, skeleton)
-        which = draws.shuffled("pose", len(given))
-        local, (clip, category) = given[which], motion.labels(which)
+        matrices = _matrices(motion.poses, skeleton)
+        indices = draws.shuffled("pose", len(matrices))
+        local, (clip, category) = matrices[indices], motion.labels(indices)
     with np.errstate(all="ignore"):
-        made = _picture(skeleton, local, scene, errors, draws, clip=clip, category=category, notice=notice)
-    numbers = [array for array in made.arrays().values() if array.dtype.kind == "f"]
-    if not all(np.isfinite(array).all() for array in numbers):
-        raise InputError("errors: expected estimates that are finite, got overflow; they are too large.")
-    return made
+        simulated = _observe(
+            skeleton, local, scene, errors, draws, clip=clip, category=category, notice=notice
+        )
+    floats = [array for array in simulated.arrays().values() if array.dtype.kind == "f"]
+    if not all(np.isfinite(array).all() for array in floats):
+        raise InputError("errors: expected errors that keep estimates finite, got an overflow.")
+    return simulated
 
 
-def _picture(
+def _observe(
     skeleton: Skeleton,
     local: np.ndarray,
     scene: Scene,
@@ -103,9 +111,9 @@ def _picture(
     draws: Draws,
     **labels: Any,
 ) -> Simulated:
-    """Put poses before a camera and estimate them.
+    """Place poses in front of a camera, project their joints, and simulate estimates.
 
-    What is known of the truth is rounded to float32 first, so that keypoints are its projections.
+    True bodies are rounded to float32 first, so that the keypoints are their exact projections.
     """
     pose = local.copy()
     pose[:, 0] = draw_views(scene, draws) @ pose[:, 0]
@@ -116,34 +124,33 @@ def _picture(
     true_focal = assumed[:, 0, 0] * draws.uniform("focal", *errors.focal_ratio)
     camera = assumed.copy()
     camera[:, 0, 0] = camera[:, 1, 1] = true_focal
-    places = draw_places(scene, 2 * assumed[:, :2, 2], true_focal, draws)
-    transl = _rounded(places - joints.mean(axis=1))
+    centres = draw_places(scene, 2 * assumed[:, :2, 2], true_focal, draws)
+    transl = _rounded(centres - joints.mean(axis=1))
     keypoints_2d = project(joints + transl[:, None, :], camera)
     sides = np.ptp(keypoints_2d, axis=1)
     extent = sides[:, 1] if scene.standing else sides.max(axis=1)
     noise = errors.keypoint_noise * extent[:, None, None] * draws.normal("keypoints", skeleton.num_joints, 2)
 
-    found_pose = wrong_pose(skeleton, pose, errors, draws)
-    found_betas = wrong_betas(betas, errors, draws)
+    estimated_pose = wrong_pose(skeleton, pose, errors, draws)
+    estimated_betas = wrong_betas(betas, errors, draws)
     if errors.camera_known:
-        intrinsics, found_transl = camera, transl
+        intrinsics, estimated_transl = camera, transl
     else:
-        found_joints = forward_kinematics(skeleton, found_pose, found_betas).joints
+        estimated_joints = forward_kinematics(skeleton, estimated_pose, estimated_betas).joints
         intrinsics = assumed
-        found_transl = wrong_transl(
-            found_joints, transl[:, 2], keypoints_2d, true_focal, intrinsics, errors, draws
+        estimated_transl = wrong_transl(
+            estimated_joints, transl[:, 2], keypoints_2d, true_focal, intrinsics, errors, draws
         )
-    small = np.float32
     return Simulated(
-        pose=found_pose.astype(small),
-        betas=found_betas.astype(small),
-        transl=found_transl.astype(small),
+        pose=estimated_pose.astype(np.float32),
+        betas=estimated_betas.astype(np.float32),
+        transl=estimated_transl.astype(np.float32),
         intrinsics=intrinsics,
         keypoints_2d=keypoints_2d,
         keypoints_2d_noisy=keypoints_2d + noise,
-        true_pose=pose.astype(small),
-        true_betas=betas.astype(small),
-        true_transl=transl.astype(small),
+        true_pose=pose.astype(np.float32),
+        true_betas=betas.astype(np.float32),
+        true_transl=transl.astype(np.float32),
         true_focal=true_focal,
         **labels,
     )
@@ -154,46 +161,46 @@ def _rounded(array: np.ndarray) -> np.ndarray:
 
 
 def usual_errors(body: BodyModel, level: str | None = None) -> EstimateErrors:
-    """Errors of a level for a body: of LEVELS, "cliff" by default; a hand has but one, HAND.
+    """Return the errors of a level of LEVELS for a body, by default "cliff"; HAND for a hand.
 
     Raises
     ------
     InputError
-        If the body is neither a hand nor has SMPL's tree of joints, or there is no such level for it.
+        If the body is no hand and has not SMPL's kinematic tree, or there is no such level for it.
     """
     skeleton = body.skeleton
     if is_hand(skeleton):
         if level is not None:
-            raise InputError(f"level: expected none for a hand, got {level!r}.")
+            raise InputError(f"level: expected None for a hand, got {level!r}.")
         return HAND
     if not has_body_joints(skeleton.parents):
         raise InputError(
-            f"body: expected SMPL's tree of joints or a hand's 16, got another tree, of "
+            f"body: expected SMPL's kinematic tree or a hand's 16 joints, got another tree of "
             f"{skeleton.num_joints} joints."
         )
     return LEVELS["cliff" if level is None else one_of("level", level, LEVELS)]
 
 
-def _fitting_errors(body: BodyModel, errors: EstimateErrors | str | None) -> EstimateErrors:
-    """Errors with one spread a joint of the body: those given, or the usual ones."""
+def _errors_for(body: BodyModel, errors: EstimateErrors | str | None) -> EstimateErrors:
+    """Return errors, given or by level, with rotation errors for each joint of the body."""
     if not isinstance(errors, EstimateErrors):
         errors = usual_errors(body, errors)
-    given, expected = len(errors.degrees), body.num_joints
-    smpl = usual_errors(body).degrees
-    if given == expected:
+    count, expected = len(errors.degrees), body.num_joints
+    if count == expected:
         return errors
-    if given != len(smpl):
-        counts = " or ".join(map(str, sorted({len(smpl), expected})))
-        raise InputError(f"errors: expected degrees of {counts} joints, got {given}.")
-    padded = (*errors.degrees[:SHARED], *(0.0,) * (expected - SHARED))
+    usual_count = len(usual_errors(body).degrees)
+    if count != usual_count:
+        counts = " or ".join(map(str, sorted({usual_count, expected})))
+        raise InputError(f"errors: expected degrees of {counts} joints, got {count}.")
+    padded = (*errors.degrees[:NUM_BODY], *(0.0,) * (expected - NUM_BODY))
     return replace(errors, degrees=padded)
 
 
 def _matrices(poses: Any, skeleton: Skeleton) -> np.ndarray:
-    """Poses (M, J, 3, 3) of a skeleton, from those of its own joints or of SMPL's 24."""
+    """Poses (M, J, 3, 3) of a skeleton, from poses of its joints or of SMPL's 24."""
     poses = real_array("poses", poses)
     joints, shape = skeleton.num_joints, tuple(poses.shape)
-    tails = {tail: n for n in (24, joints) for tail in ((n, 3, 3), (n, 3), (3 * n,))}
+    tails = {tail: n for n in (len(SMPL.parents), joints) for tail in ((n, 3, 3), (n, 3), (3 * n,))}
     if shape[1:] not in tails or not shape[0]:
         raise InputError(
             f"poses: expected shape (M, {joints}, 3) or (M, {3 * joints}) of axis-angle vectors or "
@@ -202,11 +209,11 @@ def _matrices(poses: Any, skeleton: Skeleton) -> np.ndarray:
     if not np.isfinite(poses).all():
         raise InputError("poses: expected finite numbers, got NaN or infinity.")
     matrices, _ = as_matrices(poses.astype(np.float64), tails[shape[1:]])
-    off = np.abs(matrices @ np.swapaxes(matrices, -1, -2) - np.eye(3)).max()
-    if off > ROUNDING or np.linalg.det(matrices).min() < 0:
-        raise InputError("poses: expected rotation matrices, got others.")
+    deviation = np.abs(matrices @ np.swapaxes(matrices, -1, -2) - np.eye(3)).max()
+    if deviation > ROTATION_TOLERANCE or np.linalg.det(matrices).min() < 0:
+        raise InputError("poses: expected rotation matrices, got other matrices.")
     if matrices.shape[1] == joints:
         return matrices
     padded = np.tile(np.eye(3), (len(matrices), joints, 1, 1))
-    padded[:, :SHARED] = matrices[:, :SHARED]
+    padded[:, :NUM_BODY] = matrices[:, :NUM_BODY]
     return padded

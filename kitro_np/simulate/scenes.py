@@ -1,4 +1,4 @@
-"""Scenes: how people and hands stand before a camera."""
+"""Scenes: positions and orientations of people and hands in front of a camera."""
 
 from __future__ import annotations
 
@@ -10,26 +10,25 @@ from ..arrays.rotations import matrix_from_axis_angle
 from .draws import Draws
 
 UPRIGHT = np.diag([1.0, -1.0, -1.0])
-"""A world whose y axis points up, before a camera whose y axis points down."""
+"""Rotation from world coordinates, y up, to camera coordinates, y down."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Where the camera is and what it sees.
+    """Distribution of cameras.
 
     Parameters
     ----------
     image_size : (width, height)
         In pixels.
-    turned : float
-        Share of images that are turned on their side, height and width exchanged.
+    sideways : float
+        Fraction of images with width and height exchanged.
     distance : (near, far)
-        Depth of the middle of the joints, in metres.
+        Range of the depth of the mean joint, in metres.
     off_centre : (x, y)
-        How far the middle of the joints lies from the image's centre at most, in parts of its sides.
+        Largest distance of the mean joint from the image's centre, relative to the image's size.
     standing : bool
-        Poses are upright in the world; the camera stands at any side of them. Else they are seen from any
-        direction.
+        Whether poses are upright, and the camera looks from any side; otherwise from any direction.
     """
 
     image_size: tuple[int, int]
@@ -40,29 +39,29 @@ class Scene:
 
 
 PERSON = Scene((1920, 1080), 0.38, (2, 8), (0.28, 0.14), standing=True)
-"""As in 3DPW: a hand-held telephone, out of doors."""
+"""As in 3DPW: a hand-held phone, outdoors."""
 
 PITCH, ROLL = (-5.3, 7.2), (0.0, 3.0)
-"""Mean and spread of a hand-held camera's angles, in degrees; a negative pitch looks down."""
+"""Mean and standard deviation of a hand-held camera's angles, in degrees; a negative pitch looks down."""
 
 HAND_CROP = Scene((224, 224), 0, (0.4, 0.8), (0.05, 0.05), standing=False)
-"""A crop about the hand, at arm's length."""
+"""A crop around a hand at arm's length."""
 
 
 def draw_image_sizes(scene: Scene, draws: Draws) -> np.ndarray:
     """Width and height of each image, (N, 2), in pixels."""
     size = np.array(scene.image_size, dtype=float)
-    sideways = draws.uniform("turned", 0, 1) < scene.sideways
+    sideways = draws.uniform("turned", 0, 1) < scene.sideways  # another name would change every seed
     return np.where(sideways[:, None], size[::-1], size)
 
 
 def draw_views(scene: Scene, draws: Draws) -> np.ndarray:
-    """Rotations (N, 3, 3) from the poses' world to the camera."""
+    """Rotations (N, 3, 3) from world to camera coordinates."""
     if not scene.standing:
         quaternion = draws.normal("view", 4)
         vector = quaternion[:, 1:]
         length = np.linalg.norm(vector, axis=1)
-        # A Gaussian quaternion points anywhere on the sphere: rotations without a preferred one.
+        # The direction of a Gaussian quaternion is uniform on the sphere, so the rotation is uniform.
         angle = 2 * np.arctan2(length, quaternion[:, 0])
         return matrix_from_axis_angle(vector * (angle / length)[:, None])
     x, y, z = np.eye(3)
@@ -80,7 +79,7 @@ def draw_views(scene: Scene, draws: Draws) -> np.ndarray:
 
 
 def draw_places(scene: Scene, sizes: np.ndarray, focal: np.ndarray, draws: Draws) -> np.ndarray:
-    """Where the middle of the joints is in camera space, (N, 3), in metres."""
+    """Mean joint in camera space, (N, 3), in metres."""
     depth = draws.uniform("distance", *scene.distance)
     pixels = sizes * draws.uniform("place", -1, 1, 2) * np.array(scene.off_centre)
     return depth[:, None] * np.concatenate([pixels / focal[:, None], np.ones((len(depth), 1))], axis=1)

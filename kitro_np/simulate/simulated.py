@@ -1,4 +1,4 @@
-"""Simulated: what a simulation gives, under this package's names and under those of the authors' files."""
+"""Simulated: the result of a simulation, under this package's names and those of the authors' files."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from ..formats.estimates import Estimates, TrueBodies
 
 @dataclass(frozen=True, eq=False)
 class Simulated:
-    """True bodies, what a camera sees of them, and estimates; the leading axis is the body.
+    """True bodies, their keypoints, and estimates; the leading axis is the body.
 
     Parameters
     ----------
     pose, betas, transl : (N, J, 3, 3), (N, S) and (N, 3) array, float32
-        The estimate.
+        Estimate.
     intrinsics : (N, 3, 3) array
-        The camera that the estimate assumes, with the image's diagonal as its focal length; a hand's is the
-        true one.
+        Camera that the estimate assumes, whose focal length is the image's diagonal; the true camera for a
+        hand.
     keypoints_2d, keypoints_2d_noisy : (N, J, 2) array
-        Projections of the true joints through the true camera, exact and as a detector finds them.
+        Projections of the true joints through the true camera in pixels, exact and with a detector's noise.
     true_pose, true_betas, true_transl : array, float32
+        Ground truth, in the shapes of the estimate.
     true_focal : (N,) array
-        Focal length of the true camera, in pixels; its centre is that of `intrinsics`.
+        Focal length of the true camera, in pixels; its principal point is that of `intrinsics`.
     clip, category : (N,) array of str
-        Where the pose is from; for a hand, how far it is closed.
+        Recording and activity of the pose; for a hand, its category is the grip.
     notice : str
-        Terms of the recordings.
+        Licence notice of the recordings.
     """
 
     pose: np.ndarray
@@ -57,8 +58,8 @@ class Simulated:
         return TrueBodies(self.true_pose, self.true_betas)
 
     def arrays(self) -> dict[str, Any]:
-        """Arrays under the names of the KITRO authors' data, which ``kitro-np refine`` and ``eval`` read."""
-        named = {
+        """Return the arrays under the names of the KITRO authors' data, which ``kitro-np eval`` reads."""
+        arrays = {
             "pred_theta": self.pose,
             "pred_beta": self.betas,
             "pred_cam": self.transl,
@@ -72,4 +73,4 @@ class Simulated:
             "clip": self.clip,
             "category": self.category,
         }
-        return {**named, "LICENSE": np.array(self.notice)} if self.notice else named
+        return {**arrays, "LICENSE": np.array(self.notice)} if self.notice else arrays
