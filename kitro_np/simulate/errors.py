@@ -162,7 +162,7 @@ def wrong_transl(
     errors: EstimateErrors,
     draws: Draws,
 ) -> np.ndarray:
-    """Translation (N, 3) that puts the estimate at the mean of the keypoints, at about their size.
+    """Return the translation (N, 3) that puts the estimate at the mean of the keypoints, at about their size.
 
     Parameters
     ----------

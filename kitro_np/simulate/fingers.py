@@ -30,8 +30,8 @@ TENDON_RATIO = 2 / 3
 """Flexion of a finger's last joint relative to the middle one, as tendons couple them."""
 
 THUMB_NOISE, FINGER_NOISE, JOINT_NOISE, LAST_JOINT_NOISE = 0.4, 0.2, 0.1, 0.05
-"""Standard deviations of flexion in fractions of its range: of the thumb and a finger from the grip, of a joint
-from its finger, of a last joint from the middle one. Chosen by eye: a thumb is more independent of the
+"""Standard deviations of flexion in fractions of its range: of the thumb and a finger from the grip, of a
+joint from its finger, of a last joint from the middle one. Chosen by eye: a thumb is more independent of the
 fingers than they are of each other."""
 
 ABDUCTION_NOISE = 0.5
@@ -51,7 +51,7 @@ def split_fingers(skeleton: Skeleton) -> tuple[tuple[int, ...], list[tuple[int, 
 
 
 def palm_normal(skeleton: Skeleton) -> np.ndarray:
-    """Unit normal (3,) of the plane through wrist and knuckles, on the thumb's side."""
+    """Return the unit normal (3,) of the plane through wrist and knuckles, on the thumb's side."""
     thumb, fingers = split_fingers(skeleton)
     joints = np.asarray(skeleton.joint_template, dtype=np.float64)
     palm = joints[[0, *(chain[0] for chain in fingers)]]
@@ -80,7 +80,7 @@ def bending_axes(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
     flexion, abduction = np.zeros((2, skeleton.num_joints, 3))
     for chain in (thumb, *fingers):
         for joint, child in zip(chain, (*chain[1:], None), strict=True):
-            # The bone of the last joint has no end in the skeleton: its direction is that of the previous one.
+            # The bone of the last joint has no end in the skeleton: it takes the previous one's direction.
             ends = (joint, child) if child is not None else chain[-2:]
             bone = joints[ends[1]] - joints[ends[0]]
             across = farthest - joints[joint] if chain == thumb else normal

@@ -49,7 +49,7 @@ def cmu_motion() -> Motion:
 
 
 def read_motion(path: str | os.PathLike[str]) -> Motion:
-    """Read poses from an .npz file with the key ``poses`` and optionally ``clips``, ``categories``, ``LICENSE``.
+    """Read poses from an .npz file: key ``poses``, and optionally ``clips``, ``categories``, ``LICENSE``.
 
     Raises
     ------

@@ -88,7 +88,8 @@ def simulate(
         clip = np.full(draws.count, "drawn")
         category = np.select([grip < 1 / 3, grip < 2 / 3], ["open", "half closed"], "closed")
     else:
-        motion = cmu_motion() if poses is None else poses if isinstance(poses, Motion) else Motion(poses)
+        given: Any = cmu_motion() if poses is None else poses
+        motion = given if isinstance(given, Motion) else Motion(given)
         scene, notice = PERSON, motion.notice
         matrices = _matrices(motion.poses, skeleton)
         indices = draws.shuffled("pose", len(matrices))
