@@ -44,13 +44,13 @@ def test_refine(measure, refined_joints, engine, batch, dtype, threads):
 
 def test_refine_by_the_paper(measure):
     bodies = make_batch(4096, "float32")
-    few = refine(*make_batch(256, "float32"), variant="paper").pose
+    few = refine(*make_batch(256, "float32"), method="kitro", variant="paper").pose
 
     def check(result: RefineResult) -> None:
         assert not result.status.any()
         np.testing.assert_array_equal(result.pose[-256:], few)
 
-    measure(lambda: refine(*bodies, variant="paper", threads=1), 4096, check)
+    measure(lambda: refine(*bodies, method="kitro", variant="paper", threads=1), 4096, check)
 
 
 MAP_CASES = [(batch, dtype, 1) for batch in (1, 32, 256, 4096) for dtype in DTYPES] + [(4096, "float32", 2)]

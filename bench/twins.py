@@ -81,9 +81,9 @@ def repeat_rays(layout, tile, solutions, repeats):
             a, b, cosine, sine = rays.bone_rays(tile, place, p, c, True)
             distance = rays.signed_distance(place)
             chord, _ = rays.half_chord(distance, sine, dot(bone, bone))
-            foot = scale(distance, rays.foot_direction(a, b, cosine))
-            store_all(solutions, 6 * c, add(foot, scale(chord, b)))
-            store_all(solutions, 6 * c + 3, subtract(foot, scale(chord, b)))
+            perpendicular = scale(distance, rays.perpendicular_to_ray(a, b, cosine))
+            store_all(solutions, 6 * c, add(perpendicular, scale(chord, b)))
+            store_all(solutions, 6 * c + 3, subtract(perpendicular, scale(chord, b)))
 
 
 @uncached_entry

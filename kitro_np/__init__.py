@@ -1,6 +1,7 @@
 """Refine SMPL bodies so that they agree with 2D keypoints, on a plain CPU."""
 
-from .api import example, refine, warmup
+from . import api as _api
+from .api import *  # noqa: F403 - what a method adds to the API is named in api.py alone
 from .arrays.rotations import matrix_from_6d, matrix_from_quaternion
 from .body import BodyModel, BodyOutput, Skeleton, load_body
 from .body.padding import pad_pose
@@ -8,12 +9,9 @@ from .camera import CameraEstimate, crop_to_full_image, default_intrinsics, with
 from .errors import InputError
 from .keypoints.detectors import LAYOUTS
 from .keypoints.layouts import KeypointLayout, find_layout
-from .kitro.method import Kitro
-from .posterior.method import Map
 from .refinement.outcome import Hypotheses
 from .refinement.validity import Status
 from .result import RefineResult
-from .smplify.method import SMPLify
 
 __version__ = "0.1.0"
 
@@ -25,22 +23,18 @@ __all__ = [
     "Hypotheses",
     "InputError",
     "KeypointLayout",
-    "Kitro",
-    "Map",
     "RefineResult",
-    "SMPLify",
     "Skeleton",
     "Status",
     "__version__",
     "crop_to_full_image",
     "default_intrinsics",
-    "example",
     "find_layout",
     "load_body",
     "matrix_from_6d",
     "matrix_from_quaternion",
     "pad_pose",
-    "refine",
-    "warmup",
     "with_focal_length",
 ]
+
+__all__ += _api.__all__

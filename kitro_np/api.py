@@ -24,13 +24,21 @@ from .body.skeleton import Skeleton
 from .errors import InputError, one_of
 from .keypoints.detectors import LayoutName
 from .keypoints.layouts import KeypointLayout
+from .kitro.method import Kitro
+from .posterior.method import Map
 from .refinement.method import METHODS, Execution, Method, resolve_method
 from .refinement.outcome import Hypotheses, Outcome, Refined
 from .refinement.request import Arguments, Request, read_request, skeleton_of
 from .refinement.validity import Status
 from .result import RefineResult
 from .safe_io.npz import NpzArrays
-from .typing import ArrayLike, ArrayT, EngineName, FloatName, MethodName, Nested
+from .smplify.method import SMPLify
+from .typing import ArrayLike, ArrayT, EngineName, FloatName, Nested
+
+__all__ = ["Kitro", "Map", "SMPLify", "example", "refine", "warmup"]
+
+MethodName = Literal["map", "kitro", "smplify"]
+"""Names of the methods."""
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

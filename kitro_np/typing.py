@@ -42,9 +42,6 @@ ArrayLike: TypeAlias = Union[Array, Sequence[Nested]]  # noqa: UP007
 ScalarLike: TypeAlias = Union[float, np.generic]  # noqa: UP007
 """A single number."""
 
-MethodName = Literal["map", "kitro", "smplify"]
-"""Names of the methods."""
-
 EngineName = Literal["numba", "array", "cuda"]
 """Names of the engines; see :mod:`kitro_np.arrays.engines`."""
 

@@ -1,4 +1,4 @@
-"""Builds of the data that the package ships.
+"""Build scripts of the data that the package ships.
 
-Run them from the repository's root: ``python -m models.open_body`` and the like.
+Run them in the repository's root, for example ``python -m models.open_body``.
 """

@@ -2,8 +2,8 @@
 
 Run ``python -m models.build_demo_clip POSES.npz -o kitro_np/data/demo_clip.npz``. POSES.npz holds real
 poses: ``poses`` (M, 24, 3) axis-angle, ``clips`` (M,), ``frames`` (M,) at 120 fps, ``LICENSE``. Poses of
-one clip are interpolated to 30 fps on the open body. The estimates err smoothly in time: joints by some
-degrees, betas towards the mean, depth, and a focal length that is taken from the image's diagonal.
+one clip are interpolated to 30 fps on the open body. The simulated estimates have errors that are smooth in
+time: joint rotations, betas shrunk towards the mean, depth, and a focal length taken from the image diagonal.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CLIP, FIRST_FRAME, FRAMES = "cmu_05_06", 197, 60
 """Two seconds of dance; the given poses lie at most 16 of the 120 frames a second apart."""
 
 DEGREES = np.array([5, 10, 10, 5, 11, 11, 5, 12, 12, 5, 8, 8, 10, 5, 5, 10, 11, 10, 16, 16, 14, 13, 8, 8])
-"""Mean error of each joint's rotation, that of an HMR network on real images."""
+"""Mean rotation error of each joint, measured for an HMR network on real images."""
 
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], frames: float) -> np.ndarray:

@@ -1,9 +1,9 @@
 """Build the pose priors: Gaussians of real poses, and of their mirror images.
 
 Run ``python -m models.build_pose_prior POSES.npz... -o kitro_np/data/pose_prior.npz``. POSES.npz holds real
-poses of SMPL's joints, ``poses`` (M, 24, 3) or (M, 72) axis-angle, and ``LICENSE``; several files count as
-one. Written are ``mean`` (69,) and ``precision`` (69, 69) of all angles without the root's, for the SMPLify
-baseline, and ``chord_mean`` (24, 3) and ``chord_covariance`` (24, 3, 3) of each joint on its own, for method
+poses of SMPL's joints, ``poses`` (M, 24, 3) or (M, 72) axis-angle, and ``LICENSE``; several files are pooled.
+The output holds ``mean`` (69,) and ``precision`` (69, 69) of all angles without the root's, for the SMPLify
+baseline, and ``chord_mean`` (24, 3) and ``chord_covariance`` (24, 3, 3) of each joint separately, for method
 "map". The shipped file comes from 989 poses of 29 clips of the CMU mocap database: those of cmu_poses.npz,
 before they were rounded to half precision.
 """
@@ -25,12 +25,12 @@ from .shared.smpl_skeleton import MIRROR
 PROGRAM = "python -m models.build_pose_prior"
 
 SPREAD = 0.05
-"""Standard deviation in radians that is added to every angle's own: few clips do not show all of it, and some
-joints do not move in motion capture at all."""
+"""Standard deviation in radians added to that of every angle: few clips do not cover the range of motion, and
+some joints do not move in motion capture at all."""
 
 
 def read_poses(path: Path) -> tuple[np.ndarray, str]:
-    """Poses of a file, (M, 24, 3), and their licence; BuildError says what is wrong."""
+    """Poses of a file, (M, 24, 3), and their licence; BuildError for a wrong file."""
     keys = ("poses", "LICENSE")
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -48,7 +48,7 @@ def read_poses(path: Path) -> tuple[np.ndarray, str]:
 
 
 def with_mirror_images(poses: np.ndarray) -> np.ndarray:
-    """Poses (M, 24, 3) with no angle above half a turn, and their mirror images: (2 M, 24, 3)."""
+    """Poses (M, 24, 3) with angles of at most pi, and their mirror images: (2 M, 24, 3)."""
     angle = np.linalg.norm(poses, axis=-1, keepdims=True)
     shortest = poses * np.where(
         angle > 0, 1 - 2 * np.pi / np.maximum(angle, 1e-9) * np.round(angle / (2 * np.pi)), 1
@@ -68,7 +68,7 @@ def fit_gaussian(poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def fit_chords(poses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean (24, 3) and covariance (24, 3, 3) of each joint's chords in poses and their mirror images.
 
-    The chord of a rotation is 2 sin(angle / 2) axis, angle at most half a turn.
+    The chord of a rotation is 2 sin(angle / 2) axis, with an angle of at most pi.
     """
     both = with_mirror_images(poses)
     angle = np.linalg.norm(both, axis=-1, keepdims=True)

@@ -1,8 +1,8 @@
 """Find the landmarks of the embedded body's skin by geometry, and print their vertex numbers.
 
 Run ``python -m models.find_landmarks``. It prints ``OPEN_VERTICES`` of ``kitro_np/keypoints/landmarks.py``; a
-test compares the two. Nothing but the body itself is needed: its rest pose stands upright (+y up, +z the
-front, +x its left), arms level, palms down.
+test compares the two. Only the body itself is needed: its rest pose stands upright (+y up, +z the front,
++x its left), arms horizontal, palms down.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 
 from kitro_np import BodyModel, load_body
 
-TIP = 0.015  # metres around a fingertip within which nothing reaches further out; fingers are 3 cm apart
+TIP = 0.015  # metres around a vertex within which a fingertip is the outermost one; fingers are 3 cm apart
 
 
 def find_landmarks(body: BodyModel) -> dict[str, int]:
@@ -50,7 +50,7 @@ def find_landmarks(body: BodyModel) -> dict[str, int]:
 
 
 def parts_of(body: BodyModel) -> np.ndarray:
-    """Find which connected part of the mesh each vertex belongs to."""
+    """Label each vertex with its connected component of the mesh."""
     edges = np.concatenate([body.faces[:, [0, 1]], body.faces[:, [1, 2]]])
     count = body.num_vertices
     graph = coo_array((np.ones(len(edges)), tuple(edges.T)), shape=(count, count))

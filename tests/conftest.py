@@ -1,21 +1,60 @@
-"""What all tests share: recorded data, skeletons, and hypothesis without chance."""
+"""What all tests share: recorded data, skeletons, compiled kernels, and hypothesis without chance."""
 
+import time
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import backends
 import numpy as np
 import pytest
-from bodies import Batch
+from bodies import Batch, make_batch, make_skeleton
 from hypothesis import settings
 
-from kitro_np import Skeleton, load_body
+from kitro_np import Skeleton, load_body, refine
 from kitro_np.arrays.engines import CPU_ENGINES
 
 DATA = Path(__file__).with_name("data")
 
 settings.register_profile("kitro", derandomize=True, deadline=None, database=None, max_examples=60)
 settings.load_profile("kitro")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_kernels(request, tmp_path_factory):
+    """Compile each kernel once, if processes share the tests: each takes what no other has begun.
+
+    A process alone, which may want one test only, compiles what it meets.
+    """
+    if not hasattr(request.config, "workerinput"):
+        return
+    shared = tmp_path_factory.getbasetemp().parent  # of all processes of this run
+    kernels = list(product(("map", "spread", "kitro", "smplify", "body"), (np.float64, np.float32)))
+    names = [f"{kind}-{np.dtype(dtype)}" for kind, dtype in kernels]
+    for name, kernel in zip(names, kernels, strict=True):
+        try:
+            (shared / f"{name}-begun").mkdir()
+        except FileExistsError:
+            continue
+        try:
+            compile_kernels(*kernel)
+        finally:
+            (shared / f"{name}-done").mkdir()
+    patience = time.monotonic() + 60  # a process may have died
+    while time.monotonic() < patience and not all((shared / f"{name}-done").exists() for name in names):
+        time.sleep(0.05)
+
+
+def compile_kernels(kind, dtype):
+    if kind == "body":
+        for count in (1, 20):  # one body and many have kernels of their own
+            pose = np.broadcast_to(np.eye(3, dtype=dtype), (count, 24, 3, 3))
+            load_body().forward(pose)
+            load_body().joints(pose)
+    else:
+        skeleton = make_skeleton("chain")
+        how = {"method": "map", "uncertainty": True} if kind == "spread" else {"method": kind}
+        refine(*make_batch(skeleton, 2).astype(dtype), body=skeleton, **how)
 
 
 def read_data(name: str) -> dict[str, np.ndarray]:

@@ -15,6 +15,7 @@ from tiles import camera_rows, run_in_tiles
 from kitro_np import Skeleton
 from kitro_np.adam import adam_rates
 from kitro_np.body.kinematics import forward_kinematics
+from kitro_np.kernels import camera
 from kitro_np.kernels.body import kinematics
 from kitro_np.kernels.jit import uncached_entry
 from kitro_np.kernels.kitro import rotate, shape, translation
@@ -150,4 +151,4 @@ def run_rotate(tree, tile, rewind, tree_targets, softmax_scores, hard):
 def run_checks(tree, tile):
     kinematics.forward_kinematics(tree, tile)
     checks.estimate_status(tree, tile)
-    rotate.reprojection_error(tree, tile)
+    camera.reprojection_error(tree, tile)

@@ -13,17 +13,17 @@ import kitro_np
 
 PACKAGE = Path(kitro_np.__file__).parent
 
+METHODS = sorted(path.parent.name for path in PACKAGE.glob("*/method.py") if path.parent.name != "refinement")
+"""Every method has a room of its own."""
+
 ROOMS = [
     "errors", "typing", "arrays", "adam", "camera", "safe_io", "body", "keypoints", "refinement",
-    "kitro", "posterior", "smplify", "kernels", "result", "api", "formats", "evaluation", "simulate",
-    "paper", "cli",
+    *METHODS, "kernels", "result", "api", "formats", "evaluation", "simulate", "paper", "cli",
 ]  # fmt: skip
 """From the ground up: a room imports only rooms before it."""
 
 LAZY = {"body/model.py", "kitro/method.py", "posterior/most_probable.py", "smplify/method.py"}
 """Who loads kernels, at first use: they stand above, and Numba is the slowest import of all."""
-
-METHODS = ["kitro", "posterior", "smplify"]
 
 HEAVY = {"torch", "cupy", "jax", "chumpy", "smplx"}
 

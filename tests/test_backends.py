@@ -340,7 +340,7 @@ def test_default_chunk_of_the_stages_is_what_64_mb_hold(tree, monkeypatch):
     sizes = {}
     for dtype in TOLERANCE:
         branches = sum(2**depth for depth in skeleton.depths[1:])
-        numbers = batches.NUMBERS_A_BRANCH * branches + batches.NUMBERS_A_JOINT * skeleton.num_joints
+        numbers = batches.NUMBERS_PER_BRANCH * branches + batches.NUMBERS_PER_JOINT * skeleton.num_joints
         sizes[dtype] = batches._chunk_size(numbers, np.zeros(1, dtype))
     assert sizes["float32"] // 2 == pytest.approx(sizes["float64"], abs=1)
     if tree == "smpl":

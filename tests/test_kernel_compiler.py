@@ -10,7 +10,7 @@ from numba import config
 from numba.core.compiler import DefaultPassBuilder, Flags, StateDict
 from packaging.requirements import Requirement
 
-from kitro_np.kernels.jit import _TYPINGS, NEEDLESS, kernel, uncached_entry
+from kitro_np.kernels.jit import _TYPINGS, UNUSED_PASSES, kernel, uncached_entry
 from kitro_np.kernels.lanes import load, store
 from kitro_np.kernels.records import Reference, refer, refer_tile
 
@@ -144,7 +144,7 @@ def test_passes_that_are_left_out_are_in_numbas_pipeline():
     state = StateDict()
     state.flags, state.func_ir = Flags(), None
     passes = DefaultPassBuilder.define_nopython_pipeline(state)
-    assert {own[0] for own in passes.passes} >= NEEDLESS
+    assert {own[0] for own in passes.passes} >= UNUSED_PASSES
 
 
 def test_numba_is_one_that_was_tried():

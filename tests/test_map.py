@@ -46,7 +46,7 @@ def errors(body, sim, batch, result):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(
-    ("keypoints", "wanted"),
+    ("keypoints", "expected"),
     [("exact", (36, 20.5, 0.93)), ("noisy", (48, 31, 0.9)), ("coco", (52, 34, 0.9))],
 )
 def test_better_than_estimate_and_published_method(

@@ -99,7 +99,7 @@ def test_keypoints_of_the_body_stand_for_a_detectors(write, refined, estimates, 
 
 def test_eval_of_joints_that_a_detector_gives(write, keypoints, of_coco, capsys):
     path, figures = write(keypoints_2d=keypoints, visible=np.broadcast_to(of_coco, (12, 24))), []
-    for options in (["--keypoint-layout", "coco17"], ["--confidence-key", "seen"], []):
+    for options in (["--keypoint-layout", "coco17"], ["--confidence-key", "visible"], []):
         assert main(["eval", str(path), "--json", *options]) == 0
         figures.append(json.loads(capsys.readouterr().out))
     assert figures[0] == figures[1] != figures[2]

@@ -8,7 +8,7 @@ from bodies import make_batch, make_skeleton
 from kitro_np import Skeleton, Status, refine
 from kitro_np.body.kinematics import forward_kinematics
 from kitro_np.evaluation.metrics import mpjpe
-from kitro_np.posterior.hypotheses import SAME, flipped_poses
+from kitro_np.posterior.hypotheses import SAME_BODY, flipped_poses
 
 ELBOWS = {"left": (18, 20), "right": (19, 21)}
 """Joint and child of each forearm."""
@@ -56,7 +56,7 @@ def test_they_differ_and_meet_the_keypoints(found, noisy_batch, skeleton):
         real = np.flatnonzero(likely.probability[n] > 0)
         joints = joints_about_root(skeleton, likely.pose[n], likely.betas[n])
         gaps = np.linalg.norm(joints[real, None] - joints[None, real], axis=-1).mean(axis=-1)
-        assert np.all(gaps[np.triu_indices(len(real), 1)] >= SAME)
+        assert np.all(gaps[np.triu_indices(len(real), 1)] >= SAME_BODY)
 
 
 def test_the_first_is_the_refined_body_or_a_likelier_one(found, sim, skeleton):

@@ -12,7 +12,7 @@ from kitro_np import KeypointLayout, Skeleton, Status, find_layout
 from kitro_np.camera import project
 from kitro_np.kernels.posterior.algorithm import fit_bodies_with_spread
 from kitro_np.posterior.most_probable import most_probable
-from kitro_np.posterior.priors import no_motion, usual_motion
+from kitro_np.posterior.priors import cmu_motion_prior, flat_motion_prior
 from kitro_np.posterior.projection import place_points, points_on
 from kitro_np.refinement.method import Execution
 from kitro_np.refinement.request import Arguments, read_request
@@ -84,7 +84,7 @@ def by_both(request, *, motion_prior=True, **how):
     In float32 the stages round as much as the kernels do: where keypoints are somebody else's the steps carry
     a rounding of 1.2e-7 on to 3e-4 of a rotation, which would leave nothing of NEAR for the kernels.
     """
-    motion = (usual_motion if motion_prior else no_motion)(request.skeleton.host)
+    motion = (cmu_motion_prior if motion_prior else flat_motion_prior)(request.skeleton.host)
     how = {"safe": True, "uncertainty": True, **how}
     with np.errstate(all="ignore"):  # in the interpreter lanes are NumPy vectors
         fused = most_probable(request, Execution("numba", threads=1), motion, **how)
@@ -166,7 +166,7 @@ def test_from_another_pose(tree, dtype):
     start = request.pose @ turn.as_matrix().reshape(request.pose.shape).astype(dtype)
     fused, expected = by_both(request, safe=False, start_pose=start)
     assert_twins(fused, expected, dtype)
-    motion = usual_motion(request.skeleton.host)
+    motion = cmu_motion_prior(request.skeleton.host)
     from_estimate = most_probable(request, Execution("array"), motion, safe=False, uncertainty=True)
     good = expected[0].status == 0
     assert np.mean(expected[1].evidence[good] != from_estimate[1].evidence[good]) > 0.8

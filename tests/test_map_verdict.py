@@ -7,7 +7,7 @@ from same import assert_identical
 from test_bad_bodies import BAD, COUNT, OTHERS, SPOILED, spoiled
 
 from kitro_np import InputError, KeypointLayout, Status, find_layout, refine
-from kitro_np.posterior.acceptance import FEWEST, assignments
+from kitro_np.posterior.acceptance import FEWEST_KEYPOINTS, assignments
 
 
 @pytest.fixture(scope="module")
@@ -162,11 +162,11 @@ def test_few_keypoints(few, engine, count):
     confidence = np.zeros((COUNT, 24))
     confidence[:, [4, 5, 18, 19, 15, 7][:count]] = 0.3
     found = refine(*few, confidence=confidence, engine=engine)
-    if count < FEWEST:
+    if count < FEWEST_KEYPOINTS:
         assert np.all(found.status == Status.TOO_FEW_KEYPOINTS)
         assert_given_back(found, few)
         assert np.all(np.isnan(found.quality))
-        assert f"{COUNT}: too few of its keypoints are seen" in found.summary()
+        assert f"{COUNT}: too few of its keypoints are visible" in found.summary()
     else:
         assert np.mean(found.accepted) > 0.8
     bold = refine(*few, confidence=confidence, engine=engine, safe=False)
@@ -178,7 +178,7 @@ def test_few_keypoints(few, engine, count):
 def test_strict_says_why(few):
     keypoints = few.keypoints_2d.copy()
     keypoints[[4, 9]] = np.nan
-    with pytest.raises(InputError, match=r"^body 4: .*too few of its keypoints are seen \(2 in all\)\.$"):
+    with pytest.raises(InputError, match=r"^body 4: .*too few of its keypoints are visible \(2 in all\)\.$"):
         refine(*few._replace(keypoints_2d=keypoints), strict=True)
 
 

@@ -24,7 +24,7 @@ def fit(skeleton, batch, layout="smpl24", confidence=None, motion=None):
     layout = find_layout(layout, skeleton)
     if confidence is None:
         confidence = np.ones(batch.keypoints_2d.shape[:2])
-    motion = evidence.usual_motion(skeleton) if motion is None else motion
+    motion = evidence.cmu_motion_prior(skeleton) if motion is None else motion
     pose, betas, transl, keypoints_2d, intrinsics = batch
     return fit_arrays(
         skeleton.like(pose), layout, pose, betas, transl,
@@ -134,7 +134,9 @@ def test_keypoints_far_off_count_for_little(sampled, random):
 
 
 def test_how_people_move_helps(sampled, which):
-    without = fit(sampled.skeleton, sampled.batches[which], motion=evidence.no_motion(sampled.skeleton))
+    without = fit(
+        sampled.skeleton, sampled.batches[which], motion=evidence.flat_motion_prior(sampled.skeleton)
+    )
     assert sampled.errors(sampled.fitted[which]).mean() < 0.95 * sampled.errors(without).mean()
 
 
@@ -247,7 +249,7 @@ def test_a_perfect_estimate_of_a_mean_body_stays(excerpt):
     true = excerpt.true._replace(betas=np.zeros_like(excerpt.true.betas))
     joints = joints_of(excerpt.skeleton, true) + true.transl[:, None]
     batch = true._replace(keypoints_2d=project(joints, true.intrinsics))
-    found = fit(excerpt.skeleton, batch, motion=evidence.no_motion(excerpt.skeleton))
+    found = fit(excerpt.skeleton, batch, motion=evidence.flat_motion_prior(excerpt.skeleton))
     for name in ("pose", "betas", "transl"):
         np.testing.assert_allclose(getattr(found, name), getattr(batch, name), atol=1e-9)
     assert np.all(found.quality > 0)
@@ -312,7 +314,7 @@ def test_a_loose_point_counts_like_a_doubtful_one(excerpt):
 @pytest.mark.parametrize("tree", TREES)
 def test_any_tree_in_both_precisions(tree):
     """In poses that no person has, and with rotations that are so in single precision only."""
-    skeleton, motion = make_skeleton(tree), evidence.no_motion(make_skeleton(tree))
+    skeleton, motion = make_skeleton(tree), evidence.flat_motion_prior(make_skeleton(tree))
     batch = make_batch(skeleton, 20, seed=4).astype(np.float32)
     found = fit(skeleton, batch.astype(np.float64), motion=motion)
     before, after = (
@@ -353,7 +355,7 @@ def test_every_library(backend, dtype, tree):
     batch = make_batch(skeleton, 5, seed=6)
     confidence = np.random.default_rng(7).uniform(0.2, 1, batch.keypoints_2d.shape[:2])
     confidence[:, -1] = 0
-    layout, motion = find_layout("smpl24", skeleton), evidence.usual_motion(skeleton)
+    layout, motion = find_layout("smpl24", skeleton), evidence.cmu_motion_prior(skeleton)
     expected = fit(skeleton, batch, confidence=confidence)
     given = [backend.array(part.astype(dtype)) for part in (*batch[:4], confidence, batch.intrinsics)]
     found = fit_arrays(skeleton.like(given[0]), layout, *given, motion)

@@ -30,7 +30,7 @@ from kitro_np.smplify.energy import (
     gradient,
     make_problem,
 )
-from kitro_np.smplify.pose_prior import SPREAD, WRONG_WAY, pose_prior
+from kitro_np.smplify.pose_prior import ANGLE_PRIOR, SPREAD, pose_prior
 
 NOTHING = Weights(*[0.0] * len(Weights._fields))._replace(sigma=0.5)
 TERMS = [name for name in Weights._fields if name != "sigma"]
@@ -94,9 +94,9 @@ def test_one_far_keypoint_costs_no_more_than_its_bound():
     assert np.all(after <= before + 0.1**2)
 
 
-@pytest.mark.parametrize(("joint", "axis", "sign"), WRONG_WAY)
+@pytest.mark.parametrize(("joint", "axis", "sign"), ANGLE_PRIOR)
 def test_only_the_wrong_bend_is_punished(joint, axis, sign):
-    problem = problem_of("smpl", NOTHING._replace(bend=2.0))
+    problem = problem_of("smpl", NOTHING._replace(angle_prior=2.0))
     vectors = np.zeros_like(problem.start.pose)
     vectors[:, joint, axis] = sign * 0.3
     np.testing.assert_allclose(energy(problem, problem.start._replace(pose=vectors)), 2 * 0.3**2)
@@ -106,7 +106,7 @@ def test_only_the_wrong_bend_is_punished(joint, axis, sign):
 def test_real_poses_bend_the_right_way(sim):
     """The signs are those of motion on this body."""
     vectors = Rotation.from_matrix(sim["GT_theta"].reshape(-1, 3, 3)).as_rotvec().reshape(-1, 24, 3)
-    wrong = np.stack([sign * vectors[:, joint, axis] for joint, axis, sign in WRONG_WAY])
+    wrong = np.stack([sign * vectors[:, joint, axis] for joint, axis, sign in ANGLE_PRIOR])
     assert np.mean(wrong < 0.1) > 0.97
 
 
@@ -124,7 +124,7 @@ def test_pose_prior_prefers_real_poses(sim):
 
 def test_the_estimate_is_the_prior_of_other_trees():
     """The Gaussian around it has the weight of the prior of poses; hands have no wrong bends."""
-    problem = problem_of("hand", NOTHING._replace(pose_prior=2.0, bend=1.0))
+    problem = problem_of("hand", NOTHING._replace(pose_prior=2.0, angle_prior=1.0))
     at = moved(problem.start, 0.3)
     away = np.sum((at.pose - problem.start.pose) ** 2, axis=(1, 2))
     np.testing.assert_allclose(energy(problem, at), 2 * away / SPREAD**2)

@@ -27,13 +27,13 @@ COUNT = 21
 def run_gradient(tree, tile, fit, settings):
     """Gradient at a pose of a problem whose estimate has another, to rows that it does not read."""
     forward_kinematics(tree, tile)
-    smplify.begin(tree, tile, fit)
+    smplify.make_problem(tree, tile, fit)
     rotation_vectors.axis_angles(tree, tile.initial_pose, fit.start_vectors)
     energy.gradient(tree, tile, fit, settings)
     for row in range(fit.pose_gradient.shape[0]):
         store(tile.rotations, row, load(fit.pose_gradient, row))
     for row in range(3):
-        store(tile.force, row, load(fit.transl_gradient, row))
+        store(tile.joint_gradient, row, load(fit.transl_gradient, row))
     store(tile.error, 0, load(fit.size, 0))
 
 
@@ -52,7 +52,7 @@ def test_gradient(tree):
     def work(tree, tile):
         run_gradient(tree, tile, fit, settings)
 
-    found = run_in_tiles(skeleton, work, given, ["rotations", "gradient", "force", "error"])
+    found = run_in_tiles(skeleton, work, given, ["rotations", "gradient", "joint_gradient", "error"])
     problem = make_problem(skeleton, *batch)
     # The kernel takes the size of the body as it stands when it begins.
     size = make_problem(skeleton, pose, *batch[1:]).size
@@ -61,7 +61,9 @@ def test_gradient(tree):
     np.testing.assert_allclose(found["error"][:, 0], size[:, 0, 0], rtol=1e-12)
     rows = 3 * skeleton.num_joints
     for ours, theirs in zip(
-        (found["rotations"][:, :rows], found["gradient"], found["force"][:, :3]), expected, strict=True
+        (found["rotations"][:, :rows], found["gradient"], found["joint_gradient"][:, :3]),
+        expected,
+        strict=True,
     ):
         theirs = theirs.reshape(COUNT, -1)
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-11 * np.max(np.abs(theirs)))

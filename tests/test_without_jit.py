@@ -5,15 +5,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-TWINS = ("test_twins.py", "test_smplify_twins.py", "test_map_twins.py")
+import pytest
+
+LARGE = "(test_any_tree and smpl) or (test_layouts and not (float32 and body25))"
+"""Seconds each, and no line of the kernels that smaller trees and one layout do not run."""
 
 
-def test_twins_in_the_interpreter(request):
+@pytest.mark.parametrize("twins", ["test_twins.py", "test_smplify_twins.py", "test_map_twins.py"])
+def test_twins_in_the_interpreter(request, twins):
     """Both dtypes of every twin, with NUMBA_DISABLE_JIT=1: lanes are NumPy vectors then."""
-    twins = [str(Path(__file__).with_name(name)) for name in TWINS]
     config = ["-c", str(request.config.inipath), "--rootdir", str(request.config.rootpath)]
+    which = [str(Path(__file__).with_name(twins)), "-k", f"not ({LARGE})"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *config, *twins],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *config, *which],
         env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
         capture_output=True,
         text=True,

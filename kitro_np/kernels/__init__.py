@@ -1,1 +1,1 @@
-"""Fused Numba twins of the stages, one file a stage, over lanes of bodies in lockstep."""
+"""Fused Numba twins of the stages, one file per stage, on several bodies at once in SIMD lanes."""

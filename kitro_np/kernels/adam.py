@@ -17,7 +17,7 @@ def clear_moments(means, squares):
 
 @kernel
 def adam_step(values, gradient, means, squares, rows, rate, root_rate):
-    """Fused twin of kitro_np.adam.adam_step: takes the step of the first `rows` values."""
+    """Fused twin of kitro_np.adam.adam_step, for the first `rows` values."""
     for row in range(rows):
         slope = load(gradient, row)
         mean = DECAY_MEAN * load(means, row) + (1.0 - DECAY_MEAN) * slope

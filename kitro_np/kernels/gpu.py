@@ -1,9 +1,8 @@
-"""GPU: the same kernels, with a thread for every lane.
+"""GPU: the same kernels, with one thread per lane.
 
-A kernel knows its bodies through the functions of lanes.py alone. On a GPU those functions mean one float,
-of the thread's own body, and each kernel is compiled once more from its Python source by numba-cuda: one
-statement of the mathematics serves both. A tile's rows are as long as there are threads, so that
-neighbouring threads read neighbouring numbers.
+Kernels access bodies only by the functions of lanes.py. On a GPU these functions return a single float, that
+of the thread's body, and numba-cuda compiles each kernel from its Python source: the mathematics is stated
+once. A tile's rows are as long as there are threads, so that memory access is coalesced.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ def compile_for_gpu(entry: Callable[..., Any], dtype: np.dtype[Any]) -> Any:
     entry : function
         A kernel of this package that Python calls.
     dtype : dtype
-        float32 or float64. Every number in the kernels' sources becomes one of it: a literal is a double
-        to Numba, and one double would make doubles of all it touches.
+        float32 or float64. All float literals of the kernels are converted to it: Numba types a literal as
+        double, which would promote the expressions that it is part of.
 
     Returns
     -------
@@ -40,7 +39,7 @@ def compile_for_gpu(entry: Callable[..., Any], dtype: np.dtype[Any]) -> Any:
 
 
 class _Port:
-    """Kernels as functions of a GPU, each ported once."""
+    """Kernels as GPU device functions, each ported once."""
 
     def __init__(self, number: type[np.floating[Any]]) -> None:
         self._number = number
@@ -48,7 +47,7 @@ class _Port:
         self._ported = {id(getattr(lanes, name)): function for name, function in functions.items()}
 
     def source(self, kernel: Any) -> Any:
-        """Return a kernel's Python source, with the GPU's functions and numbers in place of its own."""
+        """Return a kernel's Python function with GPU lane functions and literals of the dtype."""
         python = getattr(kernel, "py_func", kernel)
         code = python.__code__
         own = python.__globals__

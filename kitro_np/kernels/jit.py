@@ -1,4 +1,4 @@
-"""How kernels are compiled: once for each dtype, with as little around them as possible."""
+"""Compilation of kernels: once per dtype, with as little overhead as possible."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _LOG = logging.getLogger("kitro_np")
 AttributeTyping = AttributeTemplate
 """Base of classes for :func:`numba.extending.infer_getattr`."""
 
-NEEDLESS = {InlineClosureLikes, InlineOverloads, NopythonRewrites}
-"""Numba's passes for what no kernel has: closures, overloads to inline, array expressions."""
+UNUSED_PASSES = {InlineClosureLikes, InlineOverloads, NopythonRewrites}
+"""Numba's passes for constructs that no kernel has: closures, inlined overloads, array expressions."""
 
 _TYPINGS: dict[Any, type[AbstractTemplate]] = {}
 
 
 def typing_of(operation: Any, typer: Callable[..., Any]) -> None:
-    """Teach Numba the type of an operation on types of ours.
+    """Register the type of an operation on this package's types with Numba.
 
     Parameters
     ----------
     operation : callable
-        Of the module operator.
+        From the module operator.
     typer : callable
-        Takes the operands' types; returns a signature, or None for what is not ours.
+        Takes the operands' types; returns a signature, or None for other types.
     """
 
     class Typing(AbstractTemplate):
@@ -54,8 +54,8 @@ def typing_of(operation: Any, typer: Callable[..., Any]) -> None:
 
 
 @cache
-def _ask_first(context: Any) -> None:
-    """Have Numba ask our typings first: else it tries dozens of its own in vain for every sum of lanes."""
+def _try_own_typings_first(context: Any) -> None:
+    """Put this package's typings first: else Numba tries dozens of its own for every sum of lanes."""
     context.refresh()
     for operation, typing in _TYPINGS.items():
         own = context.resolve_value_type(operation)
@@ -64,22 +64,22 @@ def _ask_first(context: Any) -> None:
         context.insert_global(operation, types.Function((typing, *rest)))
 
 
-class _HeldLibrary(JITCodeLibrary):
-    """Code of a kernel that kernels call: neither optimised nor translated before it is part of an entry's.
+class _KernelLibrary(JITCodeLibrary):
+    """Code of a kernel: optimised and translated to machine code only as part of an entry's.
 
-    Numba would do both for every kernel, and once more for all that a kernel calls.
+    Numba would do both for every kernel, and again for every kernel that it calls.
     """
 
     def finalize(self) -> None:
         self._finalized = True
 
     def get_pointer_to_function(self, name: str) -> int:
-        """Return 0, for there is no machine code."""
+        """Return 0, since there is no machine code."""
         return 0
 
     @property
     def codegen(self) -> Any:
-        """What would tell machine code where its environment is."""
+        """Stand-in for the codegen, which would set the machine code's environment."""
         return _NoCode
 
 
@@ -89,23 +89,23 @@ class _NoCode:
         pass
 
 
-class _WholeLibrary(JITCodeLibrary):
-    """Code of an entry and of all that it calls, however indirectly: optimised and translated as a whole."""
+class _EntryLibrary(JITCodeLibrary):
+    """Code of an entry and all kernels that it calls, directly or not: optimised and translated together."""
 
     def finalize(self) -> None:
-        whole: dict[Any, None] = {}
+        reachable: dict[Any, None] = {}
         queue = list(self._linking_libraries)
         while queue:
             library = queue.pop()
-            if library not in whole:
-                whole[library] = None
+            if library not in reachable:
+                reachable[library] = None
                 queue += library._linking_libraries
-        self._linking_libraries = list(whole)
+        self._linking_libraries = list(reachable)
         super().finalize()
 
 
 def _compiler_with(library_class: type[JITCodeLibrary]) -> type[CompilerBase]:
-    """Return Numba's compiler, but for where the code goes."""
+    """Return Numba's compiler with another code library, and without UNUSED_PASSES."""
 
     @register_pass(mutates_CFG=False, analysis_only=True)
     class ChooseLibrary(AnalysisPass):
@@ -121,9 +121,9 @@ def _compiler_with(library_class: type[JITCodeLibrary]) -> type[CompilerBase]:
 
     class Compiler(CompilerBase):
         def define_pipelines(self) -> list[Any]:
-            _ask_first(self.state.typingctx)
+            _try_own_typings_first(self.state.typingctx)
             passes = DefaultPassBuilder.define_nopython_pipeline(self.state)
-            passes.passes = [own for own in passes.passes if own[0] not in NEEDLESS]
+            passes.passes = [own for own in passes.passes if own[0] not in UNUSED_PASSES]
             passes.add_pass_after(ChooseLibrary, AnnotateTypes)
             passes.finalize()
             return [passes]
@@ -131,23 +131,23 @@ def _compiler_with(library_class: type[JITCodeLibrary]) -> type[CompilerBase]:
     return Compiler
 
 
-# The options below are not in Numba's type stubs. Plain numbers may fuse a multiply and an add, as lanes do.
+# Numba's type stubs lack the options below. "contract" lets scalars use fused multiply-add, as lanes do.
 _compile: Any = partial(njit, _nrt=False, no_cfunc_wrapper=True, fastmath={"contract"})
 
-kernel = _compile(no_cpython_wrapper=True, pipeline_class=_compiler_with(_HeldLibrary))
-"""A function that entries and other kernels call. Nothing here allocates, so reference counting is left out;
-it is never called from Python, so no wrapper is made for that."""
+kernel = _compile(no_cpython_wrapper=True, pipeline_class=_compiler_with(_KernelLibrary))
+"""Decorator of a function that entries and other kernels call. Kernels do not allocate, so reference counting
+is left out; Python never calls them, so they have no wrapper."""
 
-uncached_entry = _compile(nogil=True, pipeline_class=_compiler_with(_WholeLibrary))
-"""A function that Python calls, and that may call kernels; it lets go of the GIL. A function that Numba
-compiles in its own way cannot call kernels."""
+uncached_entry = _compile(nogil=True, pipeline_class=_compiler_with(_EntryLibrary))
+"""Decorator of a function that Python calls and that may call kernels; it releases the GIL. A function under
+Numba's own njit cannot call kernels."""
 
 
 def entry(function: Callable[..., Any]) -> Any:
-    """Compile a kernel that Python calls, and keep its machine code on disk.
+    """Compile a kernel that Python calls, and cache its machine code on disk.
 
-    The code is kept beside this file or, where that cannot be written, in the user's cache folder;
-    ``NUMBA_CACHE_DIR`` overrides both. Where no folder can be written at all, every process compiles anew.
+    The cache lies beside this file or, if that folder is not writeable, in the user's cache folder;
+    ``NUMBA_CACHE_DIR`` overrides both. Without a writeable folder every process compiles anew.
     """
     dispatcher = uncached_entry(function)
     if not config.DISABLE_JIT:  # type: ignore[attr-defined]
@@ -166,8 +166,8 @@ def entry(function: Callable[..., Any]) -> Any:
 class _KernelCache(FunctionCache):
     """Numba's cache on disk, valid for the sources of all kernels.
 
-    Numba itself looks at the file of the entry alone, and would go on using machine code whose helpers
-    have changed in other files.
+    Numba itself checks the entry's file only, and would keep using machine code after changes of kernels in
+    other files.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -175,21 +175,23 @@ class _KernelCache(FunctionCache):
         self._cache_file._source_stamp = _all_sources()
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return machine code that is kept; where there is none, tell that it is compiled now."""
+        """Return cached machine code; if there is none, announce its compilation."""
         try:
             code = super().load_overload(sig, target_context)
-        except Exception:  # an index that another version wrote names classes that are gone, or is damaged
+        except (
+            Exception
+        ):  # the index is damaged, or another version wrote it, with classes that no longer exist
             code = None
             with suppress(OSError):
                 self._cache_file.flush()
         if code is None:
-            _tell_of_compiling()
+            _announce_compilation()
         return code
 
 
 @cache
-def _tell_of_compiling() -> None:
-    """Tell once a process why the first call takes its time: to the log, or a terminal that has none."""
+def _announce_compilation() -> None:
+    """Announce once per process why the first call is slow: to the log or, without a log, to a terminal."""
     line = "Compiling kernels, once on this machine: some seconds (kitro-np warmup does it ahead of time)."
     _LOG.info(line)
     if not _LOG.hasHandlers() and sys.stderr is not None and sys.stderr.isatty():
@@ -203,6 +205,7 @@ CONSTANTS_FROM = (
     "posterior/priors.py",
     "posterior/fit.py",
     "posterior/acceptance.py",
+    "smplify/energy.py",
 )
 """Modules of the package whose constants are compiled into kernels."""
 

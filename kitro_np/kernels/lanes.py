@@ -1,10 +1,10 @@
 """Lanes: one float of each of several bodies, in one vector register.
 
-Kernels read like scalar code about one body; every value in them is a whole register of bodies that go
-through the same steps in lockstep. LLVM's vectoriser cannot be relied on for that: its aliasing checks
-give up on loops that touch as many arrays as ours. So this file gives Numba a vector type: ``load`` and
-``store`` move a row of a tile, ``+ - * /``, comparisons, ``where``, ``sqrt`` and the like
-become single LLVM vector instructions. Where registers are narrower than 64 bytes LLVM splits them.
+Kernels read like scalar code for one body; every value in them is a vector register with the values of
+several bodies that take the same steps in lockstep (SIMD). LLVM's auto-vectoriser cannot be relied on: its
+aliasing checks give up on loops over as many arrays as here. So this file gives Numba a vector type: ``load``
+and ``store`` move a row of a tile; ``+ - * /``, comparisons, ``where``, ``sqrt`` and the like become single
+LLVM vector instructions. Where registers are narrower than 64 bytes LLVM splits the vectors.
 
 With ``NUMBA_DISABLE_JIT=1`` a row of a tile is a NumPy vector and the same kernels run in the interpreter.
 """
@@ -43,11 +43,18 @@ class Lanes(types.Type):
 
 
 class Mask(types.Type):
-    """Numba type of a vector of truth values, one per body."""
+    """Numba type of a vector of truth values, one per body.
 
-    def __init__(self, count: int) -> None:
-        self.count = count
-        super().__init__(name=f"Mask({count})")
+    Parameters
+    ----------
+    dtype : Float
+        Of the lanes that were compared: `where` gives lanes of it for two numbers.
+    """
+
+    def __init__(self, dtype: types.Float) -> None:
+        self.dtype = dtype
+        self.count = LANE_BYTES * 8 // dtype.bitwidth
+        super().__init__(name=f"Mask({dtype} x {self.count})")
 
 
 @register_model(Lanes)
@@ -68,16 +75,16 @@ def _first_lanes(args: tuple[Any, ...]) -> Any:
 
 
 def _broadcast(context: Any, builder: Any, value: Any, given: Any, lanes: Lanes) -> Any:
-    """Value as lanes: itself, or a number copied to every body."""
+    """Value as lanes: itself, or a number copied to every lane."""
     if given == lanes:
         return value
     vector = context.get_value_type(lanes)
     index = ir.IntType(32)
-    nothing = ir.Constant(vector, ir.Undefined)
+    undefined = ir.Constant(vector, ir.Undefined)
     number = context.cast(builder, value, given, lanes.dtype)
-    first = builder.insert_element(nothing, number, ir.Constant(index, 0))
+    first = builder.insert_element(undefined, number, ir.Constant(index, 0))
     zeros = ir.Constant(ir.VectorType(index, lanes.count), [0] * lanes.count)
-    return builder.shuffle_vector(first, nothing, zeros)
+    return builder.shuffle_vector(first, undefined, zeros)
 
 
 def _binary(op: Callable[..., Any], emit: Callable[..., Any], *, compares: bool = False) -> None:
@@ -87,7 +94,7 @@ def _binary(op: Callable[..., Any], emit: Callable[..., Any], *, compares: bool 
         lanes = _first_lanes(args)
         if lanes is None or not all(a == lanes or isinstance(a, types.Number) for a in args):
             return None
-        return (Mask(lanes.count) if compares else lanes)(*args)
+        return (Mask(lanes.dtype) if compares else lanes)(*args)
 
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         lanes = _first_lanes(sig.args)
@@ -99,7 +106,7 @@ def _binary(op: Callable[..., Any], emit: Callable[..., Any], *, compares: bool 
         lower_builtin(op, *sides)(lower)
 
 
-# "contract" allows fused multiply-add and nothing else: no reordering, NaN and inf behave.
+# "contract" allows fused multiply-add only: no reassociation, and NaN and infinity keep IEEE semantics.
 _FUSE = ("contract",)
 _binary(operator.add, lambda b, x, y: b.fadd(x, y, flags=_FUSE))
 _binary(operator.sub, lambda b, x, y: b.fsub(x, y, flags=_FUSE))
@@ -203,7 +210,7 @@ def _jit_epsilon() -> Any:
 def _jit_where() -> Any:
     @intrinsic
     def where(typing_context: Any, mask: Any, chosen: Any, other: Any) -> Any:
-        lanes = _first_lanes((chosen, other))
+        lanes = _first_lanes((chosen, other)) or Lanes(mask.dtype)
 
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             first = _broadcast(context, builder, args[1], sig.args[1], lanes)
@@ -243,5 +250,5 @@ else:
 
 @kernel
 def own_lanes(rows, count):
-    """Return the lanes among the first `count` that this thread sees to: on a CPU all of a tile's."""
+    """Return this thread's lanes among the first `count`: on a CPU all of a tile, on a GPU one."""
     return range(min(rows.shape[1], count))

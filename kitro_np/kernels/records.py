@@ -1,11 +1,11 @@
-"""Records: what kernels share, handed over by reference.
+"""Records: named tuples of arrays, passed to kernels by reference.
 
-A named tuple of arrays would reach every kernel by value, each array as seven arguments: with the sixty
-arrays of a tile most of the time to compile went into handing them on. So Python lays the addresses and
-shapes of a record's members out in a table, once, and kernels take one pointer, to that table. ``tile.pose``
-reads a pointer from it and is a :class:`View`: an address and a shape, without reference count or strides.
+Numba passes a named tuple of arrays by value, each array as seven arguments: with the sixty arrays of a tile,
+most of the compile time went into passing them on. So Python writes the addresses and shapes of a record's
+members to a table, once, and kernels take one pointer to it. ``tile.pose`` reads from the table and is a
+:class:`View`: an address and a shape, without reference count or strides.
 
-Nothing is checked on the way in but that arrays are C-ordered; indices are never negative.
+Only C order is checked; indices are never negative and not checked.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from numba.extending import (
 from .jit import AttributeTyping, typing_of
 
 _WORD = ir.IntType(64)
-_TUPLES: Any = types.BaseTuple  # stubs do not say that they can be looked through
+_TUPLES: Any = types.BaseTuple  # iterable, which the stubs lack
 _SIGNS_OF_NUMBERS = {bool: "?", int: "i", float: "d", np.float64: "d", np.float32: "f"}
 _NUMBERS = {"?": types.boolean, "i": types.int64, "d": types.float64, "f": types.float32}
 
@@ -48,7 +48,7 @@ class View(types.Type):
     dtype : Type
     ndim : int
     lanes : int
-        Length of its last axis where that is known to the compiler, else 0.
+        Length of its last axis if known at compile time, else 0.
     """
 
     def __init__(self, dtype: types.Type, ndim: int, lanes: int = 0) -> None:
@@ -57,12 +57,12 @@ class View(types.Type):
 
 
 class Record(types.Type):
-    """Numba type of a named tuple that is handed over by reference.
+    """Numba type of a named tuple that is passed by reference.
 
     Parameters
     ----------
     cls : type
-        The named tuple's.
+        Of the named tuple.
     members : tuple of Type
         Views and numbers.
     """
@@ -74,13 +74,13 @@ class Record(types.Type):
         for name, member in zip(names, members, strict=True):
             self.members[name] = word, member
             word += 1 + member.ndim if isinstance(member, View) else 1
-        # Names of types become part of every symbol: a digest is shorter than sixty members.
-        whole = f"{cls.__module__}.{cls.__qualname__}{members}".encode()
-        super().__init__(name=f"{cls.__name__}.{hashlib.sha256(whole).hexdigest()[:12]}")
+        # Type names are part of every symbol name: a digest is shorter than sixty members.
+        signature = f"{cls.__module__}.{cls.__qualname__}{members}".encode()
+        super().__init__(name=f"{cls.__name__}.{hashlib.sha256(signature).hexdigest()[:12]}")
 
 
 class Reference:
-    """A named tuple laid out for kernels; it keeps what it points to alive.
+    """A named tuple as a table for kernels; it keeps its arrays alive.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def _address(array: np.ndarray) -> int:
     try:
         memory: Any = array
         return ctypes.addressof(ctypes.c_char.from_buffer(memory))
-    except (TypeError, ValueError):  # it is read-only or empty; this takes five times as long
+    except (TypeError, ValueError):  # read-only or empty; this takes five times as long
         return array.ctypes.data
 
 
@@ -135,12 +135,12 @@ def _record_type(cls: type, kinds: tuple[tuple[Any, int], ...], lanes: int) -> R
 
 
 def refer(record: Any) -> Any:
-    """Return a named tuple of arrays and numbers as entries take it; in the interpreter as it is."""
+    """Return a named tuple of arrays and numbers as entries take it; unchanged in the interpreter."""
     return record if config.DISABLE_JIT else Reference(record)  # type: ignore[attr-defined]
 
 
 def refer_tile(tile: Any) -> Any:
-    """Return a named tuple of arrays (rows, lanes) as entries take it; in the interpreter as it is."""
+    """Return a named tuple of arrays (rows, lanes) as entries take it; unchanged in the interpreter."""
     if config.DISABLE_JIT:  # type: ignore[attr-defined]
         return tile
     return Reference(tile, lanes=tile[0].shape[1])
@@ -192,7 +192,7 @@ def _member(context: Any, builder: Any, record: Record, table: Any, name: str) -
 
 
 def _read(builder: Any, table: Any, word: int) -> Any:
-    """Read a word that nobody changes while kernels run: no store to a tile makes it out of date."""
+    """Read a word that does not change while kernels run, so that LLVM may reuse it across stores."""
     place = builder.gep(table, [ir.Constant(ir.IntType(32), word)], inbounds=True)
     loaded = builder.load(place)
     loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
@@ -265,13 +265,17 @@ typing_of(operator.getitem, _type_getitem)
 typing_of(operator.setitem, _type_setitem)
 
 
+UNSUPPORTED = 99
+"""Number of axes of an unsupported index: more than any array has."""
+
+
 def _count(index: Any) -> int:
-    """How many axes an index picks from; more than there are if it is none that views know."""
+    """Return the number of axes that an index selects from; UNSUPPORTED for indices that views lack."""
     if isinstance(index, types.Integer):
         return 1
     if isinstance(index, _TUPLES) and all(isinstance(part, types.Integer) for part in index):
         return len(index)
-    return 99
+    return UNSUPPORTED
 
 
 @lower_builtin(operator.getitem, View, types.Integer)
@@ -300,7 +304,7 @@ def _setitem(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 def _place(
     context: Any, builder: Any, view: View, value: Any, kind: Any, index: Any
 ) -> tuple[Any, list[Any]]:
-    """Address of an entry, or of the first one of a part, and the lengths that are left of the shape."""
+    """Address of an entry, or of the first entry of a subarray, and the remaining shape."""
     helper = context.make_helper(builder, view, value=value)
     if isinstance(kind, _TUPLES):
         kinds, parts = list(kind), [builder.extract_value(index, k) for k in range(len(kind))]

@@ -1,9 +1,10 @@
-"""Axis-angle vectors of a tile: from rotation matrices, and to them with what derivatives need."""
+"""Axis-angle vectors of a tile: from rotation matrices, and to them with terms of the left Jacobian."""
 
 from __future__ import annotations
 
 import math
 
+from ..smplify.energy import LEFT_JACOBIAN_SERIES
 from .jit import kernel
 from .lanes import own_lanes, store, where
 from .vector_math import dot, load3, store_all
@@ -11,7 +12,7 @@ from .vector_math import dot, load3, store_all
 
 @kernel
 def axis_angles(tree, pose, vectors):
-    """Fused twin of kitro_np.arrays.rotations.axis_angle_from_matrix, lane by lane: it runs once a body."""
+    """Fused twin of kitro_np.arrays.rotations.axis_angle_from_matrix, lane by lane: it runs once per body."""
     for lane in own_lanes(pose, pose.shape[1]):
         for j in range(tree.parents.size):
             k = 9 * j
@@ -20,7 +21,7 @@ def axis_angles(tree, pose, vectors):
                 pose[k + 3, lane], pose[k + 4, lane], pose[k + 5, lane],
                 pose[k + 6, lane], pose[k + 7, lane], pose[k + 8, lane],
             )  # fmt: skip
-            # The quaternion by its largest component, times a positive number.
+            # A positive multiple of the quaternion, computed from its largest component.
             trace = m[0] + m[4] + m[8]
             if trace >= m[0] and trace >= m[4] and trace >= m[8]:
                 w, x, y, z = 1 + trace, m[7] - m[5], m[2] - m[6], m[3] - m[1]
@@ -47,7 +48,7 @@ def exponentials(tree, vectors, pose, jacobian):
         squared = dot(v, v)
         sine, versine = sine_and_versine(squared)
         store(jacobian, 2 * j, versine)
-        small = squared < SMALL_ANGLE
+        small = squared < LEFT_JACOBIAN_SERIES
         series = SIXTH - squared * (INVERSE_120 - squared * INVERSE_5040)
         store(jacobian, 2 * j + 1, where(small, series, (1.0 - sine) / where(small, 1.0, squared)))
         x, y, z = v
@@ -61,16 +62,15 @@ def exponentials(tree, vectors, pose, jacobian):
         store_all(pose, 9 * j, rotation)
 
 
-SMALL_ANGLE = 1e-3
 SIXTH, INVERSE_120, INVERSE_5040 = 1 / 6, 1 / 120, 1 / 5040
-"""Squared angle under which three terms of the series are exact to rounding; their coefficients."""
+"""Coefficients 1 / 3!, 1 / 5! and 1 / 7! of the series of (1 - sin(t) / t) / t^2."""
 
 
 @kernel
 def sine_and_versine(squared):
     """Return sin(t) / t and (1 - cos(t)) / t^2 of t^2, for |t| up to 2 pi: series at t / 4, doubled twice.
 
-    LLVM would call the scalar functions for each lane.
+    LLVM would call the scalar functions lane by lane.
     """
     x = 0.0625 * squared
     sine, cosine = 0.0 * x + 1.0, 0.0 * x + 1.0

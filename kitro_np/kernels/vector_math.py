@@ -9,7 +9,7 @@ from .jit import kernel
 from .lanes import absolute, cos, epsilon, load, sin, sqrt, store, where
 
 TINY = 1e-30
-"""Added under square roots and to divisors, so that degenerate vectors stay finite in float32."""
+"""Added under square roots and to divisors, so that zero vectors stay finite; a normal number in float32."""
 
 
 @kernel
@@ -97,7 +97,7 @@ def unit(a):
 
 @kernel
 def where3(mask, a, b):
-    """Vector a where the mask holds, else b."""
+    """Vector a where the mask is true, else b."""
     return where(mask, a[0], b[0]), where(mask, a[1], b[1]), where(mask, a[2], b[2])
 
 
@@ -145,7 +145,7 @@ def orthonormalise(m):
 
 @kernel
 def perpendicular(a):
-    """Return a vector at right angles to the unit vector a."""
+    """Return a vector orthogonal to the unit vector a."""
     zero = a[0] - a[0]
     return where3(absolute(a[2]) < 0.5, (a[1], -a[0], zero), (zero, a[2], -a[1]))
 
@@ -174,7 +174,7 @@ def compose(p, q):
 
 
 @kernel
-def turn(q, v):
+def rotate(q, v):
     """Rotate a vector by a unit quaternion."""
     axis = (q[1], q[2], q[3])
     twice = cross(axis, v)
@@ -195,7 +195,7 @@ def matrix(q):
 
 @kernel
 def add_outer(m, a, b):
-    """Matrix m + b a^T, the sum that :func:`align` wants of pairs (a current, b target)."""
+    """Matrix m + b a^T, the sum over pairs (a current, b target) that :func:`align` takes."""
     return (
         m[0] + b[0] * a[0], m[1] + b[0] * a[1], m[2] + b[0] * a[2],
         m[3] + b[1] * a[0], m[4] + b[1] * a[1], m[5] + b[1] * a[2],
@@ -207,15 +207,15 @@ def add_outer(m, a, b):
 def align(covariance):
     """Fused twin of kitro_np.arrays.rotations.align, from sum target current^T, as a quaternion.
 
-    The answer is the dominant eigenvector of Horn's symmetric 4x4 matrix. Squaring the matrix, made
-    positive by a shift, doubles the exponent of the eigenvalues' ratios: after SQUARINGS steps only
-    the dominant eigenvector's projector is left, without branches or LAPACK.
+    It is the dominant eigenvector of Horn's symmetric 4x4 matrix (Horn 1987). The matrix is shifted to be
+    positive semi-definite, and each squaring squares the ratios of its eigenvalues: after SQUARINGS steps
+    only the projector onto the dominant eigenvector is left, without branches or LAPACK.
     """
     xx, yx, zx, xy, yy, zy, xz, yz, zz = covariance
     size = sqrt(
         xx * xx + xy * xy + xz * xz + yx * yx + yy * yy + yz * yz + zx * zx + zy * zy + zz * zz + TINY
     )
-    shift = 1.7320508 * size
+    shift = ROOT_3 * size
     p = (
         shift + (xx + yy + zz), yz - zy, zx - xz, xy - yx,
         shift + (xx - yy - zz), xy + yx, zx + xz,
@@ -226,7 +226,7 @@ def align(covariance):
         # At trace 1 the largest eigenvalue is 1/4 or more: three squarings leave it far from underflow.
         p = _squared(_squared(_squared(_at_trace_one(p))))
     a, b, c, d, e, f, g, h, i, j = p
-    # Any column of the projector q q^T is q times a number; the longest is the most exact.
+    # Every column of the projector q q^T is a multiple of q; the longest is the most accurate.
     best = where(e > a, e, a)
     q = _where4(e > a, (b, e, f, g), (a, b, c, d))
     q = _where4(h > best, (c, f, h, i), q)
@@ -236,8 +236,11 @@ def align(covariance):
     return q[0] * inverse, q[1] * inverse, q[2] * inverse, q[3] * inverse
 
 
+ROOT_3 = 1.7320508
+"""Square root of 3: the eigenvalues of Horn's traceless matrix are at most sqrt(3) |M|_F in magnitude."""
+
 SQUARINGS = 24
-"""Leaves (lambda_2 / lambda_1)**(2**24) of the second eigenvector: nothing, at a gap of 1e-5 and more."""
+"""Leaves (lambda_2 / lambda_1)**(2**24) of the second eigenvector: 0 for a relative gap of 1e-5 or more."""
 
 
 @kernel
@@ -286,7 +289,7 @@ def chord(m):
     x = (w[1], 1.0 + 2.0 * m[0] - trace, m[1] + m[3], m[2] + m[6])
     y = (w[2], x[2], 1.0 + 2.0 * m[4] - trace, m[5] + m[7])
     z = (w[3], x[3], y[3], 1.0 + 2.0 * m[8] - trace)
-    # The row with the largest diagonal entry is the most exact.
+    # The row with the largest diagonal entry is the most accurate.
     best, q = w[0], w
     q = _where4(x[1] > best, x, q)
     best = where(x[1] > best, x[1], best)
@@ -303,7 +306,7 @@ def chord(m):
 def from_axis_angle(v):
     """Fused twin of kitro_np.arrays.rotations.matrix_from_axis_angle."""
     squared = dot(v, v)
-    small = squared < SMALL_ANGLE
+    small = squared < TWO_TERM_SERIES
     safe = where(small, 1.0, squared)
     angle = sqrt(safe)
     sine = where(small, 1.0 - squared / 6.0, sin(angle) / angle)
@@ -318,15 +321,16 @@ def from_axis_angle(v):
     )  # fmt: skip
 
 
-SMALL_ANGLE = 1e-7
-"""Squared angle under which the series of sine and cosine are exact to rounding with two terms."""
+TWO_TERM_SERIES = 1e-7
+"""Squared angle t^2 below which two terms of the series of sin(t) / t and (1 - cos(t)) / t^2 are exact to
+rounding in float64: the next ones are below t^4 / 120, 1e-16."""
 
 
 @kernel
 def exp_of_few(x):
-    """Exponential of |x| <= 2, which differences of cosines are: exp(x / 8) by its series, to the eighth.
+    """Exponential for |x| <= 2, such as differences of cosines: eighth power of the series of exp(x / 8).
 
-    LLVM knows no exponential of a register and would call the scalar function for each lane.
+    LLVM has no vector exponential and would call the scalar function lane by lane.
     """
     x = 0.125 * x
     value = 1.0 + x * (1.0 / 11.0)
@@ -338,4 +342,4 @@ def exp_of_few(x):
 
 
 INVERSES = (0.0, *(1.0 / k for k in range(1, 11)))
-"""1 / k, for the series' terms."""
+"""1 / k for k > 0: ratios of neighbouring terms of the series."""

@@ -1,4 +1,4 @@
-"""Algorithm: KITRO's Algorithm 1, on a batch of valid bodies."""
+"""KITRO's Algorithm 1 on a batch of valid bodies, by array stages."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def refine_arrays(
     iterations: int,
     shape_steps: int,
 ) -> Refined:
-    """Algorithm 1 on a batch of valid bodies, with the stages of this package.
+    """Refine a batch of valid bodies by Algorithm 1.
 
     Parameters
     ----------
     skeleton : Skeleton
-        With arrays of the kind of `pose`, see :meth:`Skeleton.like`.
+        With arrays of the library, dtype and device of `pose`, see :meth:`Skeleton.like`.
     pose : (N, J, 3, 3) array
     betas : (N, S) array
     transl : (N, 3) array

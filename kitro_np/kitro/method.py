@@ -1,4 +1,4 @@
-"""Method "kitro": KITRO as published, and what can be switched in it."""
+"""Method "kitro": KITRO as published, and its options."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ class Kitro(Method, name="kitro"):
     Parameters
     ----------
     variant : {"released", "paper"}
-        The authors' released code, which their published numbers come from, or the paper to the letter.
+        The authors' released code, which their published results come from, or the paper as written.
     iterations : int
         Loops of Algorithm 1.
     shape_steps : int
         Adam steps on betas in each loop.
     camera_update : {"soft", "hard", "fixed"}
-        Halfway to the translation that fits best (Eq. 6), all the way, or not at all (Table 1).
+        Halfway to the least-squares translation (Eq. 6), to it, or not at all (Table 1).
     shape_update : {"bone_length", "joints_2d", "fixed"}
-        Betas from projected bone lengths (Eq. 9), from distances to the keypoints (Eq. 3), or the estimate's.
+        Fit betas to projected bone lengths (Eq. 9), to the keypoints (Eq. 3), or not at all.
     pose_update : {"soft", "hard", "fixed"}
-        Rotate joints to a blend of solution and current bone (Eq. 17), to the solution, or not at all.
+        Rotate bones to a blend of solution and current bone (Eq. 17), to the solution, or not at all.
     search : {"tree", "greedy"}
-        The path with the highest product of scores (Eq. 16), or at each bone the better branch.
+        The path with the largest product of scores (Eq. 16), or the better branch at each bone.
 
     References
     ----------
@@ -59,7 +59,7 @@ class Kitro(Method, name="kitro"):
     gives_branches = True
 
     variant: Literal["released", "paper"] = option(
-        "released", "released code or paper to the letter", choices=tuple(VARIANTS)
+        "released", "released code or paper as written", choices=tuple(VARIANTS)
     )
     iterations: int = option(10, "loops of Algorithm 1", least=0)
     shape_steps: int = option(10, "steps on betas a loop", least=0)
@@ -74,13 +74,13 @@ class Kitro(Method, name="kitro"):
 
     @property
     def switches(self) -> Variant:
-        """The variant, with this method's updates in place of its own."""
+        """The variant with this method's options."""
         updates = {name: getattr(self, name) for name in UPDATES}
         return find_variant(self.variant, **updates)
 
     @property
     def changes_pose(self) -> bool:
-        """Whether there is a loop at all."""
+        """Whether there is at least one iteration."""
         return self.iterations > 0
 
     def run(self, request: Request, execution: Execution) -> Outcome:

@@ -1,4 +1,4 @@
-"""Rays: the two places where a child joint can be (Eq. 11-13)."""
+"""Rays: the two solutions for a child joint on its keypoint's ray (Eq. 11-13)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AWAY, TOWARDS = 0, 1
 
 
 class BoneRays(NamedTuple):
-    """What the two solutions of a bone depend on, except for the parent's distance.
+    """Rays and length of a bone: all that its two solutions depend on but the parent's distance.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class BoneRays(NamedTuple):
 
 
 def signed_distance(points: Any) -> Any:
-    """Distance from the camera with the sign of the depth, (..., 1): negative behind the camera."""
+    """Distance from the camera in metres with the sign of the depth, negative behind it: (..., 1)."""
     xp = array_namespace(points)
     return xp.sign(points[..., 2:]) * norm(points)
 
@@ -61,8 +61,8 @@ def bone_rays(
     intrinsics : (N, 3, 3) array
     shift : bool
         Move both keypoints so that the parent's lies on the parent's projection,
-        j_c + (pi(Y_p) - j_p); then a is the direction of the parent itself. The authors' code does
-        so, the paper does not mention it.
+        j_c + (pi(Y_p) - j_p); then a is the direction of the parent itself. The authors' code does this;
+        the paper does not mention it.
 
     Returns
     -------
@@ -100,11 +100,11 @@ def intersect(rays: BoneRays, parent_distance: Any) -> tuple[Any, Any]:
     Where the ray misses the sphere, s = 0 and both solutions are the ray's nearest point.
     """
     xp = array_namespace(parent_distance)
-    reach = parent_distance * rays.sine
-    half_chord = xp.sqrt(xp.clip(rays.bone_length * rays.bone_length - reach * reach, min=0.0))
-    foot = parent_distance * (rays.cosine * rays.child_ray - rays.parent_ray)
+    ray_distance = parent_distance * rays.sine
+    half_chord = xp.sqrt(xp.clip(rays.bone_length * rays.bone_length - ray_distance * ray_distance, min=0.0))
+    perpendicular = parent_distance * (rays.cosine * rays.child_ray - rays.parent_ray)
     middle = parent_distance * rays.cosine
     step = half_chord * rays.child_ray
-    solutions = xp.stack([foot + step, foot - step], axis=-2)
+    solutions = xp.stack([perpendicular + step, perpendicular - step], axis=-2)
     child_distance = xp.stack([middle + half_chord, middle - half_chord], axis=-2)
     return solutions, child_distance

@@ -1,4 +1,4 @@
-"""Rotate: turn each joint towards its chosen branch (Eq. 17-19)."""
+"""Rotate: rotate each joint towards the chosen branches of its bones (Eq. 17-19)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def solve_again(
     intrinsics: Any,
     selection: Any,
 ) -> tuple[Any, Any]:
-    """Solve the bones of one joint from where it now stands; weigh by the estimate's direction.
+    """Solve the bones of one joint from its current position, and weigh them by the estimate's directions.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def solve_again(
 def aligned_error(
     parent_joint: Any, vectors: Any, parent_keypoint: Any, child_keypoints: Any, intrinsics: Any
 ) -> Any:
-    """Sum of squared 2D errors of a joint's children, both aligned at the joint, in px^2: (N,).
+    """Sum of squared 2D errors of a joint's children relative to the joint, in px^2: (N,).
 
     Parameters
     ----------
@@ -73,15 +73,17 @@ def aligned_error(
     """
     xp = array_namespace(parent_joint, vectors)
     projected = project(parent_joint + vectors, intrinsics) - project(parent_joint, intrinsics)
-    miss = projected - (child_keypoints - parent_keypoint)
-    return xp.sum(miss * miss, axis=(1, 2))
+    residual = projected - (child_keypoints - parent_keypoint)
+    return xp.sum(residual * residual, axis=(1, 2))
 
 
-def update_rotation(parent_rotation: Any, turn: Any, local_rotation: Any) -> Any:
-    """Apply a turn in camera space to a local rotation, R_p^T R_swing R_p R_i (Eq. 19), made orthonormal."""
-    xp = array_namespace(parent_rotation, turn)
+def update_rotation(parent_rotation: Any, rotation_update: Any, local_rotation: Any) -> Any:
+    """Apply a rotation in camera space to a local one, orthonormalised R_p^T R_swing R_p R_i (Eq. 19)."""
+    xp = array_namespace(parent_rotation, rotation_update)
     inverse = xp.matrix_transpose(parent_rotation)
-    return orthonormalise(xp.matmul(xp.matmul(xp.matmul(inverse, turn), parent_rotation), local_rotation))
+    return orthonormalise(
+        xp.matmul(xp.matmul(xp.matmul(inverse, rotation_update), parent_rotation), local_rotation)
+    )
 
 
 def rotate_joints(
@@ -118,11 +120,11 @@ def rotate_joints(
 
     Notes
     -----
-    The target of a bone is lambda solution + (1 - lambda) current (Eq. 17), of a hard update the
-    solution. One child gives a swing (Eq. 18), more a Kabsch alignment; leaves keep their rotation. The
-    authors' code drops an update that does not bring the joint's children strictly nearer to their
-    keypoints. A joint's place depends on its ancestors only, so one pass from the root outwards sees
-    every update.
+    The target of a bone is lambda solution + (1 - lambda) current (Eq. 17); for a hard update, the solution.
+    A joint with one child is rotated by a swing (Eq. 18), one with several by a Kabsch alignment; leaves keep
+    their rotation. The authors' code rejects an update that does not decrease the 2D error of the joint's
+    children. A joint's position depends on its ancestors only, so one pass from the root outwards uses all
+    updates.
     """
     xp = array_namespace(pose, betas)
     rest = skeleton.rest_joints(betas)
@@ -156,8 +158,10 @@ def rotate_joints(
             if variant.pose_update == "hard":
                 weights = xp.ones_like(weights)
             target = weights[..., None] * solutions + (1 - weights[..., None]) * current
-            turn = align(current, target) if len(children) > 1 else swing(current, target)[:, 0, :, :]
-            updated = update_rotation(above, turn, rotation)
+            rotation_update = (
+                align(current, target) if len(children) > 1 else swing(current, target)[:, 0, :, :]
+            )
+            updated = update_rotation(above, rotation_update, rotation)
             moved = rotate(xp.matmul(above, updated)[:, None, :, :], offset)
             if variant.rewind:
                 old_error = aligned_error(place, current, keypoint, child_keypoints, intrinsics)

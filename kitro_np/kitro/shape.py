@@ -13,7 +13,7 @@ from ..body.skeleton import Skeleton
 from ..camera import gradient_by_points, project
 
 LEARNING_RATE = 0.1
-"""Of Adam on betas (Eq. 10)."""
+"""Learning rate of Adam on betas (Eq. 10)."""
 
 
 def projected_bones(skeleton: Skeleton, points_2d: Any) -> Any:
@@ -59,13 +59,13 @@ def bone_length_gradient(
     lengths = norm(bones)
     sign = xp.sign(lengths - norm(projected_bones(skeleton, keypoints_2d)))
     visible = lengths > 0
-    pull = xp.where(
+    by_bone = xp.where(
         visible, sign * bones / xp.where(visible, lengths, xp.ones_like(lengths)), xp.zeros_like(bones)
     )
-    by_pixel = [xp.zeros_like(pull[:, 0, :])] * skeleton.num_joints
+    by_pixel = [xp.zeros_like(by_bone[:, 0, :])] * skeleton.num_joints
     for child, parent in _bones(skeleton):
-        by_pixel[child] = by_pixel[child] + pull[:, child - 1, :]
-        by_pixel[parent] = by_pixel[parent] - pull[:, child - 1, :]
+        by_pixel[child] = by_pixel[child] + by_bone[:, child - 1, :]
+        by_pixel[parent] = by_pixel[parent] - by_bone[:, child - 1, :]
     return _by_betas(xp.stack(by_pixel, axis=1), joints, joints_by_beta, intrinsics)
 
 
@@ -121,12 +121,11 @@ def fit_shape(
         In pixels.
     intrinsics : (N, 3, 3) array
     steps : int
-        Adam steps; the moments start afresh at every call.
+        Adam steps; every call starts with zero moments.
     loss_scale : float, optional
-        What the sum of Eq. 9 is multiplied with; 1 over the number of bones by default. It matters
-        only through Adam's epsilon.
+        Factor on the loss of Eq. 9; 1 / number of bones by default. It matters only through Adam's epsilon.
     from_joints : bool
-        Fit them to the keypoints themselves (Eq. 3) instead.
+        Minimise the reprojection error (Eq. 3) instead.
 
     Returns
     -------
@@ -135,7 +134,7 @@ def fit_shape(
     Notes
     -----
     The paper sums over bones. The authors' code takes the mean over bones and over the batch,
-    which ties each body to its neighbours; here every body stands alone.
+    which couples the bodies of a batch; here every body is independent.
     """
     xp = array_namespace(betas)
     scale = 1 / (skeleton.num_joints - 1) if loss_scale is None else loss_scale

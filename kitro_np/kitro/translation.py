@@ -1,4 +1,4 @@
-"""Translation: where the body stands, by linear least squares (Eq. 5-6)."""
+"""Translation of the body by linear least squares (Eq. 5-6)."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def solve_translation(joints: Any, keypoints_2d: Any, intrinsics: Any) -> Any:
     pixel = keypoints_2d - centre
     right = pixel * joints[..., 2:] - focal * joints[..., :2]
     mean_pixel = xp.mean(pixel, axis=1)
-    # Schur complement of the diagonal block. From the mean keypoint, or a small person far from the centre
-    # would be the difference of two large sums.
-    spread = pixel - mean_pixel[:, None, :]
-    depth = -(xp.sum(spread * right, axis=(1, 2)) / xp.sum(spread * spread, axis=(1, 2)))[:, None]
+    # Schur complement of the diagonal block. Keypoints are centred, since for a small person far from the
+    # principal point two large sums would cancel.
+    centred = pixel - mean_pixel[:, None, :]
+    depth = -(xp.sum(centred * right, axis=(1, 2)) / xp.sum(centred * centred, axis=(1, 2)))[:, None]
     return xp.concat([(xp.mean(right, axis=1) + mean_pixel * depth) / focal[:, 0, :], depth], axis=-1)
 
 
 def update_translation(transl: Any, best_translation: Any, *, hard: bool = False) -> Any:
-    """Soft update of the camera, t <- (t* + t) / 2 (Eq. 6); a hard one takes t*."""
+    """Soft update of the translation, t <- (t* + t) / 2 (Eq. 6); a hard one is t <- t*."""
     return best_translation if hard else (best_translation + transl) / 2

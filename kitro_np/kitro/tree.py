@@ -1,4 +1,4 @@
-"""Tree: grow both branches of every bone, score the paths, take the best (Eq. 14-16)."""
+"""Tree: expand both branches of every bone, score the paths, select the best (Eq. 14-16)."""
 
 from __future__ import annotations
 
@@ -121,13 +121,13 @@ def grow_tree(
 
     Returns
     -------
-    list of Hypotheses
+    list of BoneBranches
         One per bone, for children 1 to J - 1. The bone at depth d has 2**d hypotheses.
 
     Notes
     -----
-    A path carries the parent's distance L and the swing R that its bones have gathered: the
-    estimate's bone r is compared as R r, and R <- swing(R r -> solution) R down the path.
+    A path carries the parent's distance L and the swing R accumulated along its bones: the solutions are
+    compared with R r for the estimate's bone r, and R <- swing(R r -> solution) R down the path.
     """
     xp = array_namespace(reference, root_distance)
     count = reference.shape[0]
@@ -151,18 +151,20 @@ def grow_tree(
         )
         leaf = not skeleton.children[child]
         distances.append(None if leaf else xp.reshape(child_distance, (count, number, 1)))
-        gathered = None if leaf else xp.matmul(swing(rotations, solutions), swings[parent][:, :, None, :, :])
-        swings.append(None if leaf else xp.reshape(gathered, (count, number, 3, 3)))
+        accumulated = (
+            None if leaf else xp.matmul(swing(rotations, solutions), swings[parent][:, :, None, :, :])
+        )
+        swings.append(None if leaf else xp.reshape(accumulated, (count, number, 3, 3)))
     return grown
 
 
 def best_path(skeleton: Skeleton, grown: list[BoneBranches], variant: Variant) -> Branches:
-    """Take the path with the greatest product of edge scores (Eq. 16).
+    """Select the path with the largest product of edge scores (Eq. 16).
 
     Parameters
     ----------
     skeleton : Skeleton
-    grown : list of Hypotheses
+    grown : list of BoneBranches
         From :func:`grow_tree`.
     variant : Variant
 
@@ -172,41 +174,43 @@ def best_path(skeleton: Skeleton, grown: list[BoneBranches], variant: Variant) -
 
     Notes
     -----
-    Given the path to a joint, the limbs below it do not depend on one another. So the best product
-    below each hypothesis follows from the leaves upwards, and the choices from the root downwards;
-    this is the exact maximum over all paths. Branch 0 wins ties. A greedy search does not look below:
-    it takes the better edge of each pair.
+    Given the path to a joint, its subtrees are independent. So dynamic programming gives the exact maximum
+    over all paths: the best product of each hypothesis' subtree from the leaves upwards, then the choices
+    from the root downwards. Branch 0 wins ties. A greedy search takes the better edge of each pair,
+    whatever lies below it.
     """
     xp = array_namespace(grown[0].edge_score)
     scores = grown[0].edge_score
     count = scores.shape[0]
-    below: list[Any] = [xp.ones((count, 1), dtype=scores.dtype, device=device(scores))] * skeleton.num_joints
-    takes_second: list[Any] = [None] * skeleton.num_joints
+    subtree_score: list[Any] = [
+        xp.ones((count, 1), dtype=scores.dtype, device=device(scores))
+    ] * skeleton.num_joints
+    best_branch: list[Any] = [None] * skeleton.num_joints
     for child in reversed(range(1, skeleton.num_joints)):
         parent = skeleton.parents[child]
         power = skeleton.limb_counts[child] if variant.trunk_in_every_limb else 1
-        product = grown[child - 1].edge_score ** power * below[child]
+        product = grown[child - 1].edge_score ** power * subtree_score[child]
         pairs = (count, 2 ** skeleton.depths[parent], 2)
         product = xp.reshape(product, pairs)
         first, second = product[..., 0], product[..., 1]
         compared = xp.reshape(grown[child - 1].edge_score, pairs) if variant.search == "greedy" else product
         better = compared[..., 1] > compared[..., 0]
-        takes_second[child] = xp.astype(better, xp.int64)
-        below[parent] = below[parent] * xp.where(better, second, first)
+        best_branch[child] = xp.astype(better, xp.int64)
+        subtree_score[parent] = subtree_score[parent] * xp.where(better, second, first)
 
     path = [xp.zeros(count, dtype=xp.int64, device=device(scores))]
     selection = [path[0] - 1]
     solutions = [xp.zeros_like(grown[0].solutions[:, 0, :])]
     weights = [xp.zeros_like(scores[:, 0])]
     for child, parent in enumerate(skeleton.parents[1:], start=1):
-        branch = pick(takes_second[child], path[parent])
+        branch = pick(best_branch[child], path[parent])
         path.append(2 * path[parent] + branch)
         selection.append(branch)
         solutions.append(pick(grown[child - 1].solutions, path[child]))
         weights.append(pick(grown[child - 1].edge_weight, path[child]))
     return Branches(
         xp.stack(selection, axis=1),
-        below[0][:, 0],
+        subtree_score[0][:, 0],
         xp.stack(solutions, axis=1),
         xp.stack(weights, axis=1),
     )
@@ -221,7 +225,7 @@ def select_branches(
     intrinsics: Any,
     variant: Variant,
 ) -> Branches:
-    """Choose between both solutions of all bones at once (Eq. 11-16).
+    """Choose between the two solutions of all bones jointly (Eq. 11-16).
 
     Parameters
     ----------

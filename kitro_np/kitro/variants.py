@@ -1,4 +1,4 @@
-"""Variants: where the authors' released code and the paper part ways, and what can be left out."""
+"""Variants: where the authors' released code and the paper differ, and the paper's ablations."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ UPDATES = {
     "pose_update": ("soft", "hard", "fixed"),
     "search": ("tree", "greedy"),
 }
-"""The method's updates, each first as it is, then as the paper's ablations have it (Table 1)."""
+"""Options of the updates: each method's own first, then those of the paper's ablations (Table 1)."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """Switches between the readings of the method; see ``released`` and ``paper``.
+    """Switches between the variants of the method; see ``released`` and ``paper``.
 
     Attributes
     ----------
@@ -25,25 +25,24 @@ class Variant:
     softmax_scores : bool
         An edge's score is the softmax over both solutions' cosines (Eq. 15) instead of (cos + 1) / 2.
     trunk_in_every_limb : bool
-        A bone's score counts once for every limb below it instead of once.
+        A bone's score counts once for every leaf below it instead of once.
     tree_targets : bool
-        Rotate to the tree's own solution, blended by its edge's softmax weight (Eq. 17), instead of
-        solving and weighing each bone again from the joints as they then stand.
+        Rotate to the tree's own solution, blended by its edge's softmax weight (Eq. 17), instead of solving
+        and weighing each bone again from the updated joints.
     rewind : bool
-        Drop a joint's update unless it brings its children nearer to their keypoints.
+        Reject a joint's update unless it decreases the 2D error of its children.
     shift_keypoints : bool
         Solve each bone relative to its parent's projection.
     mean_loss : bool
         The loss of Eq. 9 is the mean over bones instead of the sum.
     camera_update : {"soft", "hard", "fixed"}
-        t <- (t* + t) / 2 (Eq. 6), or t*, or as the estimate has it.
+        t <- (t* + t) / 2 (Eq. 6), t <- t*, or the estimate's.
     shape_update : {"bone_length", "joints_2d", "fixed"}
-        Betas from projected bone lengths (Eq. 9), from the distances of joints to keypoints (Eq. 3), or as
-        the estimate has them.
+        Betas fitted to projected bone lengths (Eq. 9) or to the keypoints (Eq. 3), or the estimate's.
     pose_update : {"soft", "hard", "fixed"}
-        Joints turn to the blend of solution and current bone (Eq. 17), to the solution, or not at all.
+        Rotate bones to a blend of solution and current bone (Eq. 17), to the solution, or not at all.
     search : {"tree", "greedy"}
-        The path with the greatest product of scores (Eq. 16), or at each bone the better of both branches.
+        The path with the largest product of scores (Eq. 16), or the better branch at each bone.
     """
 
     name: str
@@ -79,7 +78,7 @@ VARIANTS = {
         mean_loss=False,
     ),
 }
-"""The readings on offer: the published numbers come from ``released``."""
+"""All variants; the published results come from ``released``."""
 
 
 def find_variant(name: str, **updates: str) -> Variant:

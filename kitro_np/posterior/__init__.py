@@ -1,6 +1,7 @@
-"""The most probable body (method "map"): estimate, keypoints and human motion as evidence with spreads.
+"""The most probable body (method "map") given its estimate, its keypoints and a prior of human motion.
 
-``evidence.py`` says how far off each thing may be; ``linear.py`` where the body's points fall and what moves
-them; ``step.py`` is a Gauss-Newton step; ``scales.py`` finds how good the estimate is and how exact the
-keypoints are; ``verdict.py`` whether the keypoints are this body's at all; ``fit.py`` puts them together.
+``priors.py`` holds the priors; ``projection.py`` projects the body's points and gives their Jacobians;
+``gauss_newton.py`` computes one Gauss-Newton step; ``scales.py`` estimates the scale of the estimate's error
+and the noise of the keypoints; ``acceptance.py`` decides whether the keypoints are this body's; ``fit.py``
+combines them.
 """

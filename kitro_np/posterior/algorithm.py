@@ -1,4 +1,4 @@
-"""Refine a batch of bodies by the array stages: what is seen of them, the fit, and the verdict."""
+"""Refine a batch of bodies by the array stages: visibility, fit and acceptance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..keypoints.layouts import KeypointLayout
 from ..keypoints.visibility import visible_confidence
 from ..refinement.outcome import Diagnostics, Refined
 from ..refinement.validity import Status, estimate_status, outcome_status, stand_in_body
-from .acceptance import FEWEST
+from .acceptance import FEWEST_KEYPOINTS
 from .fit import fit_arrays
 from .priors import MotionPrior
 from .projection import place_points, points_on
@@ -33,7 +33,7 @@ def refine_arrays(
     safe: bool = True,
     start_pose: Any = None,
 ) -> tuple[Refined, Diagnostics]:
-    """Find the most probable bodies, and give back those that their keypoints are unlikely to improve.
+    """Find the most probable bodies; those whose keypoints are not accepted come back as their estimates.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def refine_arrays(
     motion : MotionPrior
     safe : bool
     start_pose : (N, J, 3, 3) array, optional
-        Where the steps begin, in place of the estimate.
+        Initial value of the steps, in place of the estimate.
     """
     xp = array_namespace(pose)
     points = points_on(skeleton, layout, pose)
@@ -57,37 +57,39 @@ def refine_arrays(
     visible = confidence * points.precision > 0
     keypoints_2d = xp.where(visible[:, :, None], keypoints_2d, xp.zeros_like(keypoints_2d))
     status = estimate_status(skeleton, pose, betas, transl, keypoints_2d, intrinsics)
-    nothing = xp.zeros_like(status)
-    status = xp.where(status == float(Status.KEYPOINTS_IN_ONE_POINT), nothing, status)
+    refined_status = xp.zeros_like(status)
+    status = xp.where(status == float(Status.KEYPOINTS_IN_ONE_POINT), refined_status, status)
     count = xp.sum(xp.astype(visible, pose.dtype), axis=1)
-    few = count < (FEWEST if safe else 1)
-    status = xp.where((status == 0) & few, nothing + float(Status.TOO_FEW_KEYPOINTS), status)
+    too_few = count < (FEWEST_KEYPOINTS if safe else 1)
+    status = xp.where((status == 0) & too_few, refined_status + float(Status.TOO_FEW_KEYPOINTS), status)
     usable = status == 0
 
     def error_of(pose: Any, betas: Any, transl: Any) -> Any:
         placed = place_points(skeleton, points, pose, betas, transl).points
-        off = project(placed, intrinsics) - keypoints_2d
-        off = xp.where(visible, xp.sqrt(xp.sum(off * off, axis=-1)), xp.zeros_like(off[..., 0]))
-        return xp.sum(off, axis=1) / xp.maximum(count, xp.ones_like(count))
+        residual = project(placed, intrinsics) - keypoints_2d
+        residual = xp.where(
+            visible, xp.sqrt(xp.sum(residual * residual, axis=-1)), xp.zeros_like(residual[..., 0])
+        )
+        return xp.sum(residual, axis=1) / xp.maximum(count, xp.ones_like(count))
 
     error = error_of(pose, betas, transl)
-    # A stand-in keeps NaN and the like out of the stages, where they would fail the whole batch.
+    # Stand-in bodies keep NaN and infinity out of the stages, where they would fail the whole batch.
     stand_in = stand_in_body(pose, betas, transl, intrinsics)
     given = (pose, betas, transl, intrinsics)
     safe_pose, *rest = (where_bodies(usable, *both) for both in zip(given, stand_in, strict=True))
-    begin = safe_pose if start_pose is None else where_bodies(usable, start_pose, safe_pose)
+    start = safe_pose if start_pose is None else where_bodies(usable, start_pose, safe_pose)
     fitted = fit_arrays(
         skeleton, layout, safe_pose, rest[0], rest[1], keypoints_2d, confidence, rest[2], motion,
-        start_pose=begin,
+        start_pose=start,
     )  # fmt: skip
     outcome = outcome_status(skeleton, fitted.pose, fitted.betas, fitted.transl)
     status = xp.where(usable, outcome, status)
     if safe:
-        reason = xp.where(fitted.quality > 0, nothing, nothing + float(Status.UNLIKELY))
-        reason = xp.where(fitted.swapped, nothing + float(Status.SWAPPED), reason)
+        reason = xp.where(fitted.quality > 0, refined_status, refined_status + float(Status.UNLIKELY))
+        reason = xp.where(fitted.swapped, refined_status + float(Status.SWAPPED), reason)
         status = xp.where(status == 0, reason, status)
     good = status == 0
-    known = good | (status == float(Status.UNLIKELY)) | (status == float(Status.SWAPPED))
+    assessed = good | (status == float(Status.UNLIKELY)) | (status == float(Status.SWAPPED))
     missing = xp.full_like(error, xp.nan)
     refined = Refined(
         where_bodies(good, fitted.pose, pose),
@@ -99,9 +101,9 @@ def refine_arrays(
         xp.astype(status, xp.int8),
     )
     return refined, Diagnostics(
-        xp.where(known, fitted.quality, missing),
-        xp.astype(known & fitted.swapped, xp.int8),
-        xp.where(known, fitted.noise, missing),
-        xp.where(known, fitted.evidence, missing),
+        xp.where(assessed, fitted.quality, missing),
+        xp.astype(assessed & fitted.swapped, xp.int8),
+        xp.where(assessed, fitted.noise, missing),
+        xp.where(assessed, fitted.evidence, missing),
         xp.where(good[:, None], fitted.joint_spread, missing[:, None]),
     )

@@ -1,4 +1,4 @@
-"""Step: the most probable change of pose, betas and translation, all slopes taken as constant."""
+"""One Gauss-Newton step: the most probable change of pose, betas and translation about a linearisation."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from array_api_compat import array_namespace, device
 
 from ..arrays.rotations import chord, cross_matrix, dot
 from .priors import MotionPrior
-from .projection import Posed, Slopes
+from .projection import Jacobians, Posed
 
 
 class Prior(NamedTuple):
-    """What is known of bodies besides their keypoints.
+    """Gaussian priors of pose, betas and translation.
 
     Attributes
     ----------
     pose : (N, J, 3, 3) array
-        The estimate's.
+        Prior mean of the local rotations: the estimate's.
     pose_spread : (J, 3) array
-        Of its rotations about the camera's axes, if it is of usual quality.
+        Standard deviation of its rotations about the camera's axes at pose scale 1, in radians.
     betas : (N, S) array
-        Those to expect.
+        Prior mean.
     betas_precision : float
     transl : (N, 3) array
-        The estimate's.
+        Prior mean: the estimate's, in metres.
     transl_precision : (N, 3, 3) array
+        In 1 / m^2.
     motion : MotionPrior
     """
 
@@ -39,176 +40,195 @@ class Prior(NamedTuple):
 
 
 class Scales(NamedTuple):
-    """What is found for each body on the way.
+    """Scale parameters, estimated for each body along with it.
 
     Attributes
     ----------
     pose : (N,) array
-        How far the estimate's pose is off, over its usual spread.
+        Factor on the standard deviations of the estimate's pose.
     noise : (N,) array
-        Spread of the keypoints, in pixels.
+        Standard deviation of the keypoints, in pixels.
     """
 
     pose: Any
     noise: Any
 
 
-class Known(NamedTuple):
-    """Precision of a step without keypoints, and where it would go.
+class LinearPrior(NamedTuple):
+    """The prior of a step x about the current body: precision L and right side p, mean L^-1 p.
 
     Attributes
     ----------
     precision : (N, U, U) array
-        Of the U = 3 J + S + 3 unknowns: turns, betas, translation.
-    pull : (N, U) array
-        Precision times the step to expect.
+        L, of the U = 3 J + S + 3 unknowns: rotation vectors, betas, translation.
+    right_side : (N, U) array
+        p, the precision times the prior mean of the step.
     deviation : (N, J, 3) array
-        From the estimate's pose.
+        Rotation of the current pose from the estimate's, about the camera's axes, in radians.
     """
 
     precision: Any
-    pull: Any
+    right_side: Any
     deviation: Any
 
 
 class Step(NamedTuple):
-    """The most probable change, and how sure it is.
+    """The most probable step, and its posterior covariance.
 
     Attributes
     ----------
-    turn : (N, J, 3) array
-        Rotation of each joint, and of all that hangs on it, about the camera's axes.
+    rotvec : (N, J, 3) array
+        Rotation of each joint and its descendants about the camera's axes, in radians.
     betas : (N, S) array
     transl : (N, 3) array
+        In metres.
     covariance : (N, U, U) array
+        (J^T J + L)^-1.
     deviation : (N, J, 3) array
-        From the estimate's pose, after the step.
-    missed : (N,) array
-        Sum of squared residuals after the step, each in its spread.
-    fitted : (N,) array
-        How many of the keypoints' numbers the step could choose.
-    surprise : (N,) array
-        Squared distance of the keypoints from what was to be expected, in its spread.
-    volume : (N,) array
-        Logarithm of the determinant of that spread over the keypoints' own.
+        Rotation from the estimate's pose after the step.
+    squared_residual : (N,) array
+        Sum of squared residuals after the step, each over its variance.
+    effective_parameters : (N,) array
+        Effective number of parameters that the keypoints determine, U - tr(covariance L).
+    mahalanobis : (N,) array
+        Squared Mahalanobis distance of the keypoints from their prediction, r^T S^-1 r of r - J L^-1 p.
+    log_determinant : (N,) array
+        Logarithm of |S|, with S = I + J L^-1 J^T the covariance of the whitened residuals.
     """
 
-    turn: Any
+    rotvec: Any
     betas: Any
     transl: Any
     covariance: Any
     deviation: Any
-    missed: Any
-    fitted: Any
-    surprise: Any
-    volume: Any
+    squared_residual: Any
+    effective_parameters: Any
+    mahalanobis: Any
+    log_determinant: Any
 
 
 def deviation_of(prior: Prior, pose: Any, rotations: Any) -> Any:
-    """How far each joint is turned from the estimate, about the camera's axes: chords (N, J, 3)."""
+    """Rotation of each joint from the estimate's about the camera's axes, G chord(R_0^T R): (N, J, 3)."""
     xp = array_namespace(pose)
-    away, _ = chord(xp.matmul(xp.matrix_transpose(prior.pose), pose))
-    return xp.matmul(rotations, away[..., None])[..., 0]
+    deviation, _ = chord(xp.matmul(xp.matrix_transpose(prior.pose), pose))
+    return xp.matmul(rotations, deviation[..., None])[..., 0]
 
 
-def known_step(prior: Prior, scales: Scales, pose: Any, betas: Any, transl: Any, posed: Posed) -> Known:
-    """Gather what is known of a step without keypoints.
+def linearise_prior(
+    prior: Prior, scales: Scales, pose: Any, betas: Any, transl: Any, posed: Posed
+) -> LinearPrior:
+    """Linearise the priors about the current body: precision L and right side p of the step.
+
+    Parameters
+    ----------
+    prior : Prior
+    scales : Scales
+    pose : (N, J, 3, 3) array
+    betas : (N, S) array
+    transl : (N, 3) array
+    posed : Posed
+        The current body.
 
     Notes
     -----
-    A turn w about the camera's axes changes the deviation from the estimate by w (nearly), and the chord c
-    of a local rotation by (q I + [c / 2]x) G^T w.
+    A rotation w about the camera's axes changes the deviation from the estimate by w to first order, and the
+    chord c of a local rotation by D w, with D = (q I + [c / 2]x) G^T and q = cos(angle / 2). So a joint's
+    block of L is diag(1 / spread^2) + D^T P D, with the motion prior's precision P.
     """
     xp = array_namespace(pose)
     count, joints = pose.shape[:2]
     deviation = deviation_of(prior, pose, posed.rotations)
-    own = 1 / (prior.pose_spread * scales.pose[:, None, None]) ** 2
-    place, q = chord(pose)
-    by_turn = q[..., None] * _eye(place) + cross_matrix(place / 2)
-    by_turn = xp.matmul(by_turn, xp.matrix_transpose(posed.rotations))
-    weighed = xp.matmul(xp.matrix_transpose(by_turn), prior.motion.precision)
-    blocks = own[..., None] * _eye(own) + xp.matmul(weighed, by_turn)
-    pull = -own * deviation - xp.matmul(weighed, (place - prior.motion.mean)[..., None])[..., 0]
-    pulls = (
-        xp.reshape(pull, (count, 3 * joints)),
+    estimate_precision = 1 / (prior.pose_spread * scales.pose[:, None, None]) ** 2
+    chords, q = chord(pose)
+    by_rotation = q[..., None] * _eye(chords) + cross_matrix(chords / 2)
+    by_rotation = xp.matmul(by_rotation, xp.matrix_transpose(posed.rotations))
+    weighted = xp.matmul(xp.matrix_transpose(by_rotation), prior.motion.precision)
+    blocks = estimate_precision[..., None] * _eye(estimate_precision) + xp.matmul(weighted, by_rotation)
+    right_side = (
+        -estimate_precision * deviation - xp.matmul(weighted, (chords - prior.motion.mean)[..., None])[..., 0]
+    )
+    right_sides = (
+        xp.reshape(right_side, (count, 3 * joints)),
         prior.betas_precision * (prior.betas - betas),
         xp.matmul(prior.transl_precision, (prior.transl - transl)[..., None])[..., 0],
     )
-    precision, broken = _usable(_block_diagonal(blocks, prior, betas.shape[1]))
-    return Known(precision, xp.concat(pulls, axis=-1) + broken[..., 0], deviation)
+    precision, invalid = _finite_or_identity(_block_diagonal(blocks, prior, betas.shape[1]))
+    return LinearPrior(precision, xp.concat(right_sides, axis=-1) + invalid[..., 0], deviation)
 
 
-def jacobian_of(slopes: Slopes) -> Any:
-    """All slopes in one matrix: (N, 2 K, U)."""
-    xp = array_namespace(slopes.by_turn)
-    count, points, _, joints, _ = slopes.by_turn.shape
-    turns = xp.reshape(slopes.by_turn, (count, points, 2, 3 * joints))
-    every = xp.concat([turns, slopes.by_betas, slopes.by_transl], axis=-1)
-    return xp.reshape(every, (count, 2 * points, every.shape[-1]))
+def stacked_jacobian(jacobians: Jacobians) -> Any:
+    """Jacobian of all projected points with respect to all unknowns: (N, 2 K, U)."""
+    xp = array_namespace(jacobians.by_rotation)
+    count, points, _, joints, _ = jacobians.by_rotation.shape
+    rotations = xp.reshape(jacobians.by_rotation, (count, points, 2, 3 * joints))
+    stacked = xp.concat([rotations, jacobians.by_betas, jacobians.by_transl], axis=-1)
+    return xp.reshape(stacked, (count, 2 * points, stacked.shape[-1]))
 
 
-def best_step(known: Known, slopes: Slopes, residual: Any, weights: Any) -> Step:
-    """Minimise the sum of all squared deviations, each in its spread (Gauss-Newton).
+def gauss_newton_step(linear_prior: LinearPrior, jacobians: Jacobians, residual: Any, weights: Any) -> Step:
+    """Solve the normal equations (J^T J + L) x = J^T r + p of prior and keypoints.
 
     Parameters
     ----------
-    known : Known
-    slopes : Slopes
+    linear_prior : LinearPrior
+    jacobians : Jacobians
     residual : (N, K, 2) array
         Keypoints minus projected points, in pixels.
     weights : (N, K) array
-        Inverse spread of keypoints, per pixel; 0 of those unseen.
+        Inverse standard deviation of each keypoint, per pixel; 0 where it is not visible.
 
     Notes
     -----
-    With J and r of the projected points in their spreads, and the precision L and pull p of what is known,
-    (J^T J + L) step = J^T r + p. The keypoints' surprise is that of r under the covariance I + J L^-1 J^T.
+    J and r are the Jacobian and residuals of the projected points, whitened by the weights. Prior and noise
+    give the whitened residuals the covariance S = I + J L^-1 J^T.
     """
     xp = array_namespace(residual)
     count, points = residual.shape[:2]
-    shapes, joints = slopes.by_betas.shape[-1], slopes.by_turn.shape[3]
-    both = xp.reshape(xp.stack([weights, weights], axis=-1), (count, 2 * points, 1))
-    jacobian = both * jacobian_of(slopes)
-    residual = both * xp.reshape(residual, (count, 2 * points, 1))
-    across = xp.matrix_transpose(jacobian)
-    stiffness, broken = _usable(xp.matmul(across, jacobian) + known.precision)
-    covariance = xp.linalg.inv(stiffness)
-    change = xp.matmul(covariance, xp.matmul(across, residual) + known.pull[..., None]) + broken
-    left = residual - xp.matmul(jacobian, change)
-    away = change - xp.linalg.solve(known.precision, known.pull[..., None])
-    missed = xp.sum(left * left, axis=(1, 2))
-    unexpected = xp.sum(away * xp.matmul(known.precision, away), axis=(1, 2))
-    change = change[..., 0]
-    turn = xp.reshape(change[:, : 3 * joints], (count, joints, 3))
+    shapes, joints = jacobians.by_betas.shape[-1], jacobians.by_rotation.shape[3]
+    row_weights = xp.reshape(xp.stack([weights, weights], axis=-1), (count, 2 * points, 1))
+    jacobian = row_weights * stacked_jacobian(jacobians)
+    residual = row_weights * xp.reshape(residual, (count, 2 * points, 1))
+    transposed = xp.matrix_transpose(jacobian)
+    normal_matrix, invalid = _finite_or_identity(xp.matmul(transposed, jacobian) + linear_prior.precision)
+    covariance = xp.linalg.inv(normal_matrix)
+    solution = (
+        xp.matmul(covariance, xp.matmul(transposed, residual) + linear_prior.right_side[..., None]) + invalid
+    )
+    remainder = residual - xp.matmul(jacobian, solution)
+    from_prior = solution - xp.linalg.solve(linear_prior.precision, linear_prior.right_side[..., None])
+    squared_residual = xp.sum(remainder * remainder, axis=(1, 2))
+    prior_term = xp.sum(from_prior * xp.matmul(linear_prior.precision, from_prior), axis=(1, 2))
+    solution = solution[..., 0]
+    rotvec = xp.reshape(solution[:, : 3 * joints], (count, joints, 3))
     return Step(
-        turn,
-        change[:, 3 * joints : 3 * joints + shapes],
-        change[:, 3 * joints + shapes :],
+        rotvec,
+        solution[:, 3 * joints : 3 * joints + shapes],
+        solution[:, 3 * joints + shapes :],
         covariance,
-        known.deviation + turn,
-        missed,
-        change.shape[1] - xp.sum(covariance * known.precision, axis=(1, 2)),
-        missed + unexpected,
-        xp.linalg.slogdet(stiffness)[1] - xp.linalg.slogdet(known.precision)[1],
+        linear_prior.deviation + rotvec,
+        squared_residual,
+        solution.shape[1] - xp.sum(covariance * linear_prior.precision, axis=(1, 2)),
+        squared_residual + prior_term,
+        xp.linalg.slogdet(normal_matrix)[1] - xp.linalg.slogdet(linear_prior.precision)[1],
     )
 
 
-def length_of(turn: Any) -> Any:
-    """Largest turn of any joint: (N,)."""
-    xp = array_namespace(turn)
-    return xp.sqrt(xp.max(dot(turn, turn)[..., 0], axis=1))
+def largest_angle(rotvec: Any) -> Any:
+    """Largest rotation angle of any joint, in radians: (N,)."""
+    xp = array_namespace(rotvec)
+    return xp.sqrt(xp.max(dot(rotvec, rotvec)[..., 0], axis=1))
 
 
-def _usable(matrix: Any) -> tuple[Any, Any]:
-    """Put the identity in place of matrices that are not finite, and say by NaN which those are: (N, 1, 1).
+def _finite_or_identity(matrix: Any) -> tuple[Any, Any]:
+    """Replace matrices that are not finite by the identity; also return NaN for these, else 0: (N, 1, 1).
 
-    LAPACK may refuse a batch because of one of them.
+    LAPACK may refuse a whole batch because of one of them.
     """
     xp = array_namespace(matrix)
     fine = xp.all(xp.isfinite(matrix), axis=(1, 2), keepdims=True)
     eye = xp.eye(matrix.shape[-1], dtype=matrix.dtype, device=device(matrix))
-    broken = xp.zeros_like(matrix[:, :1, :1])
-    return xp.where(fine, matrix, eye), xp.where(fine, broken, xp.full_like(broken, xp.nan))
+    invalid = xp.zeros_like(matrix[:, :1, :1])
+    return xp.where(fine, matrix, eye), xp.where(fine, invalid, xp.full_like(invalid, xp.nan))
 
 
 def _eye(like: Any) -> Any:
@@ -217,15 +237,15 @@ def _eye(like: Any) -> Any:
 
 
 def _block_diagonal(blocks: Any, prior: Prior, shapes: int) -> Any:
-    """Put the precisions of turns (N, J, 3, 3), betas and translation into one matrix."""
+    """Block-diagonal precision of rotations (N, J, 3, 3), betas and translation: (N, U, U)."""
     xp = array_namespace(blocks)
     count, joints = blocks.shape[:2]
     on = {"dtype": blocks.dtype, "device": device(blocks)}
-    apart = xp.eye(joints, **on)[None, :, None, :, None]
-    turns = xp.reshape(blocks[:, :, :, None, :] * apart, (count, 3 * joints, 3 * joints))
-    betas = prior.betas_precision * xp.eye(shapes, **on) * xp.ones_like(turns[:, :1, :1])
+    diagonal = xp.eye(joints, **on)[None, :, None, :, None]
+    rotations = xp.reshape(blocks[:, :, :, None, :] * diagonal, (count, 3 * joints, 3 * joints))
+    betas = prior.betas_precision * xp.eye(shapes, **on) * xp.ones_like(rotations[:, :1, :1])
     rows, start, size = [], 0, 3 * joints + shapes + 3
-    for part in (turns, betas, prior.transl_precision):
+    for part in (rotations, betas, prior.transl_precision):
         width = part.shape[-1]
         before = xp.zeros((count, width, start), **on)
         after = xp.zeros((count, width, size - start - width), **on)

@@ -19,20 +19,20 @@ from .most_probable import confidence_of, most_probable
 from .priors import MotionPrior
 from .projection import points_on
 
-SAME = 0.01
-"""Mean distance of joints, in metres, below which two bodies count as one hypothesis."""
+SAME_BODY = 0.01
+"""Mean distance of joints, in metres, below which two bodies count as the same hypothesis."""
 
 CHUNK = 1024
-"""Bodies whose hypotheses are looked for at once."""
+"""Bodies whose hypotheses are computed at once."""
 
 
 def find_hypotheses(
     request: Request, refined: Refined, execution: Execution, number: int, motion: MotionPrior
 ) -> Hypotheses:
-    """Find other likely bodies: an image hardly tells whether a limb points away or towards the camera.
+    """Find further probable bodies: an image hardly shows whether a limb points away from or to the camera.
 
-    Each bone of a chain is turned to its other place on its ray, one at a time, and the body fitted from
-    there.
+    One bone of a chain at a time is flipped to its other solution on its child's ray, and the body is fitted
+    from there.
 
     Parameters
     ----------
@@ -41,13 +41,13 @@ def find_hypotheses(
         The most probable bodies.
     execution : Execution
     number : int
-        How many bodies to return of each.
+        Hypotheses per body.
     motion : MotionPrior
 
     Returns
     -------
     Hypotheses
-        Of a body that was not refined, its estimate with probability 1.
+        For a body that was not refined, its estimate with probability 1.
     """
     xp = array_namespace(refined.pose)
     chunks = []
@@ -64,52 +64,62 @@ def _hypotheses_of_few(
     xp = array_namespace(best.pose)
     skeleton = request.skeleton.like(best.pose)
     starts = [best.pose, *flipped_poses(skeleton, best.pose, best.betas, best.transl)]
-    # Nothing would turn back a joint that moves no keypoint that is seen, nor tell against it.
+    # A joint that moves no visible keypoint is not flipped: no keypoint would correct or contradict it.
     moving = moving_joints(request, skeleton, best.pose)[:, :, None, None]
     starts = [xp.where(moving, start, best.pose) for start in starts]
-    quiet = replace(execution, chunk_size=None, progress=None)
-    fits = [most_probable(request, quiet, motion, safe=False, start_pose=start) for start in starts]
-    lowest = _lowest(best)
+    without_progress = replace(execution, chunk_size=None, progress=None)
+    fits = [
+        most_probable(request, without_progress, motion, safe=False, start_pose=start) for start in starts
+    ]
+    none_left = _smallest(best)
     good = best.status == 0
     evidence = xp.stack(
-        [xp.where(good & (one.status == 0), diagnostics.evidence, lowest) for one, diagnostics in fits],
+        [xp.where(good & (one.status == 0), diagnostics.evidence, none_left) for one, diagnostics in fits],
         axis=1,
     )
     poses, betas, transl = (
         xp.stack([getattr(one, name) for one, _ in fits], axis=1) for name in ("pose", "betas", "transl")
     )
     joints = [forward_kinematics(skeleton, one.pose, one.betas).joints for one, _ in fits]
-    joints = xp.stack([places - places[:, :1, :] for places in joints], axis=1)
+    joints = xp.stack([placed - placed[:, :1, :] for placed in joints], axis=1)
     chosen: list[Any] = []
-    heights: list[Any] = []
+    log_evidences: list[Any] = []
     for _ in range(number):
-        height = xp.max(evidence, axis=1)
-        mask = first_true(evidence == height[:, None])
-        if chosen:  # where there are no more
-            mask = xp.where((height > lowest)[:, None], mask, chosen[0])
+        highest = xp.max(evidence, axis=1)
+        mask = first_true(evidence == highest[:, None])
+        if chosen:  # where none is left, repeat the most probable one
+            mask = xp.where((highest > none_left)[:, None], mask, chosen[0])
         chosen.append(mask)
-        heights.append(height)
+        log_evidences.append(highest)
         own = take(mask, joints)
-        gap = joints - own[:, None, :, :]
-        apart = xp.mean(xp.sqrt(dot(gap, gap))[..., 0], axis=-1)
-        evidence = xp.where(apart < SAME, lowest[:, None], evidence)
-    tops = xp.stack(heights, axis=1)
-    good = good & (heights[0] > lowest)
-    share = xp.exp(tops - tops[:, :1])
-    share = xp.where(tops > lowest[:, None], share, xp.zeros_like(share))
-    first = xp.concat([xp.ones_like(share[:, :1]), xp.zeros_like(share[:, 1:])], axis=1)
-    share = xp.where(good[:, None], share, first)
-    share = share / xp.sum(share, axis=1, keepdims=True)
+        offset = joints - own[:, None, :, :]
+        distance = xp.mean(xp.sqrt(dot(offset, offset))[..., 0], axis=-1)
+        evidence = xp.where(distance < SAME_BODY, none_left[:, None], evidence)
+    log_evidence = xp.stack(log_evidences, axis=1)
+    good = good & (log_evidences[0] > none_left)
+    probability = xp.exp(log_evidence - log_evidence[:, :1])
+    probability = xp.where(log_evidence > none_left[:, None], probability, xp.zeros_like(probability))
+    first = xp.concat([xp.ones_like(probability[:, :1]), xp.zeros_like(probability[:, 1:])], axis=1)
+    probability = xp.where(good[:, None], probability, first)
+    probability = probability / xp.sum(probability, axis=1, keepdims=True)
 
     def of(values: Any, estimate: Any) -> Any:
         picked = [where_bodies(good, take(mask, values), estimate) for mask in chosen]
         return xp.stack(picked, axis=1)
 
-    return Hypotheses(of(poses, best.pose), of(betas, best.betas), of(transl, best.transl), share)
+    return Hypotheses(of(poses, best.pose), of(betas, best.betas), of(transl, best.transl), probability)
 
 
 def moving_joints(request: Request, skeleton: Skeleton, like: Any) -> Any:
-    """Whether each joint moves a keypoint that is seen: (N, J), beside an array of computed numbers."""
+    """Whether each joint moves a visible keypoint: (N, J) of bool.
+
+    Parameters
+    ----------
+    request : Request
+    skeleton : Skeleton
+    like : array
+        Of the library, dtype and device to compute with.
+    """
     xp = array_namespace(like)
     keypoints_2d = xp.astype(request.keypoints_2d, like.dtype)
     confidence = confidence_of(request, keypoints_2d)
@@ -119,9 +129,9 @@ def moving_joints(request: Request, skeleton: Skeleton, like: Any) -> Any:
 
 
 def flipped_poses(skeleton: Skeleton, pose: Any, betas: Any, transl: Any) -> list[Any]:
-    """Poses in which one bone points to its other place on its child's ray, and the limb below goes with it.
+    """Poses with one bone mirrored in depth, b - 2 (b . r) r with its child's ray r, and the limb below it.
 
-    Bones are those from joints with one child; (N, J, 3, 3) for each.
+    One (N, J, 3, 3) array for every joint with exactly one child, other than the root.
     """
     xp = array_namespace(pose)
     posed = forward_kinematics(skeleton, pose, betas)
@@ -132,14 +142,14 @@ def flipped_poses(skeleton: Skeleton, pose: Any, betas: Any, transl: Any) -> lis
             continue
         bone = posed.joints[:, children[0], :] - posed.joints[:, joint, :]
         ray = unit(posed.joints[:, children[0], :] + transl)
-        turn = swing(bone, bone - 2 * dot(bone, ray) * ray)
+        flip = swing(bone, bone - 2 * dot(bone, ray) * ray)
         frame = above[:, joint, :, :]
-        local = xp.matmul(xp.matmul(xp.matmul(xp.matrix_transpose(frame), turn), frame), pose[:, joint, :, :])
+        local = xp.matmul(xp.matmul(xp.matmul(xp.matrix_transpose(frame), flip), frame), pose[:, joint, :, :])
         parts = [local if j == joint else pose[:, j, :, :] for j in range(skeleton.num_joints)]
         fits.append(xp.stack(parts, axis=1))
     return fits
 
 
-def _lowest(refined: Refined) -> Any:
+def _smallest(refined: Refined) -> Any:
     xp = array_namespace(refined.betas)
     return xp.full_like(refined.transl[:, 0], xp.finfo(refined.transl.dtype).min / 4)

@@ -1,4 +1,4 @@
-"""Method "map": the most probable body, given estimate, keypoints and human motion."""
+"""Method "map": the most probable body given its estimate, its keypoints and a motion prior."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..refinement.outcome import Outcome
 from ..refinement.request import Request
 from .hypotheses import find_hypotheses
 from .most_probable import most_probable
-from .priors import no_motion, usual_motion
+from .priors import cmu_motion_prior, flat_motion_prior
 
 if TYPE_CHECKING:
     from typing_extensions import TypedDict
@@ -26,31 +26,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Map(Method, name="map"):
-    """The most probable body (maximum a posteriori) given estimate, keypoints and human motion.
+    """The most probable body (maximum a posteriori) given its estimate, its keypoints and a motion prior.
 
     Parameters
     ----------
     motion_prior : bool
-        Count on people holding their joints as people do; never of hands.
+        Use the prior of human poses from CMU mocap; hands have none.
     safe : bool
-        Return a body as its estimate where its keypoints are unlikely to improve it: another person's, with
-        left and right swapped, or fewer than 4.
+        Return a body as its estimate where its keypoints are not accepted: another person's, with left and
+        right swapped, or fewer than 4.
     uncertainty : bool
-        Find the spread of the joints, too: ``joint_spread`` of the result.
+        Also return the standard deviation of the joints: ``joint_spread`` of the result.
     hypotheses : int
-        Find so many probable bodies of each, with their probabilities: ``hypotheses`` of the result.
+        Also return this many probable bodies of each, with probabilities: ``hypotheses`` of the result.
     """
 
     takes_detections = True
 
-    motion_prior: bool = option(True, "count on no usual poses", flag="--no-motion-prior")
-    safe: bool = option(True, "keep bodies that their keypoints are unlikely to improve", flag="--unsafe")
-    uncertainty: bool = option(False, "find the joints' spread, too")
-    hypotheses: int = option(0, "find so many probable bodies of each, too", least=0)
+    motion_prior: bool = option(True, "use no prior of human poses", flag="--no-motion-prior")
+    safe: bool = option(True, "refine even where the keypoints are not accepted", flag="--unsafe")
+    uncertainty: bool = option(False, "also return the joints' standard deviation")
+    hypotheses: int = option(0, "also return this many probable bodies of each", least=0)
 
     def run(self, request: Request, execution: Execution) -> Outcome:
-        """Find the most probable bodies and, if asked for, others."""
-        motion = (usual_motion if self.motion_prior else no_motion)(request.skeleton.host)
+        """Find the most probable bodies and, on request, further hypotheses."""
+        motion = (cmu_motion_prior if self.motion_prior else flat_motion_prior)(request.skeleton.host)
         refined, diagnostics = most_probable(
             request, execution, motion, safe=self.safe, uncertainty=self.uncertainty
         )

@@ -1,4 +1,4 @@
-"""Model: what is known of a skeleton and the points on it before any body is looked at."""
+"""Model: a skeleton, the points of a layout on it, and their priors, shared by all bodies."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..body.skeleton import Skeleton
 from ..keypoints.layouts import KeypointLayout
 from .acceptance import allowance_of, assignments
 from .priors import MotionPrior, pose_spread, size_of
-from .projection import reaches
+from .projection import moved_points
 
 
 @dataclass(frozen=True, eq=False)
 class PosteriorModel:
-    """A skeleton, the points of a layout on it, and spreads: what kernels are laid out from.
+    """A skeleton, the points of a layout on it, and priors, from which the kernels' arrays are made.
 
     Parameters
     ----------
@@ -26,11 +26,11 @@ class PosteriorModel:
     moves : (K, J) array of bool
         Whether a joint's rotation moves a point.
     swaps : (A, K) array of int
-        Other assignments of left and right.
+        Orders of the points with left and right swapped.
     size : float
         Of the body, 1 for a person.
     allowance : float
-        What acceptance allows a skeleton with fewer joints, see :mod:`kitro_np.posterior.acceptance`.
+        Added to the threshold of bodies that are not people, see :mod:`kitro_np.posterior.acceptance`.
     pose_spread : (J, 3) array
         Standard deviation of the estimate's rotations, in radians.
     """
@@ -53,7 +53,7 @@ def model_of(skeleton: Skeleton, layout: KeypointLayout, motion: MotionPrior) ->
         host,
         layout,
         motion,
-        reaches(host, layout),
+        moved_points(host, layout),
         np.array(assignments(layout), np.int64).reshape(-1, layout.num_points),
         size_of(host),
         allowance_of(host),

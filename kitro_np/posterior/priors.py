@@ -1,8 +1,9 @@
-"""Evidence: how far off each thing that is known may be, before the keypoints are looked at.
+"""Priors: standard deviations of the estimate's errors and of the keypoints, and the motion prior.
 
-Spreads are standard deviations. Those of the estimate are of one of usual quality; how good it is, and how
-exact the keypoints are, is found for each body (:mod:`kitro_np.posterior.scales`). Lengths are for a person,
-and in proportion for a hand.
+A spread is a standard deviation. Those of the estimate's pose hold at scale 1; its scale and the keypoints'
+noise are estimated for each body (:mod:`kitro_np.posterior.scales`). Lengths are for a person, and in
+proportion to its size for a hand. Values are measured, or tuned, on the simulated development set
+(docs/accuracy.md, "How the numbers were chosen").
 """
 
 from __future__ import annotations
@@ -17,57 +18,57 @@ import numpy as np
 from ..body.families import BODY_JOINTS, has_body_joints
 from ..body.skeleton import Skeleton
 
-DEGREES = {
+ROTATION_DEGREES = {
     "pelvis": 3.3, "hip": 6.3, "spine": 3.1, "knee": 6.8, "ankle": 7.6, "foot": 5.0, "neck": 6.5,
     "collar": 3.2, "head": 6.1, "shoulder": 6.4, "elbow": 9.9, "wrist": 8.1, "hand": 4.9,
 }  # fmt: skip
-"""Spread of an estimate's rotations about an axis across the view, by joint."""
+"""Spread of an estimate's rotations about an axis parallel to the image plane, by joint: measured."""
 
 OTHER_DEGREES, FINGER_DEGREES = 6.5, 14.0
-"""The same, of joints with other names, and of bodies that are not people: hands, as a rule."""
+"""The same, for joints with other names, and for bodies that are not people (usually hands)."""
 
 VIEW_SHARE = 0.3
-"""Spread about the viewing axis, over that about the others: an image shows it well."""
+"""Spread about the viewing axis over that about the others: rotation in the image plane is well observed."""
 
 BETAS_SHARE, BETAS_PRECISION = 0.25, 1.0
-"""Of true betas given the estimate's: the share of those to expect, and the precision. Networks say little of
-shape."""
+"""Prior of the true betas given the estimate's: mean BETAS_SHARE times these, and precision. Measured: 0.24,
+and a spread of 0.97; networks estimate shape poorly."""
 
-PLACE_SPREAD, DEPTH_SPREAD = 0.1, 0.08
-"""Of the translation: metres across the view, and a share of the distance along it, since the focal length
-is a guess."""
+TRANSL_SPREAD, DEPTH_SPREAD = 0.1, 0.08
+"""Spread of the translation: in metres parallel to the image plane, and as a share of the depth along the
+viewing ray, since the focal length is a guess."""
 
-NOISE, USUAL_NOISE, LEAST_NOISE = 0.01, 0.015, 0.001
-"""Spread of keypoints, in metres at the body: to begin with, what a body's is drawn to, and the least."""
+INITIAL_NOISE, TYPICAL_NOISE, SMALLEST_NOISE = 0.01, 0.015, 0.001
+"""Spread of keypoints, in metres at the body: initial value, prior value, and lower bound."""
 
-NOISE_FREEDOM = 0.3
-"""Weight of the usual noise, in numbers."""
+NOISE_DOF = 0.3
+"""Weight of the prior on the noise, in degrees of freedom (coordinates of keypoints)."""
 
-LEAST_SCALE, LARGEST_SCALE = 0.05, 10.0
-"""Bounds of how far an estimate is off, over what is usual."""
+SMALLEST_SCALE, LARGEST_SCALE = 0.05, 10.0
+"""Bounds of the scale of the estimate's pose error."""
 
-KEYPOINT_FREEDOM = 5.0
-"""Degrees of freedom of keypoints' errors, which are Student's t: some are far off, and count for little."""
+KEYPOINT_DOF = 5.0
+"""Degrees of freedom of the Student's t distribution of keypoint errors: outliers get low weight."""
 
-LARGEST_TURN = 1.0
-"""Radians that a joint turns in a step at most; if it would turn more, the whole step is shortened."""
+LARGEST_ROTATION = 1.0
+"""Largest rotation of a joint in a step, in radians; a step with a larger one is scaled down to it."""
 
-MOTION_WIDTH, MOTION_FLOOR = 1.2, np.deg2rad(3)
-"""Few recordings do not show all motion: their covariance counts as wider by this factor and angle."""
+MOTION_SCALE, MOTION_FLOOR = 1.2, np.deg2rad(3)
+"""Factor on the covariance of recorded motion, and a spread added: few recordings do not cover all motion."""
 
 PERSON = 1.55
-"""Largest extent of a person's rest joints, in metres."""
+"""Largest extent of a person's rest joints along an axis, in metres: defines size 1."""
 
 
 @dataclass(frozen=True, eq=False)
 class MotionPrior:
-    """Mean and precision of how people hold their joints, as chords: :func:`kitro_np.arrays.rotations.chord`.
+    """Gaussian prior of each joint's local rotation as a chord, see :func:`kitro_np.arrays.rotations.chord`.
 
     Parameters
     ----------
     mean : (J, 3) array
     precision : (J, 3, 3) array
-        0 says nothing, as of the root.
+        0 for a flat prior, such as the root's.
     """
 
     mean: Any
@@ -76,38 +77,38 @@ class MotionPrior:
 
 @lru_cache(maxsize=8)
 def pose_spread(skeleton: Skeleton) -> np.ndarray:
-    """Spread of each joint's rotation in the estimate about the camera's axes: (J, 3), in radians."""
+    """Spread of the estimate's rotations about the camera's axes: (J, 3), in radians."""
     names = list(skeleton.joint_names)
     if has_body_joints(skeleton.parents):  # files of SMPL-H and SMPL-X name no joints
         names[: len(BODY_JOINTS)] = BODY_JOINTS
     kinds = [name.removeprefix("left_").removeprefix("right_").rstrip("123") for name in names]
     other = OTHER_DEGREES if has_body_joints(skeleton.parents) else FINGER_DEGREES
-    degrees = np.array([DEGREES.get(kind, other) for kind in kinds])
+    degrees = np.array([ROTATION_DEGREES.get(kind, other) for kind in kinds])
     return np.deg2rad(degrees)[:, None] * np.array([1, 1, VIEW_SHARE])
 
 
 @lru_cache(maxsize=8)
 def size_of(skeleton: Skeleton) -> float:
-    """Size of a body's skeleton, 1 for a person."""
+    """Size of a body's skeleton relative to a person's: its largest extent along an axis over PERSON."""
     template = np.asarray(skeleton.host.joint_template)
     return float(np.ptp(template, axis=0).max() / PERSON)
 
 
 @lru_cache(maxsize=8)
-def usual_motion(skeleton: Skeleton) -> MotionPrior:
-    """How people move (CMU mocap): the joints of SMPL's body; nothing of fingers, jaw, and other trees."""
+def cmu_motion_prior(skeleton: Skeleton) -> MotionPrior:
+    """Motion prior of SMPL's body joints from CMU mocap; flat for fingers, jaw, and other kinematic trees."""
     mean, precision = np.zeros((skeleton.num_joints, 3)), np.zeros((skeleton.num_joints, 3, 3))
     if not has_body_joints(skeleton.parents):
         return MotionPrior(mean, precision)
     with as_file(files("kitro_np") / "data" / "pose_prior.npz") as path, np.load(path) as prior:
-        known_mean, covariance = prior["chord_mean"], prior["chord_covariance"]
-    wide = MOTION_WIDTH * covariance + MOTION_FLOOR**2 * np.eye(3)
+        chord_mean, covariance = prior["chord_mean"], prior["chord_covariance"]
+    widened = MOTION_SCALE * covariance + MOTION_FLOOR**2 * np.eye(3)
     own = slice(1, len(BODY_JOINTS))
-    mean[own], precision[own] = known_mean[own], np.linalg.inv(wide[own])
+    mean[own], precision[own] = chord_mean[own], np.linalg.inv(widened[own])
     return MotionPrior(mean, precision)
 
 
 @lru_cache(maxsize=8)
-def no_motion(skeleton: Skeleton) -> MotionPrior:
-    """Say nothing of how people move."""
+def flat_motion_prior(skeleton: Skeleton) -> MotionPrior:
+    """Flat motion prior of all joints."""
     return MotionPrior(np.zeros((skeleton.num_joints, 3)), np.zeros((skeleton.num_joints, 3, 3)))

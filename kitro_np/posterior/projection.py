@@ -1,4 +1,4 @@
-"""Linear: where a body's points fall in the image, and how that changes with pose, betas and translation."""
+"""Projection of a body's points, and its Jacobians with respect to pose, betas and translation."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from ..keypoints.layouts import KeypointLayout
 
 
 class Points(NamedTuple):
-    """A layout's K points on a skeleton, in arrays of the kind that is worked on.
+    """A layout's K points on a skeleton, in arrays of the computation's library, dtype and device.
 
     Attributes
     ----------
     joints : tuple of int
-        Joint that each is fixed to.
+        Joint that each point is fixed to.
     offsets : (K, 3) array
+        From that joint, in the rest pose, in metres.
     by_betas : (K, 3, S) array
+        Change of the offsets per unit of each beta.
     precision : (K,) array
-        How well each is defined: 0 for one that is nowhere on the body.
+        Relative precision of each point's definition, 1 / spread^2: 0 for one that is not on the body.
     moved : (K, J) array
         1 where a joint's rotation moves a point, else 0.
     """
@@ -40,12 +42,12 @@ class Posed(NamedTuple):
 
     Attributes
     ----------
-    turned : (N, J, 3, 3) array
+    rotations : (N, J, 3, 3) array
         Global rotations.
     joints : (N, J, 3) array
         In camera space, in metres.
     points : (N, K, 3) array
-        Likewise.
+        In camera space, in metres.
     joints_by_betas : (N, J, 3, S) array
     points_by_betas : (N, K, 3, S) array
     """
@@ -57,50 +59,50 @@ class Posed(NamedTuple):
     points_by_betas: Any
 
 
-class Slopes(NamedTuple):
-    """How projected points change, in pixels per radian, beta and metre.
+class Jacobians(NamedTuple):
+    """Jacobians of the projected points, in pixels per radian, per beta and per metre.
 
     Attributes
     ----------
-    by_turn : (N, K, 2, J, 3) array
-        With a rotation of a joint, and of all that hangs on it, about the camera's axes.
+    by_rotation : (N, K, 2, J, 3) array
+        With respect to a rotation of a joint and its descendants about the camera's axes.
     by_betas : (N, K, 2, S) array
     by_transl : (N, K, 2, 3) array
     """
 
-    by_turn: Any
+    by_rotation: Any
     by_betas: Any
     by_transl: Any
 
 
-def reaches(skeleton: Skeleton, layout: KeypointLayout) -> np.ndarray:
-    """Whether a joint's rotation moves a point: (K, J) of bool."""
+def moved_points(skeleton: Skeleton, layout: KeypointLayout) -> np.ndarray:
+    """Whether each joint's rotation moves each point: (K, J) of bool."""
     moved = np.zeros((layout.num_points, skeleton.num_joints), bool)
     for point, joint in enumerate(layout.joints):
-        away = layout.offsets[point].any() or layout.by_betas[point].any()
-        above = joint if joint < 0 or away else skeleton.parents[joint]
-        while above >= 0:
-            moved[point, above] = True
-            above = skeleton.parents[above]
+        has_offset = layout.offsets[point].any() or layout.by_betas[point].any()
+        ancestor = joint if joint < 0 or has_offset else skeleton.parents[joint]
+        while ancestor >= 0:
+            moved[point, ancestor] = True
+            ancestor = skeleton.parents[ancestor]
     return moved
 
 
 def points_on(skeleton: Skeleton, layout: KeypointLayout, like: Any) -> Points:
-    """Return a layout's points in arrays of the kind, dtype and device of `like`."""
+    """Return a layout's points in arrays of the library, dtype and device of `like`."""
     xp = array_namespace(like)
-    nowhere = np.array(layout.joints) < 0
+    missing = np.array(layout.joints) < 0
     parts = (
         layout.offsets,
         layout.by_betas[..., : skeleton.num_betas],
-        np.where(nowhere, 0.0, layout.spread**-2.0),
-        reaches(skeleton, layout),
+        np.where(missing, 0.0, layout.spread**-2.0),
+        moved_points(skeleton, layout),
     )
     arrays = (xp.asarray(np.array(part, float), dtype=like.dtype, device=device(like)) for part in parts)
     return Points(tuple(max(joint, 0) for joint in layout.joints), *arrays)
 
 
 def place_points(skeleton: Skeleton, points: Points, pose: Any, betas: Any, transl: Any) -> Posed:
-    """Pose a body and its points, X_k = X_a + G_a (o_k + B_k betas).
+    """Pose a body and its points, X_k = X_a + G_a (o_k + B_k betas), for point k on joint a.
 
     Parameters
     ----------
@@ -109,6 +111,7 @@ def place_points(skeleton: Skeleton, points: Points, pose: Any, betas: Any, tran
     pose : (N, J, 3, 3) array
     betas : (N, S) array
     transl : (N, 3) array
+        In metres.
     """
     xp = array_namespace(pose)
     rotations = global_rotations(skeleton, pose)
@@ -125,13 +128,13 @@ def place_points(skeleton: Skeleton, points: Points, pose: Any, betas: Any, tran
     return Posed(rotations, joints, places, by_betas, along)
 
 
-def levers(posed: Posed, moved: Any) -> Any:
-    """From every joint to the points that it moves, else 0: (N, K, J, 3)."""
+def lever_arms(posed: Posed, moved: Any) -> Any:
+    """Vector from every joint to the points that it moves, else 0: (N, K, J, 3), in metres."""
     return (posed.points[:, :, None, :] - posed.joints[:, None, :, :]) * moved[:, :, None]
 
 
-def point_slopes(posed: Posed, moved: Any, intrinsics: Any) -> Slopes:
-    """Linearise the projection of all points about a pose.
+def point_jacobians(posed: Posed, moved: Any, intrinsics: Any) -> Jacobians:
+    """Jacobians of the projection of all points about a pose.
 
     Parameters
     ----------
@@ -141,8 +144,8 @@ def point_slopes(posed: Posed, moved: Any, intrinsics: Any) -> Slopes:
 
     Notes
     -----
-    A turn by w about X_j moves a point by w x (X - X_j). With a row a of the projection's slope,
-    a . (w x d) = w . (d x a).
+    A rotation w about joint X_j moves a point by w x d, d = X - X_j. With a row a of the projection's
+    Jacobian, a . (w x d) = w . (d x a).
     """
     xp = array_namespace(posed.points)
     x, y, depth = (posed.points[..., k] for k in range(3))
@@ -152,5 +155,5 @@ def point_slopes(posed: Posed, moved: Any, intrinsics: Any) -> Slopes:
         [xp.stack([fx, zero, -fx * x / depth], axis=-1), xp.stack([zero, fy, -fy * y / depth], axis=-1)],
         axis=-2,
     )
-    by_turn = cross(levers(posed, moved)[:, :, None, :, :], rows[:, :, :, None, :])
-    return Slopes(by_turn, xp.matmul(rows, posed.points_by_betas), rows)
+    by_rotation = cross(lever_arms(posed, moved)[:, :, None, :, :], rows[:, :, :, None, :])
+    return Jacobians(by_rotation, xp.matmul(rows, posed.points_by_betas), rows)

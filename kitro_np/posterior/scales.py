@@ -1,7 +1,9 @@
-"""Scales: how good a body's estimate is, and how exact its keypoints, told by what a fit leaves over.
+"""Scale of the estimate's error and noise of the keypoints, re-estimated from the residuals of a step.
 
-If a fit leaves a sum q of squared deviations, each in its spread, of n numbers of which it could choose
-n - m, the spread is right where q = m (MacKay 1992). Both scales are drawn to their usual values.
+The variance of normalised residuals with sum of squares q and m effective degrees of freedom is scaled until
+q = m (MacKay, Bayesian Interpolation, Neural Computation 1992): m counts the parameters that the keypoints
+determine for the estimate's pose, and the coordinates that these leave for the keypoints. Both scales have a
+prior at their typical values.
 """
 
 from __future__ import annotations
@@ -11,40 +13,45 @@ from typing import Any
 from array_api_compat import array_namespace
 
 from .gauss_newton import Prior, Scales, Step
-from .priors import LARGEST_SCALE, LEAST_NOISE, LEAST_SCALE, NOISE_FREEDOM, USUAL_NOISE
+from .priors import LARGEST_SCALE, NOISE_DOF, SMALLEST_NOISE, SMALLEST_SCALE, TYPICAL_NOISE
 
 
 def update_scales(
     prior: Prior, scales: Scales, step: Step, weights: Any, moving: Any, pixels_per_metre: Any
 ) -> Scales:
-    """Move both scales to where what is left over after a step is as large as it should be.
+    """Re-estimate both scales, s^2 <- (q s^2 + 1) / (m + 1) and sigma^2 <- sigma^2 (q + n_0 t^2) / (m + n_0).
 
     Parameters
     ----------
     prior : Prior
     scales : Scales
-        That the step was made with.
+        That the step was computed with.
     step : Step
     weights : (N, K) array
-        0 where a keypoint is not seen.
+        0 where a keypoint is not visible.
     moving : (N, J) array
-        1 where a joint moves a keypoint that is seen, else 0.
-    metre : (N,) array
-        Pixels of a metre at the body, for a person; of less for a smaller body.
+        1 where a joint moves a visible keypoint, else 0.
+    pixels_per_metre : (N,) array
+        At the body's depth, times its size (1 for a person).
+
+    Notes
+    -----
+    q and m are those of the pose in the first formula, of the keypoints in the second; n_0 is NOISE_DOF and t
+    the typical noise over sigma.
     """
     xp = array_namespace(weights)
     spread = prior.pose_spread * scales.pose[:, None, None]
     joints = spread.shape[1]
     variance = xp.stack([step.covariance[:, k, k] for k in range(3 * joints)], axis=-1)
-    own = xp.reshape(variance, spread.shape)
-    left = xp.sum((step.deviation / spread) ** 2 * moving[:, :, None], axis=(1, 2))
-    free = xp.sum((1 - own / spread**2) * moving[:, :, None], axis=(1, 2))
-    pose = scales.pose * xp.sqrt((left + 1 / scales.pose**2) / (_positive(free) + 1))
-    usual = USUAL_NOISE * pixels_per_metre / scales.noise
-    free = 2 * xp.sum(xp.astype(weights > 0, weights.dtype), axis=1) - step.fitted
-    ratio = (step.missed + NOISE_FREEDOM * usual**2) / (_positive(free) + NOISE_FREEDOM)
-    noise = xp.maximum(scales.noise * xp.sqrt(ratio), LEAST_NOISE * pixels_per_metre)
-    return Scales(xp.clip(pose, LEAST_SCALE, LARGEST_SCALE), noise)
+    posterior_variance = xp.reshape(variance, spread.shape)
+    squares = xp.sum((step.deviation / spread) ** 2 * moving[:, :, None], axis=(1, 2))
+    dof = xp.sum((1 - posterior_variance / spread**2) * moving[:, :, None], axis=(1, 2))
+    pose = scales.pose * xp.sqrt((squares + 1 / scales.pose**2) / (_positive(dof) + 1))
+    typical = TYPICAL_NOISE * pixels_per_metre / scales.noise
+    dof = 2 * xp.sum(xp.astype(weights > 0, weights.dtype), axis=1) - step.effective_parameters
+    ratio = (step.squared_residual + NOISE_DOF * typical**2) / (_positive(dof) + NOISE_DOF)
+    noise = xp.maximum(scales.noise * xp.sqrt(ratio), SMALLEST_NOISE * pixels_per_metre)
+    return Scales(xp.clip(pose, SMALLEST_SCALE, LARGEST_SCALE), noise)
 
 
 def _positive(number: Any) -> Any:

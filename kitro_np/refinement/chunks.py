@@ -1,4 +1,4 @@
-"""Chunks: array stages over a request, chunk by chunk, with bodies that cannot be refined set aside."""
+"""Chunks: array stages over a request, chunk by chunk; bodies that cannot be refined are excluded."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .outcome import Refined
 from .request import Request
 from .validity import estimate_status, stand_in_body
 
-NUMBERS_A_BRANCH, NUMBERS_A_JOINT = 12, 65
-"""What the stages of Algorithm 1 hold of each body at their peak, measured: for SMPL 60 kB in float32."""
+NUMBERS_PER_BRANCH, NUMBERS_PER_JOINT = 12, 65
+"""Numbers that the stages of Algorithm 1 hold per body at their peak, measured: for SMPL 60 kB in float32."""
 
-MEMORY = 64_000_000
-"""Bytes that array stages may take for a chunk of bodies; on a GPU, which idles on less, ten times that."""
+MEMORY, GPU_FACTOR = 64_000_000, 10
+"""Bytes that array stages may use for a chunk; ten times that on a GPU, which small chunks leave idle."""
 
 
 def run_stages(request: Request, execution: Execution, solve: Callable[..., Refined]) -> Refined:
-    """Let `solve` refine batches of valid bodies; the others come back as they are."""
+    """Refine valid bodies by `solve`, chunk by chunk; the others come back unchanged."""
     skeleton = request.skeleton
     branches = sum(2**depth for depth in skeleton.depths[1:])
-    numbers = NUMBERS_A_BRANCH * branches + NUMBERS_A_JOINT * skeleton.num_joints
+    numbers = NUMBERS_PER_BRANCH * branches + NUMBERS_PER_JOINT * skeleton.num_joints
 
     def work(skeleton: Skeleton, own: list[Any], _: slice) -> Refined:
         return _refine_usable(skeleton, own, solve)
@@ -44,17 +44,17 @@ def in_chunks(
     work: Callable[[Skeleton, list[Any], slice], tuple[Any, ...]],
     numbers: int,
 ) -> tuple[Any, ...]:
-    """Hand chunks of a request to `work`, and put together what it returns.
+    """Apply `work` to the chunks of a request, and concatenate the results.
 
     Parameters
     ----------
     request : Request
     execution : Execution
     work : callable
-        Takes a skeleton of the request's arrays, pose, betas, transl, keypoints_2d and intrinsics of some
-        bodies, and which these are.
+        Takes the skeleton, a list of pose, betas, transl, keypoints_2d and intrinsics of a chunk, and the
+        chunk's slice; returns a tuple of arrays.
     numbers : int
-        How many `work` holds of each body at its peak.
+        Numbers that `work` holds per body at its peak.
     """
     xp = array_namespace(request.pose)
     like = xp.zeros(1, dtype=request.dtype, device=device(request.pose))
@@ -72,7 +72,7 @@ def in_chunks(
 
 
 def _arrays_of(request: Request) -> list[Any]:
-    """Return pose, betas, transl, keypoints_2d and intrinsics, (N, ...) each, in the dtype that counts."""
+    """Return pose, betas, transl, keypoints_2d and intrinsics, (N, ...) each, in the compute dtype."""
     xp = array_namespace(request.pose)
     parts = (request.pose, request.betas, request.transl, request.keypoints_2d, request.intrinsics)
     arrays = [xp.astype(part, request.dtype) for part in parts]
@@ -80,21 +80,21 @@ def _arrays_of(request: Request) -> list[Any]:
 
 
 def _chunk_size(numbers: int, like: Any) -> int:
-    """Return how many bodies to take at once."""
+    """Return the number of bodies in a chunk."""
     size = array_namespace(like).finfo(like.dtype).bits // 8
-    memory = 10 * MEMORY if on_cuda(like) else MEMORY
+    memory = GPU_FACTOR * MEMORY if on_cuda(like) else MEMORY
     return max(1, int(memory // (size * numbers)))
 
 
 def _refine_usable(skeleton: Skeleton, own: list[Any], solve: Callable[..., Refined]) -> Refined:
-    """Refine the bodies of a chunk that can be refined, and return the others as they are."""
+    """Refine the valid bodies of a chunk, and return the others unchanged."""
     pose, betas, transl, keypoints_2d, intrinsics = own
     xp = array_namespace(pose)
     status = estimate_status(skeleton, *own)
     usable = status == 0
     joints = forward_kinematics(skeleton, pose, betas).joints + transl[:, None, :]
     error = reprojection_error(joints, keypoints_2d, intrinsics)
-    # A stand-in keeps NaN and the like out of the stages, where an SVD would fail the whole batch.
+    # Stand-in bodies keep NaN and infinity out of the stages, where an SVD would fail the whole batch.
     stand_in = stand_in_body(pose, betas, transl, intrinsics)
     joints = forward_kinematics(skeleton, stand_in[0], stand_in[1]).joints + stand_in[2][:, None, :]
     stand_in.insert(3, project(joints, stand_in[3]))

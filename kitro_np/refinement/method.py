@@ -1,4 +1,4 @@
-"""Method: a way to refine bodies, as a frozen dataclass of its options, known by its name."""
+"""Methods: each is a frozen dataclass of its options, registered by name."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .outcome import Outcome
 from .request import Request
 
 METHODS: dict[str, type[Method]] = {}
-"""Every method by its name: each enters itself."""
+"""Methods by name; each subclass registers itself."""
 
 
 @dataclass(frozen=True)
 class Execution:
-    """How a method runs: what it does is the same with any of these.
+    """How a method is executed; none of this changes its results.
 
     Parameters
     ----------
@@ -42,19 +42,19 @@ def option(
     least: int | None = None,
     flag: str | None = None,
 ) -> Any:
-    """Define an option of a method: a field that is checked, and that the command line offers.
+    """Define an option of a method: a validated dataclass field that is also a command-line flag.
 
     Parameters
     ----------
     default : value
     text : str
-        What the command line's help says of it.
+        Help text of the command line.
     choices : sequence of str, optional
-        Names that it may have.
+        Allowed values.
     least : int, optional
-        Of a whole number.
+        Smallest value of an integer option.
     flag : str, optional
-        On the command line, if not the field's name; of one that is True by default, what switches it off.
+        Command-line flag, if not the field's name; that of an option that defaults to True switches it off.
     """
     about = {"text": text, "choices": choices, "least": least, "flag": flag}
     return field(default=default, metadata=about)
@@ -70,9 +70,9 @@ class Method:
     name: ClassVar[str]
     engines: ClassVar[tuple[str, ...]] = CPU_ENGINES
     takes_detections: ClassVar[bool] = False
-    """Whether it takes a detector's layouts and confidences; else the body's own joints, all of them."""
+    """Whether it accepts detector layouts and confidences, rather than all of the body's own joints only."""
     gives_branches: ClassVar[bool] = False
-    """Whether it chooses branches of a tree: ``selection`` and ``path_score`` of the result."""
+    """Whether it selects branches of a tree: ``selection`` and ``path_score`` of the result."""
 
     def __init_subclass__(cls, *, name: str) -> None:
         super().__init_subclass__()
@@ -92,7 +92,7 @@ class Method:
 
     @property
     def changes_pose(self) -> bool:
-        """Whether poses come back other than they were given."""
+        """Whether refined poses differ from the given ones."""
         return True
 
     def run(self, request: Request, execution: Execution) -> Outcome:
@@ -106,12 +106,12 @@ def option_names(method: type[Method]) -> tuple[str, ...]:
 
 
 def resolve_method(method: Any, options: Mapping[str, Any]) -> Method:
-    """Return a method by its name and options of its own, or as it is given; it is never guessed.
+    """Return a method from its name or instance, with options; it is never guessed.
 
     Raises
     ------
     InputError
-        If there is no such method, or an option is another's: it says whose.
+        If there is no such method, or an option belongs to another one, which the message names.
     """
     if isinstance(method, Method):
         kind = type(method)

@@ -1,4 +1,4 @@
-"""Outcome: what a method finds, with one leading axis."""
+"""Outcome: results of a method, with one leading axis."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Refined(NamedTuple):
 
 
 class Diagnostics(NamedTuple):
-    """What a posterior says of each body; see :class:`kitro_np.RefineResult`."""
+    """Diagnostics of each body's posterior; see :class:`kitro_np.RefineResult`."""
 
     quality: Any
     swapped: Any
@@ -28,7 +28,7 @@ class Diagnostics(NamedTuple):
 
 
 class Hypotheses(NamedTuple):
-    """Probable bodies, H of each, the most probable first: the refined one or, now and then, another.
+    """Probable bodies, H of each, the most probable first: usually the refined one, sometimes another.
 
     Attributes
     ----------
@@ -36,8 +36,9 @@ class Hypotheses(NamedTuple):
         Local rotations.
     betas : (..., H, S) array
     transl : (..., H, 3) array
+        In metres.
     probability : (..., H) array
-        Of each among these; 0 where there are no more, and the most probable one is repeated.
+        Of each relative to these H; 0 where there are fewer, and the most probable one is repeated.
     """
 
     pose: Any
@@ -47,7 +48,7 @@ class Hypotheses(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """All that a method gives; what it does not give is None."""
+    """All results of a method; None where it has none."""
 
     refined: Refined
     diagnostics: Diagnostics | None = None

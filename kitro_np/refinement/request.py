@@ -1,4 +1,4 @@
-"""Request: a caller's arguments, checked once; behind it arrays are trusted."""
+"""Request: a caller's arguments, validated once; later code trusts its arrays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..keypoints.layouts import KeypointLayout, find_layout
 from .validity import usable_intrinsics
 
 MAX_DEPTH = 16
-"""Longest chain: 2**16 hypotheses at its end. SMPL has 8 bones from the pelvis to a hand."""
+"""Longest chain of bones: 2**16 hypotheses at its end. SMPL has 8 bones from the pelvis to a hand."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class Request:
     keypoints_2d : (N, K, 2) array
     intrinsics : (N or 1, 3, 3) array
     dtype : dtype
-        In which to compute: float32 or float64.
+        Of the computation: float32 or float64.
     lead : tuple of int
-        The leading shape that the caller gave.
+        Leading shape of the caller's arrays.
     given_pose : array
         The caller's pose, in its own form and shape.
     layout : KeypointLayout
-        Where the keypoints sit on the body.
+        Of the keypoints on the body.
     confidence : (N, K) array or None
         0 or NaN where a keypoint is not visible.
     """
@@ -79,7 +79,7 @@ class Request:
         return int(self.pose.shape[0])
 
     def some(self, own: slice) -> Request:
-        """Return the request of some of the bodies."""
+        """Return the request for a slice of the bodies."""
         shared = self.intrinsics.shape[0] == 1
         return replace(
             self,
@@ -121,7 +121,7 @@ def read_request(given: Arguments, body: BodyModel | Skeleton, keypoint_layout: 
     Raises
     ------
     InputError
-        In one sentence that names the argument, what was expected and what came.
+        In one sentence that names the argument, what was expected and what was given.
     """
     skeleton = skeleton_of(body)
     joints = skeleton.num_joints
@@ -137,7 +137,7 @@ def read_request(given: Arguments, body: BodyModel | Skeleton, keypoint_layout: 
         _wrong_shape("transl", (*lead, 3), transl)
     keypoints_2d, confidence = _read_keypoints(pose, given, lead, layout.num_points)
     intrinsics = _read_intrinsics(pose, given, lead, dtype)
-    # Matrices are cast chunk by chunk, later; vectors are turned into matrices in the dtype that counts.
+    # Matrices are cast chunk by chunk, later; vectors are converted to matrices in the compute dtype.
     exact = pose.ndim == len(lead) + 3 and xp.isdtype(pose.dtype, "real floating")
     matrices, _ = as_matrices(pose if exact else xp.astype(pose, dtype, copy=False), joints)
     return Request(
@@ -156,7 +156,7 @@ def read_request(given: Arguments, body: BodyModel | Skeleton, keypoint_layout: 
 
 
 def _read_betas(betas: Any, lead: tuple[int, ...], most: int) -> Any:
-    """Check betas; those of one person may stand for all bodies."""
+    """Check betas; (S,) are shared by all bodies."""
     if betas.ndim == 1 and lead and betas.shape[0] <= most:
         return array_namespace(betas).broadcast_to(betas, (*lead, betas.shape[0]))
     if betas.ndim != len(lead) + 1 or tuple(betas.shape[:-1]) != lead or betas.shape[-1] > most:
@@ -182,11 +182,11 @@ def _read_keypoints(pose: Any, given: Arguments, lead: tuple[int, ...], points: 
 
 
 def _numbers_of_mask(confidence: Any) -> Any:
-    """Return a mask of what is visible as 1 and 0, and anything else as it is."""
+    """Return a visibility mask as 1 and 0, and anything else unchanged."""
     if not is_array_api_obj(confidence):
         try:
             values = np.asarray(confidence)
-        except ValueError:  # a ragged sequence, which is refused as such
+        except ValueError:  # a ragged sequence, which like_pose refuses
             return confidence
         return values.astype(np.float32) if values.dtype == bool else confidence
     if isinstance(confidence, np.ma.MaskedArray):
@@ -196,7 +196,7 @@ def _numbers_of_mask(confidence: Any) -> Any:
 
 
 def _read_intrinsics(pose: Any, given: Arguments, lead: tuple[int, ...], dtype: Any) -> Any:
-    """Check cameras, or make them of the images' sizes."""
+    """Check intrinsics, or make them from the image sizes."""
     if given.intrinsics is None:
         return _from_image_size(pose, given, lead, dtype)
     if given.image_size is not None:
@@ -210,7 +210,7 @@ def _read_intrinsics(pose: Any, given: Arguments, lead: tuple[int, ...], dtype: 
     if tuple(intrinsics.shape) not in ((3, 3), (*lead, 3, 3)):
         expected = f"(3, 3) or {(*lead, 3, 3)}" if lead else "(3, 3)"
         raise InputError(f"intrinsics: expected shape {expected}, got {tuple(intrinsics.shape)}.")
-    # A camera of its own that is wrong is a matter of that body alone.
+    # Wrong intrinsics of a single body only set its status; shared ones are an error.
     if intrinsics.ndim == 2 and not bool(usable_intrinsics(intrinsics[None, :, :])[0]):
         first = [[float(intrinsics[i, j]) for j in range(3)] for i in range(3)]
         raise InputError(
@@ -243,7 +243,7 @@ def _from_image_size(pose: Any, given: Arguments, lead: tuple[int, ...], dtype: 
 
 
 def _host_numbers(name: str, value: Any) -> np.ndarray:
-    """Return a few numbers as NumPy's, in float64."""
+    """Return numbers as a NumPy array in float64."""
     if isinstance(value, bool):
         raise InputError(f"{name}: expected numbers, got {value!r}.")
     try:
@@ -253,7 +253,7 @@ def _host_numbers(name: str, value: Any) -> np.ndarray:
 
 
 def _compute_dtype(pose: Any) -> Any:
-    """Return float64 for poses of that or of whole numbers, else float32: the other arrays follow."""
+    """Return float64 for float64 and integer poses, else float32; the other arrays are cast to it."""
     xp = array_namespace(pose)
     floating = xp.isdtype(pose.dtype, "real floating")
     return xp.float32 if floating and pose.dtype != xp.float64 else xp.float64

@@ -1,4 +1,4 @@
-"""Checks: which bodies of a batch can be refined, and why the others cannot."""
+"""Validity: which bodies of a batch can be refined, and why the others cannot."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..body.kinematics import forward_kinematics
 from ..body.skeleton import Skeleton
 
 ROTATION_TOLERANCE = 1e-2
-"""Largest entry of R^T R - I that still counts as a rotation: room for half precision."""
+"""Largest entry of |R^T R - I| of a rotation: room for matrices in half precision."""
 
-SMALLEST_SIGHT = 1e-6
-"""Least distance of a keypoint from the first, per focal length: a person seen from 1,000 km away."""
+SMALLEST_EXTENT = 1e-6
+"""Smallest distance of some keypoint from the first, per focal length: a person 1,000 km away."""
 
 
 class Status(IntEnum):
-    """What became of a body; every body but a refined one comes back as its estimate."""
+    """Outcome of a body; all but refined ones come back as their estimates."""
 
     REFINED = 0
     NOT_FINITE = 1
@@ -34,7 +34,7 @@ class Status(IntEnum):
 
     @property
     def reason(self) -> str:
-        """The status in a few plain words."""
+        """Short description."""
         return _REASONS[self]
 
 
@@ -42,20 +42,20 @@ _REASONS = {
     Status.REFINED: "refined",
     Status.NOT_FINITE: "NaN or infinity in its input",
     Status.BAD_INTRINSICS: "intrinsics are not [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] with fx, fy > 0",
-    Status.NOT_A_ROTATION: "a matrix of its pose is no rotation",
+    Status.NOT_A_ROTATION: "a matrix of its pose is not a rotation",
     Status.BEHIND_CAMERA: "joints behind the camera",
     Status.KEYPOINTS_IN_ONE_POINT: "all keypoints in one point",
     Status.DIVERGED: "no finite body in front of the camera fits its keypoints",
-    Status.TOO_FEW_KEYPOINTS: "too few of its keypoints are seen",
-    Status.UNLIKELY: "its keypoints are unlikely to be its own",
-    Status.SWAPPED: "left and right of its keypoints are likely swapped",
+    Status.TOO_FEW_KEYPOINTS: "too few of its keypoints are visible",
+    Status.UNLIKELY: "its keypoints are not accepted as its own",
+    Status.SWAPPED: "left and right of its keypoints are probably swapped",
 }
 
 
 def estimate_status(
     skeleton: Skeleton, pose: Any, betas: Any, transl: Any, keypoints_2d: Any, intrinsics: Any
 ) -> Any:
-    """First reason, if any, why each body cannot be refined: (N,) of :class:`Status` as floats.
+    """First reason why each body cannot be refined, or REFINED: (N,) of :class:`Status` as floats.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def estimate_status(
 
 
 def outcome_status(skeleton: Skeleton, pose: Any, betas: Any, transl: Any) -> Any:
-    """Whether each refined body is one: REFINED or DIVERGED, (N,) as floats."""
+    """Status of refined bodies, DIVERGED if not finite or behind the camera, else REFINED: (N,) as floats."""
     xp = array_namespace(pose, betas)
     joints = forward_kinematics(skeleton, pose, betas).joints
     fine = _finite(pose, betas, transl) & in_front(joints, transl)
@@ -90,7 +90,7 @@ def outcome_status(skeleton: Skeleton, pose: Any, betas: Any, transl: Any) -> An
 
 
 def stand_in_body(pose: Any, betas: Any, transl: Any, intrinsics: Any) -> list[Any]:
-    """Return bodies that can be refined, in the shapes given: the rest pose, 10 m from a unit camera."""
+    """Return valid bodies in the shapes given: the rest pose, 10 m in front of a camera with K = I."""
     xp = array_namespace(pose, betas)
     eye = xp.eye(3, dtype=pose.dtype, device=device(pose))
     away = xp.asarray([0.0, 0.0, 10.0], dtype=transl.dtype, device=device(transl))
@@ -131,4 +131,4 @@ def _rotations(pose: Any) -> Any:
 def _in_one_point(keypoints_2d: Any, intrinsics: Any) -> Any:
     xp = array_namespace(keypoints_2d)
     reach = xp.max(xp.abs(keypoints_2d - keypoints_2d[:, :1, :]), axis=(1, 2))
-    return ~(reach > SMALLEST_SIGHT * intrinsics[:, 0, 0])
+    return ~(reach > SMALLEST_EXTENT * intrinsics[:, 0, 0])

@@ -1,4 +1,4 @@
-"""SMPLify: the baseline that descends on the reprojection error, with priors on pose and shape."""
+"""SMPLify by gradient descent with Adam on the energy of kitro_np.smplify.energy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RATE = 0.05
 
 
 def fit(problem: Problem, steps: tuple[int, int] = STEPS) -> Parameters:
-    """Descend with Adam: on the root's rotation and the translation first, then on everything."""
+    """Minimise the energy by Adam: first over the root's rotation and the translation, then over all."""
     xp = array_namespace(problem.start.pose)
     at = problem.start
     root = xp.zeros_like(at.pose[:1, :, :1])
@@ -32,8 +32,8 @@ def fit(problem: Problem, steps: tuple[int, int] = STEPS) -> Parameters:
         moments = [Moments(xp.zeros_like(part), xp.zeros_like(part)) for part in at]
         for rates in adam_rates(RATE, count):
             moved = []
-            for k, (part, slope) in enumerate(zip(at, gradient(problem, at), strict=True)):
-                step, moments[k] = adam_step(moments[k], slope, rates)
+            for k, (part, part_gradient) in enumerate(zip(at, gradient(problem, at), strict=True)):
+                step, moments[k] = adam_step(moments[k], part_gradient, rates)
                 moved.append(part - free[k] * step)
             at = Parameters(*moved)
     return at
@@ -49,12 +49,12 @@ def smplify_arrays(
     weights: Weights = WEIGHTS,
     steps: tuple[int, int] = STEPS,
 ) -> Refined:
-    """SMPLify on a batch of valid bodies; each body stands alone.
+    """Refine a batch of valid bodies by SMPLify; bodies are independent.
 
     Parameters
     ----------
     skeleton : Skeleton
-        With arrays of the kind of `pose`, see :meth:`Skeleton.like`.
+        With arrays of the library, dtype and device of `pose`, see :meth:`Skeleton.like`.
     pose : (N, J, 3, 3) array
     betas : (N, S) array
     transl : (N, 3) array
@@ -67,13 +67,13 @@ def smplify_arrays(
     Returns
     -------
     Refined
-        With no branches: the selection is -1, the path score NaN.
+        Without branches: the selection is -1, the path score NaN.
 
     Notes
     -----
-    Adam in two stages, as reimplementations do it in batches; the original has Powell's dogleg. Other than in
-    the original, all joints count in both stages, the translation moves in the second one too, and the depth
-    is held near the estimate's; so is the pose of a tree that the pose prior does not know.
+    Adam in two stages, as in batched reimplementations; the original uses Powell's dogleg. Unlike the
+    original, both stages use all joints and fit the translation, and a prior holds the depth near the
+    estimate's; likewise the pose of a kinematic tree without a pose prior.
 
     References
     ----------

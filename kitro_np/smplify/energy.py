@@ -1,4 +1,4 @@
-"""The energy that SMPLify makes small, and its gradient."""
+"""The energy that SMPLify minimises, and its gradient."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from ..arrays.rotations import axis_angle_from_matrix, cross, dot, matrix_from_a
 from ..body.kinematics import forward_kinematics
 from ..body.skeleton import Skeleton
 from ..camera import gradient_by_points, project
-from .pose_prior import SPREAD, PriorTerms, knows_poses, prior_terms
+from .pose_prior import SPREAD, PriorTerms, has_pose_prior, prior_terms
 
 
 class Weights(NamedTuple):
-    """Weights of the terms of :func:`energy`; distances in the image are in sizes of the person there.
+    """Weights of the terms of :func:`energy`; image distances are relative to the person's size in the image.
 
     Attributes
     ----------
     keypoints : float
-        Of a joint's reprojection error.
+        Of the joints' reprojection errors.
     sigma : float
-        Error at which the robustifier has reached half its bound.
+        Error at which the robust penalty reaches half its bound.
     pose_prior, bend, betas : float
-        Of unusual poses, of knees and elbows bent the wrong way, and of unusual shapes.
+        Of the pose prior, of the penalty on hyperextended knees and elbows, and of the shape prior.
     near_pose, near_betas, near_depth : float
-        Of going away from the estimate, in radians, in betas, and in parts of its depth.
+        Of the squared distance from the estimate, in radians, in betas, and relative to its depth.
     """
 
     keypoints: float
     sigma: float
     pose_prior: float
-    bend: float
+    angle_prior: float
     betas: float
     near_pose: float
     near_betas: float
@@ -43,50 +43,50 @@ WEIGHTS = Weights(
     keypoints=180.0**2,
     sigma=100 / 180,
     pose_prior=4.78**2 / 2,
-    bend=15.2**2,
+    angle_prior=15.2**2,
     betas=5.0**2,
     near_pose=0.0,
     near_betas=0.0,
     near_depth=600.0,
 )
-"""What SMPLify is usually run with, for a person 180 pixels high: sigma 100 pixels, prior weights 4.78, 15.2
-and 5, squared. Only a body's depth is held near the estimate; where :func:`weights_for` knows no prior of
-poses, the pose is, too."""
+"""SMPLify's usual weights, for a person 180 pixels high: sigma 100 pixels, prior weights 4.78, 15.2 and 5,
+squared. Of the estimate only the depth has a prior; without a pose prior the pose has one too, see
+:func:`weights_for`."""
 
 TUNED = Weights(
     keypoints=6000.0,
     sigma=0.07,
     pose_prior=0.4,
-    bend=5.0,
+    angle_prior=5.0,
     betas=0.5,
     near_pose=30.0,
     near_betas=0.1,
     near_depth=600.0,
 )
-"""Fitted to the simulated benchmark, where they come out far better than the usual ones, and than KITRO."""
+"""Tuned on the simulated benchmark, where they give far lower errors than WEIGHTS, and than KITRO."""
 
 
 def weights_for(skeleton: Skeleton, weights: Weights) -> Weights:
-    """Where there is no prior of a tree's poses, its weight goes to a Gaussian around the estimate's."""
-    if knows_poses(skeleton):
+    """Return a kinematic tree's weights: a Gaussian around the estimate replaces a missing pose prior."""
+    if has_pose_prior(skeleton):
         return weights
     return weights._replace(pose_prior=0.0, near_pose=weights.near_pose + weights.pose_prior / SPREAD**2)
 
 
 class EnergyTerms(NamedTuple):
-    """Weights and the prior of poses, as they are for a skeleton."""
+    """Weights and pose prior for a skeleton."""
 
     weights: Weights
     prior: PriorTerms
 
 
 def energy_terms(skeleton: Skeleton, weights: Weights = WEIGHTS) -> EnergyTerms:
-    """Return the terms that the energy has for a skeleton."""
+    """Return weights and pose prior for a skeleton."""
     return EnergyTerms(weights_for(skeleton, weights), prior_terms(skeleton))
 
 
 class Parameters(NamedTuple):
-    """What is fitted, or a gradient with respect to it."""
+    """Parameters of the fit, or a gradient with respect to them."""
 
     pose: Any  # (N, J, 3) axis-angle vectors
     betas: Any  # (N, S)
@@ -94,7 +94,7 @@ class Parameters(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """What does not change during a fit."""
+    """Constants of a fit."""
 
     skeleton: Skeleton
     start: Parameters
@@ -104,9 +104,9 @@ class Problem(NamedTuple):
     weights: Weights
     prior_mean: Any  # (3 J,)
     prior_precision: Any  # (3 J, 3 J)
-    wrong_way: Any  # (J, 3) sign of the angles that are punished, else 0
-    below: Any  # (J, J) 1 where the column's joint hangs below the row's, or is it
-    bone_shapedirs: Any  # (3 J, S) child minus parent; the root's own
+    angle_prior_sign: Any  # (J, 3) sign of the angles that are penalised, else 0
+    descendants: Any  # (J, J) 1 where the column's joint is the row's or a descendant of it
+    bone_shapedirs: Any  # (3 J, S) of child minus parent; the root's own
 
 
 def make_problem(
@@ -118,16 +118,16 @@ def make_problem(
     intrinsics: Any,
     weights: Weights = WEIGHTS,
 ) -> Problem:
-    """Gather what a fit needs; arguments as in kitro_np.smplify.descent.smplify_arrays."""
+    """Return the constants of a fit; arguments as in kitro_np.smplify.descent.smplify_arrays."""
     xp = array_namespace(pose)
     count, parents = skeleton.num_joints, skeleton.parents
     joints = forward_kinematics(skeleton, pose, betas).joints + transl[:, None, :]
     projected = project(joints, intrinsics)
     size = xp.max(xp.max(projected, axis=1) - xp.min(projected, axis=1), axis=-1)[:, None, None]
     weights, prior = energy_terms(skeleton, weights)
-    below = np.eye(count)
+    descendants = np.eye(count)
     for joint in range(count - 1, 0, -1):
-        below[parents[joint], :] += below[joint, :]
+        descendants[parents[joint], :] += descendants[joint, :]
 
     def like(array: Any) -> Any:
         return xp.asarray(array, dtype=pose.dtype, device=device(pose))
@@ -144,37 +144,37 @@ def make_problem(
         weights,
         like(prior.mean),
         like(prior.precision),
-        like(prior.wrong_way),
-        like(below),
+        like(prior.angle_prior_sign),
+        like(descendants),
         xp.reshape(xp.stack(bones), (3 * count, skeleton.num_betas)),
     )
 
 
 def energy(problem: Problem, at: Parameters) -> Any:
-    """Return what the fit makes small, for each body: (N,).
+    """Energy that the fit minimises, for each body: (N,).
 
     Notes
     -----
-    With the robustifier rho(e) = sigma^2 e^2 / (sigma^2 + e^2) of Geman and McClure, poses theta as
-    axis-angle vectors, and ^ for the estimate::
+    With the robust penalty rho(e) = sigma^2 e^2 / (sigma^2 + e^2) of Geman and McClure, axis-angle vectors
+    theta, and ^ for the estimate::
 
         E = keypoints sum_j rho(|u_j - j_j| / size) + pose_prior (theta - mu)^T P (theta - mu)
-            + bend sum max(0, wrong angle)^2 + betas |betas|^2 + near_pose |theta - ^theta|^2
+            + angle_prior sum max(0, sign theta)^2 + betas |betas|^2 + near_pose |theta - ^theta|^2
             + near_betas |betas - ^betas|^2 + near_depth (t_z / ^t_z - 1)^2
 
-    SMPLify's prior is a mixture of eight Gaussians; here it is one.
+    SMPLify's pose prior is a mixture of eight Gaussians; here it is a single Gaussian.
     """
     xp = array_namespace(at.pose)
     w = problem.weights
     posed = forward_kinematics(problem.skeleton, matrix_from_axis_angle(at.pose), at.betas)
-    squared = _squared(_misses(problem, posed.joints + at.transl[:, None, :]))
-    unusual = _flat(at.pose) - problem.prior_mean
-    wrong = _wrong_angles(problem, at)
+    squared = _squared(_scaled_residual(problem, posed.joints + at.transl[:, None, :]))
+    deviation = _flat(at.pose) - problem.prior_mean
+    hyperextension = _hyperextension(problem, at)
     depth = at.transl[:, 2] / problem.start.transl[:, 2] - 1
     return (
         w.keypoints * xp.sum(w.sigma**2 * squared / (w.sigma**2 + squared), axis=(1, 2))
-        + w.pose_prior * xp.sum(unusual * xp.matmul(unusual, problem.prior_precision), axis=1)
-        + w.bend * xp.sum(wrong * wrong, axis=(1, 2))
+        + w.pose_prior * xp.sum(deviation * xp.matmul(deviation, problem.prior_precision), axis=1)
+        + w.angle_prior * xp.sum(hyperextension * hyperextension, axis=(1, 2))
         + w.betas * _squared(at.betas)[:, 0]
         + w.near_pose * _squared(_flat(at.pose - problem.start.pose))[:, 0]
         + w.near_betas * _squared(at.betas - problem.start.betas)[:, 0]
@@ -187,77 +187,83 @@ def gradient(problem: Problem, at: Parameters) -> Parameters:
 
     Notes
     -----
-    The gradient by a joint's place is a force on it. All forces below a bone pull on its betas; their
-    moment about its joint pulls on that joint's rotation, and the left Jacobian of the exponential map
-    takes it to the axis-angle vector.
+    With the gradient g_k by joint k's position, the gradient by the bone that ends at joint j is the sum of
+    g_k over j and its descendants, and that by a rotation about X_j is the sum of (X_k - X_j) x g_k. The left
+    Jacobian of the exponential map transforms the latter to the axis-angle vector.
     """
     xp = array_namespace(at.pose)
     w, skeleton = problem.weights, problem.skeleton
     posed = forward_kinematics(skeleton, matrix_from_axis_angle(at.pose), at.betas)
-    own = _forces(problem, posed.joints + at.transl[:, None, :])
-    force = xp.matmul(problem.below, own)
-    moment = xp.matmul(problem.below, cross(posed.joints, own)) - cross(posed.joints, force)
-    force_in_parent = _in_parent(skeleton, posed.global_rotations, force)
-    moment_in_parent = _in_parent(skeleton, posed.global_rotations, moment)
-    unusual = xp.matmul(_flat(at.pose) - problem.prior_mean, problem.prior_precision)
+    own = _joint_gradient(problem, posed.joints + at.transl[:, None, :])
+    by_joint = xp.matmul(problem.descendants, own)
+    by_rotation = xp.matmul(problem.descendants, cross(posed.joints, own)) - cross(posed.joints, by_joint)
+    by_bone = _in_parent(skeleton, posed.global_rotations, by_joint)
+    by_local_rotation = _in_parent(skeleton, posed.global_rotations, by_rotation)
+    by_prior = xp.matmul(_flat(at.pose) - problem.prior_mean, problem.prior_precision)
     depth = problem.start.transl[:, 2:]
     return Parameters(
-        _by_axis_angle(at.pose, moment_in_parent)
-        + 2 * w.pose_prior * xp.reshape(unusual, at.pose.shape)
-        + 2 * w.bend * problem.wrong_way * _wrong_angles(problem, at)
+        _by_axis_angle(at.pose, by_local_rotation)
+        + 2 * w.pose_prior * xp.reshape(by_prior, at.pose.shape)
+        + 2 * w.angle_prior * problem.angle_prior_sign * _hyperextension(problem, at)
         + 2 * w.near_pose * (at.pose - problem.start.pose),
-        xp.matmul(_flat(force_in_parent), problem.bone_shapedirs)
+        xp.matmul(_flat(by_bone), problem.bone_shapedirs)
         + 2 * w.betas * at.betas
         + 2 * w.near_betas * (at.betas - problem.start.betas),
         xp.concat(
-            [force[:, 0, :2], force[:, 0, 2:] + 2 * w.near_depth * (at.transl[:, 2:] / depth - 1) / depth],
+            [
+                by_joint[:, 0, :2],
+                by_joint[:, 0, 2:] + 2 * w.near_depth * (at.transl[:, 2:] / depth - 1) / depth,
+            ],
             axis=1,
         ),
     )
 
 
-def _misses(problem: Problem, joints: Any) -> Any:
+def _scaled_residual(problem: Problem, joints: Any) -> Any:
+    """Projected joints minus keypoints, relative to the person's size: (N, J, 2)."""
     return (project(joints, problem.intrinsics) - problem.keypoints_2d) / problem.size
 
 
-def _forces(problem: Problem, joints: Any) -> Any:
-    """Gradient of the reprojection term by the joints (N, J, 3) in camera space."""
-    misses = _misses(problem, joints)
-    share = problem.weights.sigma**2 / (problem.weights.sigma**2 + _squared(misses))
-    by_pixel = 2 * problem.weights.keypoints * share * share * misses / problem.size
+def _joint_gradient(problem: Problem, joints: Any) -> Any:
+    """Gradient of the reprojection term by the joints in camera space: (N, J, 3)."""
+    residual = _scaled_residual(problem, joints)
+    share = problem.weights.sigma**2 / (problem.weights.sigma**2 + _squared(residual))
+    by_pixel = 2 * problem.weights.keypoints * share * share * residual / problem.size
     return gradient_by_points(by_pixel, joints, problem.intrinsics)
 
 
 def _in_parent(skeleton: Skeleton, rotations: Any, vectors: Any) -> Any:
-    """Vectors (N, J, 3) at joints as their parents see them; the root's as they are."""
+    """Vectors (N, J, 3) of the joints in their parents' frames; the root's unchanged."""
     xp = array_namespace(rotations)
     above = xp.stack([rotations[:, parent, :, :] for parent in skeleton.parents[1:]], axis=1)
     local = xp.matmul(vectors[:, 1:, None, :], above)[..., 0, :]
     return xp.concat([vectors[:, :1, :], local], axis=1)
 
 
-def _by_axis_angle(vector: Any, moment: Any) -> Any:
-    """J^T m with the left Jacobian J of the exponential map: exp(v + dv) = exp(J dv) exp(v)."""
+def _by_axis_angle(vector: Any, by_rotation: Any) -> Any:
+    """Gradient J^T g by v, with the gradient g by rotation and exp(v + dv) = exp(J dv) exp(v)."""
     xp = array_namespace(vector)
     squared = _squared(vector)
-    small = squared < SMALL_ANGLE
+    small = squared < LEFT_JACOBIAN_SERIES
     safe = xp.where(small, xp.ones_like(squared), squared)
     angle = xp.sqrt(safe)
     first = xp.where(small, 0.5 - squared / 24 + squared * squared / 720, (1 - xp.cos(angle)) / safe)
     second = xp.where(
         small, 1 / 6 - squared / 120 + squared * squared / 5040, (1 - xp.sin(angle) / angle) / safe
     )
-    across = cross(vector, moment)
-    return moment - first * across + second * cross(vector, across)
+    across = cross(vector, by_rotation)
+    return by_rotation - first * across + second * cross(vector, across)
 
 
-SMALL_ANGLE = 1e-3
-"""Squared angle under which three terms of the series are exact to rounding."""
+LEFT_JACOBIAN_SERIES = 1e-3
+"""Squared angle t^2 below which the left Jacobian takes three terms of its series: their error, up to
+t^6 / 40320 or 2.5e-14, is below that of the cancellation in 1 - cos t."""
 
 
-def _wrong_angles(problem: Problem, at: Parameters) -> Any:
+def _hyperextension(problem: Problem, at: Parameters) -> Any:
+    """Angles of knees and elbows beyond straight, max(0, sign theta): (N, J, 3), in radians."""
     xp = array_namespace(at.pose)
-    angles = problem.wrong_way * at.pose
+    angles = problem.angle_prior_sign * at.pose
     return xp.where(angles > 0, angles, xp.zeros_like(angles))
 
 

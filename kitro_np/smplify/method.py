@@ -1,4 +1,4 @@
-"""Method "smplify": the baseline to compare with."""
+"""Method "smplify": the baseline for comparison."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SMPLify(Method, name="smplify"):
-    """SMPLify: gradient descent on the reprojection error, with priors, in the weights it usually has.
+    """SMPLify: gradient descent on the reprojection error with priors, with its usual weights.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class SMPLify(Method, name="smplify"):
     steps: int = option(100, "Adam steps on everything", least=0)
 
     def run(self, request: Request, execution: Execution) -> Outcome:
-        """Descend by kernels or by array stages."""
+        """Minimise the energy by kernels or by array stages."""
         steps = (self.root_steps, self.steps)
         if execution.engine == "numba":
             from ..kernels.smplify.run import run_smplify

@@ -1,4 +1,4 @@
-"""What is known of human poses: a Gaussian fitted to real ones, and which way knees and elbows bend."""
+"""Prior of human poses: a Gaussian fitted to recorded poses, and signs of hyperextended knees and elbows."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..body.families import SMPL
 from ..body.skeleton import Skeleton
 
 SPREAD = 0.2
-"""Radians that a pose is off by, roughly, where the estimate's pose takes the place of the prior's mean."""
+"""Assumed standard deviation of an estimate's angles, in radians, where it replaces the prior mean."""
 
-WRONG_WAY = ((4, 0, -1), (5, 0, -1), (18, 1, 1), (19, 1, -1))
-"""Joint, axis and sign of an angle that SMPL's knees and elbows do not have."""
+ANGLE_PRIOR = ((4, 0, -1), (5, 0, -1), (18, 1, 1), (19, 1, -1))
+"""Joint, axis and sign of the angles by which SMPL's knees and elbows are hyperextended, as in SMPLify."""
 
 
-def knows_poses(skeleton: Skeleton) -> bool:
-    """Whether the pose prior is one for this tree; others are held by their estimate, see SPREAD."""
+def has_pose_prior(skeleton: Skeleton) -> bool:
+    """Whether there is a pose prior for this kinematic tree; others stay near their estimate, see SPREAD."""
     return skeleton.parents == SMPL.parents
 
 
@@ -34,27 +34,27 @@ def pose_prior() -> tuple[np.ndarray, np.ndarray]:
 
 
 class PriorTerms(NamedTuple):
-    """What the energy knows of a tree's poses, as axis-angle vectors; zeros where it knows nothing.
+    """Gaussian prior of axis-angle vectors and angle penalty of a kinematic tree; zeros where there is none.
 
     Attributes
     ----------
     mean : (3 J,) array
     precision : (3 J, 3 J) array
     wrong_way : (J, 3) array
-        Sign of the angles that are punished, else 0.
+        Sign of the angles that are penalised, else 0.
     """
 
     mean: np.ndarray
     precision: np.ndarray
-    wrong_way: np.ndarray
+    angle_prior_sign: np.ndarray
 
 
 def prior_terms(skeleton: Skeleton) -> PriorTerms:
-    """Return the terms of a skeleton, in float64."""
+    """Return the prior for a skeleton, in float64."""
     size = 3 * skeleton.num_joints
     terms = PriorTerms(np.zeros(size), np.zeros((size, size)), np.zeros((skeleton.num_joints, 3)))
-    if knows_poses(skeleton):
+    if has_pose_prior(skeleton):
         terms.mean[3:], terms.precision[3:, 3:] = pose_prior()
-        for joint, axis, sign in WRONG_WAY:
-            terms.wrong_way[joint, axis] = sign
+        for joint, axis, sign in ANGLE_PRIOR:
+            terms.angle_prior_sign[joint, axis] = sign
     return terms

@@ -17,8 +17,8 @@ The steps, in the order in which build.py takes them, each in the file of its na
    only ever keep existing vertices, and mirror it. Every sampled adult thus keeps its own vertex positions.
 3. weights.py: merge the rig's skinning weights to SMPL's 24 joints, at most four a vertex; joints.py: place
    these joints in the rig.
-4. chest.py: smooth the chest to a mannequin's: a thin plate where the rig's breast bones pull, blended into
-   the untouched skin around. It is one linear operator for all adults, so the template and every shape
+4. chest.py: smooth the chest to a mannequin's: a thin plate where the rig's breast bones have weight, blended
+   into the unchanged skin around. It is one linear operator for all adults, so the template and every shape
    direction are smoothed alike. The groin of the base mesh is featureless already and is left alone.
 5. shape.py: compute ten shape directions. With ``--joints-from none`` they are the principal components,
    each scaled to a standard deviation of one. With a reference body (reference.py), each adult is first

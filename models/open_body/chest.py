@@ -7,7 +7,7 @@ from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import splu
 
 FULL_PULL = 0.2
-"""Share of the breast bones in a vertex's weights from which on it is all chest."""
+"""Weight of the breast bones at a vertex above which it fully belongs to the chest."""
 
 PLATE_STIFFNESS = 100.0
 """Weight of the thin plate (the squared Laplacian) of the chest against that of the unsmoothed skin."""

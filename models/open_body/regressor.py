@@ -22,7 +22,7 @@ REGRESSOR_REACH = {
 """How many of the vertices nearest to a joint its regressor row may use; 700 for joints not named here."""
 
 REFERENCE_PULL = 300.0
-"""Weight of the reference's joints in the fit; that of one adult's is 1."""
+"""Weight of the reference's joints in the fit, where an adult's have weight 1."""
 
 
 def vertices_near(name: str, joint: np.ndarray, template: np.ndarray, excluded: np.ndarray) -> np.ndarray:
@@ -45,7 +45,7 @@ def fit_regressor(
         if name.startswith("right_"):
             continue
         near = vertices_near(name, mean_joints[number], basis[..., 0], mesh.eyes)
-        # Every other adult is plenty for so few weights.
+        # Every second adult suffices for so few weights.
         offsets = vertices[::2][:, near] - joints[::2, number, None]
         if targets is not None:
             reference = REFERENCE_PULL * np.moveaxis(basis[near] - targets[number], -1, 0)

@@ -15,7 +15,7 @@ AGREEMENT = 1e-5  # metres, to which joints must agree with the reference's
 
 
 def report_of(body: dict, fitted: np.ndarray, held_out: np.ndarray, joints: np.ndarray) -> list[str]:
-    """Say in a few lines what the body is and how well it describes people it was not built from."""
+    """Return lines that describe the body and its errors on held-out adults."""
     template, directions = (body[key].astype(np.float64) for key in ("v_template", "shapedirs"))
     errors = held_out_errors(body, held_out, joints)
     watertight = "watertight" if is_watertight(body["f"]) else "NOT watertight"
@@ -36,7 +36,7 @@ def report_of(body: dict, fitted: np.ndarray, held_out: np.ndarray, joints: np.n
 
 
 def agreement_with(body: dict, targets: np.ndarray, moves: np.ndarray) -> list[str]:
-    """Say how closely the joints agree with the reference's and how far the skin was moved for it."""
+    """Return lines on the joints' differences from the reference's and the skin's displacement."""
     basis = np.dstack([body["v_template"], body["shapedirs"]]).astype(np.float64)
     difference = np.abs(joints_of(body["J_regressor"].astype(np.float64), basis) - targets)
     if difference.max() >= AGREEMENT:

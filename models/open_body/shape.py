@@ -36,11 +36,11 @@ def betas_by_reference(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the betas that the reference gives to every adult, and each adult's centre.
 
-    The reference keeps some vertices of the same base mesh, but does not say which. Those nearest to it in
-    the mean adult are a first guess; the mesh regressed at betas of zero lies far closer and improves it.
+    The reference's vertices are some of the same base mesh, without a record of which. The initial guess are
+    those nearest to it in the mean adult; the mesh regressed at zero betas is far closer and improves it.
     """
     points = adults.mean(0)
-    # Boxes tell how to lay one body over the other, whatever vertices each of them keeps.
+    # Bounding boxes align both bodies, whatever vertices each of them keeps.
     points = points + (middle_of(reference.template) - middle_of(points[allowed])) * [0, 1, 1]
     for _ in range(rounds):
         distance, nearest = cKDTree(points[allowed]).query(reference.template)

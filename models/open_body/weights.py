@@ -30,8 +30,8 @@ BONE_TO_JOINT = (
     ("finger", "hand"),
     ("neck", "neck"),
 )
-"""Which SMPL joint moves the skin of a rig bone: the first matching start of its name counts; the head moves
-the rest."""
+"""SMPL joint that moves the skin of a rig bone, by the first matching prefix of its name; the head moves the
+rest."""
 
 
 def split_side(bone: str) -> tuple[str, str]:

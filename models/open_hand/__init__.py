@@ -12,7 +12,7 @@ The steps, in the order in which build.py takes them, each in the file of its na
 
 1. hands.py: sample random adults, as for the body, and give each a hand of its own with MakeHuman's hand
    targets: size, length, thickness and spacing of the fingers, girth of the wrist. (Its targets that shift
-   the hand against the forearm are left out: they are about the arm.)
+   the hand against the forearm are left out: they describe the arm.)
 2. rest_pose.py: bake each into the rest pose of MANO's right hand: fingers flat and straight along -x, the
    palm down (-y), the thumb forward (+z). The thumb is left as MakeHuman has it. The origin is the middle
    finger's knuckle.

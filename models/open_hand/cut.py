@@ -22,17 +22,16 @@ class Cut:
     on_border: np.ndarray  # (v,) bool
 
     def of(self, values: np.ndarray) -> np.ndarray:
-        """Interpolate what the old vertices (..., V, k) have."""
+        """Interpolate values (..., V, k) of the old vertices."""
         share = self.share[:, None]
         return (1 - share) * values[..., self.first, :] + share * values[..., self.second, :]
 
 
 def cut_mesh(points: np.ndarray, faces: np.ndarray, behind: float, snap: float = SNAP) -> Cut:
-    """Cut away what of a triangle mesh has an x above `behind`.
+    """Cut off the part of a triangle mesh with x above `behind`.
 
-    A vertex near the plane slides onto it, the shortest way along an edge, if that takes no more than the
-    share `snap` of the edge, which leaves no slivers; an edge that still crosses the plane gets a vertex
-    where it does.
+    A vertex near the plane slides onto it along an edge, by the shortest path, if that is at most the share
+    `snap` of the edge, which avoids slivers; an edge that still crosses the plane gets a vertex there.
     """
     second, share, distance = slide_to_plane(points, faces, points[:, 0] - behind, snap)
     triangles, crossings = clip_triangles(faces, distance)
@@ -49,8 +48,8 @@ def slide_to_plane(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Slide vertices onto the plane from which they have signed distances (V,).
 
-    Returned are the other end of the edge that each slides along, which share of that edge it slides, and the
-    distances after it; a vertex that stays has itself as the other end.
+    Returns the other end of the edge that each vertex slides along, the share of that edge, and the distances
+    afterwards; a vertex that stays has itself as the other end.
     """
     edges = np.unique(np.sort(half_edges(faces), axis=1), axis=0)
     edges = edges[distance[edges].prod(axis=1) < 0]
@@ -58,8 +57,8 @@ def slide_to_plane(
     shares = distance[edges[:, 0]] / (distance[edges[:, 0]] - distance[edges[:, 1]])
     distance = np.where(np.abs(distance) < 1e-12, 0.0, distance)
     second, share = np.arange(len(points)), np.zeros(len(points))
-    way = shares * np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1)
-    for number in np.argsort(-way, kind="stable"):  # the shortest way is written last
+    path = shares * np.linalg.norm(points[edges[:, 0]] - points[edges[:, 1]], axis=1)
+    for number in np.argsort(-path, kind="stable"):  # the shortest path is written last
         if shares[number] <= snap:
             vertex, other = edges[number]
             second[vertex], share[vertex], distance[vertex] = other, shares[number], 0.0

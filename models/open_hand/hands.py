@@ -46,7 +46,7 @@ def sample_hands(count: int, seed: int) -> Hands:
     coefficients = sample_coefficients(model, count, np.random.default_rng(seed))
     rig = around_the_hand(rig_from_anny(model))
     bones = [rig.labels.index(rig_bone(name)) for name in JOINT_NAMES]
-    # The rig has fingertips as the tails of its last bones only: they are posed as skin of the wrist's bone,
+    # Fingertips exist in the rig only as tails of the last bones: they are posed as skin of the wrist's bone,
     # which rotates all fingers.
     last = [rig.labels.index(rig_bone(f"{finger}3")) for finger in FINGERS]
     tips = to_y_up(model.template_bone_tails)[last]
@@ -71,7 +71,7 @@ def sample_hands(count: int, seed: int) -> Hands:
 
 
 def sample_coefficients(model, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Sample how much of each of anny's targets every adult gets, phenotypes first and then the hand's."""
+    """Sample every adult's coefficients of anny's targets: phenotypes first, then the hand's."""
     labels = list(model.blendshape_labels)
     coefficients = np.zeros((count, len(labels)))
     macro = phenotype_coefficients(model, sample_phenotypes(count, model.phenotype_labels, rng))

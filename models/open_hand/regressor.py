@@ -15,6 +15,6 @@ def fit_regressor(vertices: np.ndarray, joints: np.ndarray) -> np.ndarray:
     template, mean_joints = vertices.mean(0), joints.mean(0)
     for number, row in enumerate(regressor):
         near = np.argsort(np.linalg.norm(template - mean_joints[number], axis=1))[:REGRESSOR_REACH]
-        # Every other hand is plenty for so few weights.
+        # Every second hand suffices for so few weights.
         row[near] = fit_row(vertices[::2][:, near] - joints[::2, number, None])
     return regressor

@@ -10,7 +10,7 @@ from .skeleton import JOINT_NAMES
 
 
 def report_of(hand: dict, fitted: np.ndarray, held_out: np.ndarray, joints: np.ndarray) -> list[str]:
-    """Say in a few lines what the hand is and how well it describes hands it was not built from."""
+    """Return lines that describe the hand and its errors on held-out hands."""
     template, directions = (hand[key].astype(np.float64) for key in ("v_template", "shapedirs"))
     errors = held_out_errors(hand, held_out, joints)
     lengths = np.ptp(fitted[..., 0], axis=1)

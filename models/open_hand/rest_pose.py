@@ -7,7 +7,7 @@ import numpy as np
 from ..shared.skinning import blend_skin, rotation_between
 from .skeleton import FINGERS, JOINT_NAMES
 
-ARCH = 0.15  # of the first bones' slope, which flat fingers keep
+ARCH = 0.15  # share of the first bones' slope that flattened fingers keep
 
 
 def flatten_fingers(

@@ -19,7 +19,7 @@ def rig_bone(joint: str) -> str:
 
 
 def merge_weights(weights: np.ndarray, labels: list[str]) -> np.ndarray:
-    """Merge the rig's weights to the 16 joints; what is no finger's belongs to the wrist."""
+    """Merge the rig's weights to the 16 joints; all that are not a finger's go to the wrist."""
     merged = np.zeros((len(weights), len(JOINT_NAMES)))
     for number, name in enumerate(JOINT_NAMES[1:], start=1):
         merged[:, number] = weights[:, labels.index(rig_bone(name))]

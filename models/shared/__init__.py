@@ -1,1 +1,1 @@
-"""What several of the builds need."""
+"""Code shared by several builds."""

@@ -1,4 +1,4 @@
-"""The command line that all builds share: where to write, one-sentence errors, and the report."""
+"""Command line shared by all builds: the output, one-sentence errors, and the report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .errors import BuildError
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that answers a wrong argument with one sentence."""
+    """An argument parser that reports a wrong argument in one sentence."""
 
     def error(self, message: str) -> None:
         """Print the sentence without the usage and exit."""
@@ -19,7 +19,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def output_parser(program: str, description: str | None) -> Parser:
-    """Return a parser that knows the one option of every build: the file to write."""
+    """Return a parser with the option of every build: the output file."""
     parser = Parser(
         prog=program, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -28,7 +28,7 @@ def output_parser(program: str, description: str | None) -> Parser:
 
 
 def sampling_parser(program: str, description: str | None) -> Parser:
-    """Return a parser for a build from random samples, which takes minutes and replaces no file unasked."""
+    """Return a parser for a build from random samples: it takes minutes, so replacing needs --force."""
     parser = output_parser(program, description)
     parser.add_argument(
         "--seed", type=number_between(0, 2**32 - 1), default=0, help="of the random samples (default 0)"
@@ -53,7 +53,7 @@ def number_between(low: int, high: int) -> Callable[[str], int]:
 
 
 def check_output(parser: Parser, output: Path, replace: bool) -> None:
-    """Refuse an output that cannot be written before the work is done rather than after it."""
+    """Refuse an output that cannot be written before the build rather than after it."""
     if output.suffix != ".npz":
         parser.error(f"the output must end in .npz, got {output}.")
     if not output.parent.is_dir():

@@ -11,7 +11,7 @@ import numpy as np
 class EdgeCollapser:
     """Simplify a mesh by collapsing edges, cheapest first, always onto one of their ends."""
 
-    LENGTH_PENALTY = 0.05  # keeps flat regions from losing all their vertices
+    LENGTH_PENALTY = 0.05  # keeps vertices in flat regions, where the quadric error is zero
     MAX_NEIGHBOURS = 11
 
     def __init__(
@@ -65,7 +65,7 @@ class EdgeCollapser:
             heapq.heappush(self.queue, entry)
 
     def _may_collapse(self, vertex: int, other: int) -> bool:
-        """Say whether the collapse leaves a manifold without flipped, thin or crowded triangles."""
+        """Return whether the mesh stays a manifold without flipped triangles, slivers or high valences."""
         shared = self.faces_at[vertex] & self.faces_at[other]
         if not shared:
             return False
@@ -79,7 +79,7 @@ class EdgeCollapser:
         return len(around | around_other) - 2 <= self.MAX_NEIGHBOURS
 
     def _stays_sound(self, number: int, vertex: int, other: int) -> bool:
-        """Say whether a face neither flips nor becomes a sliver when one of its corners moves."""
+        """Return whether a face neither flips nor becomes a sliver when one of its corners moves."""
         face = self.faces[number]
         moved = [other if corner == vertex else corner for corner in face]
         before, after = self._normal(face), self._normal(moved)

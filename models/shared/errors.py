@@ -2,4 +2,4 @@
 
 
 class BuildError(ValueError):
-    """The data cannot be built; the message is one sentence that says why."""
+    """The data cannot be built; the message gives the reason in one sentence."""

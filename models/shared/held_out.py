@@ -1,4 +1,4 @@
-"""How well a shape space describes samples that it was not fitted to, in millimetres."""
+"""Errors of a shape space on held-out samples, in millimetres."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .shape_space import rebuilt
 
 @dataclass
 class HeldOutErrors:
-    """Distances between held-out samples and what the model makes of them, in millimetres."""
+    """Distances between held-out samples and their reconstructions, in millimetres."""
 
     vertices: np.ndarray  # (n, v) with the best betas
     template: float  # mean without betas

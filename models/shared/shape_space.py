@@ -22,23 +22,23 @@ def point_along(directions: np.ndarray, stretch: np.ndarray) -> np.ndarray:
 
 
 def betas_of(vertices: np.ndarray, template: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """Return the betas (n, 10) that describe each adult best."""
+    """Return the least-squares betas (n, 10) of each adult."""
     offsets = (vertices - template).reshape(len(vertices), -1)
     return np.linalg.lstsq(directions.reshape(-1, BETAS), offsets.T, rcond=None)[0].T
 
 
 def rebuilt(vertices: np.ndarray, template: np.ndarray, directions: np.ndarray) -> np.ndarray:
-    """Return every adult as its best betas rebuild it."""
+    """Return every adult reconstructed from its least-squares betas."""
     return template + np.einsum("vck,nk->nvc", directions, betas_of(vertices, template, directions))
 
 
 def explained(vertices: np.ndarray, template: np.ndarray, directions: np.ndarray) -> float:
-    """Return which part of the adults' variance the ten directions explain."""
+    """Return the share of the adults' variance that the ten directions explain."""
     offsets = vertices - vertices.mean(0)
     left = vertices - rebuilt(vertices, template, directions)
     return 1 - float((left**2).sum() / (offsets**2).sum())
 
 
 def is_held_out(count: int) -> np.ndarray:
-    """Mark every sixth of the samples, which nothing is fitted to."""
+    """Mark every sixth sample as held out."""
     return np.arange(count) % 6 == 0

@@ -17,7 +17,7 @@ def global_rotations(tree, pose, rotations):
 
 @kernel
 def rest_offsets(tree, tile):
-    """Bones of the shaped rest pose: child minus parent, and the root's own place."""
+    """Bones of the shaped rest pose, child minus parent; for the root its position."""
     for j in range(tree.parents.size):
         x = full(tile.betas, tree.template[j, 0])
         y = full(tile.betas, tree.template[j, 1])

@@ -1,4 +1,4 @@
-"""Run the body's kernels: joints or the whole surface, for NumPy arrays."""
+"""Run the body's kernels, joints or vertices, for NumPy arrays."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from .skinning_few import VertexLanes, forward_few, make_bone_lanes, make_vertex
 _THREE = (3,)
 
 FEW = 2
-"""So many bodies are done faster one by one than as a tile."""
+"""Up to this number, bodies are computed faster one by one than as a tile (bench/test_body.py)."""
 
 
 class BodyKernels:
-    """A body laid out for the kernels in one dtype, and memory that calls and threads take turns with.
+    """A body's arrays for the kernels in one dtype, with pools of working memory for calls and threads.
 
     Parameters
     ----------
     model : BodyModel
-        Its vertices are looked at when a surface is asked for, not before.
+        Its vertices are read when vertices are first computed.
     dtype : dtype
     """
 
@@ -44,8 +44,8 @@ class BodyKernels:
         self._idle_batches: deque[tuple[np.ndarray, np.ndarray]] = deque()
 
     def takes(self, pose: np.ndarray, betas: Any, transl: Any) -> bool:
-        """Whether a pose (of this dtype) and what belongs to it can go to the kernels as they are."""
-        # A body's joints take about as long as these checks.
+        """Whether kernels accept a pose of this dtype, betas and translations without conversion."""
+        # Kept short: the joints of one body take about as long as these checks.
         shape, kind = pose.shape, pose.dtype
         count = shape[:1]
         return (
@@ -117,7 +117,7 @@ class BodyKernels:
             return make_rows(self._bones, self._dtype)
 
     def _batch(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return working memory of a batch of tiles: coefficients and transforms."""
+        """Return working memory of a batch of tiles, coefficients and transforms."""
         try:
             return self._idle_batches.pop()
         except IndexError:

@@ -1,8 +1,8 @@
-"""The whole body of tiles: joints, and skinned vertices.
+"""Joints and skinned vertices of tiles.
 
-The blend is one product of a wide matrix, the basis (template, shape and pose directions), with each body's
-coefficients (1, betas, R - I). A basis of SMPL's is 18 MB: it is read once for a batch of tiles, four
-vertices at a time, and what comes out of the product is skinned while it is in registers.
+The blend shapes are one product of a wide matrix, the basis (template, shape and pose directions), with the
+coefficients (1, betas, R - I) of each body. SMPL's basis is 18 MB: it is read once per batch of tiles, four
+vertices at a time, and the blended vertices are skinned while in registers.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from ..vector_math import (
 from .kinematics import forward_kinematics
 
 BLOCK_VERTICES = 4
-"""Vertices blended at once: their twelve coordinates keep twelve multiply-adds under way."""
+"""Vertices blended at once: twelve independent multiply-adds, which hide their latency."""
 
 BATCH_TILES = 16
-"""Tiles for one pass over the basis: their coefficients and transforms, 0.5 MB, stay in cache."""
+"""Tiles per pass over the basis: their coefficients and transforms, 0.5 MB, stay in cache."""
 
 
 class Skin(NamedTuple):
-    """A body's surface as the kernel reads it, padded to whole blocks of vertices."""
+    """A body's surface as the kernel reads it, padded to a multiple of BLOCK_VERTICES."""
 
     basis: np.ndarray  # (blocks, 1 + S + 9 (J - 1), 12) template, shape and pose directions
     joint_count: np.ndarray  # (V,) how many joints move a vertex
-    joint: np.ndarray  # (V, K) which
+    joint: np.ndarray  # (V, K) which joints
     weight: np.ndarray  # (V, K)
 
 
 class Bones(NamedTuple):
-    """What forward kinematics needs of kitro_np.kernels.tile.Tree."""
+    """Members of kitro_np.kernels.tile.Tree that forward kinematics needs."""
 
     parents: np.ndarray  # (J,)
     template: np.ndarray  # (J, 3)
@@ -75,7 +75,7 @@ def basis_columns(v_template: Any, shapedirs: Any, posedirs: Any) -> np.ndarray:
 
 
 def make_skin(v_template: Any, shapedirs: Any, posedirs: Any, weights: Any, dtype: Any) -> Skin:
-    """Lay out a body's surface for the kernel."""
+    """Return a body's surface arrays for the kernel."""
     vertices = len(v_template)
     columns = basis_columns(v_template, shapedirs, posedirs)
     blocks = -(-vertices // BLOCK_VERTICES)
@@ -86,7 +86,7 @@ def make_skin(v_template: Any, shapedirs: Any, posedirs: Any, weights: Any, dtyp
         basis[block, :, : len(own)] = own.T
     weights = np.asarray(weights)
     count = np.maximum((weights != 0).sum(axis=1), 1)
-    # The joints of no weight end up behind the count.
+    # A stable sort puts joints without weight last, beyond the count.
     joint = np.argsort(weights == 0, axis=1, kind="stable")[:, : count.max()]
     return Skin(
         basis,
@@ -97,7 +97,7 @@ def make_skin(v_template: Any, shapedirs: Any, posedirs: Any, weights: Any, dtyp
 
 
 def make_rows(bones: Bones, dtype: Any) -> np.ndarray:
-    """Allocate the rows of one tile. One array is handed over much faster than eight."""
+    """Allocate the rows of one tile: one array is passed to a kernel much faster than eight."""
     joints, betas = bones.shapedirs.shape[0], bones.shapedirs.shape[1]
     return aligned_rows(27 * joints + betas + 3 + 3 * BLOCK_VERTICES, dtype)
 
@@ -136,7 +136,7 @@ def pose_joints(parents, template, shapedirs, rows, pose, betas, transl, joints)
 def forward_body(bones, skin, rows, coefficients, transforms, pose, betas, transl, joints, vertices):
     """Fused twin of kitro_np.body.skinning.forward_body, translation added: vertices (N, V, 3).
 
-    Coefficients and transforms are working memory for BATCH_TILES tiles.
+    Coefficients and transforms are working memory of BATCH_TILES tiles.
     """
     tile = tile_of(bones, rows)
     lanes, width, per_tile = rows.shape[1], skin.basis.shape[1], 3 + 12 * bones.parents.size
@@ -161,7 +161,7 @@ def forward_body(bones, skin, rows, coefficients, transforms, pose, betas, trans
 
 @kernel
 def place_body(bones, tile, pose, betas, transl, start):
-    """Read bodies into a tile and pose their joints, without translation; lanes may be left over."""
+    """Read bodies into a tile and pose their joints, without translation; some lanes may stay unused."""
     entries = tile.pose.shape[0] if pose.shape[3] == 3 else tile.pose.shape[0] // 3
     flat = pose.reshape((len(pose), entries))
     for lane in range(min(tile.joints.shape[1], len(pose) - start)):
@@ -172,7 +172,7 @@ def place_body(bones, tile, pose, betas, transl, start):
         for row in range(3):
             tile.transl[row, lane] = transl[start + lane, row]
     if pose.shape[3] == 1:
-        # From the last joint on: a matrix takes nine rows where its axis-angle vector took three.
+        # In place from the last joint: a matrix takes nine rows, its axis-angle vector three.
         for j in range(bones.parents.size - 1, -1, -1):
             store_all(tile.pose, 9 * j, from_axis_angle(load3(tile.pose, j)))
     forward_kinematics(bones, tile)
@@ -180,7 +180,7 @@ def place_body(bones, tile, pose, betas, transl, start):
 
 @kernel
 def pose_coefficients(tile, coefficients, first, width):
-    """Fill in 1, betas, and R - I of all joints but the root where the basis has pose directions."""
+    """Fill in 1, betas and, if the basis has pose directions, R - I of all joints but the root."""
     store(coefficients, first, 1.0)
     for s in range(tile.betas.shape[0]):
         store(coefficients, first + 1 + s, load(tile.betas, s))
@@ -192,7 +192,7 @@ def pose_coefficients(tile, coefficients, first, width):
 
 @kernel
 def joint_transforms(bones, tile, transforms, first):
-    """Fused twin of kitro_np.body.skinning.joint_transforms: translation, then rotation and shift a joint."""
+    """Fused twin of kitro_np.body.skinning.joint_transforms: translation, then rotations and shifts."""
     store_all(transforms, first, load3(tile.transl, 0))
     for j in range(bones.parents.size):
         rest = load3(tile.offsets, j)
@@ -207,7 +207,7 @@ def joint_transforms(bones, tile, transforms, first):
 
 @kernel
 def _blend_block(basis, block, coefficients, first):
-    """Coordinates of four vertices at rest: twelve sums over the basis, in registers."""
+    """Coordinates of four blended vertices in the rest pose: twelve sums over the basis, in registers."""
     c = load(coefficients, first)
     a, b, d = basis[block, 0, 0] * c, basis[block, 0, 1] * c, basis[block, 0, 2] * c
     e, f, g = basis[block, 0, 3] * c, basis[block, 0, 4] * c, basis[block, 0, 5] * c
@@ -257,7 +257,7 @@ def write_joints(bones, tile, joints, start):
 
 @kernel
 def _write_rows(tile, out, start, first, rows):
-    """Turn lanes into rows of bodies: rows of `tile` to columns from `first` on of `out`."""
+    """Transpose lanes to rows of bodies: rows of `tile` to the columns of `out` from `first` on."""
     for lane in range(min(tile.shape[1], len(out) - start)):
         for row in range(rows):
             out[start + lane, first + row] = tile[row, lane]

@@ -1,4 +1,4 @@
-"""One body or two: here lanes are coordinates or vertices, since so few bodies would not fill them."""
+"""One body or two: lanes are coordinates or vertices here, since so few bodies would not fill them."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from .skinning import (
 
 
 class VertexLanes(NamedTuple):
-    """A body's surface in groups of as many vertices as a register has lanes."""
+    """A body's surface in groups of vertices, one vertex per lane."""
 
-    basis: np.ndarray  # (groups (1 + S + 9 (J - 1)) 3, lanes): one stream through memory, as it is read
+    basis: np.ndarray  # (groups (1 + S + 9 (J - 1)) 3, lanes): read sequentially
     first: np.ndarray  # (groups + 1,) into joint and weights
-    joint: np.ndarray  # which joints move any vertex of a group
-    weights: np.ndarray  # (as many, lanes)
+    joint: np.ndarray  # joints that move any vertex of a group, group by group
+    weights: np.ndarray  # (len(joint), lanes)
 
 
 def make_vertex_lanes(
     v_template: Any, shapedirs: Any, posedirs: Any, weights: Any, dtype: Any
 ) -> VertexLanes:
-    """Lay out a body's surface for the kernel."""
+    """Return a body's surface arrays for the kernel."""
     vertices, joints = weights.shape
     lanes = lane_count(dtype)
     groups = -(-vertices // lanes)
@@ -53,9 +53,9 @@ def make_vertex_lanes(
 
 
 def make_bone_lanes(bones: Bones, dtype: Any) -> np.ndarray:
-    """Lay out bones at rest, template and directions, for the kernel: (groups (1 + S), lanes).
+    """Return bones at rest, template and directions, for the kernel: (groups (1 + S), lanes).
 
-    A group holds as many coordinates as a register has lanes: the mean shape's, then each beta's.
+    A group has one coordinate per lane: the template's, then those of each shape direction.
     """
     lanes, count = lane_count(dtype), 3 * len(bones.template)
     columns = np.concatenate([bones.template[:, None, :], bones.shapedirs], axis=1).transpose(1, 0, 2)
@@ -71,7 +71,7 @@ def make_bone_lanes(bones: Bones, dtype: Any) -> np.ndarray:
 def pose_few_joints(parents, bone_lanes, rows, pose, betas, transl, joints):
     """Fused twin of kitro_np.BodyModel.joints for poses of matrices (N, J, 3, 3), one body at a time.
 
-    Rows are working memory: first the bones at rest, then global rotations, number after number.
+    Rows are working memory: bones at rest, then global rotations, as flat arrays.
     """
     flat, matrices = rows.reshape(rows.size), pose.reshape(pose.size)
     columns = 1 + betas.shape[1]
@@ -104,7 +104,7 @@ def pose_few_joints(parents, bone_lanes, rows, pose, betas, transl, joints):
 
 @kernel
 def _nine(flat, k):
-    """Nine numbers from `k` on, as a matrix."""
+    """Matrix of nine numbers from `k` on."""
     return (
         flat[k], flat[k + 1], flat[k + 2],
         flat[k + 3], flat[k + 4], flat[k + 5],
@@ -136,7 +136,7 @@ def forward_few(bones, skin, rows, coefficients, transforms, pose, betas, transl
 
 @kernel
 def _blend_group(basis, row, width, coefficients, lane):
-    """Return a group's vertices at rest. Even and odd terms have sums of their own, to overlap."""
+    """Return a group's blended vertices at rest; separate sums of even and odd terms hide latency."""
     zero = full(basis, 0.0)
     x, y, z, odd_x, odd_y, odd_z = zero, zero, zero, zero, zero, zero
     for p in range(0, width - 1, 2):

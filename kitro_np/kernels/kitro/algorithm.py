@@ -1,4 +1,4 @@
-"""Algorithm 1 for one tile of bodies after the other."""
+"""Algorithm 1, tile by tile."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .tree import select_branches
 
 
 class Settings(NamedTuple):
-    """What to do; the switches are those of kitro_np.kitro.variants.Variant."""
+    """Settings of a run; the switches are those of kitro_np.kitro.variants.Variant."""
 
     iterations: int
     adam_rates: Any  # (steps, 2)
@@ -30,14 +30,14 @@ class Settings(NamedTuple):
     move_camera: bool
     hard_camera: bool
     shape_from_joints: bool
-    turn_joints: bool
+    rotate_joints: bool
     hard_pose: bool
     greedy: bool
 
 
 @entry
 def refine_bodies(tree, tile, bodies, refined, settings, first, last):
-    """Fused twin of kitro_np.kitro.algorithm.refine_arrays, for the bodies from `first` to before `last`."""
+    """Fused twin of kitro_np.kitro.algorithm.refine_arrays, for bodies `first` to `last` - 1."""
     lanes = tile.status.shape[1]
     for start in range(first, last, lanes):
         open_tile(tree, tile, bodies, refined, start, last)
@@ -62,7 +62,7 @@ def _refine_tile(tree, tile, settings):
             tree, tile, settings.softmax_scores, settings.trunk_in_every_limb, settings.shift_keypoints,
             settings.greedy,
         )  # fmt: skip
-        if settings.turn_joints:
+        if settings.rotate_joints:
             rotate_joints(
                 tree,
                 tile,

@@ -24,8 +24,8 @@ def bone_rays(tile, parent_joint, p, c, shift):
 
 
 @kernel
-def foot_direction(a, b, cosine):
-    """Return cos b - a: from the parent to the nearest point of the child's ray, per unit of L."""
+def perpendicular_to_ray(a, b, cosine):
+    """Return cos b - a: the perpendicular from the parent to the child's ray, per unit of L."""
     return subtract(scale(cosine, b), a)
 
 
@@ -33,12 +33,14 @@ def foot_direction(a, b, cosine):
 def half_chord(parent_distance, sine, bone_squared):
     """Fused twin of kitro_np.kitro.rays.intersect: s, and the length of both solutions.
 
-    The foot is at right angles to the ray, so |solution|^2 = (L sin)^2 + s^2 = max(bone^2, (L sin)^2).
+    The perpendicular is orthogonal to the ray, so |solution|^2 = (L sin)^2 + s^2 = max(bone^2, (L sin)^2).
     """
-    reach = parent_distance * sine
-    reach = reach * reach
-    meets = reach < bone_squared
-    return sqrt(where(meets, bone_squared - reach, 0.0)), sqrt(where(meets, bone_squared, reach))
+    squared = parent_distance * sine
+    squared = squared * squared
+    intersects = squared < bone_squared
+    return sqrt(where(intersects, bone_squared - squared, 0.0)), sqrt(
+        where(intersects, bone_squared, squared)
+    )
 
 
 @kernel

@@ -24,7 +24,7 @@ from ..vector_math import (
     transpose,
     unit,
 )
-from .rays import bone_rays, foot_direction, half_chord, signed_distance
+from .rays import bone_rays, half_chord, perpendicular_to_ray, signed_distance
 from .tree import edge_weight
 
 
@@ -34,27 +34,27 @@ def solve_again(tile, place, bone, reference, i, c):
     a, b, cosine, sine = bone_rays(tile, place, i, c, True)
     distance = signed_distance(place)
     chord, length = half_chord(distance, sine, dot(bone, bone))
-    foot = scale(distance, foot_direction(a, b, cosine))
+    perpendicular = scale(distance, perpendicular_to_ray(a, b, cosine))
     inverse = 1.0 / (length + TINY)
     direction = unit(reference)
-    toward = inverse * dot(foot, direction)
+    toward = inverse * dot(perpendicular, direction)
     along = inverse * chord * dot(b, direction)
     second = load(tile.selection, c) > 0.5
     along = where(second, -along, along)
-    solution = add(foot, scale(where(second, -chord, chord), b))
+    solution = add(perpendicular, scale(where(second, -chord, chord), b))
     return solution, edge_weight(toward + along, toward - along)
 
 
 @kernel
 def solution_of_path(tile, c, softmax_scores):
     """Return the tree's own solution and softmax weight of the chosen branch of joint c."""
-    distance = load(tile.taken_distance, c)
+    distance = load(tile.chosen_distance, c)
     chord, _ = half_chord(distance, load(tile.sine, c), load(tile.bone_squared, c))
     chord = where(load(tile.selection, c) > 0.5, -chord, chord)
-    solution = add(scale(distance, load3(tile.foot, c)), scale(chord, load3(tile.ray, c)))
-    weight = load(tile.taken_score, c)
+    solution = add(scale(distance, load3(tile.perpendicular, c)), scale(chord, load3(tile.ray, c)))
+    weight = load(tile.chosen_score, c)
     if not softmax_scores:
-        weight = edge_weight(2.0 * weight - 1.0, 2.0 * load(tile.left_score, c) - 1.0)
+        weight = edge_weight(2.0 * weight - 1.0, 2.0 * load(tile.other_score, c) - 1.0)
     return solution, weight
 
 
@@ -71,7 +71,7 @@ def aligned_error(tile, place, bone, i, c):
 
 @kernel
 def rotate_joints(tree, tile, rewind, tree_targets, softmax_scores, hard):
-    """Fused twin of kitro_np.kitro.rotate.rotate_joints; turned and joints are then the new pose's."""
+    """Fused twin of kitro_np.kitro.rotate.rotate_joints; updates rotations and joints with the pose."""
     one, zero = full(tile.joints, 1.0), full(tile.joints, 0.0)
     identity = (one, zero, zero, zero, one, zero, zero, zero, one)
     for i in range(tree.parents.size):
@@ -80,7 +80,9 @@ def rotate_joints(tree, tile, rewind, tree_targets, softmax_scores, hard):
             above = load9(tile.rotations, tree.parents[i])
         rotation = load9(tile.pose, i)
         if tree.first_child[i + 1] > tree.first_child[i]:
-            rotation = _turn_joint(tree, tile, i, above, rotation, rewind, tree_targets, softmax_scores, hard)
+            rotation = _rotate_joint(
+                tree, tile, i, above, rotation, rewind, tree_targets, softmax_scores, hard
+            )
             store_all(tile.pose, 9 * i, rotation)
         rotations = multiply(above, rotation)
         store_all(tile.rotations, 9 * i, rotations)
@@ -91,7 +93,7 @@ def rotate_joints(tree, tile, rewind, tree_targets, softmax_scores, hard):
 
 
 @kernel
-def _turn_joint(tree, tile, i, above, rotation, rewind, tree_targets, softmax_scores, hard):
+def _rotate_joint(tree, tile, i, above, rotation, rewind, tree_targets, softmax_scores, hard):
     """Return the new local rotation of joint i."""
     first, last = tree.first_child[i], tree.first_child[i + 1]
     place = in_camera(tile, i)

@@ -1,4 +1,4 @@
-"""Run Algorithm 1's kernels over a batch, on as many threads as asked for."""
+"""Run Algorithm 1's kernels over a batch, on several threads."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def run_kernels(
 def make_settings(
     request: Request, variant: Variant, iterations: int, shape_steps: int, dtype: np.dtype[Any]
 ) -> Settings:
-    """Gather what the kernels are to do."""
+    """Return the kernels' settings."""
     if variant.shape_update == "fixed":
         shape_steps = 0
     return Settings(
@@ -68,7 +68,7 @@ def make_settings(
         move_camera=variant.camera_update != "fixed",
         hard_camera=variant.camera_update == "hard",
         shape_from_joints=variant.shape_update == "joints_2d",
-        turn_joints=variant.pose_update != "fixed",
+        rotate_joints=variant.pose_update != "fixed",
         hard_pose=variant.pose_update == "hard",
         greedy=variant.search == "greedy",
     )

@@ -1,4 +1,4 @@
-"""Run the fused kernels over a batch on a GPU, a thread a body: for CuPy arrays and torch's on CUDA."""
+"""Run the fused kernels over a batch on a GPU, one thread per body: CuPy arrays and torch CUDA tensors."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from ...kitro.variants import Variant
 
 CHUNK = 32_768
-"""Bodies at once: the threads that a large GPU runs at the same time."""
+"""Bodies in a launch: about the number of threads resident on a large GPU."""
 
 MEMORY = 2_000_000_000
-"""Bytes that the tile of a chunk may take; SMPL's takes 40 kB a body in float32, 1.3 GB in all."""
+"""Largest tile of a chunk in bytes; SMPL takes 40 kB per body in float32, 1.3 GB for CHUNK bodies."""
 
 THREADS = 32
-"""Threads of a block: one warp, so that few bodies too spread over all of a GPU's processors. Registers, not
-blocks, limit how many run at once."""
+"""Threads in a block: one warp, so that small batches too use all multiprocessors. Registers, not blocks,
+limit occupancy."""
 
 
 def run_gpu(
@@ -67,7 +67,7 @@ def run_gpu(
         gpu_tile = Tile(**{name: _gpu_array(part, xp) for name, part in tile.items()})
         stream = _stream_of(request.pose, xp)
         with warnings.catch_warnings():
-            # That few blocks leave a GPU idle is no news to whoever has few bodies.
+            # Numba warns of low occupancy for small batches.
             warnings.simplefilter("ignore")
             launch = compile_for_gpu(refine_bodies, dtype)[blocks, threads, stream]
         for start in range(0, request.count, chunk):
@@ -82,17 +82,17 @@ def run_gpu(
 
 
 def default_chunk(rows: dict[str, int], dtype: np.dtype[Any]) -> int:
-    """Return how many bodies to take at once: what fills a GPU, if their tile is not too large."""
+    """Return the chunk size: enough bodies to fill a GPU, if their tile fits in MEMORY."""
     return max(1, min(CHUNK, MEMORY // (dtype.itemsize * sum(rows.values()))))
 
 
 def _even_chunk(count: int, most: int) -> int:
-    """Return the size of chunks as equal as can be: the last takes as long as a full one."""
+    """Return the chunk size of nearly equal chunks: a small last one would take as long as a full one."""
     return math.ceil(count / max(1, math.ceil(count / most))) or 1
 
 
 class _ArraysOf:
-    """Where a layout goes; layouts for the same library and device are the same."""
+    """Library and device of a layout, hashable as a cache key."""
 
     def __init__(self, xp: Any, on_device: Any) -> None:
         self.xp, self.on_device = xp, on_device
@@ -107,32 +107,32 @@ class _ArraysOf:
 
 @lru_cache(maxsize=8)
 def _layout(skeleton: Skeleton, dtype: np.dtype[Any], where: _ArraysOf) -> tuple[Tree, dict[str, int]]:
-    """Return a skeleton laid out on a device, and the rows of its tile."""
+    """Return a skeleton's arrays on a device, and the rows of its tile."""
     layout = make_tree(skeleton, dtype)
     there = (where.xp.asarray(part, device=where.on_device) for part in layout)
     return Tree(*(_gpu_array(part, where.xp) for part in there)), tile_rows(layout)
 
 
 def _gpu_array(array: Any, xp: Any) -> Any:
-    """Return an array as numba-cuda takes it, in the same memory; in its simulator those are NumPy's."""
+    """Return an array as numba-cuda takes it, sharing memory; NumPy arrays, in its simulator, as they are."""
     if isinstance(array, np.ndarray):
         return array
     own_rows = cuda.as_cuda_array(array, sync=False)
     if own_rows.is_c_contiguous():
         return own_rows
-    # The compiler would take its time for each layout in memory.
+    # Each memory layout would be compiled separately.
     array = array.contiguous() if is_torch_array(array) else xp.ascontiguousarray(array)
     return cuda.as_cuda_array(array, sync=False)
 
 
 def _gpu_of(on_device: Any) -> AbstractContextManager[Any]:
-    """Make a device the current one: CuPy calls its number id, torch index."""
+    """Make a device current; CuPy calls its number id, torch index."""
     number = getattr(on_device, "id", getattr(on_device, "index", None))
     return cuda.gpus[number] if isinstance(number, int) else nullcontext()
 
 
 def _stream_of(array: Any, xp: Any) -> Any:
-    """Return the stream in which the array's library works now."""
+    """Return the current stream of the array's library."""
     pointer = 0
     if is_torch_array(array):
         pointer = xp.cuda.current_stream(array.device).cuda_stream

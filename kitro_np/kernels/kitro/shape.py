@@ -24,37 +24,37 @@ def keypoint_lengths(tree, tile):
 def shape_gradient(tree, tile, loss_scale, from_joints):
     """Fused twin of kitro_np.kitro.shape.bone_length_gradient and joint_gradient: fills tile.gradient.
 
-    The stage writes joints as A + B betas. Here the pull on a joint is handed down the chain instead, as
-    a force on every bone above it: the same sums, on numbers that stay in the fastest cache.
+    The stage multiplies with the Jacobian B of joints A + B betas. Here the gradient by each joint's position
+    is accumulated up the chain instead (reverse mode): the same sums, on values that stay in L1 cache.
     """
     rest_offsets(tree, tile)
     place_joints(tree, tile)
     if from_joints:
-        _pull_to_keypoints(tree, tile, loss_scale)
+        _keypoint_gradient(tree, tile, loss_scale)
     else:
-        _pull_to_lengths(tree, tile, loss_scale)
-    _pull_betas(tree, tile)
+        _length_gradient(tree, tile, loss_scale)
+    _betas_gradient(tree, tile)
 
 
 @kernel
-def _pull_to_keypoints(tree, tile, loss_scale):
-    """Gradient of Eq. 3 with respect to every projected joint, to tile.pull."""
+def _keypoint_gradient(tree, tile, loss_scale):
+    """Gradient of Eq. 3 by every projected joint, to tile.pixel_gradient."""
     for j in range(tree.parents.size):
         u, v = project(in_camera(tile, j), tile)
         target_u, target_v = load2(tile.keypoints, j)
         u, v = u - target_u, v - target_v
         squared = u * u + v * v
-        apart = squared > 0.0
-        inverse = where(apart, loss_scale / sqrt(where(apart, squared, 1.0)), 0.0 * squared)
-        store(tile.pull, 2 * j, inverse * u)
-        store(tile.pull, 2 * j + 1, inverse * v)
+        nonzero = squared > 0.0
+        inverse = where(nonzero, loss_scale / sqrt(where(nonzero, squared, 1.0)), 0.0 * squared)
+        store(tile.pixel_gradient, 2 * j, inverse * u)
+        store(tile.pixel_gradient, 2 * j + 1, inverse * v)
 
 
 @kernel
-def _pull_to_lengths(tree, tile, loss_scale):
-    """Gradient of Eq. 9 with respect to every projected joint, to tile.pull."""
-    store(tile.pull, 0, 0.0)
-    store(tile.pull, 1, 0.0)
+def _length_gradient(tree, tile, loss_scale):
+    """Gradient of Eq. 9 by every projected joint, to tile.pixel_gradient."""
+    store(tile.pixel_gradient, 0, 0.0)
+    store(tile.pixel_gradient, 1, 0.0)
     for j in range(tree.parents.size):
         u, v = project(in_camera(tile, j), tile)
         store(tile.projected, 2 * j, u)
@@ -70,41 +70,41 @@ def _pull_to_lengths(tree, tile, loss_scale):
         gap = squared * inverse - load(tile.target_length, j)
         sign = where(gap > 0.0, loss_scale, where(gap < 0.0, -loss_scale, 0.0 * gap))
         sign = where(visible, sign * inverse, 0.0 * gap)
-        store(tile.pull, 2 * j, sign * u)
-        store(tile.pull, 2 * j + 1, sign * v)
-        store(tile.pull, 2 * p, load(tile.pull, 2 * p) - sign * u)
-        store(tile.pull, 2 * p + 1, load(tile.pull, 2 * p + 1) - sign * v)
+        store(tile.pixel_gradient, 2 * j, sign * u)
+        store(tile.pixel_gradient, 2 * j + 1, sign * v)
+        store(tile.pixel_gradient, 2 * p, load(tile.pixel_gradient, 2 * p) - sign * u)
+        store(tile.pixel_gradient, 2 * p + 1, load(tile.pixel_gradient, 2 * p + 1) - sign * v)
 
 
 @kernel
-def _pull_betas(tree, tile):
-    """Chain rule from projected joints to betas: from the leaves to the root."""
+def _betas_gradient(tree, tile):
+    """Chain rule from projected joints to betas, from the leaves to the root: fills gradient."""
     zero = full(tile.betas, 0.0)
     for s in range(tile.betas.shape[0]):
         store(tile.gradient, s, zero)
     for j in range(tree.parents.size):
-        store_all(tile.force, 3 * j, (zero, zero, zero))
+        store_all(tile.joint_gradient, 3 * j, (zero, zero, zero))
     for j in range(tree.parents.size - 1, -1, -1):
-        by_u, by_v = load2(tile.pull, j)
-        force = add(gradient_by_point(by_u, by_v, in_camera(tile, j), tile), load3(tile.force, j))
+        by_u, by_v = load2(tile.pixel_gradient, j)
+        by_joint = add(gradient_by_point(by_u, by_v, in_camera(tile, j), tile), load3(tile.joint_gradient, j))
         if j > 0:
             p = tree.parents[j]
-            store_all(tile.force, 3 * p, add(force, load3(tile.force, p)))
-            force = transform(transpose(load9(tile.rotations, p)), force)
+            store_all(tile.joint_gradient, 3 * p, add(by_joint, load3(tile.joint_gradient, p)))
+            by_joint = transform(transpose(load9(tile.rotations, p)), by_joint)
         for s in range(tree.shapedirs.shape[1]):
             own = (
-                tree.shapedirs[j, s, 0] * force[0]
-                + tree.shapedirs[j, s, 1] * force[1]
-                + tree.shapedirs[j, s, 2] * force[2]
+                tree.shapedirs[j, s, 0] * by_joint[0]
+                + tree.shapedirs[j, s, 1] * by_joint[1]
+                + tree.shapedirs[j, s, 2] * by_joint[2]
             )
             store(tile.gradient, s, load(tile.gradient, s) + own)
 
 
 @kernel
 def fit_shape(tree, tile, rates, loss_scale, from_joints):
-    """Fused twin of kitro_np.kitro.shape.fit_shape; leaves offsets and joints as the new betas have them.
+    """Fused twin of kitro_np.kitro.shape.fit_shape; updates offsets and joints for the new betas.
 
-    Rates are kitro_np.adam.adam_rates, one row a step.
+    Rates are kitro_np.adam.adam_rates, one row per step.
     """
     betas = tile.betas.shape[0]
     clear_moments(tile.mean, tile.square)

@@ -1,15 +1,22 @@
-"""Method "map" for one tile of bodies after the other."""
+"""Method "map", tile by tile."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 from ...keypoints.visibility import FAR, LARGEST_CONFIDENCE
-from ...posterior.acceptance import FEWEST, SWAP_MARGIN
+from ...posterior.acceptance import FEWEST_KEYPOINTS, SWAP_MARGIN
 from ..body.kinematics import forward_kinematics
 from ..jit import entry, kernel
 from ..lanes import absolute, full, load, own_lanes, sqrt, store, where
-from ..refinement.chunks import NAN, note_error, read_tile, refuse_skew, without_branches, write_tile
+from ..refinement.chunks import (
+    NAN,
+    check_intrinsics,
+    read_tile,
+    without_branches,
+    write_initial_error,
+    write_tile,
+)
 from ..refinement.validity import (
     KEYPOINTS_IN_ONE_POINT,
     SWAPPED,
@@ -20,7 +27,7 @@ from ..refinement.validity import (
 )
 from .fit import fit_tile, fit_tile_with_spread
 from .projection import place_points
-from .scalars import EVIDENCE, GAIN, NOISE, NUM_VISIBLE, QUALITY
+from .scalars import EVIDENCE, NOISE, NUM_VISIBLE, QUALITY, SWAP_GAIN
 
 
 class PosteriorRows(NamedTuple):
@@ -32,51 +39,48 @@ class PosteriorRows(NamedTuple):
     keypoints_2d: Any  # (N, 2 K)
     intrinsics: Any  # (N or 1, 9)
     confidence: Any  # (N or 1, K)
-    start_pose: Any  # (N, 9 J) where the steps begin: the estimate's pose, or a hypothesis of it
+    start_pose: Any  # (N, 9 J) initial value of the steps: the estimate's pose, or a hypothesis
 
 
 @entry
 def fit_bodies(tree, chains, tile, memory, bodies, refined, diagnostics, steps, safe, first, last):
-    """Fused twin of kitro_np.posterior.algorithm.refine_arrays, for the bodies `first` to before `last`."""
+    """Fused twin of kitro_np.posterior.algorithm.refine_arrays, for bodies `first` to `last` - 1."""
     for start in range(first, last, tile.status.shape[1]):
-        _open(tree, chains, tile, memory, bodies, refined, safe, start, last)
+        _begin_tile(tree, chains, tile, memory, bodies, refined, safe, start, last)
         fit_tile(tree, chains, tile, memory, steps)
-        _close(tree, chains, tile, memory, bodies, refined, diagnostics, safe, start, last)
+        _end_tile(tree, chains, tile, memory, bodies, refined, diagnostics, safe, start, last)
 
 
 @entry
 def fit_bodies_with_spread(
     tree, chains, tile, memory, bodies, refined, diagnostics, steps, safe, first, last
 ):
-    """Do as :func:`fit_bodies`, and find the joints' spread.
-
-    Few ask for it: what it takes is compiled when somebody does.
-    """
+    """Do as :func:`fit_bodies`, and compute joint_spread: an entry of its own, compiled at first use only."""
     for start in range(first, last, tile.status.shape[1]):
-        _open(tree, chains, tile, memory, bodies, refined, safe, start, last)
+        _begin_tile(tree, chains, tile, memory, bodies, refined, safe, start, last)
         fit_tile_with_spread(tree, chains, tile, memory, steps)
-        _close(tree, chains, tile, memory, bodies, refined, diagnostics, safe, start, last)
+        _end_tile(tree, chains, tile, memory, bodies, refined, diagnostics, safe, start, last)
         _write_spread(tile, memory, diagnostics, start, last)
 
 
 @kernel
-def _open(tree, chains, tile, memory, bodies, refined, safe, start, last):
-    """Read a tile, see which of its bodies can be refined, and note how far off all are before that."""
+def _begin_tile(tree, chains, tile, memory, bodies, refined, safe, start, last):
+    """Read a tile, check its bodies, and write their initial reprojection errors."""
     read_tile(tile, bodies, start, last)
     _read_keypoints(chains, tile, memory, bodies, start, last)
     forward_kinematics(tree, tile)
     estimate_status(tree, tile)
-    refuse_skew(tile, bodies, start, last)
+    check_intrinsics(tile, bodies, start, last)
     _count_visible(chains, tile, memory, safe)
     place_points(tree, chains, tile, memory)
     _visible_error(chains, tile, memory)
-    note_error(tile, refined, start, last)
+    write_initial_error(tile, refined, start, last)
     _start_from(tile, bodies, start, last)
 
 
 @kernel
-def _close(tree, chains, tile, memory, bodies, refined, diagnostics, safe, start, last):
-    """Judge a tile's bodies, and write them."""
+def _end_tile(tree, chains, tile, memory, bodies, refined, diagnostics, safe, start, last):
+    """Set the status of a tile's bodies, and write results."""
     outcome_status(tree, tile)
     _decide_status(tile, memory, safe)
     _visible_error(chains, tile, memory)
@@ -87,7 +91,7 @@ def _close(tree, chains, tile, memory, bodies, refined, diagnostics, safe, start
 
 @kernel
 def _read_keypoints(chains, tile, memory, bodies, start, last):
-    """Mark keypoints that are not seen, and put numbers in place of NaN there."""
+    """Fused twin of kitro_np.keypoints.visibility.visible_confidence; zeroes invisible keypoints."""
     points = chains.point_joint.size
     for lane in own_lanes(tile.status, tile.status.shape[1]):
         body = min(start + lane, last - 1)
@@ -97,43 +101,42 @@ def _read_keypoints(chains, tile, memory, bodies, start, last):
     most = full(tile.betas, 0.0)
     for k in range(points):
         confidence = load(memory.confidence, k)
-        confidence = where(confidence < LARGEST_CONFIDENCE, confidence, 0.0 * most)
+        confidence = where(confidence < LARGEST_CONFIDENCE, confidence, 0.0)
         most = where(confidence > most, confidence, most)
     most = where(most > 0.0, most, 1.0)
     for k in range(points):
-        confidence, zero = load(memory.confidence, k), 0.0 * most
+        confidence = load(memory.confidence, k)
         u, v = load(tile.keypoints, 2 * k), load(tile.keypoints, 2 * k + 1)
-        near = where(absolute(u) < FAR, where(absolute(v) < FAR, confidence, zero), zero)
-        visible = where(near > 0.0, where(near < LARGEST_CONFIDENCE, near, zero), zero)
+        in_range = where(absolute(u) < FAR, where(absolute(v) < FAR, confidence, 0.0), 0.0)
+        visible = where(in_range > 0.0, where(in_range < LARGEST_CONFIDENCE, in_range, 0.0), 0.0)
         store(memory.confidence, k, visible / most * chains.point_precision[k])
-        store(tile.keypoints, 2 * k, where(visible > 0.0, u, zero))
-        store(tile.keypoints, 2 * k + 1, where(visible > 0.0, v, zero))
+        store(tile.keypoints, 2 * k, where(visible > 0.0, u, 0.0))
+        store(tile.keypoints, 2 * k + 1, where(visible > 0.0, v, 0.0))
 
 
 @kernel
 def _count_visible(chains, tile, memory, safe):
-    """Count keypoints: all of them may be in one point, but some there must be."""
+    """Count visible keypoints; here all of them may be in one point, but not too few."""
     count = full(tile.betas, 0.0)
     for k in range(chains.point_joint.size):
-        count = count + where(load(memory.confidence, k) > 0.0, 1.0 + 0.0 * count, 0.0 * count)
+        count = count + where(load(memory.confidence, k) > 0.0, 1.0, 0.0)
     store(memory.scalars, NUM_VISIBLE, count)
     status = load(tile.status, 0)
-    status = where(absolute(status - KEYPOINTS_IN_ONE_POINT) < 0.5, 0.0 * status, status)
-    needed = FEWEST - 0.5 if safe else 0.5
-    few = where(count > needed, status, TOO_FEW_KEYPOINTS)
-    store(tile.status, 0, where(status > 0.5, status, few))
+    status = where(absolute(status - KEYPOINTS_IN_ONE_POINT) < 0.5, 0.0, status)
+    needed = FEWEST_KEYPOINTS - 0.5 if safe else 0.5
+    too_few = where(count > needed, status, TOO_FEW_KEYPOINTS)
+    store(tile.status, 0, where(status > 0.5, status, too_few))
 
 
 @kernel
 def _visible_error(chains, tile, memory):
-    """Mean distance of the points from the keypoints that are seen, in pixels; after place_points."""
-    one, zero = full(tile.betas, 1.0), full(tile.betas, 0.0)
-    total, count = zero, zero
+    """Mean reprojection error over the visible keypoints, in pixels; after place_points."""
+    total, count = full(tile.betas, 0.0), full(tile.betas, 0.0)
     for k in range(chains.point_joint.size):
         visible = load(memory.confidence, k) > 0.0
         u, v = load(memory.residual, 2 * k), load(memory.residual, 2 * k + 1)
-        total = total + where(visible, sqrt(u * u + v * v), zero)
-        count = count + where(visible, one, zero)
+        total = total + where(visible, sqrt(u * u + v * v), 0.0)
+        count = count + where(visible, 1.0, 0.0)
     store(tile.error, 0, total / where(count > 0.5, count, 1.0))
 
 
@@ -147,14 +150,14 @@ def _start_from(tile, bodies, start, last):
 
 @kernel
 def _decide_status(tile, memory, safe):
-    """Give back bodies that their keypoints are unlikely to improve."""
+    """Refuse bodies whose keypoints are not accepted."""
     status = load(tile.status, 0)
     if safe:
-        likely = where(load(memory.scalars, QUALITY) > 0.0, 0.0 * status, UNLIKELY)
+        refused = where(load(memory.scalars, QUALITY) > 0.0, 0.0, UNLIKELY)
         reason = where(
-            load(memory.scalars, GAIN) > 2.0 * SWAP_MARGIN * load(memory.scalars, NUM_VISIBLE),
+            load(memory.scalars, SWAP_GAIN) > 2.0 * SWAP_MARGIN * load(memory.scalars, NUM_VISIBLE),
             SWAPPED,
-            likely,
+            refused,
         )
         store(tile.status, 0, where(status > 0.5, status, reason))
 
@@ -163,14 +166,14 @@ def _decide_status(tile, memory, safe):
 def _write_diagnostics(tile, memory, diagnostics, start, last):
     for lane in own_lanes(tile.status, last - start):
         body = start + lane
-        # What could not be looked at, or was not, has no verdict.
+        # Only bodies that were fitted have diagnostics.
         status = tile.status[0, lane]
-        known = status == 0 or status in (UNLIKELY, SWAPPED)
-        diagnostics.quality[body] = memory.scalars[QUALITY, lane] if known else NAN
-        diagnostics.noise[body] = memory.scalars[NOISE, lane] if known else NAN
-        diagnostics.evidence[body] = memory.scalars[EVIDENCE, lane] if known else NAN
+        assessed = status == 0 or status in (UNLIKELY, SWAPPED)
+        diagnostics.quality[body] = memory.scalars[QUALITY, lane] if assessed else NAN
+        diagnostics.noise[body] = memory.scalars[NOISE, lane] if assessed else NAN
+        diagnostics.evidence[body] = memory.scalars[EVIDENCE, lane] if assessed else NAN
         limit = 2.0 * SWAP_MARGIN * memory.scalars[NUM_VISIBLE, lane]
-        diagnostics.swapped[body] = 1 if known and memory.scalars[GAIN, lane] > limit else 0
+        diagnostics.swapped[body] = 1 if assessed and memory.scalars[SWAP_GAIN, lane] > limit else 0
 
 
 @kernel

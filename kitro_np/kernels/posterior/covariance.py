@@ -1,7 +1,8 @@
-"""Covariance of a tile's step: the inverse of its matrix, where that has blocks (Takahashi's recursion).
+"""Covariance of a tile's step: the blocks of the inverse normal matrix where its factor has blocks.
 
-With the factor's rows V = L^-1 B of a joint's blocks B to all that comes after it, U = L^-T V:
-the joint's covariance with those is -U C, C their own, and with itself (L L^T)^-1 + U C U^T.
+This is the recursion of Takahashi, Fagan and Chen (1973). A joint's row of the block Cholesky factor is L on
+the diagonal and V = L^-1 B for its blocks B with ancestors and border. With U = L^-T V and the covariance C
+of those, its covariance with them is -U C, and with itself (L L^T)^-1 + U C U^T.
 """
 
 from __future__ import annotations
@@ -9,51 +10,51 @@ from __future__ import annotations
 from ..jit import kernel
 from ..lanes import full, load, store
 from ..vector_math import load9, multiply, rows3, scale, store_all, subtract, transform, transpose
-from .gauss_newton import backwards, cholesky, known_turn
+from .gauss_newton import backwards, cholesky, linearise_pose_prior
 from .scalars import POSE_SCALE
 
 
 @kernel
 def covariance(chains, memory):
-    """Fill covariance, covariance_border and covariance_corner from the factor."""
+    """Fill covariance, covariance_border and covariance_corner from the Cholesky factor."""
     _corner(memory)
     for a in range(chains.moving.size):
         _joint(chains, memory, chains.moving[a])
 
 
 @kernel
-def covariance_of_resting(chains, tile, memory):
-    """Fill the same for joints that move no point: keypoints say nothing of them, nor they of others."""
-    border = memory.change.shape[0]
+def covariance_of_unobserved(chains, tile, memory):
+    """Fill the same for joints that move no point: the prior's covariance, independent of all others."""
+    border = memory.border_step.shape[0]
     zeros = _zeros(memory)
-    for a in range(chains.resting.size):
-        j = chains.resting[a]
-        known_turn(chains, tile, memory, j, load(memory.scalars, POSE_SCALE))
+    for a in range(chains.unobserved.size):
+        j = chains.unobserved[a]
+        linearise_pose_prior(chains, tile, memory, j, load(memory.scalars, POSE_SCALE))
         first = chains.first_block[j]
         for d in range(chains.depth[j]):
             store_all(memory.covariance, 9 * (first + d), zeros)
         for s in range(border):
             store_all(memory.covariance_border, 3 * (border * j + s), (zeros[0], zeros[0], zeros[0]))
-        own = _inverse(cholesky(load9(memory.prior_block, j)))
-        store_all(memory.covariance, 9 * (first + chains.depth[j]), own)
+        prior_covariance = _inverse(cholesky(load9(memory.prior_block, j)))
+        store_all(memory.covariance, 9 * (first + chains.depth[j]), prior_covariance)
 
 
 @kernel
 def _corner(memory):
-    """Inverse of the corner: columns of the factor's inverse first, then their products."""
-    border = memory.change.shape[0]
+    """Covariance of betas and translation, F^-T F^-1: first the factor's inverse F^-1, then the product."""
+    border = memory.border_step.shape[0]
     factor, inverse = memory.corner, memory.covariance_corner
     # The inverse of the factor goes to the upper triangle, transposed: entry (r, s) at row r, column s >= r.
     for r in range(border):
         store(inverse, (border + 1) * r, load(factor, (border + 1) * r))
         for s in range(r + 1, border):
-            total = 0.0 * load(factor, 0)
+            total = full(factor, 0.0)
             for q in range(r, s):
                 total = total + load(factor, border * s + q) * load(inverse, border * r + q)
             store(inverse, border * r + s, -total * load(factor, (border + 1) * s))
     for r in range(border):
         for s in range(r, border):
-            total = 0.0 * load(factor, 0)
+            total = full(factor, 0.0)
             for q in range(s, border):
                 total = total + load(inverse, border * r + q) * load(inverse, border * s + q)
             store(inverse, border * r + s, total)
@@ -64,10 +65,10 @@ def _corner(memory):
 
 @kernel
 def _joint(chains, memory, j):
-    border = memory.change.shape[0]
+    border = memory.border_step.shape[0]
     first, depth = chains.first_block[j], chains.depth[j]
     factor = load9(memory.block, first + depth)
-    # U, in place of V.
+    # U, in place of V
     for d in range(depth):
         store_all(memory.block, 9 * (first + d), _backwards_block(factor, load9(memory.block, first + d)))
     for s in range(border):
@@ -77,8 +78,8 @@ def _joint(chains, memory, j):
     for s in range(border):
         total = scale(0.0, rows3(memory.border, 0))
         for r in range(border):
-            along = rows3(memory.border, 3 * (border * j + r))
-            total = subtract(total, scale(load(memory.covariance_corner, border * r + s), along))
+            u = rows3(memory.border, 3 * (border * j + r))
+            total = subtract(total, scale(load(memory.covariance_corner, border * r + s), u))
         for d in range(depth):
             i = chains.chain[j, d]
             above = rows3(memory.covariance_border, 3 * (border * i + s))
@@ -89,32 +90,32 @@ def _joint(chains, memory, j):
         i = chains.chain[j, e]
         total = _zeros(memory)
         for d in range(depth):
-            own = load9(memory.block, first + d)
+            u_block = load9(memory.block, first + d)
             if d >= e:
-                both = load9(memory.covariance, chains.first_block[chains.chain[j, d]] + e)
+                cross_covariance = load9(memory.covariance, chains.first_block[chains.chain[j, d]] + e)
             else:
-                both = transpose(load9(memory.covariance, chains.first_block[i] + d))
-            total = _subtract_product(total, own, both)
+                cross_covariance = transpose(load9(memory.covariance, chains.first_block[i] + d))
+            total = _subtract_product(total, u_block, cross_covariance)
         for s in range(border):
-            along = rows3(memory.border, 3 * (border * j + s))
+            u = rows3(memory.border, 3 * (border * j + s))
             above = rows3(memory.covariance_border, 3 * (border * i + s))
-            total = _subtract_outer(total, along, above)
+            total = _subtract_outer(total, u, above)
         store_all(memory.covariance, 9 * (first + e), total)
     # With itself
     total = _inverse(factor)
     for d in range(depth):
-        both = load9(memory.covariance, first + d)
-        total = _subtract_product(total, both, transpose(load9(memory.block, first + d)))
+        cross_covariance = load9(memory.covariance, first + d)
+        total = _subtract_product(total, cross_covariance, transpose(load9(memory.block, first + d)))
     for s in range(border):
-        along = rows3(memory.border, 3 * (border * j + s))
-        both = rows3(memory.covariance_border, 3 * (border * j + s))
-        total = _subtract_outer(total, both, along)
+        u = rows3(memory.border, 3 * (border * j + s))
+        cross_covariance = rows3(memory.covariance_border, 3 * (border * j + s))
+        total = _subtract_outer(total, cross_covariance, u)
     store_all(memory.covariance, 9 * (first + depth), total)
 
 
 @kernel
 def _zeros(memory):
-    zero = full(memory.change, 0.0)
+    zero = full(memory.border_step, 0.0)
     return zero, zero, zero, zero, zero, zero, zero, zero, zero
 
 

@@ -1,4 +1,4 @@
-"""Step: the most probable change of a tile's bodies, all slopes taken as constant."""
+"""One Gauss-Newton step of a tile: a block Cholesky factorisation of the normal matrix J^T J + L."""
 
 from __future__ import annotations
 
@@ -22,48 +22,49 @@ from ..vector_math import (
     transform,
     transpose,
 )
-from .projection import point_slopes
-from .scalars import MISSED, POSE_SCALE, SURPRISE, VOLUME
+from .projection import point_jacobians
+from .scalars import LOG_DETERMINANT, MAHALANOBIS, POSE_SCALE, SQUARED_RESIDUAL
 
 LOG_BETAS_PRECISION = math.log(BETAS_PRECISION)
 
 
 @kernel
-def best_step(tree, chains, tile, memory):
-    """Fused twin of kitro_np.posterior.gauss_newton.best_step, after known_step: leaves the matrix's factor.
+def gauss_newton_step(tree, chains, tile, memory):
+    """Fused twin of kitro_np.posterior.gauss_newton.gauss_newton_step, after linearise_prior.
 
-    The right side is solved as far as the factor goes; :func:`finish_step` turns it into the step.
+    It leaves the Cholesky factor and the forward-substituted right side; :func:`finish_step` solves for the
+    step.
     """
     for k in range(chains.point_joint.size):
         _add_point(tree, chains, tile, memory, k)
     for a in range(chains.moving.size - 1, -1, -1):
         _eliminate(chains, memory, chains.moving[a])
     _factor_corner(memory)
-    _volume(chains, memory)
+    _log_determinant(chains, memory)
 
 
 @kernel
 def finish_step(tree, chains, tile, memory):
-    """Solve for turn and change, and say what the step leaves over."""
+    """Solve for the step by back substitution; fill SQUARED_RESIDUAL and MAHALANOBIS."""
     _solve(chains, memory)
-    _surprise(tree, chains, tile, memory)
+    _fit_statistics(tree, chains, tile, memory)
 
 
 @kernel
 def deviation_of(tree, tile, memory):
     """Fused twin of kitro_np.posterior.gauss_newton.deviation_of."""
     for j in range(tree.parents.size):
-        away = multiply(transpose(load9(tile.initial_pose, j)), load9(tile.pose, j))
-        rotations, _ = chord(away)
-        store_all(memory.deviation, 3 * j, transform(load9(tile.rotations, j), rotations))
+        relative = multiply(transpose(load9(tile.initial_pose, j)), load9(tile.pose, j))
+        local, _ = chord(relative)
+        store_all(memory.deviation, 3 * j, transform(load9(tile.rotations, j), local))
 
 
 @kernel
-def known_step(tree, chains, tile, memory):
-    """Fused twin of kitro_np.posterior.gauss_newton.known_step: starts the matrix and the right side."""
+def linearise_prior(tree, chains, tile, memory):
+    """Fused twin of kitro_np.posterior.gauss_newton.linearise_prior: writes L and p."""
     deviation_of(tree, tile, memory)
     zero = full(tile.betas, 0.0)
-    border = memory.change.shape[0]
+    border = memory.border_step.shape[0]
     shapes = border - 3
     for row in range(memory.block.shape[0]):
         store(memory.block, row, zero)
@@ -73,60 +74,68 @@ def known_step(tree, chains, tile, memory):
         store(memory.corner, row, zero)
     for s in range(shapes):
         store(memory.corner, (border + 1) * s, full(tile.betas, BETAS_PRECISION))
-        store(memory.change, s, BETAS_PRECISION * (load(memory.prior_betas, s) - load(tile.betas, s)))
-    gap = subtract(load3(memory.prior_transl, 0), load3(tile.transl, 0))
+        store(memory.border_step, s, BETAS_PRECISION * (load(memory.prior_betas, s) - load(tile.betas, s)))
+    offset = subtract(load3(memory.prior_transl, 0), load3(tile.transl, 0))
     precision = load9(memory.transl_precision, 0)
-    store_all(memory.change, shapes, transform(precision, gap))
+    store_all(memory.border_step, shapes, transform(precision, offset))
     for row in range(3):
         for column in range(3):
-            place = border * (shapes + row) + shapes + column
-            store(memory.corner, place, load(memory.transl_precision, 3 * row + column))
+            entry = border * (shapes + row) + shapes + column
+            store(memory.corner, entry, load(memory.transl_precision, 3 * row + column))
     pose_scale = load(memory.scalars, POSE_SCALE)
     for a in range(chains.moving.size):
         j = chains.moving[a]
-        known_turn(chains, tile, memory, j, pose_scale)
+        linearise_pose_prior(chains, tile, memory, j, pose_scale)
 
 
 @kernel
-def known_turn(chains, tile, memory, j, pose_scale):
-    """Precision and pull of one joint's turn: from the estimate, and from how people hold that joint."""
+def linearise_pose_prior(chains, tile, memory, j, pose_scale):
+    """Precision block and right side of one joint's rotation, from the estimate and the motion prior."""
     inverse = 1.0 / pose_scale
     inverse = inverse * inverse
     x = inverse / (chains.pose_spread[j, 0] * chains.pose_spread[j, 0])
     y = inverse / (chains.pose_spread[j, 1] * chains.pose_spread[j, 1])
     z = inverse / (chains.pose_spread[j, 2] * chains.pose_spread[j, 2])
-    place, q = chord(load9(tile.pose, j))
-    back = transpose(load9(tile.rotations, j))
-    # (q I + [place / 2]x) G^T
-    by_x, by_y, by_z = (back[0], back[3], back[6]), (back[1], back[4], back[7]), (back[2], back[5], back[8])
-    half = scale(0.5, place)
+    joint_chord, q = chord(load9(tile.pose, j))
+    inverse_rotation = transpose(load9(tile.rotations, j))
+    # Columns of D = (q I + [c / 2]x) G^T, with the chord c
+    by_x, by_y, by_z = (
+        (inverse_rotation[0], inverse_rotation[3], inverse_rotation[6]),
+        (inverse_rotation[1], inverse_rotation[4], inverse_rotation[7]),
+        (inverse_rotation[2], inverse_rotation[5], inverse_rotation[8]),
+    )
+    half = scale(0.5, joint_chord)
     by_x, by_y, by_z = (
         add(scale(q, by_x), cross(half, by_x)),
         add(scale(q, by_y), cross(half, by_y)),
         add(scale(q, by_z), cross(half, by_z)),
     )
     p = chains.motion_precision[j]
-    off = (
-        place[0] - chains.motion_mean[j, 0],
-        place[1] - chains.motion_mean[j, 1],
-        place[2] - chains.motion_mean[j, 2],
+    offset = (
+        joint_chord[0] - chains.motion_mean[j, 0],
+        joint_chord[1] - chains.motion_mean[j, 1],
+        joint_chord[2] - chains.motion_mean[j, 2],
     )
-    off, weighed_x = _weigh(p, off), _weigh(p, by_x)
-    weighed_y, weighed_z = _weigh(p, by_y), _weigh(p, by_z)
-    xy, xz, yz = dot(weighed_x, by_y), dot(weighed_x, by_z), dot(weighed_y, by_z)
-    x_, y_, z_ = x + dot(weighed_x, by_x), y + dot(weighed_y, by_y), z + dot(weighed_z, by_z)
-    known = (x_, xy, xz, xy, y_, yz, xz, yz, z_)
-    store_all(memory.prior_block, 9 * j, known)
-    store_all(memory.block, 9 * (chains.first_block[j] + chains.depth[j]), known)
-    away = load3(memory.deviation, j)
-    pull = (-x * away[0] - dot(off, by_x), -y * away[1] - dot(off, by_y), -z * away[2] - dot(off, by_z))
-    store_all(memory.turn, 3 * j, pull)
-    store_all(memory.prior_pull, 3 * j, pull)
+    weighted_offset, weighted_x = _times_precision(p, offset), _times_precision(p, by_x)
+    weighted_y, weighted_z = _times_precision(p, by_y), _times_precision(p, by_z)
+    xy, xz, yz = dot(weighted_x, by_y), dot(weighted_x, by_z), dot(weighted_y, by_z)
+    x_, y_, z_ = x + dot(weighted_x, by_x), y + dot(weighted_y, by_y), z + dot(weighted_z, by_z)
+    prior_block = (x_, xy, xz, xy, y_, yz, xz, yz, z_)
+    store_all(memory.prior_block, 9 * j, prior_block)
+    store_all(memory.block, 9 * (chains.first_block[j] + chains.depth[j]), prior_block)
+    deviation = load3(memory.deviation, j)
+    right_side = (
+        -x * deviation[0] - dot(weighted_offset, by_x),
+        -y * deviation[1] - dot(weighted_offset, by_y),
+        -z * deviation[2] - dot(weighted_offset, by_z),
+    )
+    store_all(memory.joint_step, 3 * j, right_side)
+    store_all(memory.prior_right_side, 3 * j, right_side)
 
 
 @kernel
-def _weigh(precision, v):
-    """Multiply a symmetric matrix, the same for all bodies, with a vector of lanes."""
+def _times_precision(precision, v):
+    """Symmetric matrix, the same for all bodies, times a vector of lanes."""
     return (
         precision[0, 0] * v[0] + precision[0, 1] * v[1] + precision[0, 2] * v[2],
         precision[0, 1] * v[0] + precision[1, 1] * v[1] + precision[1, 2] * v[2],
@@ -136,32 +145,40 @@ def _weigh(precision, v):
 
 @kernel
 def _add_point(tree, chains, tile, memory, k):
-    """Add one keypoint to the matrix and the right side."""
+    """Add one keypoint's J_k^T J_k to the normal matrix and J_k^T r_k to the right side."""
     weight = load(memory.weight, k)
-    point_slopes(tree, chains, tile, memory, k, weight)
-    missed_u, missed_v = weight * load(memory.residual, 2 * k), weight * load(memory.residual, 2 * k + 1)
-    border = memory.change.shape[0]
+    point_jacobians(tree, chains, tile, memory, k, weight)
+    residual_u, residual_v = weight * load(memory.residual, 2 * k), weight * load(memory.residual, 2 * k + 1)
+    border = memory.border_step.shape[0]
     for d in range(chains.point_above[k]):
         j = chains.chain[chains.point_joint[k], d]
-        u, v = load3(memory.lever_u, d), load3(memory.lever_v, d)
-        store_all(memory.turn, 3 * j, add(load3(memory.turn, j), add(scale(missed_u, u), scale(missed_v, v))))
+        u, v = load3(memory.joint_jacobian_u, d), load3(memory.joint_jacobian_v, d)
+        store_all(
+            memory.joint_step,
+            3 * j,
+            add(load3(memory.joint_step, j), add(scale(residual_u, u), scale(residual_v, v))),
+        )
         for e in range(d + 1):
             block = chains.first_block[j] + e
-            other_u, other_v = load3(memory.lever_u, e), load3(memory.lever_v, e)
+            other_u, other_v = load3(memory.joint_jacobian_u, e), load3(memory.joint_jacobian_v, e)
             old = load9(memory.block, block)
             store_all(memory.block, 9 * block, _add_outer2(old, u, other_u, v, other_v))
         for s in range(border):
-            by_u, by_v = load(memory.slope_u, s), load(memory.slope_v, s)
+            by_u, by_v = load(memory.border_jacobian_u, s), load(memory.border_jacobian_v, s)
             row = 3 * (border * j + s)
             old = rows3(memory.border, row)
             store_all(memory.border, row, add(old, add(scale(by_u, u), scale(by_v, v))))
     for s in range(border):
-        u, v = load(memory.slope_u, s), load(memory.slope_v, s)
-        store(memory.change, s, load(memory.change, s) + (u * missed_u + v * missed_v))
+        u, v = load(memory.border_jacobian_u, s), load(memory.border_jacobian_v, s)
+        store(memory.border_step, s, load(memory.border_step, s) + (u * residual_u + v * residual_v))
         for r in range(s + 1):
             row = border * s + r
             old = load(memory.corner, row)
-            store(memory.corner, row, old + (u * load(memory.slope_u, r) + v * load(memory.slope_v, r)))
+            store(
+                memory.corner,
+                row,
+                old + (u * load(memory.border_jacobian_u, r) + v * load(memory.border_jacobian_v, r)),
+            )
 
 
 @kernel
@@ -176,7 +193,7 @@ def _add_outer2(m, a, b, c, d):
 
 @kernel
 def cholesky(m):
-    """Factor of a symmetric 3x3 matrix L L^T: 1/l11, l21, 1/l22, l31, l32, 1/l33, and three zeros."""
+    """Cholesky factor L of a symmetric 3x3 matrix: 1/l11, l21, 1/l22, l31, l32, 1/l33, and three zeros."""
     first = 1.0 / sqrt(m[0])
     l21, l31 = m[3] * first, m[6] * first
     second = 1.0 / sqrt(m[4] - l21 * l21)
@@ -213,13 +230,13 @@ def _forwards_block(factor, m):
 
 @kernel
 def _eliminate(chains, memory, j):
-    """Factor a joint's row, and take what it says of the joints above, betas and translation from theirs."""
+    """Factor a joint's block row, and subtract its Schur complement from ancestors, betas and translation."""
     depth, first = chains.depth[j], chains.first_block[j]
-    border = memory.change.shape[0]
+    border = memory.border_step.shape[0]
     factor = cholesky(load9(memory.block, first + depth))
     store_all(memory.block, 9 * (first + depth), factor)
-    side = forwards(factor, load3(memory.turn, j))
-    store_all(memory.turn, 3 * j, side)
+    right_side = forwards(factor, load3(memory.joint_step, j))
+    store_all(memory.joint_step, 3 * j, right_side)
     for d in range(depth):
         store_all(memory.block, 9 * (first + d), _forwards_block(factor, load9(memory.block, first + d)))
     for s in range(border):
@@ -228,18 +245,18 @@ def _eliminate(chains, memory, j):
     for d in range(depth):
         i = chains.chain[j, d]
         own = transpose(load9(memory.block, first + d))
-        store_all(memory.turn, 3 * i, subtract(load3(memory.turn, i), transform(own, side)))
+        store_all(memory.joint_step, 3 * i, subtract(load3(memory.joint_step, i), transform(own, right_side)))
         for e in range(d + 1):
             block = chains.first_block[i] + e
-            taken = multiply(own, load9(memory.block, first + e))
-            store_all(memory.block, 9 * block, _subtract9(load9(memory.block, block), taken))
+            update = multiply(own, load9(memory.block, first + e))
+            store_all(memory.block, 9 * block, _subtract9(load9(memory.block, block), update))
         for s in range(border):
             row = 3 * (border * i + s)
-            taken = transform(own, rows3(memory.border, 3 * (border * j + s)))
-            store_all(memory.border, row, subtract(rows3(memory.border, row), taken))
+            update = transform(own, rows3(memory.border, 3 * (border * j + s)))
+            store_all(memory.border, row, subtract(rows3(memory.border, row), update))
     for s in range(border):
         own = rows3(memory.border, 3 * (border * j + s))
-        store(memory.change, s, load(memory.change, s) - dot(own, side))
+        store(memory.border_step, s, load(memory.border_step, s) - dot(own, right_side))
         for r in range(s + 1):
             row = border * s + r
             store(
@@ -258,98 +275,105 @@ def _subtract9(m, n):
 
 @kernel
 def _factor_corner(memory):
-    """Cholesky factor of the corner, in its lower triangle; the diagonal holds inverses."""
-    border = memory.change.shape[0]
+    """Cholesky factor of the corner, in its lower triangle; the diagonal holds reciprocals."""
+    border = memory.border_step.shape[0]
     for s in range(border):
         for r in range(s + 1):
-            left = load(memory.corner, border * s + r)
+            remainder = load(memory.corner, border * s + r)
             for q in range(r):
-                left = left - load(memory.corner, border * s + q) * load(memory.corner, border * r + q)
+                remainder = remainder - load(memory.corner, border * s + q) * load(
+                    memory.corner, border * r + q
+                )
             if r < s:
-                store(memory.corner, border * s + r, left * load(memory.corner, (border + 1) * r))
+                store(memory.corner, border * s + r, remainder * load(memory.corner, (border + 1) * r))
             else:
-                store(memory.corner, (border + 1) * s, 1.0 / sqrt(left))
+                store(memory.corner, (border + 1) * s, 1.0 / sqrt(remainder))
 
 
 @kernel
 def _solve(chains, memory):
-    """Turn the right side into the step: betas and translation first, then joints from the root outwards."""
-    border = memory.change.shape[0]
+    """Back substitution: betas and translation first, then joints from the root outwards."""
+    border = memory.border_step.shape[0]
     for s in range(border):
-        left = load(memory.change, s)
+        remainder = load(memory.border_step, s)
         for r in range(s):
-            left = left - load(memory.corner, border * s + r) * load(memory.change, r)
-        store(memory.change, s, left * load(memory.corner, (border + 1) * s))
+            remainder = remainder - load(memory.corner, border * s + r) * load(memory.border_step, r)
+        store(memory.border_step, s, remainder * load(memory.corner, (border + 1) * s))
     for s in range(border - 1, -1, -1):
-        left = load(memory.change, s)
+        remainder = load(memory.border_step, s)
         for r in range(s + 1, border):
-            left = left - load(memory.corner, border * r + s) * load(memory.change, r)
-        store(memory.change, s, left * load(memory.corner, (border + 1) * s))
+            remainder = remainder - load(memory.corner, border * r + s) * load(memory.border_step, r)
+        store(memory.border_step, s, remainder * load(memory.corner, (border + 1) * s))
     for a in range(chains.moving.size):
         j = chains.moving[a]
         first, depth = chains.first_block[j], chains.depth[j]
-        side = load3(memory.turn, j)
+        right_side = load3(memory.joint_step, j)
         for d in range(depth):
-            above = load3(memory.turn, chains.chain[j, d])
-            side = subtract(side, transform(load9(memory.block, first + d), above))
+            above = load3(memory.joint_step, chains.chain[j, d])
+            right_side = subtract(right_side, transform(load9(memory.block, first + d), above))
         for s in range(border):
             along = rows3(memory.border, 3 * (border * j + s))
-            side = subtract(side, scale(load(memory.change, s), along))
-        store_all(memory.turn, 3 * j, backwards(load9(memory.block, first + depth), side))
+            right_side = subtract(right_side, scale(load(memory.border_step, s), along))
+        store_all(memory.joint_step, 3 * j, backwards(load9(memory.block, first + depth), right_side))
 
 
 @kernel
-def _volume(chains, memory):
-    """Logarithm of the determinant of the factor's matrix over that of what is known without keypoints."""
-    border = memory.change.shape[0]
-    known = cholesky(load9(memory.transl_precision, 0))
-    total = log(known[0] * known[2] * known[5]) - 0.5 * (border - 3) * LOG_BETAS_PRECISION
+def _log_determinant(chains, memory):
+    """Logarithm of |J^T J + L| / |L|, which is |S|: fills LOG_DETERMINANT."""
+    border = memory.border_step.shape[0]
+    prior_block = cholesky(load9(memory.transl_precision, 0))
+    total = log(prior_block[0] * prior_block[2] * prior_block[5]) - 0.5 * (border - 3) * LOG_BETAS_PRECISION
     for a in range(chains.moving.size):
         j = chains.moving[a]
-        known = cholesky(load9(memory.prior_block, j))
+        prior_block = cholesky(load9(memory.prior_block, j))
         factor = load9(memory.block, chains.first_block[j] + chains.depth[j])
-        total = total + log((known[0] * known[2] * known[5]) / (factor[0] * factor[2] * factor[5]))
+        total = total + log(
+            (prior_block[0] * prior_block[2] * prior_block[5]) / (factor[0] * factor[2] * factor[5])
+        )
     for s in range(border):
         total = total - log(load(memory.corner, (border + 1) * s))
-    store(memory.scalars, VOLUME, total + total)
+    store(memory.scalars, LOG_DETERMINANT, total + total)
 
 
 @kernel
-def _surprise(tree, chains, tile, memory):
-    """Sum of squared deviations that the step leaves: of keypoints, and of those with all else."""
-    missed = _missed_after(tree, chains, tile, memory)
-    store(memory.scalars, MISSED, missed)
-    border = memory.change.shape[0]
+def _fit_statistics(tree, chains, tile, memory):
+    """Fill SQUARED_RESIDUAL, and MAHALANOBIS, which adds the step's squared distance from its prior."""
+    total = _squared_residual(tree, chains, tile, memory)
+    store(memory.scalars, SQUARED_RESIDUAL, total)
+    border = memory.border_step.shape[0]
     for s in range(border - 3):
-        away = load(memory.prior_betas, s) - load(tile.betas, s) - load(memory.change, s)
-        missed = missed + BETAS_PRECISION * away * away
-    gap = subtract(load3(memory.prior_transl, 0), load3(tile.transl, 0))
-    gap = subtract(gap, rows3(memory.change, border - 3))
-    missed = missed + dot(gap, transform(load9(memory.transl_precision, 0), gap))
+        deviation = load(memory.prior_betas, s) - load(tile.betas, s) - load(memory.border_step, s)
+        total = total + BETAS_PRECISION * deviation * deviation
+    offset = subtract(load3(memory.prior_transl, 0), load3(tile.transl, 0))
+    offset = subtract(offset, rows3(memory.border_step, border - 3))
+    total = total + dot(offset, transform(load9(memory.transl_precision, 0), offset))
     for a in range(chains.moving.size):
         j = chains.moving[a]
-        known = load9(memory.prior_block, j)
-        factor = cholesky(known)
-        away = backwards(factor, forwards(factor, load3(memory.prior_pull, j)))
-        away = subtract(load3(memory.turn, j), away)
-        missed = missed + dot(away, transform(known, away))
-    store(memory.scalars, SURPRISE, missed)
+        prior_block = load9(memory.prior_block, j)
+        factor = cholesky(prior_block)
+        deviation = backwards(factor, forwards(factor, load3(memory.prior_right_side, j)))
+        deviation = subtract(load3(memory.joint_step, j), deviation)
+        total = total + dot(deviation, transform(prior_block, deviation))
+    store(memory.scalars, MAHALANOBIS, total)
 
 
 @kernel
-def _missed_after(tree, chains, tile, memory):
+def _squared_residual(tree, chains, tile, memory):
     total = full(tile.betas, 0.0)
-    border = memory.change.shape[0]
+    border = memory.border_step.shape[0]
     for k in range(chains.point_joint.size):
         weight = load(memory.weight, k)
-        point_slopes(tree, chains, tile, memory, k, weight)
+        point_jacobians(tree, chains, tile, memory, k, weight)
         u, v = weight * load(memory.residual, 2 * k), weight * load(memory.residual, 2 * k + 1)
         for s in range(border):
-            change = load(memory.change, s)
-            u, v = u - change * load(memory.slope_u, s), v - change * load(memory.slope_v, s)
+            change = load(memory.border_step, s)
+            u, v = (
+                u - change * load(memory.border_jacobian_u, s),
+                v - change * load(memory.border_jacobian_v, s),
+            )
         for d in range(chains.point_above[k]):
-            turn = load3(memory.turn, chains.chain[chains.point_joint[k], d])
-            u = u - dot(turn, load3(memory.lever_u, d))
-            v = v - dot(turn, load3(memory.lever_v, d))
+            rotvec = load3(memory.joint_step, chains.chain[chains.point_joint[k], d])
+            u = u - dot(rotvec, load3(memory.joint_jacobian_u, d))
+            v = v - dot(rotvec, load3(memory.joint_jacobian_v, d))
         total = total + (u * u + v * v)
     return total

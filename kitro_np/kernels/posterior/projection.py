@@ -1,4 +1,4 @@
-"""Linear: where a tile's points fall in the image, and how that changes with pose, betas and translation."""
+"""Projection of a tile's points, and its Jacobians with respect to pose, betas and translation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..vector_math import add, cross, load2, load3, load9, store_all, subtract, 
 
 @kernel
 def place_points(tree, chains, tile, memory):
-    """Fused twin of kitro_np.posterior.projection.place_points: the points, and how betas move the joints."""
+    """Fused twin of kitro_np.posterior.projection.place_points; also fills the residuals."""
     forward_kinematics(tree, tile)
     shapes = tree.shapedirs.shape[1]
     for j in range(tree.parents.size):
@@ -46,8 +46,8 @@ def place_points(tree, chains, tile, memory):
 
 
 @kernel
-def point_slopes(tree, chains, tile, memory, k, weight):
-    """Fused twin of kitro_np.posterior.projection.point_slopes, for one point, times a weight."""
+def point_jacobians(tree, chains, tile, memory, k, weight):
+    """Fused twin of kitro_np.posterior.projection.point_jacobians, for one point, times a weight."""
     x, y, z = load3(memory.point, k)
     inverse = 1.0 / z
     by_x, by_y = weight * load(tile.camera, 0) * inverse, weight * load(tile.camera, 1) * inverse
@@ -63,11 +63,11 @@ def point_slopes(tree, chains, tile, memory, k, weight):
             full(tile.betas, chains.point_shapedirs[k, s, 2]),
         )
         moved = add(load3(memory.by_betas, shapes * j + s), transform(rotations, own))
-        store(memory.slope_u, s, row_u[0] * moved[0] + row_u[2] * moved[2])
-        store(memory.slope_v, s, row_v[1] * moved[1] + row_v[2] * moved[2])
-    store_all(memory.slope_u, shapes, row_u)
-    store_all(memory.slope_v, shapes, row_v)
+        store(memory.border_jacobian_u, s, row_u[0] * moved[0] + row_u[2] * moved[2])
+        store(memory.border_jacobian_v, s, row_v[1] * moved[1] + row_v[2] * moved[2])
+    store_all(memory.border_jacobian_u, shapes, row_u)
+    store_all(memory.border_jacobian_v, shapes, row_v)
     for d in range(chains.point_above[k]):
-        lever = subtract((x, y, z), in_camera(tile, chains.chain[j, d]))
-        store_all(memory.lever_u, 3 * d, cross(lever, row_u))
-        store_all(memory.lever_v, 3 * d, cross(lever, row_v))
+        lever_arm = subtract((x, y, z), in_camera(tile, chains.chain[j, d]))
+        store_all(memory.joint_jacobian_u, 3 * d, cross(lever_arm, row_u))
+        store_all(memory.joint_jacobian_v, 3 * d, cross(lever_arm, row_v))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from ...refinement.outcome import Diagnostics, Refined
 from ...refinement.request import Request
 from ..body.skinning import Bones
 from ..records import refer, refer_tile
-from ..refinement.run import CHUNK, Pool, allocate, rows_of, some_of
+from ..refinement.run import CHUNK, Pool, allocate, in_order, rows_of, some_of
 from ..tile import make_tree
 from .algorithm import PosteriorRows, fit_bodies, fit_bodies_with_spread
 from .memory import make_chains, make_fit_tile, make_memory
@@ -44,11 +45,11 @@ def run_map(
     chunk_size, progress, threads
         As :func:`kitro_np.refine` takes them.
     safe : bool
-        Return bodies that their keypoints are unlikely to improve as their estimates.
+        Return bodies whose keypoints are not accepted as their estimates.
     uncertainty : bool
-        Find the joints' spread, too.
+        Also return the joints' standard deviation.
     start_pose : (N, J, 3, 3) array, optional
-        Where the steps begin, in place of the estimate.
+        Initial value of the steps, in place of the estimate.
     """
     dtype = np.dtype(request.dtype)
     workspace = _workspace(model, dtype)
@@ -56,14 +57,16 @@ def run_map(
     diagnostics = _allocate(request, dtype, uncertainty=uncertainty)
     fit = fit_bodies_with_spread if uncertainty else fit_bodies
     every = np.ones((1, request.layout.num_points), dtype)
-    starts = None if start_pose is None else start_pose.reshape(request.count, -1)
+    starts = (
+        None if start_pose is None else start_pose.reshape(request.count, math.prod(start_pose.shape[1:]))
+    )
     chunk = chunk_size or CHUNK
 
     def work(start: int) -> int:
         own = slice(start, min(start + chunk, request.count))
         bodies = rows_of(request, own, dtype)
-        confidence = every if request.confidence is None else _rows(request.confidence[own], dtype)
-        begin = bodies.pose if starts is None else _rows(starts[own], dtype)
+        confidence = every if request.confidence is None else in_order(request.confidence[own], dtype)
+        begin = bodies.pose if starts is None else in_order(starts[own], dtype)
         with workspace.lend() as (tile, memory):
             fit(
                 workspace.bones, workspace.chains, tile, memory,
@@ -79,7 +82,7 @@ def run_map(
 
 
 class ChainsWorkspace(Pool):
-    """A model laid out for kernels, and tiles with the memory beside them."""
+    """A model laid out for kernels, and a pool of tiles with their working memory."""
 
     def __init__(self, model: PosteriorModel, dtype: np.dtype[Any]) -> None:
         tree, chains = make_tree(model.skeleton, dtype), make_chains(model, dtype)
@@ -96,11 +99,6 @@ class ChainsWorkspace(Pool):
 @lru_cache(maxsize=16)
 def _workspace(model: PosteriorModel, dtype: np.dtype[Any]) -> ChainsWorkspace:
     return ChainsWorkspace(model, dtype)
-
-
-def _rows(array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
-    """Return rows as kernels read them: in order, aligned, and of the dtype."""
-    return np.require(array, dtype, ["C", "A", "W"])
 
 
 def _allocate(request: Request, dtype: np.dtype[Any], *, uncertainty: bool) -> Diagnostics:

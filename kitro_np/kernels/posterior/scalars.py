@@ -1,34 +1,34 @@
-"""Rows of Memory.scalars: what is one number a body."""
+"""Rows of Memory.scalars: one number per body each."""
 
 NUM_VISIBLE = 0
-"""How many keypoints are seen."""
+"""Number of visible keypoints."""
 
 PIXELS_PER_METRE = 1
-"""Pixels of a metre at the body, for a person."""
+"""At the body's depth, times its size (1 for a person)."""
 
 POSE_SCALE = 2
-"""How far the estimate's pose is off, over what is usual."""
+"""Factor on the standard deviations of the estimate's pose."""
 
 NOISE = 3
-"""Spread of the keypoints, in pixels."""
+"""Standard deviation of the keypoints, in pixels."""
 
 SHIFT = 4
-"""How far all keypoints are off together, in pixels."""
+"""Length of the keypoints' weighted mean residual at the estimate, in pixels."""
 
-GAIN = 5
-"""What another assignment of left and right gains."""
+SWAP_GAIN = 5
+"""Decrease of the squared Mahalanobis distance by swapping left and right."""
 
-MISSED = 6
-"""Sum of squared residuals after a step, each in its spread."""
+SQUARED_RESIDUAL = 6
+"""Sum of squared residuals after a step, each over its variance."""
 
-SURPRISE = 7
-"""Squared distance of the keypoints from what was to be expected, in its spread."""
+MAHALANOBIS = 7
+"""Squared Mahalanobis distance of the keypoints from their prior prediction, r^T S^-1 r."""
 
-VOLUME, FIRST_VOLUME = 8, 9
-"""Logarithm of the determinant of that spread, in this step and in the first."""
+LOG_DETERMINANT, FIRST_LOG_DETERMINANT = 8, 9
+"""Logarithm of |S|, of this step; and of the keypoints' covariance in pixels, of the first."""
 
 QUALITY, EVIDENCE = 10, 11
 """As kitro_np.RefineResult has them."""
 
 COUNT = 12
-"""How many rows there are."""
+"""Number of rows."""

@@ -1,4 +1,4 @@
-"""Chunks of bodies as tiles, and back: what every method does before and after its own work."""
+"""Conversion between chunks of bodies and tiles, shared by all methods."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ..body.kinematics import forward_kinematics
 from ..camera import reprojection_error
 from ..jit import kernel
 from ..lanes import load, own_lanes, store
-from .validity import BAD_INTRINSICS, estimate_status
+from .validity import BAD_INTRINSICS, NOT_FINITE, estimate_status
 
 NAN = math.nan
-"""A number of its own: what belongs to a module stays a double on a GPU."""
+"""A plain number: an attribute of a module, such as math.nan, would stay a double on a GPU."""
 
 
 class BodyRows(NamedTuple):
-    """A batch as kernels read it: C-ordered, one row a body."""
+    """A batch as kernels read it: C-ordered, one row per body."""
 
     pose: Any  # (N, 9 J)
     betas: Any  # (N, S)
@@ -27,25 +27,25 @@ class BodyRows(NamedTuple):
 
 @kernel
 def open_tile(tree, tile, bodies, refined, start, last):
-    """Read a tile, see which of its bodies can be refined, and note how far off all are before that."""
+    """Read a tile, check its bodies, and write their initial reprojection errors."""
     read_tile(tile, bodies, start, last)
     forward_kinematics(tree, tile)
     estimate_status(tree, tile)
-    refuse_skew(tile, bodies, start, last)
+    check_intrinsics(tile, bodies, start, last)
     reprojection_error(tree, tile)
-    note_error(tile, refined, start, last)
+    write_initial_error(tile, refined, start, last)
 
 
 @kernel
-def note_error(tile, refined, start, last):
-    """Write the errors of bodies as they are; those of refined ones take their place later."""
+def write_initial_error(tile, refined, start, last):
+    """Write the estimates' reprojection errors; write_tile overwrites those of refined bodies."""
     for lane in own_lanes(tile.error, last - start):
         refined.reprojection_error[start + lane] = tile.error[0, lane]
 
 
 @kernel
 def without_branches(tree, tile):
-    """Say that no branches were chosen."""
+    """Write a result without branches: selection -1, path score NaN."""
     store(tile.path_score, 0, NAN)
     for j in range(tree.parents.size):
         store(tile.selection, j, -1.0)
@@ -53,7 +53,7 @@ def without_branches(tree, tile):
 
 @kernel
 def read_tile(tile, bodies, start, last):
-    """Turn rows of bodies into lanes; the last body fills the lanes that are left over."""
+    """Copy rows of bodies to lanes; the last body fills the remaining lanes."""
     for lane in own_lanes(tile.status, tile.status.shape[1]):
         body = min(start + lane, last - 1)
         for row in range(tile.pose.shape[0]):
@@ -74,22 +74,22 @@ def read_tile(tile, bodies, start, last):
 
 
 @kernel
-def refuse_skew(tile, bodies, start, last):
-    """Mark intrinsics with other entries than focal lengths and centre, which lanes do not hold."""
+def check_intrinsics(tile, bodies, start, last):
+    """Check the entries of K that lanes do not hold: zero skew and lower triangle, and K[2, 2] = 1."""
     for lane in own_lanes(tile.status, last - start):
         k = bodies.intrinsics[min(start + lane, bodies.intrinsics.shape[0] - 1)]
         plain = k[1] == 0 and k[3] == 0 and k[6] == 0 and k[7] == 0 and k[8] == 1
         finite = math.isfinite(k[1]) and math.isfinite(k[3])
         finite = finite and math.isfinite(k[6]) and math.isfinite(k[7]) and math.isfinite(k[8])
         if not finite:
-            tile.status[0, lane] = 1
-        elif not plain and tile.status[0, lane] != 1:
+            tile.status[0, lane] = NOT_FINITE
+        elif not plain and tile.status[0, lane] != NOT_FINITE:
             tile.status[0, lane] = BAD_INTRINSICS
 
 
 @kernel
 def write_tile(tile, bodies, refined, start, last):
-    """Turn lanes into rows of bodies; a body that was not refined comes back as its estimate."""
+    """Copy lanes to rows of bodies; a body that was not refined comes back as its estimate."""
     for lane in own_lanes(tile.status, last - start):
         body = start + lane
         good = tile.status[0, lane] == 0

@@ -1,4 +1,4 @@
-"""Run kernels over a batch: rows of bodies, room for results, and memory that calls take turns with."""
+"""Run kernels over a batch: rows of bodies, allocation of results, and pools of working memory."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from ..tile import make_tile, make_tree
 from .chunks import BodyRows
 
 CHUNK = 512
-"""Bodies that a thread takes at once: some 20 ms of work, and copies that stay small."""
+"""Bodies that a thread takes at once: about 20 ms of work, with small copies."""
 
 
 class Pool:
-    """Working memory that calls and threads take turns with.
+    """Pool of working memory for calls and threads.
 
     Parameters
     ----------
     make : callable
-        Makes more where all of it is lent.
+        Allocates one more when all are in use.
     """
 
     def __init__(self, make: Callable[[], Any]) -> None:
@@ -37,7 +37,7 @@ class Pool:
 
     @contextmanager
     def lend(self) -> Iterator[Any]:
-        """Lend memory that nobody else works in."""
+        """Lend memory for exclusive use."""
         try:
             own = self._idle.pop()
         except IndexError:
@@ -47,7 +47,7 @@ class Pool:
 
 
 class TreeWorkspace(Pool):
-    """A skeleton laid out for kernels, and tiles of it."""
+    """A skeleton laid out for kernels, and a pool of its tiles."""
 
     def __init__(self, skeleton: Skeleton, dtype: np.dtype[Any]) -> None:
         layout = make_tree(skeleton, dtype)
@@ -62,18 +62,15 @@ def workspace_of(skeleton: Skeleton, dtype: np.dtype[Any]) -> TreeWorkspace:
 
 
 def some_of(results: Any, own: slice) -> Any:
-    """Return the part of some bodies of a named tuple of results."""
+    """Return a slice of the bodies of a named tuple of results."""
     return type(results)(*(part[own] for part in results))
 
 
 def rows_of(request: Request, own: slice, dtype: np.dtype[Any]) -> BodyRows:
-    """Return some of the bodies as kernels read them: views where that is possible."""
+    """Return a slice of the bodies as kernels read them: views where possible."""
 
     def rows(array: Any, own: slice) -> np.ndarray:
-        part = array[own]
-        if part.dtype != dtype or not part.flags.carray:
-            # Numba would compile once more for arrays that are read-only or not aligned.
-            part = np.require(part, dtype, ["C", "A", "W"])
+        part = in_order(array[own], dtype)
         return part.reshape(len(part), math.prod(array.shape[1:]))
 
     every = slice(None) if len(request.intrinsics) == 1 else own
@@ -86,8 +83,16 @@ def rows_of(request: Request, own: slice, dtype: np.dtype[Any]) -> BodyRows:
     )
 
 
+def in_order(array: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return an array as kernels read it: C-ordered, aligned, in their dtype; itself if it is."""
+    flags = array.flags
+    if array.dtype == dtype and flags.c_contiguous and flags.aligned:
+        return array
+    return np.require(array, dtype, ["C", "A"])
+
+
 def allocate(request: Request, empty: Callable[..., Any], number: Any, small: Any) -> Refined:
-    """Make room for what the kernels write: arrays of `empty`, of a float and a small integer dtype."""
+    """Allocate results by `empty`, with a float dtype `number` and an integer dtype `small`."""
     count, joints = request.count, request.skeleton.num_joints
     return Refined(
         empty((count, 9 * joints), dtype=number),

@@ -1,14 +1,14 @@
-"""Checks of a tile: which bodies can be refined."""
+"""Validity of a tile: which bodies can be refined."""
 
 from __future__ import annotations
 
-from ...refinement.validity import ROTATION_TOLERANCE, SMALLEST_SIGHT, Status
+from ...refinement.validity import ROTATION_TOLERANCE, SMALLEST_EXTENT, Status
 from ..camera import in_camera
 from ..jit import kernel
 from ..lanes import absolute, full, load, store, where
 from ..vector_math import dot, load9
 
-# Numba would type an IntEnum's member as an object of its own: plain numbers are cheaper to compile.
+# Plain integers: Numba compiles members of an IntEnum more slowly.
 NOT_FINITE = int(Status.NOT_FINITE)
 NOT_A_ROTATION = int(Status.NOT_A_ROTATION)
 BAD_INTRINSICS = int(Status.BAD_INTRINSICS)
@@ -24,15 +24,17 @@ SWAPPED = int(Status.SWAPPED)
 def estimate_status(tree, tile):
     """Fused twin of kitro_np.refinement.validity.estimate_status, after forward kinematics.
 
-    Whether the intrinsics have the right zeros is seen when they are read; see tiles of refine.py.
+    Entries of the intrinsics that a tile does not hold are checked by
+    :func:`kitro_np.kernels.refinement.chunks.check_intrinsics`.
     """
-    one = full(tile.status, 1.0)
     status = where(
-        _spread(tree, tile) > SMALLEST_SIGHT * load(tile.camera, 0), 0.0 * one, KEYPOINTS_IN_ONE_POINT
+        _keypoint_extent(tree, tile) > SMALLEST_EXTENT * load(tile.camera, 0),
+        0.0,
+        KEYPOINTS_IN_ONE_POINT,
     )
     status = where(_nearest_depth(tree, tile) > 0.0, status, BEHIND_CAMERA)
     status = where(_rotation_error(tree, tile) > ROTATION_TOLERANCE, NOT_A_ROTATION, status)
-    usable = where(load(tile.camera, 0) > 0.0, load(tile.camera, 1), 0.0 * one)
+    usable = where(load(tile.camera, 0) > 0.0, load(tile.camera, 1), 0.0)
     status = where(usable > 0.0, status, BAD_INTRINSICS)
     finite = _finite(tile.pose) + _finite(tile.betas) + _finite(tile.transl)
     finite = finite + _finite(tile.keypoints) + _finite(tile.camera)
@@ -41,7 +43,7 @@ def estimate_status(tree, tile):
 
 @kernel
 def outcome_status(tree, tile):
-    """Fused twin of kitro_np.refinement.validity.outcome_status: marks a body that was to be refined."""
+    """Fused twin of kitro_np.refinement.validity.outcome_status, for bodies that were valid."""
     status = load(tile.status, 0)
     finite = _finite(tile.pose) + _finite(tile.betas) + _finite(tile.transl)
     fine = where(_nearest_depth(tree, tile) > 0.0, absolute(finite), 1.0)
@@ -86,11 +88,11 @@ def _nearest_depth(tree, tile):
 
 
 @kernel
-def _spread(tree, tile):
-    spread = full(tile.status, 0.0)
+def _keypoint_extent(tree, tile):
+    extent = full(tile.status, 0.0)
     for row in range(2, tile.keypoints.shape[0]):
-        spread = _larger(spread, absolute(load(tile.keypoints, row) - load(tile.keypoints, row % 2)))
-    return spread
+        extent = _larger(extent, absolute(load(tile.keypoints, row) - load(tile.keypoints, row % 2)))
+    return extent
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""SMPLify for one tile of bodies after the other."""
+"""SMPLify, tile by tile."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from .energy import gradient, pose_tile
 class Fit(NamedTuple):
     """Working memory of a tile beside kitro_np.kernels.tile.Tile; every member has shape (rows, lanes)."""
 
-    size: np.ndarray  # 1 of the person in the image
+    size: np.ndarray  # 1 of the person in the image, in pixels
     vectors: np.ndarray  # 3 J axis-angle
     start_vectors: np.ndarray  # 3 J of the estimate
     start_betas: np.ndarray  # S
     start_transl: np.ndarray  # 3
     jacobian: np.ndarray  # 2 J coefficients of the exponential map's left Jacobian
-    moment: np.ndarray  # 3 J moment of the forces below a joint about it
-    unusual: np.ndarray  # 3 J pose minus the prior's mean
+    rotation_gradient: np.ndarray  # 3 J gradient by a rotation about each joint
+    deviation: np.ndarray  # 3 J pose minus the prior's mean
     pose_gradient: np.ndarray  # 3 J
     pose_mean: np.ndarray  # 3 J Adam's moments; those of betas are the tile's
     pose_square: np.ndarray  # 3 J
@@ -46,11 +46,11 @@ def make_fit(tree: Tree, dtype: Any) -> Fit:
 
 @entry
 def fit_bodies(tree, tile, fit, bodies, refined, settings, first, last):
-    """Fused twin of kitro_np.smplify.descent.smplify_arrays, for bodies `first` to before `last`."""
+    """Fused twin of kitro_np.smplify.descent.smplify_arrays, for bodies `first` to `last` - 1."""
     lanes = tile.status.shape[1]
     for start in range(first, last, lanes):
         open_tile(tree, tile, bodies, refined, start, last)
-        begin(tree, tile, fit)
+        make_problem(tree, tile, fit)
         _descend(tree, tile, fit, settings, settings.root_rates, False)
         _descend(tree, tile, fit, settings, settings.rates, True)
         pose_tile(tree, tile, fit)
@@ -61,7 +61,7 @@ def fit_bodies(tree, tile, fit, bodies, refined, settings, first, last):
 
 
 @kernel
-def begin(tree, tile, fit):
+def make_problem(tree, tile, fit):
     """Fused twin of kitro_np.smplify.energy.make_problem, after forward kinematics of the estimate."""
     low_u, low_v = project(in_camera(tile, 0), tile)
     high_u, high_v = low_u, low_v
@@ -69,8 +69,8 @@ def begin(tree, tile, fit):
         u, v = project(in_camera(tile, j), tile)
         low_u, high_u = where(u < low_u, u, low_u), where(u > high_u, u, high_u)
         low_v, high_v = where(v < low_v, v, low_v), where(v > high_v, v, high_v)
-    wide, high = high_u - low_u, high_v - low_v
-    store(fit.size, 0, where(wide > high, wide, high))
+    width, height = high_u - low_u, high_v - low_v
+    store(fit.size, 0, where(width > height, width, height))
     axis_angles(tree, tile.pose, fit.vectors)
     for row in range(fit.vectors.shape[0]):
         store(fit.start_vectors, row, load(fit.vectors, row))

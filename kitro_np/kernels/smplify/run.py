@@ -1,4 +1,4 @@
-"""Run the fused kernels of SMPLify over a batch, on as many threads as asked for."""
+"""Run the fused kernels of SMPLify over a batch, on several threads."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def run_smplify(
 def make_fit_settings(
     terms: EnergyTerms, dtype: np.dtype[Any], steps: tuple[int, int] = STEPS
 ) -> FitSettings:
-    """Gather what the kernels are to do."""
+    """Return the kernels' settings."""
     weights, prior = terms
-    mean, precision, wrong_way = (part.astype(dtype) for part in prior)
-    if not weights.pose_prior:  # then none is read
+    mean, precision, angle_prior_sign = (part.astype(dtype) for part in prior)
+    if not weights.pose_prior:  # then the kernel skips the term
         mean, precision = mean[:0], np.zeros((0, 0), dtype)
     root_rates, rates = (np.array(adam_rates(RATE, count), dtype).reshape(count, 2) for count in steps)
     return FitSettings(
@@ -65,11 +65,11 @@ def make_fit_settings(
         rates,
         mean,
         precision,
-        wrong_way.reshape(-1),
+        angle_prior_sign.reshape(-1),
         float(weights.keypoints),
         float(weights.sigma) ** 2,
         float(weights.pose_prior),
-        float(weights.bend),
+        float(weights.angle_prior),
         float(weights.betas),
         float(weights.near_pose),
         float(weights.near_betas),
