@@ -187,7 +187,7 @@ def test_a_single_body_needs_no_leading_axis(tmp_path, estimates, capsys, axis_a
 
 
 @pytest.mark.parametrize(
-    ("key", "shape", "wanted"),
+    ("key", "shape", "expected"),
     [
         ("GT_theta", (12, 22, 3, 3), "(12, 24, 3, 3) or (12, 24, 3) or (12, 72)"),
         ("GT_theta", (11, 24, 3, 3), "(12, 24, 3, 3)"),
@@ -523,7 +523,7 @@ def test_every_field_of_every_method_is_an_option():
 
 
 @pytest.mark.parametrize(
-    ("given", "wanted"),
+    ("given", "expected"),
     [
         ([], kitro_np.Map()),
         (["--unsafe", "--no-motion-prior"], kitro_np.Map(safe=False, motion_prior=False)),

@@ -216,7 +216,7 @@ def test_regressor_of_a_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("regressor", "wanted"),
+    ("regressor", "expected"),
     [
         (np.zeros((30, 17)), r"expected shape \(17, vertices\) or \(24, vertices\), got \(30, 17\)"),
         (np.zeros(17), r"expected shape \(17, vertices\) or \(24, vertices\), got \(17,\)"),

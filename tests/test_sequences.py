@@ -143,7 +143,7 @@ def test_bodies_that_do_not_fit(write, bodies, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "wanted"),
+    ("changes", "expected"),
     [
         ({"genders": ["f", "x"]}, "genders[1]: expected 'f' or 'm', got 'x'"),
         ({"genders": ["f", np.ones(2)]}, "genders[1]: expected a text, got an array of float64"),
