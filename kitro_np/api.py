@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from importlib.resources import as_file, files
 from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj
 
-from .arrays.arguments import check_bool, check_integer, like_pose, real_array
-from .arrays.engines import choose_engine, on_device_of
+from .arrays.arguments import as_confidence, check_bool, check_integer, like_pose, real_array
+from .arrays.engines import ENGINES, choose_engine, on_device_of
 from .arrays.interchange import Interchange, interchange_for
 from .arrays.poses import pose_tail
 from .arrays.rotations import axis_angle_from_matrix, nearest_rotation
 from .arrays.select import where_bodies
+from .body.families import LICENSED
 from .body.load import default_body, load_body
+from .body.locate import find_model_file
 from .body.model import KERNEL_DTYPES, BodyModel
 from .body.skeleton import Skeleton
 from .errors import InputError, one_of
@@ -74,8 +77,10 @@ if TYPE_CHECKING:
     class SMPLifyArguments(CommonArguments, SMPLifyOptions, total=False):
         """Arguments and options of ``smplify``."""
 
-    class MethodArguments(CommonArguments, DetectionArguments, total=False):
-        """Arguments of :func:`refine` with a method object, which holds the options."""
+    class AllArguments(
+        CommonArguments, DetectionArguments, MapOptions, KitroOptions, SMPLifyOptions, total=False
+    ):
+        """Arguments of :func:`refine` with a method as an object, or a pose in lists."""
 
 
 @overload
@@ -126,7 +131,7 @@ def refine(
     intrinsics: ArrayLike | None = None,
     *,
     method: Method,
-    **arguments: Unpack[MethodArguments],
+    **arguments: Unpack[AllArguments],
 ) -> RefineResult[ArrayT]: ...
 
 
@@ -139,7 +144,7 @@ def refine(
     intrinsics: ArrayLike | None = None,
     *,
     method: MethodName | Method = "map",
-    **arguments: Unpack[MethodArguments],
+    **arguments: Unpack[AllArguments],
 ) -> RefineResult[np.ndarray]: ...
 
 
@@ -235,23 +240,26 @@ def refine(
     chosen = resolve_method(method, options)
     strict = check_bool("strict", strict)
     body = _read_body(body)
+    engine = None if engine is None else one_of("engine", engine, ENGINES)
+    _check_layout(chosen, keypoint_layout)
     pose_array = real_array("pose", pose)
+    confidence = as_confidence(pose_array, confidence) if confidence is not None else None
     arguments = Arguments(
         pose_array, betas, transl, keypoints_2d, intrinsics, confidence, image_size, focal_length
     )
-    _check_detections(chosen, arguments, keypoint_layout)
     exchange = None if engine == "array" else interchange_for(arguments.pose)
     if exchange is not None:
         arguments = _to_numpy(exchange, arguments)
     with on_device_of(arguments.pose):
         request = read_request(arguments, body, keypoint_layout)
+        _check_confidence(chosen, request, scored=confidence is None)
         execution = _read_execution(engine, threads, chunk_size, progress, arguments.pose, chosen)
         outcome = chosen.run(request, execution)
         if strict:
             _raise_if_any_failed(outcome.refined.status)
         result = _result(chosen, body, request, outcome, half=_is_half(pose_array))
     if exchange is not None:
-        result = result._map(exchange.from_numpy)
+        result = result.map_arrays(exchange.from_numpy)
     return _with_given_dtypes(result, (pose, betas, transl))
 
 
@@ -260,16 +268,16 @@ WARMUP_COUNTS = (1, 20)
 
 
 def warmup(
-    methods: Sequence[MethodName] = ("map", "kitro"),
-    dtypes: Sequence[FloatName] = ("float32", "float64"),
+    methods: MethodName | Sequence[MethodName] = ("map", "kitro"),
+    dtypes: FloatName | Sequence[FloatName] = ("float32", "float64"),
     progress: Callable[[int], None] | None = None,
 ) -> None:
     """Compile the kernels of methods and of posing a body now, so that no later call has to.
 
     Parameters
     ----------
-    methods : sequence of {"map", "kitro", "smplify"}
-    dtypes : sequence of {"float32", "float64"}
+    methods : {"map", "kitro", "smplify"} or a sequence of these
+    dtypes : {"float32", "float64"} or a sequence of these
     progress : callable, optional
         Called with 1 after each of `dtypes`.
 
@@ -278,9 +286,10 @@ def warmup(
     InputError
         If a name is unknown.
     """
-    chosen = [METHODS[one_of("methods", name, METHODS)]() for name in _names(methods)]
+    names = [one_of("methods", name, METHODS) for name in _names("methods", methods)]
+    chosen = [method for name in names for method in METHODS[name].kernel_variants()]
     kernel_dtypes = [dtype.name for dtype in KERNEL_DTYPES]
-    chosen_dtypes = [one_of("dtypes", name, kernel_dtypes) for name in _names(dtypes)]
+    chosen_dtypes = [one_of("dtypes", name, kernel_dtypes) for name in _names("dtypes", dtypes)]
     body, data = default_body(), example()
     arrays = [data["pose"], data["betas"], data["transl"], data["keypoints_2d"], data["intrinsics"]]
     for dtype in chosen_dtypes:
@@ -318,8 +327,12 @@ def example() -> Example:
         )
 
 
-def _names(names: Any) -> Sequence[Any]:
-    return (names,) if isinstance(names, str) else tuple(names)
+def _names(argument: str, names: Any) -> Sequence[Any]:
+    if isinstance(names, str):
+        return (names,)
+    if not isinstance(names, Iterable):
+        raise InputError(f"{argument}: expected a name or a sequence of names, got {names!r}.")
+    return tuple(names)
 
 
 def _read_body(body: Any) -> BodyModel | Skeleton:
@@ -327,36 +340,52 @@ def _read_body(body: Any) -> BodyModel | Skeleton:
     if body is None:
         return default_body()
     if isinstance(body, (str, PathLike)):
-        return _load_cached(fspath(body))
+        return _loaded(fspath(body))
     skeleton_of(body)
     checked: BodyModel | Skeleton = body
     return checked
 
 
+def _loaded(name: str) -> BodyModel:
+    """Return a body by its name or file; a file is read again only if it has changed."""
+    path = find_model_file(name.lower()) if name.lower() in LICENSED else Path(name)
+    if not path.is_file():
+        return load_body(name)
+    about = path.stat()
+    return _load_file(path.resolve(), about.st_mtime_ns, about.st_size)
+
+
 @lru_cache(maxsize=4)
-def _load_cached(name: str) -> BodyModel:
-    return load_body(name)
+def _load_file(path: Path, mtime_ns: int, size: int) -> BodyModel:
+    return load_body(path)
 
 
-def _check_detections(method: Method, arguments: Arguments, layout: Any) -> None:
-    """Refuse confidences and layouts for a method that does not support them, instead of ignoring them."""
-    if method.takes_detections:
+def _check_layout(method: Method, layout: Any) -> None:
+    """Refuse a detector's layout for a method that takes the body's own joints only."""
+    if method.takes_detections or (isinstance(layout, str) and layout.lower() == "smpl24"):
         return
-    takes = " or ".join(repr(other.name) for other in METHODS.values() if other.takes_detections)
-    if arguments.confidence is not None:
-        raise InputError(f"confidence: expected method={takes}, which weighs keypoints, got {method.name!r}.")
-    if not (isinstance(layout, str) and layout.lower() == "smpl24"):
-        name = layout.name if isinstance(layout, KeypointLayout) else layout
-        raise InputError(
-            f"keypoint_layout: expected 'smpl24' with method={method.name!r}, got {name!r}; "
-            f"method={takes} supports other layouts."
-        )
-    shape = getattr(arguments.keypoints_2d, "shape", None) or np.shape(arguments.keypoints_2d)
-    if len(shape) > 1 and shape[-1] == 3:
+    name = layout.name if isinstance(layout, KeypointLayout) else layout
+    raise InputError(
+        f"keypoint_layout: expected 'smpl24' with method={method.name!r}, got {name!r}; "
+        f"method={_takers_of_detections()} supports other layouts."
+    )
+
+
+def _check_confidence(method: Method, request: Request, *, scored: bool) -> None:
+    """Refuse confidences for a method that does not weigh keypoints, instead of ignoring them."""
+    if method.takes_detections or request.confidence is None:
+        return
+    takers = _takers_of_detections()
+    if scored:
         raise InputError(
             f"keypoints_2d: expected (x, y) with method={method.name!r}, which does not weigh keypoints, "
-            f"got (x, y, score); method={takes} supports scores."
+            f"got (x, y, score); method={takers} supports scores."
         )
+    raise InputError(f"confidence: expected method={takers}, which weighs keypoints, got {method.name!r}.")
+
+
+def _takers_of_detections() -> str:
+    return " or ".join(repr(method.name) for method in METHODS.values() if method.takes_detections)
 
 
 def _to_numpy(exchange: Interchange, arguments: Arguments) -> Arguments:
@@ -364,7 +393,7 @@ def _to_numpy(exchange: Interchange, arguments: Arguments) -> Arguments:
     names = ("betas", "transl", "keypoints_2d", "intrinsics", "confidence")
     parts = {name: getattr(arguments, name) for name in names}
     arrays = {
-        name: exchange.to_numpy(part if _is_mask(part) else like_pose(arguments.pose, name, part))
+        name: exchange.to_numpy(like_pose(arguments.pose, name, part))
         for name, part in parts.items()
         if part is not None
     }
@@ -375,10 +404,6 @@ def _to_numpy(exchange: Interchange, arguments: Arguments) -> Arguments:
         for name, part in sizes.items()
     }
     return replace(arguments, pose=exchange.to_numpy(arguments.pose), **arrays, **sizes)
-
-
-def _is_mask(array: Any) -> bool:
-    return is_array_api_obj(array) and bool(array_namespace(array).isdtype(array.dtype, "bool"))
 
 
 def _read_execution(
@@ -464,4 +489,8 @@ def _with_given_dtypes(result: RefineResult[Any], arguments: tuple[Any, Any, Any
         xp = array_namespace(value)
         if is_array_api_obj(like) and dtype != value.dtype and xp.isdtype(dtype, "real floating"):
             changed[name] = xp.astype(value, dtype, copy=False)
+            if result.hypotheses is not None:
+                hypotheses = changed.get("hypotheses", result.hypotheses)
+                part = xp.astype(getattr(hypotheses, name), dtype, copy=False)
+                changed["hypotheses"] = hypotheses._replace(**{name: part})
     return replace(result, **changed) if changed else result

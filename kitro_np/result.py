@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
@@ -38,6 +38,9 @@ ARRAYS = (
 
 REQUIRED = ("pose", "betas", "transl", "reprojection_error", "status")
 """Arrays that every method computes."""
+
+PER_JOINT: dict[str, tuple[int | None, ...]] = {"selection": (None,), "joint_spread": (None,)}
+"""Fields with an entry per joint, and the rest of their shape."""
 
 HYPOTHESIS = "hypothesis_"
 """Prefix of the names of the hypotheses' arrays in a file."""
@@ -121,14 +124,20 @@ class RefineResult(Generic[ArrayT]):
             raise TypeError("a result of a single body has no length")
         return lead[0]
 
+    def __bool__(self) -> bool:
+        return True  # whatever its length, so that `if result` asks whether there is one
+
     def __iter__(self) -> Iterator[Self]:
         return (self[number] for number in range(len(self)))
 
     def __getitem__(self, index: Index | tuple[Index, ...]) -> Self:
         """Select bodies by an integer, a slice or a mask, or by one of these for each leading axis."""
         len(self)
-        key = (*index, ...) if isinstance(index, tuple) else (index, ...)
-        return self._map(lambda array: array[key])
+        parts = index if isinstance(index, tuple) else (index,)
+        # A library may take a mask alone, or one ellipsis; the axes after the given ones are whole anyway.
+        plain = all(isinstance(part, (int, slice)) for part in parts)
+        key = (*parts, ...) if plain else index
+        return self.map_arrays(lambda array: array[key])
 
     def __repr__(self) -> str:
         lead = ", ".join(map(str, self.status.shape))
@@ -141,7 +150,7 @@ class RefineResult(Generic[ArrayT]):
 
     def numpy(self) -> RefineResult[np.ndarray]:
         """Return this result with NumPy arrays, which share the CPU's memory."""
-        return self._map(as_numpy)  # type: ignore[return-value] # as_numpy changes the type of the arrays
+        return self.map_arrays(as_numpy)  # type: ignore[return-value] # as_numpy changes the type of the arrays
 
     @staticmethod
     def concat(results: Sequence[RefineResult[ArrayT]]) -> RefineResult[ArrayT]:
@@ -155,17 +164,15 @@ class RefineResult(Generic[ArrayT]):
         results = list(results)
         if not results:
             raise InputError("results: expected at least one, got none.")
-        first = results[0]
-        for other in results:
-            if not other.status.shape:
+        for result in results:
+            if not isinstance(result, RefineResult):
+                raise InputError(f"results: expected RefineResults, got {type(result).__name__}.")
+            if not result.status.shape:
                 raise InputError("results: expected batches of bodies, got a single body.")
-            if [*other.arrays()] != [*first.arrays()] or other.method != first.method:
-                raise InputError(
-                    f"results: expected {first.method} with {', '.join(first.arrays())}, "
-                    f"got {other.method} with {', '.join(other.arrays())}."
-                )
-            if (other.hypotheses is None) != (first.hypotheses is None):
-                raise InputError("results: expected hypotheses in all or in none, got both.")
+        first = results[0]
+        for other in results[1:]:
+            if other._form() != first._form():
+                raise InputError(f"results: expected {first._form()}, got {other._form()}.")
         xp = array_namespace(first.status)
         names = [*first.arrays()]
         joined = {name: xp.concat([getattr(r, name) for r in results], axis=0) for name in names}
@@ -303,20 +310,50 @@ class RefineResult(Generic[ArrayT]):
         return result
 
     def _check_shapes(self, path: Any) -> None:
+        """Check arrays of a file: numbers, in shapes that fit one another, and statuses that exist."""
         lead = self.status.shape
-        for name, array in self.arrays().items():
-            if array.shape[: len(lead)] != lead or array.dtype.kind not in "fiu":
+        arrays: dict[str, Any] = dict(self.arrays())
+        tails: dict[str, tuple[int | None, ...]] = {"betas": (None,), "transl": (3,), **PER_JOINT}
+        if self.hypotheses is not None:
+            count = self.hypotheses.probability.shape[-1:]
+            arrays |= {f"{HYPOTHESIS}{name}": part for name, part in self.hypotheses._asdict().items()}
+            tails |= {f"{HYPOTHESIS}pose": (*count, None, 3, 3), f"{HYPOTHESIS}betas": (*count, None)}
+            tails |= {f"{HYPOTHESIS}transl": (*count, 3), f"{HYPOTHESIS}probability": count}
+        for name, array in arrays.items():
+            tail = array.shape[len(lead) :]
+            expected = tails.get(name, tail if name == "pose" else ())
+            fits = len(tail) == len(expected) and all(
+                size in (None, own) for size, own in zip(expected, tail, strict=True)
+            )
+            if array.shape[: len(lead)] != lead or array.dtype.kind not in "fiu" or not fits:
+                shape = ", ".join("n" if size is None else str(size) for size in (*lead, *expected))
                 raise InputError(
-                    f"{path}: {name}: expected numbers for {lead} bodies, got shape {array.shape}, "
+                    f"{path}: {name}: expected numbers of shape ({shape}), got shape {array.shape}, "
                     f"dtype {array.dtype}."
                 )
+        tail = self.pose.shape[len(lead) :]
+        if tail[-2:] != (3, 3) and tail[-1:] != (3,) and not (len(tail) == 1 and tail[0] % 3 == 0):
+            raise InputError(f"{path}: pose: expected rotations of joints, got shape {self.pose.shape}.")
+        status: Any = self.status
+        unknown = np.setdiff1d(status, [int(one) for one in Status])
+        if unknown.size:
+            raise InputError(f"{path}: status: expected values of Status, got {unknown[0]}.")
 
-    def _map(self, change: Any) -> Self:
-        """Apply a function to every array."""
+    def map_arrays(self, change: Callable[[Any], Any]) -> Self:
+        """Return this result with a function applied to every array, the hypotheses' too."""
         changed = {name: change(array) for name, array in self.arrays().items()}
         if self.hypotheses is not None:
             changed["hypotheses"] = Hypotheses(*map(change, self.hypotheses))
         return replace(self, **changed)
+
+    def _form(self) -> str:
+        """Describe method, options and arrays but for the number of bodies, for :meth:`concat`."""
+        arrays: dict[str, Any] = dict(self.arrays())
+        if self.hypotheses is not None:
+            arrays |= {f"{HYPOTHESIS}{name}": part for name, part in self.hypotheses._asdict().items()}
+        library = array_namespace(self.status).__name__.removeprefix("array_api_compat.")
+        shapes = ", ".join(f"{name} (N, {str(tuple(part.shape[1:]))[1:]}" for name, part in arrays.items())
+        return f"{library} arrays of {self.method or 'an unknown method'} {self.options or {}}: {shapes}"
 
     def _body(self, body: BodyModel | Skeleton | None) -> BodyModel | Skeleton:
         body = self.body if body is None else body
@@ -330,7 +367,7 @@ class RefineResult(Generic[ArrayT]):
 def _options(path: Any, text: str) -> dict[str, Any]:
     try:
         options = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         options = None
     if not isinstance(options, dict):
         raise InputError(f"{path}: options: expected a JSON object, got {text[:MAX_SHOWN]!r}.")

@@ -36,7 +36,7 @@ ArrayT = TypeVar("ArrayT", bound=Array)
 Nested: TypeAlias = Union[float, np.generic, Sequence["Nested"]]  # noqa: UP007 - a string has no | at run time
 """Numbers, or nested sequences of them, in place of an array."""
 
-ArrayLike: TypeAlias = Union[Array, Sequence[Nested]]  # noqa: UP007
+ArrayLike: TypeAlias = Union[Array, Sequence[Union[Array, Nested]]]  # noqa: UP007
 """Anything that is read as an array."""
 
 ScalarLike: TypeAlias = Union[float, np.generic]  # noqa: UP007

@@ -121,11 +121,11 @@ def test_a_mask_is_a_confidence(xp):
 
 
 @pytest.mark.skipif(torch is None, reason="no torch")
-def test_kernels_are_for_arrays_in_the_cpus_memory():
-    """An engine that was asked for by name runs or raises."""
-    meta = {name: torch.asarray(value, device="meta") for name, value in GOOD.items()}
-    with pytest.raises(InputError, match=r"^engine: expected arrays in the CPU's memory for 'numba', got to"):
-        refine(**meta, body=SKELETON, engine="numba")
+def test_an_engine_that_is_asked_for_by_name_runs_or_raises():
+    tensors = {name: torch.asarray(value) for name, value in GOOD.items()}
+    for given in (GOOD, tensors):
+        with pytest.raises(InputError, match="^engine: expected arrays on a GPU for 'cuda', got "):
+            refine(**given, body=SKELETON, method="kitro", engine="cuda")
 
 
 def test_input_error_is_a_value_error():

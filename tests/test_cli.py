@@ -685,3 +685,8 @@ def test_warmup_compiles_what_it_is_asked_for(monkeypatch, capsys):
     assert "methods: expected one of kitro, map, smplify, got 'smpl'" in fails(
         capsys, "warmup", "--method", "smpl"
     )
+
+
+def test_commands_in_any_case(capsys):
+    assert main(["INFO"]) == 0
+    assert "kitro-np" in capsys.readouterr().out

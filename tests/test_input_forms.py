@@ -99,7 +99,7 @@ def test_a_body_by_its_name_or_file(batch, tmp_path):
     for name in ("open", "OPEN", load_body("open"), load_body("open").skeleton):
         found = refine(*batch, body=name)
         np.testing.assert_array_equal(found.pose, expected.pose)
-    with pytest.raises(FileNotFoundError, match="smpl model file"):
+    with pytest.raises(FileNotFoundError, match=r"^smpl: expected a model file"):
         refine(*batch, body="smpl")
     with pytest.raises(InputError, match=r"^body: expected one of open, open_hand, .* got 'opn'"):
         refine(*batch, body="opn")
@@ -142,3 +142,98 @@ def test_an_estimate_with_another_focal_length_keeps_its_place_in_the_image(batc
     place = batch.transl[:, :2] / batch.transl[:, 2:] * intrinsics[:, [0, 1], [0, 1]]
     after = transl[:, :2] / transl[:, 2:] * changed[:, [0, 1], [0, 1]]
     np.testing.assert_allclose(after, place, rtol=1e-12)
+
+
+def test_masks_count_in_a_list_of_frames(batch, scores):
+    """As a loop over the frames of a video makes it, of which only some have a mask."""
+    hidden = np.repeat((scores < 0.4)[..., None], 2, axis=-1)
+    masked = np.ma.MaskedArray(batch.keypoints_2d, hidden)
+    frames = [masked[0], *masked[1:]]
+    assert_identical(
+        refine(*batch._replace(keypoints_2d=frames)), refine(*batch._replace(keypoints_2d=masked))
+    )
+    with pytest.raises(InputError, match=r"^keypoints_2d: expected an array of numbers, got a ragged"):
+        refine(*batch._replace(keypoints_2d=[masked[0], masked[1, :3]]))
+
+
+@pytest.mark.parametrize("engine", [None, "array"])
+@pytest.mark.parametrize("form", ["array", "list"])
+def test_masks_of_true_and_false_beside_tensors(batch, scores, engine, form):
+    torch = pytest.importorskip("torch")
+    given, seen = [torch.asarray(part) for part in batch], scores > 0.4
+    expected = refine(*batch, confidence=seen, engine=engine or "numba")
+    mask = torch.asarray(seen) if form == "array" else seen.tolist()
+    found = refine(*given, confidence=mask, engine=engine)
+    np.testing.assert_allclose(found.pose.numpy(), expected.pose, atol=1e-9)
+    with pytest.raises(InputError, match=r"^confidence: expected an array of the same kind as pose, torch"):
+        refine(*given, confidence=seen, engine=engine)
+
+
+def test_half_precision_goes_in_and_out_of_files(batch, tmp_path):
+    torch = pytest.importorskip("torch")
+    half = [torch.asarray(part).to(torch.bfloat16) for part in batch[:3]]
+    result = refine(*half, *map(torch.asarray, batch[3:]), hypotheses=2)
+    assert result.hypotheses.pose.dtype == result.pose.dtype == torch.bfloat16
+    arrays = result.numpy()
+    assert arrays.pose.dtype == arrays.hypotheses.pose.dtype == np.float32
+    np.testing.assert_array_equal(arrays.pose, result.pose.float().numpy())
+    assert_identical(kitro_np.RefineResult.load(result.save(tmp_path / "half.npz")), arrays)
+
+
+def test_tensors_that_numpy_cannot_view_directly(batch):
+    torch = pytest.importorskip("torch")
+    given = [torch.asarray(part) for part in batch]
+    expected = refine(*given)
+    negative = torch.imag(torch.complex(torch.zeros_like(given[2]), -given[2]).conj())
+    assert negative.is_neg()
+    assert torch.equal(refine(*given[:2], negative, *given[3:]).pose, expected.pose)
+    for wrong in (given[0].to("meta"), given[0].to_sparse()):
+        with pytest.raises(InputError, match=r"^pose: expected a dense tensor with data, got "):
+            refine(wrong, *given[1:])
+        with pytest.raises(InputError, match=r"^betas: expected a dense tensor with data, got "):
+            refine(given[0], wrong, *given[2:])
+
+
+@pytest.mark.parametrize("name", ["image_size", "focal_length"])
+def test_a_wrong_size_of_one_body_is_a_matter_of_that_body(batch, name):
+    sizes = {"image_size": np.full((COUNT, 2), (1920.0, 1080)), "focal_length": np.full(COUNT, 1500.0)}
+    sizes[name][3] = 0
+    found = refine(*batch[:4], **sizes)
+    assert list(found.status == Status.NOT_FINITE) == [False, False, False, True, False]
+
+
+def test_ragged_keypoints_are_refused_by_every_method(batch):
+    for method in ("map", "kitro", "smplify"):
+        with pytest.raises(InputError, match=r"^keypoints_2d: expected an array of numbers, got a ragged"):
+            refine(*batch._replace(keypoints_2d=[[[1, 2], [3]]] * COUNT), method=method)
+
+
+def test_engines_by_name_in_any_case(batch):
+    torch = pytest.importorskip("torch")
+    given = [torch.asarray(part) for part in batch]
+    for engine in ("array", "numba"):
+        upper = refine(*given, engine=engine.upper())
+        assert torch.equal(upper.pose, refine(*given, engine=engine).pose)
+        posed = load_body().forward(given[0], engine=engine.upper())
+        assert torch.equal(posed.joints, load_body().forward(given[0], engine=engine).joints)
+
+
+def test_a_body_file_that_changes_is_read_again(batch, open_body, tmp_path):
+    path = tmp_path / "body.npz"
+
+    def write(scale):
+        arrays = {
+            name: np.asarray(getattr(open_body, name)) for name in ("shapedirs", "J_regressor", "weights")
+        }
+        tree = np.stack([np.array(open_body.skeleton.parents), np.arange(24)])
+        np.savez(
+            path, v_template=scale * open_body.v_template, f=open_body.faces, kintree_table=tree, **arrays
+        )
+
+    write(1.0)
+    expected = refine(*batch, body=load_body(path))
+    assert_identical(refine(*batch, body=path), expected)
+    assert refine(*batch, body=path).body is refine(*batch, body=str(path)).body
+    write(1.25)
+    assert_identical(refine(*batch, body=path), refine(*batch, body=load_body(path)))
+    assert np.any(refine(*batch, body=path).betas != expected.betas)

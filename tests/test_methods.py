@@ -1,6 +1,7 @@
 """Methods as objects: their options, whose an option is, and that none is ever guessed."""
 
 import dataclasses
+import typing
 
 import numpy as np
 import pytest
@@ -9,8 +10,12 @@ from same import assert_identical
 
 import kitro_np
 from kitro_np import InputError, Kitro, Map, SMPLify, refine
+from kitro_np.kernels.posterior.algorithm import fit_bodies_with_spread
+from kitro_np.kitro.method import KitroOptions
+from kitro_np.posterior.method import MapOptions
 from kitro_np.refinement.method import METHODS, Execution, Method, option, resolve_method
 from kitro_np.refinement.outcome import Outcome
+from kitro_np.smplify.method import SMPLifyOptions
 
 SKELETON = make_skeleton("chain")
 BATCH = make_batch(SKELETON, 3)
@@ -156,3 +161,25 @@ def test_a_new_method_enters_itself():
             refine(*BATCH, body=SKELETON, times=3)
     finally:
         METHODS.pop("still", None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [(Map, MapOptions), (Kitro, KitroOptions), (SMPLify, SMPLifyOptions)]
+)
+def test_options_that_type_checkers_know_are_the_methods_fields(kind, options):
+    hints = typing.get_type_hints(options)
+    assert [*hints] == options_of(kind)
+    assert hints == {name: typing.get_type_hints(kind)[name] for name in hints}
+
+
+def test_warmup_compiles_all_variants_and_refuses_other_names():
+    assert Map.kernel_variants() == (Map(), Map(uncertainty=True))
+    done = []
+    kitro_np.warmup("map", "float32", progress=done.append)
+    assert done == [1]
+    assert fit_bodies_with_spread.signatures
+    for wrong in ("maps", ["kitro", "x"], None, 3):
+        with pytest.raises(InputError, match=r"^methods: expected .*, got .*\.$"):
+            kitro_np.warmup(wrong)
+    with pytest.raises(InputError, match=r"^dtypes: expected one of float32, float64, got 'float16'"):
+        kitro_np.warmup("map", "float16")

@@ -9,6 +9,8 @@ from same import assert_identical
 import kitro_np
 from kitro_np import InputError, RefineResult, Skeleton, refine
 
+OTHER = {"map": {"hypotheses": 3}, "kitro": {"iterations": 3}}
+
 HOW = {"map": {"uncertainty": True, "hypotheses": 2}, "kitro": {"iterations": 2}}
 
 
@@ -51,6 +53,14 @@ def test_index_beyond_the_end_and_two_axes(result, sim_batch):
     assert len(grid) == 2
 
 
+def test_masks_and_ellipses_of_any_library(result):
+    strict = pytest.importorskip("array_api_strict")
+    other = result.map_arrays(strict.asarray)
+    mask = np.arange(6) % 2 == 0
+    np.testing.assert_array_equal(np.asarray(other[strict.asarray(mask)].pose), result[mask].pose)
+    assert_identical(result[...], result)
+
+
 def test_length_and_iteration(result):
     assert len(result) == 6
     for number, one in enumerate(result):
@@ -70,16 +80,30 @@ def test_concat_is_the_way_back(result):
 
 
 def test_concat_of_what_does_not_fit(result, sim_batch):
-    other = refine(*sim_batch.some([0]), method="smplify", steps=1, root_steps=1)
-    for wrong in ([], [result[0]], [result, other], [result[:1], result[1]]):
-        with pytest.raises(InputError, match=r"^results: expected "):
+    few = sim_batch.some([0])
+    others = [
+        refine(*few, method="smplify", steps=1, root_steps=1),
+        refine(*few, method=result.method, **{**HOW[result.method], **OTHER[result.method]}),
+        refine(*few._replace(betas=few.betas[:, :4]), method=result.method, **HOW[result.method]),
+        refine(*(part[None] for part in few), method=result.method, **HOW[result.method]),
+    ]
+    for wrong in ([], [result[0]], [result[:1], result[1]], [1, 2], *([result, other] for other in others)):
+        with pytest.raises(InputError, match=r"^results: expected .*, got .*\.$"):
             RefineResult.concat(wrong)
+
+
+def test_concat_of_two_libraries_is_refused(result, sim_batch):
+    torch = pytest.importorskip("torch")
+    with pytest.raises(InputError, match=r"^results: expected numpy arrays .*, got torch arrays"):
+        RefineResult.concat([result, result.map_arrays(torch.asarray)])
 
 
 def test_equality_and_truth_raise_nothing(result):
     assert result == result
     assert result != result[:]
     assert result
+    assert result[0]
+    assert result[:0]
     assert len({result, result}) == 1
 
 
@@ -118,10 +142,31 @@ def test_what_is_no_result_is_refused(result, tmp_path):
     with pytest.raises(InputError, match=r"expected the keys betas, transl, reprojection_error, status"):
         RefineResult.load(path)
     arrays = dict(result.arrays())
-    for name, value in (("betas", arrays["betas"][:2]), ("status", arrays["status"].astype(str))):
+    wrong = {
+        "betas": arrays["betas"][:2],
+        "status": arrays["status"].astype(str),
+        "transl": arrays["betas"],
+        "reprojection_error": arrays["transl"],
+    }
+    for name, value in wrong.items():
         np.savez(path, **{**arrays, name: value})
-        with pytest.raises(InputError, match=rf"{name}: expected numbers of"):
+        with pytest.raises(InputError, match=rf"{name}: expected numbers of shape .*, got "):
             RefineResult.load(path)
+    np.savez(path, **{**arrays, "status": np.full(6, 77)})
+    with pytest.raises(InputError, match=r"status: expected values of Status, got 77"):
+        RefineResult.load(path)
+    np.savez(path, **{**arrays, "pose": np.zeros((6, 5))})
+    with pytest.raises(InputError, match=r"pose: expected rotations of joints, got"):
+        RefineResult.load(path)
+    if result.hypotheses is not None:
+        hypotheses = {f"hypothesis_{name}": part for name, part in result.hypotheses._asdict().items()}
+        for name, part in hypotheses.items():
+            np.savez(path, **{**arrays, **hypotheses, name: part[:, :1]})
+            with pytest.raises(InputError, match=r"hypothesis_\w+: expected numbers of shape"):
+                RefineResult.load(path)
+    np.savez(path, **arrays, options="[" * 100_000)
+    with pytest.raises(InputError, match="options: expected a JSON object"):
+        RefineResult.load(path)
     np.savez(path, **arrays, options="[1]")
     with pytest.raises(InputError, match="options: expected a JSON object"):
         RefineResult.load(path)

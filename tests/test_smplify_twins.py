@@ -7,13 +7,12 @@ from scipy.spatial.transform import Rotation
 from tiles import camera_rows, run_in_tiles
 
 from kitro_np.arrays.rotations import axis_angle_from_matrix, matrix_from_axis_angle
-from kitro_np.kernels import rotation_vectors
 from kitro_np.kernels.body.kinematics import forward_kinematics
 from kitro_np.kernels.jit import uncached_entry
 from kitro_np.kernels.lanes import load, store
 from kitro_np.kernels.records import refer, refer_tile
 from kitro_np.kernels.smplify import descent as smplify
-from kitro_np.kernels.smplify import energy
+from kitro_np.kernels.smplify import energy, rotation_vectors
 from kitro_np.kernels.smplify.run import make_fit_settings, run_smplify
 from kitro_np.kernels.tile import make_tree
 from kitro_np.refinement.request import Arguments, read_request

@@ -2,9 +2,6 @@
 
 import re
 import sys
-from importlib.util import find_spec
-
-import pytest
 
 SCRIPT = """
 from typing import TYPE_CHECKING
@@ -29,6 +26,13 @@ spread: np.ndarray | None = result.joint_spread
 some: RefineResult[np.ndarray] = RefineResult.concat([result[:3], result[3:]])
 places: np.ndarray = some.joints()
 kitro_np.warmup(["map"], ["float32"])
+kitro_np.warmup("map", "float64")
+rows = [[[0.0, 0.0, 0.0]]]
+listed: RefineResult[np.ndarray] = refine(
+    rows, [0.0], [0.0, 0.0, 5.0], [np.zeros((24, 2))], image_size=(640, 480), method="kitro", iterations=5
+)
+refine(rows, [0.0], [0.0, 0.0, 5.0], [[1, 2]], image_size=(640, 480), uncertainty=True)
+refine(pose, betas, transl, points, camera, method=Map(), hypotheses=3)
 """
 
 WRONG = {
@@ -56,7 +60,6 @@ def check(path, code):
     return api.run([*options, *cache, "--follow-imports=silent", str(path)])[0]
 
 
-@pytest.mark.skipif(find_spec("mypy") is None, reason="mypy is not installed")
 def test_right_and_wrong_calls(tmp_path):
     lines = SCRIPT.strip().splitlines()
     first = len(lines) + 1

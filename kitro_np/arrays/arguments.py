@@ -39,6 +39,8 @@ def real_array(name: str, value: Any) -> Any:
 
     Masked entries of a masked array become NaN.
     """
+    if isinstance(value, list | tuple) and any(isinstance(part, np.ma.MaskedArray) for part in value):
+        value = _stacked(name, value)
     if isinstance(value, np.ma.MaskedArray):
         value = _without_mask(name, value)
     if not is_array_api_obj(value):
@@ -46,6 +48,8 @@ def real_array(name: str, value: Any) -> Any:
             value = np.asarray(value)
         except ValueError:
             raise InputError(f"{name}: expected an array of numbers, got a ragged sequence.") from None
+        except RuntimeError as error:  # a list of tensors that NumPy cannot read
+            raise InputError(f"{name}: expected an array of numbers, got a sequence: {error}.") from None
     if is_numpy_array(value):
         value = np.asarray(value)
         if not value.dtype.isnative:
@@ -57,6 +61,9 @@ def real_array(name: str, value: Any) -> Any:
         raise InputError(
             f"{name}: expected a tensor without gradients, got one that requires grad; pass {name}.detach()."
         )
+    layout, kind = str(getattr(value, "layout", "torch.strided")), str(getattr(value, "device", "cpu"))
+    if layout != "torch.strided" or kind == "meta":
+        raise InputError(f"{name}: expected a dense tensor with data, got {layout} on {kind}.")
     if not numeric:
         raise InputError(f"{name}: expected an array of real numbers, got dtype {value.dtype}.")
     return value
@@ -80,6 +87,30 @@ def like_pose(pose: Any, name: str, value: Any) -> Any:
     if device(value) != device(pose):
         raise InputError(f"{name}: expected an array on pose's device, {device(pose)}, got {device(value)}.")
     return value
+
+
+def as_confidence(pose: Any, value: Any) -> Any:
+    """Return a mask of visible keypoints as numbers, 1 and 0, in pose's library; anything else unchanged."""
+    if not is_array_api_obj(value):
+        try:
+            value_array = np.asarray(value)
+        except (ValueError, RuntimeError):  # real_array refuses it
+            return value
+        if value_array.dtype != bool:
+            return value
+        return array_namespace(pose).asarray(value_array.astype(np.float32), device=device(pose))
+    if isinstance(value, np.ma.MaskedArray):
+        return value.astype(np.float32) if value.dtype == bool else value
+    xp = array_namespace(value)
+    return xp.astype(value, xp.float32) if xp.isdtype(value.dtype, "bool") else value
+
+
+def _stacked(name: str, parts: Any) -> Any:
+    """Return a sequence of arrays, some of them masked, as one masked array."""
+    try:
+        return np.ma.stack(list(parts))
+    except ValueError:
+        raise InputError(f"{name}: expected an array of numbers, got a ragged sequence.") from None
 
 
 def _without_mask(name: str, value: Any) -> np.ndarray:

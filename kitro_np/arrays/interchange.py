@@ -32,9 +32,7 @@ class Interchange:
 
     def to_numpy(self, array: Any) -> np.ndarray:
         """Return a NumPy array that shares the memory of `array`; a copy if NumPy lacks its dtype."""
-        xp = self._xp
-        supported = not xp.isdtype(array.dtype, "real floating") or _name(array.dtype) in NUMPY_FLOATS
-        return as_numpy(array if supported else xp.astype(array, xp.float32))
+        return as_numpy(array)
 
     def from_numpy(self, array: np.ndarray) -> Any:
         """Return an array of the library that shares the memory of a NumPy array."""
@@ -61,7 +59,10 @@ def as_numpy(array: Any) -> np.ndarray:
     if isinstance(array, np.ndarray):
         return array
     if is_torch_array(array):
-        tensor: np.ndarray = array.detach().cpu().numpy()
+        if not _numpy_has(array):
+            array = array.float()
+        # NumPy has no views that conjugate or negate as they are read.
+        tensor: np.ndarray = array.detach().cpu().resolve_conj().resolve_neg().numpy()
         return tensor
     if hasattr(array, "get"):  # CuPy
         copied: np.ndarray = array.get()
@@ -82,5 +83,7 @@ def _is_on_cpu(array: Any) -> bool:
     return True
 
 
-def _name(dtype: Any) -> str:
-    return str(dtype).removeprefix("torch.")
+def _numpy_has(array: Any) -> bool:
+    """Whether NumPy has the dtype of a tensor; it has no bfloat16."""
+    floating = array_namespace(array).isdtype(array.dtype, "real floating")
+    return not floating or str(array.dtype).removeprefix("torch.") in NUMPY_FLOATS

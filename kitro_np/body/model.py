@@ -12,11 +12,11 @@ import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj
 
 from ..arrays.arguments import check_integer, like_pose, real_array
-from ..arrays.engines import CPU_ENGINES, choose_engine, on_device_of
+from ..arrays.engines import CPU_ENGINES, ENGINES, choose_engine, on_device_of
 from ..arrays.interchange import Interchange, interchange_for
 from ..arrays.poses import as_matrices, pose_tail
 from ..arrays.read_only import read_only, read_only_like
-from ..errors import InputError
+from ..errors import InputError, one_of
 from ..typing import Array, ArrayLike, ArrayT, CpuEngineName, Nested
 from .kinematics import forward_kinematics
 from .skeleton import Skeleton
@@ -226,6 +226,7 @@ class BodyModel:
         """
         if threads is not None:
             threads = check_integer("threads", threads, least=1)
+        engine = None if engine is None else one_of("engine", engine, ENGINES)
         exchange = _interchange(pose, engine)
         if exchange is not None:
             arguments = exchange.arguments(pose, betas=betas, transl=transl)
@@ -268,6 +269,7 @@ class BodyModel:
             kernels = self._kernels_by_dtype.get(pose.dtype)
             if kernels is not None and kernels.takes(pose, betas, transl):
                 return kernels.joints(pose, betas, transl)
+        engine = None if engine is None else one_of("engine", engine, ENGINES)
         exchange = _interchange(pose, engine)
         if exchange is not None:
             arguments = exchange.arguments(pose, betas=betas, transl=transl)
@@ -366,7 +368,9 @@ class BodyModel:
 
 def _interchange(pose: Any, engine: str | None) -> Interchange | None:
     """Return the conversion to NumPy for a pose of another library in the CPU's memory, else None."""
-    return interchange_for(pose) if engine in (None, "numba") and is_array_api_obj(pose) else None
+    if type(pose) is np.ndarray or engine == "array" or not is_array_api_obj(pose):
+        return None
+    return interchange_for(pose)
 
 
 def _in_pose_dtype(exchange: Interchange, points: np.ndarray, pose: Any) -> Any:

@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its :class:`ExitStatus`."""
     try:
         try:
-            options, others = parser().parse_known_args(arguments)
+            options, others = parser().parse_known_args(_in_lower_case(arguments))
             if others:
                 options.command.unknown(others[0])
             return int(options.run(options))
@@ -49,6 +49,12 @@ def parser() -> Parser:
     for command in COMMANDS:
         command.add(commands)
     return top
+
+
+def _in_lower_case(arguments: Sequence[str] | None) -> list[str]:
+    """Return arguments with the command in lower case: names are accepted in any case."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    return [given[0].lower(), *given[1:]] if given and not given[0].startswith("-") else given
 
 
 def _sentence(problem: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -178,9 +179,7 @@ class _KernelCache(FunctionCache):
         """Return cached machine code; if there is none, announce its compilation."""
         try:
             code = super().load_overload(sig, target_context)
-        except (
-            Exception
-        ):  # the index is damaged, or another version wrote it, with classes that no longer exist
+        except Exception:  # the index is damaged, or names classes of another version
             code = None
             with suppress(OSError):
                 self._cache_file.flush()
@@ -194,26 +193,30 @@ def _announce_compilation() -> None:
     """Announce once per process why the first call is slow: to the log or, without a log, to a terminal."""
     line = "Compiling kernels, once on this machine: some seconds (kitro-np warmup does it ahead of time)."
     _LOG.info(line)
-    if not _LOG.hasHandlers() and sys.stderr is not None and sys.stderr.isatty():
+    logged = _LOG.hasHandlers() and _LOG.isEnabledFor(logging.INFO)
+    if not logged and sys.stderr is not None and sys.stderr.isatty():
         print(f"kitro_np: {line}", file=sys.stderr)
 
 
-CONSTANTS_FROM = (
-    "refinement/validity.py",
-    "adam.py",
-    "keypoints/visibility.py",
-    "posterior/priors.py",
-    "posterior/fit.py",
-    "posterior/acceptance.py",
-    "smplify/energy.py",
-)
-"""Modules of the package whose constants are compiled into kernels."""
+_IMPORTS = re.compile(r"^from (\.+)([\w.]+) import", re.MULTILINE)
+
+
+def constants_from() -> list[str]:
+    """Return the modules beside the kernels that these import: their constants are compiled into kernels."""
+    folder = Path(__file__).parent
+    outside = set()
+    for path in folder.rglob("*.py"):
+        depth = len(path.relative_to(folder).parts)
+        for dots, module in _IMPORTS.findall(path.read_text(encoding="utf-8")):
+            if len(dots) > depth:
+                outside.add(module.replace(".", "/") + ".py")
+    return sorted(outside)
 
 
 @cache
 def _all_sources() -> str:
     folder = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in (*sorted(folder.rglob("*.py")), *(folder.parent / name for name in CONSTANTS_FROM)):
+    for path in (*sorted(folder.rglob("*.py")), *(folder.parent / name for name in constants_from())):
         digest.update(path.read_bytes())
     return digest.hexdigest()

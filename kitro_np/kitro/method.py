@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, TypedDict
 
 from ..arrays.engines import ENGINES
 from ..refinement.chunks import run_stages
@@ -14,19 +14,17 @@ from ..refinement.request import Request
 from .algorithm import refine_arrays
 from .variants import UPDATES, VARIANTS, Variant, find_variant
 
-if TYPE_CHECKING:
-    from typing_extensions import TypedDict
 
-    class KitroOptions(TypedDict, total=False):
-        """Options of :class:`Kitro`, by name."""
+class KitroOptions(TypedDict, total=False):
+    """Options of :class:`Kitro`, by name."""
 
-        variant: Literal["released", "paper"]
-        iterations: int
-        shape_steps: int
-        camera_update: Literal["soft", "hard", "fixed"]
-        shape_update: Literal["bone_length", "joints_2d", "fixed"]
-        pose_update: Literal["soft", "hard", "fixed"]
-        search: Literal["tree", "greedy"]
+    variant: Literal["released", "paper"]
+    iterations: int
+    shape_steps: int
+    camera_update: Literal["soft", "hard", "fixed"]
+    shape_update: Literal["bone_length", "joints_2d", "fixed"]
+    pose_update: Literal["soft", "hard", "fixed"]
+    search: Literal["tree", "greedy"]
 
 
 @dataclass(frozen=True)

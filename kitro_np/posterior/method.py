@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TypedDict
 
 from ..refinement.method import Execution, Method, option
 from ..refinement.outcome import Outcome
@@ -12,16 +12,14 @@ from .hypotheses import find_hypotheses
 from .most_probable import most_probable
 from .priors import cmu_motion_prior, flat_motion_prior
 
-if TYPE_CHECKING:
-    from typing_extensions import TypedDict
 
-    class MapOptions(TypedDict, total=False):
-        """Options of :class:`Map`, by name."""
+class MapOptions(TypedDict, total=False):
+    """Options of :class:`Map`, by name."""
 
-        motion_prior: bool
-        safe: bool
-        uncertainty: bool
-        hypotheses: int
+    motion_prior: bool
+    safe: bool
+    uncertainty: bool
+    hypotheses: int
 
 
 @dataclass(frozen=True)
@@ -47,6 +45,11 @@ class Map(Method, name="map"):
     safe: bool = option(True, "refine even where the keypoints are not accepted", flag="--unsafe")
     uncertainty: bool = option(False, "also return the joints' standard deviation")
     hypotheses: int = option(0, "also return this many probable bodies of each", least=0)
+
+    @classmethod
+    def kernel_variants(cls) -> tuple[Method, ...]:
+        """Return the default, and uncertainty, which has kernels of its own."""
+        return (cls(), cls(uncertainty=True))
 
     def run(self, request: Request, execution: Execution) -> Outcome:
         """Find the most probable bodies and, on request, further hypotheses."""

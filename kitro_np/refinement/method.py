@@ -95,6 +95,11 @@ class Method:
         """Whether refined poses differ from the given ones."""
         return True
 
+    @classmethod
+    def kernel_variants(cls) -> tuple[Method, ...]:
+        """Return methods that compile all kernels between them: those that options leave out too."""
+        return (cls(),)
+
     def run(self, request: Request, execution: Execution) -> Outcome:
         """Refine the bodies of a request."""
         raise NotImplementedError

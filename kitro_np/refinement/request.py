@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_array_api_obj
+from array_api_compat import array_namespace, device
 
-from ..arrays.arguments import like_pose, real_array
+from ..arrays.arguments import as_confidence, like_pose, real_array
 from ..arrays.poses import as_matrices, pose_tail
 from ..body.model import BodyModel, with_betas
 from ..body.skeleton import Skeleton
@@ -175,24 +175,10 @@ def _read_keypoints(pose: Any, given: Arguments, lead: tuple[int, ...], points: 
     if tuple(keypoints_2d.shape) != (*lead, points, 2):
         _wrong_shape("keypoints_2d", (*lead, points, 2), keypoints_2d)
     if confidence is not None:
-        confidence = like_pose(pose, "confidence", _numbers_of_mask(confidence))
+        confidence = like_pose(pose, "confidence", as_confidence(pose, confidence))
         if tuple(confidence.shape) != (*lead, points):
             _wrong_shape("confidence", (*lead, points), confidence)
     return keypoints_2d, confidence
-
-
-def _numbers_of_mask(confidence: Any) -> Any:
-    """Return a visibility mask as 1 and 0, and anything else unchanged."""
-    if not is_array_api_obj(confidence):
-        try:
-            values = np.asarray(confidence)
-        except ValueError:  # a ragged sequence, which like_pose refuses
-            return confidence
-        return values.astype(np.float32) if values.dtype == bool else confidence
-    if isinstance(confidence, np.ma.MaskedArray):
-        return confidence.astype(np.float32) if confidence.dtype == bool else confidence
-    xp = array_namespace(confidence)
-    return xp.astype(confidence, xp.float32) if xp.isdtype(confidence.dtype, "bool") else confidence
 
 
 def _read_intrinsics(pose: Any, given: Arguments, lead: tuple[int, ...], dtype: Any) -> Any:
@@ -224,20 +210,19 @@ def _from_image_size(pose: Any, given: Arguments, lead: tuple[int, ...], dtype: 
     if given.image_size is None:
         raise InputError("intrinsics: expected a camera matrix, or image_size=(width, height), got neither.")
     sizes = _host_numbers("image_size", given.image_size)
-    if sizes.shape not in ((2,), (*lead, 2)) or not np.all(sizes > 0):
+    if sizes.shape not in ((2,), (*lead, 2)):
         raise InputError(
             f"image_size: expected (width, height) in pixels, or one for each body, got {given.image_size!r}."
         )
     focal = None
     if given.focal_length is not None:
         focal = _host_numbers("focal_length", given.focal_length)
-        if focal.shape not in ((), lead) or not np.all((focal > 0) & np.isfinite(focal)):
+        if focal.shape not in ((), lead):
             raise InputError(
                 f"focal_length: expected a positive number of pixels, or one for each body, "
                 f"got {given.focal_length!r}."
             )
-        if focal.shape and sizes.shape == (2,):
-            sizes = np.broadcast_to(sizes, (*focal.shape, 2))
+    # A size or focal length of one body that is not positive gives NaN, which concerns that body alone.
     intrinsics = default_intrinsics(sizes, focal)
     return array_namespace(pose).asarray(intrinsics, dtype=dtype, device=device(pose))
 

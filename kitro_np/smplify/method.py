@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TypedDict
 
 from ..refinement.chunks import run_stages
 from ..refinement.method import Execution, Method, option
@@ -13,14 +13,12 @@ from ..refinement.request import Request
 from .descent import smplify_arrays
 from .energy import energy_terms
 
-if TYPE_CHECKING:
-    from typing_extensions import TypedDict
 
-    class SMPLifyOptions(TypedDict, total=False):
-        """Options of :class:`SMPLify`, by name."""
+class SMPLifyOptions(TypedDict, total=False):
+    """Options of :class:`SMPLify`, by name."""
 
-        root_steps: int
-        steps: int
+    root_steps: int
+    steps: int
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from functools import cached_property, partial
 from typing import Any
 
@@ -11,6 +10,7 @@ from numpy import ndarray
 
 from ...arrays.threads import each, usable_cores
 from ..lanes import lane_count
+from ..pool import Pool
 from ..tile import aligned_rows, make_tree
 from .skinning import BATCH_TILES, Bones, Skin, forward_body, make_rows, make_skin, pose_joints
 from .skinning_few import VertexLanes, forward_few, make_bone_lanes, make_vertex_lanes, pose_few_joints
@@ -40,8 +40,8 @@ class BodyKernels:
         self._dtype = dtype
         joints, betas = tree.shapedirs.shape[:2]
         self._pose_tail, self._betas_tail = (joints, 3, 3), (betas,)
-        self._idle_rows: deque[np.ndarray] = deque()
-        self._idle_batches: deque[tuple[np.ndarray, np.ndarray]] = deque()
+        self._rows = Pool(lambda: make_rows(self._bones, dtype))
+        self._batches = Pool(self._make_batch)
 
     def takes(self, pose: np.ndarray, betas: Any, transl: Any) -> bool:
         """Whether kernels accept a pose of this dtype, betas and translations without conversion."""
@@ -64,12 +64,12 @@ class BodyKernels:
     def joints(self, pose: np.ndarray, betas: np.ndarray, transl: np.ndarray) -> np.ndarray:
         """Posed joints (N, J, 3) of pose (N, J, 3, 3), or (N, J, 3, 1) of axis-angle vectors."""
         joints = np.empty(pose.shape[:3], self._dtype)
-        rows = self._rows()
+        rows = self._rows.take()
         if len(pose) <= FEW and pose.shape[3] == 3:
             self._pose_few_joints(rows, pose, betas, transl, joints)
         else:
             self._pose_joints(rows, pose, betas, transl, joints)
-        self._idle_rows.append(rows)
+        self._rows.put(rows)
         return joints
 
     def forward(
@@ -88,10 +88,9 @@ class BodyKernels:
 
         def work(start: int) -> int:
             own = slice(start, start + chunk)
-            rows, batch = self._rows(), self._batch()
-            run(self._bones, skin, rows, *batch, *(p[own] for p in (pose, betas, transl, joints, vertices)))
-            self._idle_rows.append(rows)
-            self._idle_batches.append(batch)
+            arrays = (part[own] for part in (pose, betas, transl, joints, vertices))
+            with self._rows.lend() as rows, self._batches.lend() as batch:
+                run(self._bones, skin, rows, *batch, *arrays)
             return 0
 
         each(work, range(0, count, chunk), threads)
@@ -110,19 +109,10 @@ class BodyKernels:
         model.check_shapes()
         return model.v_template, model.shapedirs, model.posedirs, np.asarray(model.weights)
 
-    def _rows(self) -> np.ndarray:
-        try:
-            return self._idle_rows.pop()
-        except IndexError:
-            return make_rows(self._bones, self._dtype)
-
-    def _batch(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return working memory of a batch of tiles, coefficients and transforms."""
-        try:
-            return self._idle_batches.pop()
-        except IndexError:
-            joints, betas = self._bones.shapedirs.shape[:2]
-            return (
-                aligned_rows(BATCH_TILES * (1 + betas + 9 * (joints - 1)), self._dtype),
-                aligned_rows(BATCH_TILES * (3 + 12 * joints), self._dtype),
-            )
+    def _make_batch(self) -> tuple[np.ndarray, np.ndarray]:
+        """Allocate working memory of a batch of tiles, coefficients and transforms."""
+        joints, betas = self._bones.shapedirs.shape[:2]
+        return (
+            aligned_rows(BATCH_TILES * (1 + betas + 9 * (joints - 1)), self._dtype),
+            aligned_rows(BATCH_TILES * (3 + 12 * joints), self._dtype),
+        )

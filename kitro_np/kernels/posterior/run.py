@@ -14,8 +14,9 @@ from ...posterior.fit import STEPS
 from ...refinement.outcome import Diagnostics, Refined
 from ...refinement.request import Request
 from ..body.skinning import Bones
+from ..pool import Pool
 from ..records import refer, refer_tile
-from ..refinement.run import CHUNK, Pool, allocate, in_order, rows_of, some_of
+from ..refinement.run import CHUNK, allocate, in_order, rows_of, some_of
 from ..tile import make_tree
 from .algorithm import PosteriorRows, fit_bodies, fit_bodies_with_spread
 from .memory import make_chains, make_fit_tile, make_memory

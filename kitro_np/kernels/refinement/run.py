@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -14,36 +12,13 @@ import numpy as np
 from ...body.skeleton import Skeleton
 from ...refinement.outcome import Refined
 from ...refinement.request import Request
+from ..pool import Pool
 from ..records import refer, refer_tile
 from ..tile import make_tile, make_tree
 from .chunks import BodyRows
 
 CHUNK = 512
 """Bodies that a thread takes at once: about 20 ms of work, with small copies."""
-
-
-class Pool:
-    """Pool of working memory for calls and threads.
-
-    Parameters
-    ----------
-    make : callable
-        Allocates one more when all are in use.
-    """
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make = make
-        self._idle: deque[Any] = deque()
-
-    @contextmanager
-    def lend(self) -> Iterator[Any]:
-        """Lend memory for exclusive use."""
-        try:
-            own = self._idle.pop()
-        except IndexError:
-            own = self._make()
-        yield own
-        self._idle.append(own)
 
 
 class TreeWorkspace(Pool):

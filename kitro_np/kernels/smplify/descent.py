@@ -12,9 +12,9 @@ from ..jit import entry, kernel
 from ..lanes import load, store, where
 from ..refinement.chunks import open_tile, without_branches, write_tile
 from ..refinement.validity import outcome_status
-from ..rotation_vectors import axis_angles
 from ..tile import Tree, aligned_rows
 from .energy import gradient, pose_tile
+from .rotation_vectors import axis_angles
 
 
 class Fit(NamedTuple):

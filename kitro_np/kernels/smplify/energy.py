@@ -8,8 +8,8 @@ from ..body.kinematics import forward_kinematics
 from ..camera import gradient_by_point, in_camera, project
 from ..jit import kernel
 from ..lanes import full, load, store, where
-from ..rotation_vectors import exponentials
 from ..vector_math import add, cross, load2, load3, load9, scale, store_all, subtract, transform, transpose
+from .rotation_vectors import exponentials
 
 
 class FitSettings(NamedTuple):

@@ -12,6 +12,7 @@ from ...arrays.threads import each
 from ...refinement.outcome import Refined
 from ...refinement.request import Request
 from ...smplify.descent import RATE, STEPS
+from ..pool import Pool
 from ..records import refer, refer_tile
 from ..refinement.run import CHUNK, allocate, rows_of, some_of, workspace_of
 from .descent import fit_bodies, make_fit
@@ -33,14 +34,14 @@ def run_smplify(
     """Fit a request with the fused kernels."""
     dtype = np.dtype(request.dtype)
     workspace = workspace_of(request.skeleton, dtype)
+    fits = Pool(lambda: refer_tile(make_fit(workspace.layout, dtype)))
     refined = allocate(request, np.empty, dtype, np.int8)
     settings = refer(make_fit_settings(terms, dtype, steps))
     chunk = chunk_size or CHUNK
 
     def work(start: int) -> int:
         own = slice(start, min(start + chunk, request.count))
-        fit = refer_tile(make_fit(workspace.layout, dtype))
-        with workspace.lend() as tile:
+        with workspace.lend() as tile, fits.lend() as fit:
             fit_bodies(
                 workspace.tree, tile, fit, refer(rows_of(request, own, dtype)), refer(some_of(refined, own)),
                 settings, 0, own.stop - own.start,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from ..smplify.energy import LEFT_JACOBIAN_SERIES
-from .jit import kernel
-from .lanes import own_lanes, store, where
-from .vector_math import dot, load3, store_all
+from ...smplify.energy import LEFT_JACOBIAN_SERIES
+from ..jit import kernel
+from ..lanes import own_lanes, store, where
+from ..vector_math import dot, load3, store_all
 
 
 @kernel
