@@ -124,7 +124,7 @@ def test_a_mask_is_a_confidence(xp):
 def test_an_engine_that_is_asked_for_by_name_runs_or_raises():
     tensors = {name: torch.asarray(value) for name, value in GOOD.items()}
     for given in (GOOD, tensors):
-        with pytest.raises(InputError, match="^engine: expected arrays on a GPU for 'cuda', got "):
+        with pytest.raises(InputError, match=r"^engine: expected arrays on a GPU for 'cuda', got "):
             refine(**given, body=SKELETON, method="kitro", engine="cuda")
 
 
