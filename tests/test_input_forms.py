@@ -99,7 +99,7 @@ def test_a_body_by_its_name_or_file(batch, tmp_path):
     for name in ("open", "OPEN", load_body("open"), load_body("open").skeleton):
         found = refine(*batch, body=name)
         np.testing.assert_array_equal(found.pose, expected.pose)
-    with pytest.raises(FileNotFoundError, match="smpl model file"):
+    with pytest.raises(FileNotFoundError, match="smpl: expected a model file"):
         refine(*batch, body="smpl")
     with pytest.raises(InputError, match=r"^body: expected one of open, open_hand, .* got 'opn'"):
         refine(*batch, body="opn")

@@ -120,7 +120,7 @@ def test_what_is_no_result_is_refused(result, tmp_path):
     arrays = dict(result.arrays())
     for name, value in (("betas", arrays["betas"][:2]), ("status", arrays["status"].astype(str))):
         np.savez(path, **{**arrays, name: value})
-        with pytest.raises(InputError, match=rf"{name}: expected numbers of"):
+        with pytest.raises(InputError, match=rf"{name}: expected numbers for"):
             RefineResult.load(path)
     np.savez(path, **arrays, options="[1]")
     with pytest.raises(InputError, match="options: expected a JSON object"):

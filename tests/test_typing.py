@@ -29,6 +29,17 @@ spread: np.ndarray | None = result.joint_spread
 some: RefineResult[np.ndarray] = RefineResult.concat([result[:3], result[3:]])
 places: np.ndarray = some.joints()
 kitro_np.warmup(["map"], ["float32"])
+body = kitro_np.load_body("open")
+vertices: np.ndarray = body.forward(pose, betas).vertices
+joints, _ = body.forward([[0.0] * 72], engine="array")
+only_joints: np.ndarray = body.joints(pose, transl=transl)
+matrix: np.ndarray = kitro_np.default_intrinsics((640, 480), np.float32(900.0))
+changed = kitro_np.with_focal_length(camera, transl, 1000.0)
+depth: np.ndarray = changed.transl[..., 2]
+full: kitro_np.CameraEstimate[np.ndarray] = kitro_np.crop_to_full_image(transl, transl, (640, 480))
+rotations: np.ndarray = kitro_np.matrix_from_quaternion(np.zeros((24, 4)), "xyzw")
+padded: np.ndarray = kitro_np.pad_pose(rotations)
+offsets: np.ndarray = kitro_np.find_layout("coco17", body).pick(range(5)).offsets
 """
 
 WRONG = {
@@ -43,6 +54,9 @@ WRONG = {
     "kitro_np.warmup(['maps'])": "list-item",
     "result.joints_3d": "attr-defined",
     "text: str = result.pose": "assignment",
+    "body.forward(pose, engine='cuda')": "call-overload",
+    "matrices: str = kitro_np.matrix_from_6d(transl)": "assignment",
+    "kitro_np.matrix_from_6d(transl, 'row')": "call-overload",
 }
 
 
