@@ -2,7 +2,6 @@
 
 import time
 from collections import Counter
-from itertools import product
 from pathlib import Path
 
 import backends
@@ -11,8 +10,10 @@ import pytest
 from bodies import Batch, make_batch, make_skeleton
 from hypothesis import settings
 
-from kitro_np import Skeleton, load_body, refine
+from kitro_np import Skeleton, load_body, refine, warmup
 from kitro_np.arrays.engines import CPU_ENGINES
+from kitro_np.body.model import KERNEL_DTYPES
+from kitro_np.refinement.method import METHODS
 
 DATA = Path(__file__).with_name("data")
 
@@ -22,39 +23,28 @@ settings.load_profile("kitro")
 
 @pytest.fixture(scope="session", autouse=True)
 def warm_kernels(request, tmp_path_factory):
-    """Compile each kernel once, if processes share the tests: each takes what no other has begun.
+    """Compile each kernel once, if processes share the tests: each takes a dtype that no other has begun.
 
     A process alone, which may want one test only, compiles what it meets.
     """
     if not hasattr(request.config, "workerinput"):
         return
     shared = tmp_path_factory.getbasetemp().parent  # of all processes of this run
-    kernels = list(product(("map", "spread", "kitro", "smplify", "body"), (np.float64, np.float32)))
-    names = [f"{kind}-{np.dtype(dtype)}" for kind, dtype in kernels]
-    for name, kernel in zip(names, kernels, strict=True):
+    dtypes = [dtype.name for dtype in KERNEL_DTYPES]
+    for dtype in dtypes:
         try:
-            (shared / f"{name}-begun").mkdir()
+            (shared / f"{dtype}-begun").mkdir()
         except FileExistsError:
             continue
         try:
-            compile_kernels(*kernel)
+            warmup(tuple(METHODS), (dtype,))
+            skeleton = make_skeleton("chain")
+            refine(*make_batch(skeleton, 2).astype(dtype), body=skeleton, uncertainty=True)
         finally:
-            (shared / f"{name}-done").mkdir()
+            (shared / f"{dtype}-done").mkdir()
     patience = time.monotonic() + 60  # a process may have died
-    while time.monotonic() < patience and not all((shared / f"{name}-done").exists() for name in names):
+    while time.monotonic() < patience and not all((shared / f"{dtype}-done").exists() for dtype in dtypes):
         time.sleep(0.05)
-
-
-def compile_kernels(kind, dtype):
-    if kind == "body":
-        for count in (1, 20):  # one body and many have kernels of their own
-            pose = np.broadcast_to(np.eye(3, dtype=dtype), (count, 24, 3, 3))
-            load_body().forward(pose)
-            load_body().joints(pose)
-    else:
-        skeleton = make_skeleton("chain")
-        how = {"method": "map", "uncertainty": True} if kind == "spread" else {"method": kind}
-        refine(*make_batch(skeleton, 2).astype(dtype), body=skeleton, **how)
 
 
 def read_data(name: str) -> dict[str, np.ndarray]:
