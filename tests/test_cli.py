@@ -295,7 +295,7 @@ def test_warmup_says_where_the_machine_code_is(capsys):
 def test_info_where_no_machine_code_is_kept(kernel, monkeypatch, capsys):
     monkeypatch.setattr("kitro_np.kernels.kitro.algorithm.refine_bodies", kernel)
     assert main(["info"]) == 0
-    assert "compiled kernels: not kept" in capsys.readouterr().out
+    assert "compiled kernels: not cached" in capsys.readouterr().out
 
 
 def test_info_names_every_gender_that_is_there(tmp_path, capsys):
@@ -544,9 +544,9 @@ def test_the_method_is_what_its_options_say(given, expected):
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (["--iterations", "5"], "iterations: expected method='kitro', which has this option, got"),
-        (["--method", "kitro", "--unsafe"], "safe: expected method='map', which has this option"),
-        (["--method", "map", "--steps", "5"], "steps: expected method='smplify', which has this option"),
+        (["--iterations", "5"], "iterations: expected method='kitro', whose option it is, got"),
+        (["--method", "kitro", "--unsafe"], "safe: expected method='map', whose option it is"),
+        (["--method", "map", "--steps", "5"], "steps: expected method='smplify', whose option it is"),
         (["--method", "kitr"], "expected one of kitro, map, smplify, got 'kitr' (did you mean 'kitro'?)."),
         (
             ["--method", "kitro", "--search", "tre"],

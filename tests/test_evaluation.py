@@ -76,7 +76,7 @@ def test_each_true_body_is_posed_by_its_own_model(open_body, pairs):
 
 
 def test_true_bodies_that_do_not_fit(open_body, pairs, tmp_path):
-    with pytest.raises(InputError, match=r"^truth_bodies: expected 8, got 2\.$"):
+    with pytest.raises(InputError, match=r"^truth_bodies: expected 8 body models, got 2\.$"):
         evaluate(open_body, *pairs, truth_bodies=[open_body] * 2)
     other = load_body(make.write_npz(tmp_path / "other.npz", make.body(joints=24)))
     expected = f"^truth_bodies: expected the body's {open_body.num_vertices} vertices, got 20"

@@ -397,7 +397,7 @@ def test_a_layout_must_fit_the_body(open_body):
     hand = make_skeleton("hand")
     with pytest.raises(InputError) as caught:
         find_layout(own_layout(joints=(1, -1, 24)), open_body)
-    expected = "keypoint_layout: expected joints below 24, the body's, got joint 24 for 'right_hip'."
+    expected = "keypoint_layout: expected joints below 24, as the body has, got joint 24 for 'right_hip'."
     assert str(caught.value) == expected
     with pytest.raises(InputError, match=r"^keypoint_layout: expected 'smpl24' for a body without SMPL's "):
         find_layout("coco17", hand)

@@ -176,7 +176,7 @@ def test_what_is_given_back_and_what_is_kept(write, refined, keypoints):
             ["--iterations", "3", "--keypoint-layout", "coco17"],
             "iterations: expected method='kitro'",
         ),
-        (24, None, ["--method", "kitro", "--unsafe"], "safe: expected method='map', which has this option"),
+        (24, None, ["--method", "kitro", "--unsafe"], "safe: expected method='map', whose option it is"),
         (24, None, ["--method", "smplify", "--uncertainty"], "uncertainty: expected method='map'"),
     ],
 )
@@ -221,7 +221,7 @@ def test_scores_beside_the_keypoints(write, refined, estimates, keypoints, of_co
     assert figures[0] == figures[1]
     path = write(keypoints_2d=scored, confidence=weights)
     output = tmp_path / "none.npz"
-    expected = "confidence: expected none where keypoints are (x, y, score), got both."
+    expected = "confidence: expected no such key with keypoints (x, y, score), got both."
     assert expected in fails(capsys, "refine", path, "-o", output)
     expected = "keypoints_2d: expected (x, y) with method='kitro'"
     assert expected in fails(capsys, "refine", path, "-o", output, "--method", "kitro")

@@ -115,7 +115,7 @@ def test_options_that_do_not_go_together(run, tmp_path, open_body):
     np.save(tmp_path / "rows.npy", np.ones((17, 30)))
     rows = ("--regressor", tmp_path / "rows.npy")
     assert "metrics: expected one of mpjpe, pa_mpjpe, pve" in run("--metrics", "mpjpe,pck", status=2)
-    expected = "regressor: expected a file, such as J_regressor_h36m.npy, for the protocol j14, got none."
+    expected = "regressor: expected a file such as J_regressor_h36m.npy for the protocol j14, got none."
     assert expected in run("--protocol", "j14", status=2)
     expected = f"regressor: expected none for the protocol smpl24, got {rows[1]}."
     assert expected in run("--protocol", "smpl24", *rows, status=2)
@@ -131,7 +131,7 @@ def test_a_body_that_is_nowhere_is_left_out_of_what_the_image_says(run, estimate
     keypoints[3] = np.nan
     found = run("--metrics", "reprojection_error", keypoints_2d=keypoints)
     assert "of 11 bodies" in found and "1 body left out" in found
-    expected = "expected a body that is finite in both, got none among 12 bodies"
+    expected = "expected at least one body that is finite in both, got none among 12 bodies"
     keypoints[:] = np.nan
     assert expected in run("--metrics", "reprojection_error", keypoints_2d=keypoints, status=2)
 
@@ -329,6 +329,6 @@ def test_true_bodies_have_genders(run, sequence, tmp_path, estimates):
     assert found["truth"]["gap"] > 10  # the woman's joints were made with the man's body
     for name in ("SMPL_FEMALE.npz", "SMPL_NEUTRAL.npz"):
         (folder / name).unlink()
-    assert "no smpl model file for 'female'" in run(
+    assert "smpl: expected a model file for 'female'" in run(
         "--truth", path, "--body", "smpl", "--models", folder, "--gender", "male", status=2
     )

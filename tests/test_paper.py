@@ -255,7 +255,7 @@ def test_bodies_that_are_refused_are_counted(file, tmp_path):
     assert main(["paper", "--data", str(path), *tables, "-o", str(out), "--quick"]) == 0
     assert "\nUp to 8 of 8 bodies could not be refined" in (out / "table2.md").read_text()
     assert "| estimate | - |" in (out / "fig1.md").read_text()
-    assert "MPJPE does not fall." in (out / "fig5.md").read_text()
+    assert "MPJPE does not decrease." in (out / "fig5.md").read_text()
 
 
 def test_limbs_of_a_body_with_fingers(sets):
@@ -323,9 +323,12 @@ def test_axis_angles_and_an_image_size(file, tmp_path):
         (["--data", "nowhere.npz"], "nowhere.npz"),
         (["--table", "2", "-o", "file.txt"], "file.txt: expected a folder to write to, got a file"),
         (["--data", "network.npz", "--regressor", "nowhere.npy"], "nowhere.npy"),
-        (["--regressor", "nowhere.npy"], "regressor: expected none without --data, which it is for, got n"),
-        (["--body", "smpl"], "body: expected none without --data, which it is for, got smpl."),
-        (["--image-size", "9", "9"], "image-size: expected none without --data"),
+        (
+            ["--regressor", "nowhere.npy"],
+            "regressor: expected --data, which this option applies to, got only no",
+        ),
+        (["--body", "smpl"], "body: expected --data, which this option applies to, got only smpl."),
+        (["--image-size", "9", "9"], "image-size: expected --data"),
         (
             ["--data", "network.npz", "--image-size", "100", "-1"],
             "image_size: expected (width, height) in pixels, or one for each body, got [100.0, -1.0].",
@@ -349,7 +352,7 @@ def test_defaults_of_what_data_need():
 
 def test_a_folder_that_is_closed(sets, tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: False)
-    with pytest.raises(InputError, match=r"expected a folder that can be written, got a closed one\.$"):
+    with pytest.raises(InputError, match=r"expected a writable folder, got a read-only one\.$"):
         write_paper(sets, tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -357,7 +360,7 @@ def test_a_folder_that_is_closed(sets, tmp_path, monkeypatch):
 def test_a_folder_of_something_else_is_left_alone(sets, tmp_path):
     index = tmp_path / "README.md"
     index.write_text("# My project\n")
-    with pytest.raises(InputError, match=r"README\.md: expected none, or one that this command wrote"):
+    with pytest.raises(InputError, match=r"README\.md: expected no file, or one that this command wrote"):
         write_paper(sets, tmp_path)
     assert index.read_text() == "# My project\n"
     assert list(tmp_path.iterdir()) == [index]
@@ -383,7 +386,7 @@ def test_who_stops_it_is_told_that_it_goes_on(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr("kitro_np.paper.runs.measure_run", stop)
     assert main(["paper", "--quick", "--table", "2", "-o", str(tmp_path)]) == 130
-    assert capsys.readouterr().err == "kitro-np: stopped; the same command goes on from there.\n"
+    assert capsys.readouterr().err == "kitro-np: stopped; the same command resumes.\n"
 
 
 def test_unknown_experiment(sets, tmp_path):
@@ -393,7 +396,9 @@ def test_unknown_experiment(sets, tmp_path):
 
 def test_without_matplotlib(sets, tmp_path, monkeypatch):
     monkeypatch.setattr(command_module, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"^paper: expected matplotlib, .*kitro-np\[report\]'\.$"):
+    with pytest.raises(
+        InputError, match=r"^paper: expected matplotlib to be installed, .*kitro-np\[report\]'\.$"
+    ):
         write_paper(sets, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -137,7 +137,7 @@ def test_fewer_betas_than_the_body_has(write, members, bodies):
 
 
 def test_bodies_that_do_not_fit(write, bodies, tmp_path):
-    assert refusal(write(), {"female": bodies["female"]}) == "body: expected one for 'male', got female."
+    assert refusal(write(), {"female": bodies["female"]}) == "body: expected a body for 'male', got female."
     hand = load_body(make.write_npz(tmp_path / "hand.npz", make.body(joints=16)))
     assert refusal(write(), hand) == "body: expected SMPL's 24 joints, got 16."
 
@@ -147,14 +147,17 @@ def test_bodies_that_do_not_fit(write, bodies, tmp_path):
     [
         ({"genders": ["f", "x"]}, "genders[1]: expected 'f' or 'm', got 'x'"),
         ({"genders": ["f", np.ones(2)]}, "genders[1]: expected a text, got an array of float64"),
-        ({"genders": "fm"}, "genders: expected a list, one for each person in poses, got no list"),
-        ({"trans": [np.ones((FRAMES, 3))]}, "trans: expected a list, one for each person in poses, got 1"),
-        ({"poses": []}, "poses: expected a list, one for each person in poses, got 0"),
+        ({"genders": "fm"}, "genders: expected a list with an item for each person in poses, got no list"),
+        (
+            {"trans": [np.ones((FRAMES, 3))]},
+            "trans: expected a list with an item for each person in poses, got 1",
+        ),
+        ({"poses": []}, "poses: expected a list with an item for each person in poses, got 0"),
         ({"trans": [np.ones((4, 3))] * 2}, "trans[0]: expected shape (5, 3), got (4, 3)"),
         ({"cam_poses": np.ones((FRAMES, 3, 4))}, "cam_poses: expected shape (any, 4, 4), got (5, 3, 4)"),
         ({"betas": [np.ones((1, 10))] * 2}, "betas[0]: expected shape (any), got (1, 10)"),
         ({"cam_intrinsics": np.full((3, 3), "a")}, "cam_intrinsics: expected numbers, got dtype "),
-        ({"poses2d": [np.array([None])] * 2}, "the key 'poses2d[0]' cannot be read: expected numbers"),
+        ({"poses2d": [np.array([None])] * 2}, "poses2d[0]: expected numbers"),
     ],
 )
 def test_what_does_not_fit_is_named(write, bodies, changes, expected):
@@ -180,8 +183,8 @@ def test_nothing_in_the_file_is_run(write, tmp_path, bodies):
             return os.mkdir, (str(tmp_path / "run"),)
 
     path = write(python2=False, poses=Hostile())
-    assert "asks for" in refusal(path, bodies)
-    assert "nothing was run" in refusal(path, bodies)
+    assert "expected only names that such a file needs, got" in refusal(path, bodies)
+    assert "nothing was executed" in refusal(path, bodies)
     assert not (tmp_path / "run").exists()
     pickle.loads(path.read_bytes())  # a careless reader makes it
     assert (tmp_path / "run").exists()
@@ -192,8 +195,8 @@ def test_no_sequence_at_all(write, tmp_path, bodies):
         read_3dpw(tmp_path / "none.pkl", bodies)
     path = write()
     path.write_bytes(path.read_bytes()[:-200])
-    assert "cannot be read as a pickled 3DPW sequence: it ends at byte" in refusal(path, bodies)
-    assert "expected a pickled 3DPW sequence (.pkl), got no file" in refusal(tmp_path, bodies)
+    assert "expected a complete pickle, got one that ends at byte" in refusal(path, bodies)
+    assert "expected a pickled 3DPW sequence (.pkl), got a folder" in refusal(tmp_path, bodies)
     model = make.write_pickle(tmp_path / "smpl.pkl", make.smpl_v100(make.body(joints=24)))
     assert "expected the keys poses, betas, trans" in refusal(model, bodies)
 

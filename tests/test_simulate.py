@@ -294,8 +294,8 @@ def test_poses_of_ones_own(form):
         ({"poses": np.zeros((2, 24, 3, 3))}, "poses: expected rotation matrices"),
         ({"poses": -np.tile(np.eye(3), (2, 24, 1, 1))}, "poses: expected rotation matrices"),
         ({"poses": np.full((1, 72), "a")}, "poses: expected an array of real numbers"),
-        ({"poses": np.zeros((1, 48)), "body": hand_like(RIGHT_HAND)}, "poses: expected none for a hand"),
-        ({"errors": "cliff", "body": hand_like(RIGHT_HAND)}, "level: expected none for a hand, got 'cliff'"),
+        ({"poses": np.zeros((1, 48)), "body": hand_like(RIGHT_HAND)}, "poses: expected None for a hand"),
+        ({"errors": "cliff", "body": hand_like(RIGHT_HAND)}, "level: expected None for a hand, got 'cliff'"),
     ],
 )
 def test_wrong_arguments_are_named(arguments, message):
@@ -306,7 +306,9 @@ def test_wrong_arguments_are_named(arguments, message):
 
 def test_a_body_with_another_tree_is_refused():
     skeleton = Skeleton(TREES["nested"], np.zeros((10, 3)), np.zeros((10, 3, 4)))
-    with pytest.raises(InputError, match="body: expected SMPL's tree of joints or a hand's 16, got another"):
+    with pytest.raises(
+        InputError, match="body: expected SMPL's kinematic tree or a hand's 16 joints, got another"
+    ):
         simulate(body=SimpleNamespace(skeleton=skeleton, num_joints=10))
 
 
@@ -480,7 +482,9 @@ def test_wrong_poses_and_outputs_give_one_sentence_and_no_file(tmp_path, capsys)
     ]:
         np.savez(tmp_path / f"{name}.npz", **arrays)
         assert message in fails(capsys, "-o", out, "--poses", tmp_path / f"{name}.npz")
-    assert "there is none" in fails(capsys, "-o", out, "--poses", tmp_path / "no.npz")
+    assert "expected an .npz file of poses, got none." in fails(
+        capsys, "-o", out, "--poses", tmp_path / "no.npz"
+    )
     assert "count: expected at least 1" in fails(capsys, "-o", out, "--count", 0)
     assert "rotation: expected a number" in fails(capsys, "-o", out, "--rotation", -1)
     assert not out.exists()

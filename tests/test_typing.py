@@ -33,6 +33,17 @@ listed: RefineResult[np.ndarray] = refine(
 )
 refine(rows, [0.0], [0.0, 0.0, 5.0], [[1, 2]], image_size=(640, 480), uncertainty=True)
 refine(pose, betas, transl, points, camera, method=Map(), hypotheses=3)
+body = kitro_np.load_body("open")
+vertices: np.ndarray = body.forward(pose, betas).vertices
+joints, _ = body.forward([[0.0] * 72], engine="array")
+only_joints: np.ndarray = body.joints(pose, transl=transl)
+matrix: np.ndarray = kitro_np.default_intrinsics((640, 480), np.float32(900.0))
+changed = kitro_np.with_focal_length(camera, transl, 1000.0)
+depth: np.ndarray = changed.transl[..., 2]
+full: kitro_np.CameraEstimate[np.ndarray] = kitro_np.crop_to_full_image(transl, transl, (640, 480))
+rotations: np.ndarray = kitro_np.matrix_from_quaternion(np.zeros((24, 4)), "xyzw")
+padded: np.ndarray = kitro_np.pad_pose(rotations)
+offsets: np.ndarray = kitro_np.find_layout("coco17", body).pick(range(5)).offsets
 """
 
 WRONG = {
@@ -47,6 +58,9 @@ WRONG = {
     "kitro_np.warmup(['maps'])": "list-item",
     "result.joints_3d": "attr-defined",
     "text: str = result.pose": "assignment",
+    "body.forward(pose, engine='cuda')": "call-overload",
+    "matrices: str = kitro_np.matrix_from_6d(transl)": "assignment",
+    "kitro_np.matrix_from_6d(transl, 'row')": "call-overload",
 }
 
 

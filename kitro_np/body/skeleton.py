@@ -21,7 +21,7 @@ from .families import SMPL
 class Skeleton:
     """A kinematic tree whose rest joints are linear in betas: J(betas) = template + shapedirs betas.
 
-    NumPy arrays are read-only, copies where the given ones are not.
+    NumPy arrays are read-only; writable ones are copied.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""The command line: main.py, a file for each command, and what commands share."""
+"""The command line: main.py, a module for each command, and shared options."""

@@ -77,7 +77,7 @@ def read_method(options: Options) -> Method:
         # If two methods have a field of this name, the other's value would be applied to this method.
         if option.method != chosen.name and option.name in option_names(type(chosen)):
             raise InputError(
-                f"{option.flag}: expected method={option.method!r}, which has this option, "
+                f"{option.flag}: expected method={option.method!r}, whose option it is, "
                 f"got method={chosen.name!r}."
             )
     return resolve_method(chosen, {option.name: getattr(options, option.key) for option in given})

@@ -1,1 +1,1 @@
-"""Keypoints: where on a body the points of each 2D detector sit."""
+"""Keypoints: layouts of 2D detectors, and their points on a body."""

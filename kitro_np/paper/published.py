@@ -52,7 +52,7 @@ PUBLISHED = (
     Published("1", "greedy, soft update", "3DPW", 45.94, 29.24, 56.57),
     Published("1", "decision tree, hard update", "3DPW", 52.15, 32.18, 63.82),
     Published("1", "KITRO", "3DPW", 43.53, 27.67, 53.44),
-    # Table 2: other methods. "Other protocol" knows the person's gender.
+    # Table 2: other methods. "Other protocol" uses the person's gender.
     Published("2", "CLIFF, other protocol", "3DPW", 69.0, 43.0, 81.2),
     Published("2", "CLIFF*", "3DPW", 73.67, 43.76, 91.58),
     Published("2", "CLIFF*", "Human3.6M", 55.18, 36.16),

@@ -18,7 +18,7 @@ from .pickle_arrays import MAX_ELEMENTS, Array, RefusedError
 __all__ = ["NpzArrays", "write_npz"]
 
 _READ_BYTES = 2**18
-"""Bytes of one read: small beside any array that takes long to read."""
+"""Bytes of one read: few, so that little memory is used in addition to the array."""
 
 _MAX_ITEM_BYTES = 8
 """Bytes of the largest number, float64 or int64; text has more, so an array of it may have fewer items."""

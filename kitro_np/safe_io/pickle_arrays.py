@@ -14,7 +14,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MAX_ELEMENTS", "MAX_TEXT", "Array", "Name", "Node", "RefusedError", "describe", "evaluate"]
+__all__ = [
+    "MAX_ELEMENTS",
+    "MAX_NAME",
+    "MAX_TEXT",
+    "Array",
+    "Name",
+    "Node",
+    "RefusedError",
+    "describe",
+    "evaluate",
+]
 
 Array = npt.NDArray[Any]
 
@@ -30,7 +40,7 @@ _MAX_DEPTH = 16
 _MAX_AXES = 4
 """Most axes of an array: model files have at most three."""
 
-_MAX_NAME = 100
+MAX_NAME = 100
 """Characters of a name from the file that a message repeats."""
 
 _MAX_CODE = 20
@@ -80,7 +90,7 @@ def describe(value: object) -> str:
 
 def _printable(name: str) -> str:
     """Shorten and escape a name from the file, so that a message stays one line."""
-    return ascii(name[:_MAX_NAME])[1:-1]
+    return ascii(name[:MAX_NAME])[1:-1]
 
 
 def evaluate(value: object, depth: int) -> Array:

@@ -17,15 +17,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import InputError
-from .pickle_arrays import Array, Name, Node, RefusedError, describe, evaluate
+from .pickle_arrays import MAX_NAME, Array, Name, Node, RefusedError, describe, evaluate
 
 __all__ = ["NUMPY_NAMES", "Dialect", "PickledArrays", "parse", "read_dict", "read_pickle"]
 
 _MAX_FILE_BYTES = 2**30
 """Largest pickle: twice the size of SMPL-X, the largest release."""
 
-_MAX_NAME = 100
-"""Characters of a name from the file that a message repeats."""
 
 NUMPY_NAMES: dict[tuple[str, str], str] = {
     ("numpy", "ndarray"): "array",
@@ -264,7 +262,7 @@ class _InertUnpickler(pickle._Unpickler):
         """Look the name up in the allow-list; nothing is imported."""
         kind = self._dialect.kind_of((module, name))
         if kind is None:
-            refused = ascii(f"{module}.{name}"[:_MAX_NAME])
+            refused = ascii(f"{module}.{name}"[:MAX_NAME])
             raise RefusedError("only names that such a file needs", f"{refused}; nothing was executed")
         return Name(kind, f"{module}.{name}")
 

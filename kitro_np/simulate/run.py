@@ -100,7 +100,9 @@ def simulate(
         )
     floats = [array for array in simulated.arrays().values() if array.dtype.kind == "f"]
     if not all(np.isfinite(array).all() for array in floats):
-        raise InputError("errors: expected errors that keep estimates finite, got an overflow.")
+        raise InputError(
+            "errors: expected estimates that are finite, got an overflow; the errors are too large."
+        )
     return simulated
 
 
