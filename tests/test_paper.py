@@ -331,7 +331,7 @@ def test_axis_angles_and_an_image_size(file, tmp_path):
         (["--image-size", "9", "9"], "image-size: expected --data"),
         (
             ["--data", "network.npz", "--image-size", "100", "-1"],
-            "image_size: expected (width, height) in pixels, or one for each body, got [100.0, -1.0].",
+            "image_size: expected a positive width and height in pixels, got [100.0, -1.0].",
         ),
     ],
 )
