@@ -104,6 +104,8 @@ def run(request):
     ("tree", "dtype", "variant", "threads"),
     [
         ("smpl", "float32", "released", 1),
+        ("smpl", "float32", "paper", 1),
+        ("smpl", "float64", "released", 1),
         # SMPL's tree takes the simulator seven times as long.
         ("nested", "float32", "paper", 1),
         ("nested", "float64", "released", 1),
