@@ -4,46 +4,48 @@ import re
 import sys
 
 SCRIPT = """
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import kitro_np
 from kitro_np import Kitro, Map, RefineResult, refine
 
+Numbers = npt.NDArray[Any]
 data = kitro_np.example()
 pose, betas, transl, points, camera = (
     data["pose"], data["betas"], data["transl"], data["keypoints_2d"], data["intrinsics"]
 )
-result: RefineResult[np.ndarray] = refine(pose, betas, transl, points, camera)
+result: RefineResult[Numbers] = refine(pose, betas, transl, points, camera)
 refine(**data)
 refine(pose, betas, transl, points, camera, method="kitro", iterations=5, variant="paper")
 refine(pose, betas, transl, points, camera, hypotheses=3, uncertainty=True, keypoint_layout="coco17")
 refine(pose, betas, transl, points, camera, method=Kitro(iterations=5), engine="numba", threads=2)
 refine(pose, betas, transl, points, camera, method=Map(safe=False), body="open", confidence=[[1.0, 0.5]])
 refine([[[0.0, 0.0, 0.0]]], [0.0], [0.0, 0.0, 5.0], [[1, 2]], image_size=(640, 480), focal_length=900.0)
-array: np.ndarray = result.pose
-spread: np.ndarray | None = result.joint_spread
-some: RefineResult[np.ndarray] = RefineResult.concat([result[:3], result[3:]])
-places: np.ndarray = some.joints()
+array: Numbers = result.pose
+spread: Numbers | None = result.joint_spread
+some: RefineResult[Numbers] = RefineResult.concat([result[:3], result[3:]])
+places: Numbers = some.joints()
 kitro_np.warmup(["map"], ["float32"])
 kitro_np.warmup("map", "float64")
 rows = [[[0.0, 0.0, 0.0]]]
-listed: RefineResult[np.ndarray] = refine(
+listed: RefineResult[Numbers] = refine(
     rows, [0.0], [0.0, 0.0, 5.0], [np.zeros((24, 2))], image_size=(640, 480), method="kitro", iterations=5
 )
 refine(rows, [0.0], [0.0, 0.0, 5.0], [[1, 2]], image_size=(640, 480), uncertainty=True)
 refine(pose, betas, transl, points, camera, method=Map(), hypotheses=3)
 body = kitro_np.load_body("open")
-vertices: np.ndarray = body.forward(pose, betas).vertices
+vertices: Numbers = body.forward(pose, betas).vertices
 joints, _ = body.forward([[0.0] * 72], engine="array")
-only_joints: np.ndarray = body.joints(pose, transl=transl)
-matrix: np.ndarray = kitro_np.default_intrinsics((640, 480), np.float32(900.0))
+only_joints: Numbers = body.joints(pose, transl=transl)
+matrix: Numbers = kitro_np.default_intrinsics((640, 480), np.float32(900.0))
 changed = kitro_np.with_focal_length(camera, transl, 1000.0)
-depth: np.ndarray = changed.transl[..., 2]
-full: kitro_np.CameraEstimate[np.ndarray] = kitro_np.crop_to_full_image(transl, transl, (640, 480))
-rotations: np.ndarray = kitro_np.matrix_from_quaternion(np.zeros((24, 4)), "xyzw")
-padded: np.ndarray = kitro_np.pad_pose(rotations)
-offsets: np.ndarray = kitro_np.find_layout("coco17", body).pick(range(5)).offsets
+depth: Numbers = changed.transl[..., 2]
+full: kitro_np.CameraEstimate[Numbers] = kitro_np.crop_to_full_image(transl, transl, (640, 480))
+rotations: Numbers = kitro_np.matrix_from_quaternion(np.zeros((24, 4)), "xyzw")
+padded: Numbers = kitro_np.pad_pose(rotations)
+offsets: Numbers = kitro_np.find_layout("coco17", body).pick(range(5)).offsets
 """
 
 WRONG = {
