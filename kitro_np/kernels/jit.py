@@ -7,7 +7,7 @@ import logging
 import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
@@ -201,22 +201,29 @@ def _announce_compilation() -> None:
 _IMPORTS = re.compile(r"^from (\.+)([\w.]+) import", re.MULTILINE)
 
 
-def constants_from() -> list[str]:
+def constants_from(kernels: Mapping[Path, str] | None = None) -> list[str]:
     """Return the modules beside the kernels that these import: their constants are compiled into kernels."""
     folder = Path(__file__).parent
     outside = set()
-    for path in folder.rglob("*.py"):
+    for path, text in (kernels or _kernel_sources()).items():
         depth = len(path.relative_to(folder).parts)
-        for dots, module in _IMPORTS.findall(path.read_text(encoding="utf-8")):
+        for dots, module in _IMPORTS.findall(text):
             if len(dots) > depth:
                 outside.add(module.replace(".", "/") + ".py")
     return sorted(outside)
 
 
+def _kernel_sources() -> dict[Path, str]:
+    paths = sorted(Path(__file__).parent.rglob("*.py"))
+    return {path: path.read_text(encoding="utf-8") for path in paths}
+
+
 @cache
 def _all_sources() -> str:
-    folder = Path(__file__).parent
+    kernels, package = _kernel_sources(), Path(__file__).parent.parent
     digest = hashlib.sha256()
-    for path in (*sorted(folder.rglob("*.py")), *(folder.parent / name for name in constants_from())):
-        digest.update(path.read_bytes())
+    for text in kernels.values():
+        digest.update(text.encode())
+    for name in constants_from(kernels):
+        digest.update((package / name).read_bytes())
     return digest.hexdigest()

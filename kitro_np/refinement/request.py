@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from ..arrays.arguments import as_confidence, like_pose, real_array
+from ..arrays.arguments import like_pose, real_array
 from ..arrays.poses import as_matrices, pose_tail
 from ..body.model import BodyModel, with_betas
 from ..body.skeleton import Skeleton
@@ -175,7 +175,7 @@ def _read_keypoints(pose: Any, given: Arguments, lead: tuple[int, ...], points: 
     if tuple(keypoints_2d.shape) != (*lead, points, 2):
         _wrong_shape("keypoints_2d", (*lead, points, 2), keypoints_2d)
     if confidence is not None:
-        confidence = like_pose(pose, "confidence", as_confidence(pose, confidence))
+        confidence = like_pose(pose, "confidence", confidence)
         if tuple(confidence.shape) != (*lead, points):
             _wrong_shape("confidence", (*lead, points), confidence)
     return keypoints_2d, confidence
