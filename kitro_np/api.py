@@ -29,6 +29,7 @@ from .keypoints.detectors import LayoutName
 from .keypoints.layouts import KeypointLayout
 from .kitro.method import Kitro
 from .posterior.method import Map
+from .refinement.hints import find_hint
 from .refinement.method import METHODS, Execution, Method, resolve_method
 from .refinement.outcome import Hypotheses, Outcome, Refined
 from .refinement.request import Arguments, Request, read_request, skeleton_of
@@ -223,7 +224,8 @@ def refine(
     -------
     RefineResult
         Arrays of the same kind, dtype and leading shape as the arguments. For a body that cannot be refined
-        the estimate is returned, with the reason in ``status``.
+        the estimate is returned, with the reason in ``status``; if most bodies are refused by ``map``,
+        ``hint`` says what mistake the input looks like, such as x and y exchanged.
 
     Raises
     ------
@@ -255,12 +257,13 @@ def refine(
         _check_confidence(chosen, request, scored=confidence is None)
         execution = _read_execution(engine, threads, chunk_size, progress, arguments.pose, chosen)
         outcome = chosen.run(request, execution)
+        hint = _hint(chosen, request, outcome.refined.status, execution)
         if strict:
-            _raise_if_any_failed(outcome.refined.status)
+            _raise_if_any_failed(outcome.refined.status, hint)
         result = _result(chosen, body, request, outcome, half=_is_half(pose_array))
     if exchange is not None:
         result = result.map_arrays(exchange.from_numpy)
-    return _with_given_dtypes(result, (pose, betas, transl))
+    return _with_given_dtypes(replace(result, hint=hint), (pose, betas, transl))
 
 
 WARMUP_COUNTS = (1, 20)
@@ -419,14 +422,31 @@ def _read_execution(
     )
 
 
-def _raise_if_any_failed(status: Any) -> None:
+def _hint(method: Method, request: Request, status: Any, execution: Execution) -> str:
+    """Say what the input looks like, if the method judges keypoints and has refused most of them."""
+    if not (isinstance(method, Map) and method.safe):
+        return ""
+    judge = Map(motion_prior=method.motion_prior)
+    # The bodies that are looked at are in NumPy arrays.
+    quiet = replace(execution, chunk_size=None, progress=None)
+
+    def accepts(other: Request) -> Any:
+        return judge.run(other, quiet).refined.status == 0
+
+    return find_hint(request, status, accepts)
+
+
+def _raise_if_any_failed(status: Any, hint: str) -> None:
     xp = array_namespace(status)
     failed = status != 0
     count = int(xp.sum(xp.astype(failed, xp.int64)))
     if count:
         first = int(xp.argmax(xp.astype(failed, xp.int8)))
         reason = Status(int(status[first])).reason
-        raise InputError(f"body {first}: expected a body that can be refined, got {reason} ({count} in all).")
+        raise InputError(
+            f"body {first}: expected a body that can be refined, got {reason} ({count} in all)."
+            f"{' ' * bool(hint)}{hint}"
+        )
 
 
 def _result(

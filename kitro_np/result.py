@@ -92,6 +92,9 @@ class RefineResult(Generic[ArrayT]):
         Options of the method.
     body : BodyModel, Skeleton or None
         Body of the estimate; :meth:`joints` and :meth:`vertices` pose it.
+    hint : str
+        ``map``: where most bodies were refused, a sentence that says what mistake the input looks like;
+        empty if there is none.
     """
 
     pose: ArrayT
@@ -110,6 +113,7 @@ class RefineResult(Generic[ArrayT]):
     method: str = ""
     options: dict[str, Any] | None = None
     body: BodyModel | Skeleton | None = None
+    hint: str = ""
 
     @property
     def accepted(self) -> ArrayT:
@@ -182,7 +186,13 @@ class RefineResult(Generic[ArrayT]):
                 *(xp.concat(parts, axis=0) for parts in zip(*hypotheses, strict=True))
             )
         same_body = all(result.body is first.body for result in results)
-        return replace(first, **joined, body=first.body if same_body else None)
+        hints = {result.hint for result in results if result.hint}
+        return replace(
+            first,
+            **joined,
+            body=first.body if same_body else None,
+            hint=hints.pop() if len(hints) == 1 else "",
+        )
 
     def joints(self, body: BodyModel | Skeleton | None = None) -> ArrayT:
         """Posed joints in camera space, (..., J, 3), in metres.
@@ -228,7 +238,7 @@ class RefineResult(Generic[ArrayT]):
         return {status: count for status, count in counts.items() if count}
 
     def summary(self) -> str:
-        """Return one line of text: how many bodies were refined, by which method, and why others were not."""
+        """Return one line: how many bodies were refined, by which method, why others were not; the hint."""
         counts = self.counts()
         refined = counts.pop(Status.REFINED, 0)
         line = f"{refined} {'body' if refined == 1 else 'bodies'} refined"
@@ -238,13 +248,13 @@ class RefineResult(Generic[ArrayT]):
             reasons = "; ".join(f"{count}: {status.reason}" for status, count in counts.items())
             others = sum(counts.values())
             line += f", {others} returned as {'it was' if others == 1 else 'they were'} ({reasons})"
-        return line
+        return f"{line}. {self.hint}" if self.hint else line
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
         """Write this result to an .npz file atomically, each array under its name.
 
-        Hypotheses are written as hypothesis_pose and so on, the method and its options (JSON) as method and
-        options.
+        Hypotheses are written as hypothesis_pose and so on; the method, its options (JSON) and the hint as
+        method, options and hint.
 
         Parameters
         ----------
@@ -268,6 +278,7 @@ class RefineResult(Generic[ArrayT]):
             arrays |= {f"{HYPOTHESIS}{name}": part for name, part in result.hypotheses._asdict().items()}
         arrays["method"] = np.array(self.method)
         arrays["options"] = np.array(json.dumps(self.options or {}))
+        arrays["hint"] = np.array(self.hint)
         return write_npz(path, arrays, force=force)
 
     @classmethod
@@ -305,7 +316,8 @@ class RefineResult(Generic[ArrayT]):
             arrays["hypotheses"] = Hypotheses(*(file[name] for name in names))
         method = str(file["method"]) if "method" in file else ""
         options = _options(path, str(file["options"]) if "options" in file else "{}")
-        result = RefineResult(**arrays, method=method, options=options, body=body)
+        hint = str(file["hint"]) if "hint" in file else ""
+        result = RefineResult(**arrays, method=method, options=options, body=body, hint=hint)
         result._check_shapes(path)
         return result
 

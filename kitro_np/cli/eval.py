@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,8 @@ def run(options: Options) -> int:
     result, report = refine_and_measure(Path(options.input), refinement, measures, options)
     if options.json:
         print(json.dumps(report.as_dict(), allow_nan=False))
+        if result.hint:
+            print(result.hint, file=sys.stderr)
         return ExitStatus.DONE
     print(report.text())
     print(result.summary())
