@@ -426,8 +426,7 @@ def _hint(method: Method, request: Request, status: Any, execution: Execution) -
     """Say what the input looks like, if the method judges keypoints and has refused most of them."""
     if not (isinstance(method, Map) and method.safe):
         return ""
-    judge = Map(motion_prior=method.motion_prior)
-    # The bodies that are looked at are in NumPy arrays.
+    judge = replace(method, hypotheses=0)  # with uncertainty as before: that has kernels of its own
     quiet = replace(execution, chunk_size=None, progress=None)
 
     def accepts(other: Request) -> Any:

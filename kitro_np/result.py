@@ -253,7 +253,7 @@ class RefineResult(Generic[ArrayT]):
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
         """Write this result to an .npz file atomically, each array under its name.
 
-        Hypotheses are written as hypothesis_pose and so on; the method, its options (JSON) and the hint as
+        Hypotheses are written as hypothesis_pose and so on; the method, its options (JSON) and a hint as
         method, options and hint.
 
         Parameters
@@ -278,7 +278,8 @@ class RefineResult(Generic[ArrayT]):
             arrays |= {f"{HYPOTHESIS}{name}": part for name, part in result.hypotheses._asdict().items()}
         arrays["method"] = np.array(self.method)
         arrays["options"] = np.array(json.dumps(self.options or {}))
-        arrays["hint"] = np.array(self.hint)
+        if self.hint:
+            arrays["hint"] = np.array(self.hint)
         return write_npz(path, arrays, force=force)
 
     @classmethod

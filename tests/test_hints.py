@@ -313,10 +313,6 @@ def test_results_keep_it(exchanged, batch, tmp_path):
     assert RefineResult.load(found.save(tmp_path / "r.npz")).hint == HINT
     clean = refine(*batch)
     assert RefineResult.load(clean.save(tmp_path / "c.npz")).hint == clean.hint == ""
-    with np.load(tmp_path / "c.npz") as file:
-        older = {name: file[name] for name in file.files if name != "hint"}
-    np.savez(tmp_path / "o.npz", **older)
-    assert RefineResult.load(tmp_path / "o.npz").hint == ""
     mirrored = refine(*batch._replace(keypoints_2d=batch.keypoints_2d * DOWN))
     for others, hint in (([clean, found, found], HINT), ([found, mirrored], ""), ([clean], "")):
         assert RefineResult.concat(others).hint == hint

@@ -38,7 +38,7 @@ TELLING = (
 )
 """Reasons that a mistake about all of the input may have; the others name it themselves."""
 
-MAX_BODIES = 200
+MAX_BODIES = 100
 """Bodies of a batch that are looked at."""
 
 FEWEST_POINTS, FEWEST_BODIES = 4, 5
