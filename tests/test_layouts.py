@@ -26,6 +26,8 @@ KNOWN = {
 nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist mid_hip right_hip
 right_knee right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear left_big_toe
 left_small_toe left_heel right_big_toe right_small_toe right_heel""",
+    "body25b": f"""
+{COCO} upper_neck head_top left_big_toe left_small_toe left_heel right_big_toe right_small_toe right_heel""",
     "halpe26": f"""
 {COCO} head neck hip left_big_toe right_big_toe left_small_toe right_small_toe left_heel right_heel""",
     "h36m17": """
@@ -51,6 +53,7 @@ WHOLEBODY = {17: "left_big_toe", 19: "left_heel", 22: "right_heel", 23: "face_0"
 JOINTS = {
     "coco17": [15] * 5 + [16, 17, 18, 19, 20, 21, 0, 0, 4, 5, 7, 8],
     "body25": [15, 9, 17, 19, 21, 16, 18, 20, 0, 0, 5, 8, 0, 4, 7, 15, 15, 15, 15, 10, 10, 7, 11, 11, 8],
+    "body25b": [15] * 5 + [16, 17, 18, 19, 20, 21, 0, 0, 4, 5, 7, 8, 12, 15, 10, 10, 7, 11, 11, 8],
     "h36m17": [0, 0, 5, 8, 0, 4, 7, 6, 9, 15, 15, 16, 18, 20, 17, 19, 21],
     "mpii16": [8, 5, 0, 0, 4, 7, 0, 9, 12, 15, 21, 19, 17, 16, 18, 20],
 }
@@ -86,7 +89,7 @@ def test_points_are_the_detectors_in_its_order(name, open_body):
         assert {k: layout.names[k] for k in WHOLEBODY} == WHOLEBODY
     else:
         assert list(layout.names) == KNOWN[name].split()
-    count = int(re.search(r"\d+$", name)[0])
+    count = int(re.findall(r"\d+", name)[-1])
     assert layout.num_points == len({*layout.names}) == count
     assert layout.name == name
     assert layout.offsets.shape == (count, 3)
@@ -149,14 +152,14 @@ def test_points_of_the_skin_follow_the_skinned_mesh(open_body, sim):
     pose, betas = sim["GT_theta"].astype(np.float64), sim["GT_beta"].astype(np.float64)
     vertices = open_body.forward(pose, betas).vertices
     visible = set()
-    for name in ("body25", "halpe26", "mediapipe33"):
+    for name in ("body25", "body25b", "halpe26", "mediapipe33"):
         layout = find_layout(name, open_body)
         points = posed_points(layout, open_body.skeleton, pose, betas)
         for k, point in enumerate(layout.names):
             if point in OPEN_VERTICES:
                 assert np.abs(points[:, k] - vertices[:, OPEN_VERTICES[point]]).max() < 1e-5, point
                 visible.add(point)
-    assert len(visible) == 11
+    assert len(visible) == 12
 
 
 def test_middle_of_the_shoulders_stays_near_it(open_body, sim):

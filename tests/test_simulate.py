@@ -243,11 +243,12 @@ def test_calibration_and_what_refinement_makes_of_it(default_set, open_body):
     )
 
 
-def test_bodies_with_more_joints_take_the_poses_of_the_body_and_do_not_err_elsewhere():
+@pytest.mark.parametrize("level", ["cliff", "mediapipe"])
+def test_bodies_with_more_joints_take_the_poses_of_the_body_and_do_not_err_elsewhere(level):
     parents = (*SMPL_PARENTS[:22], *range(21, 29))
     rng = np.random.default_rng(0)
     skeleton = Skeleton(parents, rng.normal(0, 0.1, (30, 3)), np.zeros((30, 3, 10)))
-    made = simulate(body=SimpleNamespace(skeleton=skeleton, num_joints=30), count=4)
+    made = simulate(body=SimpleNamespace(skeleton=skeleton, num_joints=30), count=4, errors=level)
     usual = simulate(count=4)
     np.testing.assert_array_equal(made.true_pose[:, :22], usual.true_pose[:, :22])
     for pose in (made.true_pose, made.pose):
@@ -285,7 +286,7 @@ def test_poses_of_ones_own(form):
         ({"errors": replace(LEVELS["cliff"], keypoint_noise=1e308)}, "errors: expected estimates that are"),
         ({"errors": replace(LEVELS["cliff"], focal_ratio=(1, 1e308))}, "errors: expected estimates that are"),
         ({"seed": -1}, "seed: expected at least 0, got -1"),
-        ({"errors": "hmr"}, "level: expected one of cliff, spin, eft, prom, got 'hmr'"),
+        ({"errors": "hmr"}, "level: expected one of cliff, spin, eft, prom, halfway, mediapipe, got 'hmr'"),
         ({"errors": HAND}, "errors: expected degrees of 24 joints, got 16"),
         ({"poses": np.zeros((3, 23, 3))}, "poses: expected shape (M, 24, 3)"),
         ({"poses": np.zeros((0, 24, 3))}, "poses: expected shape (M, 24, 3)"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,14 @@ import numpy as np
 from ..body import BodyModel
 from ..errors import InputError, one_of
 from ..evaluation.evaluate import TITLES, USUAL
+from ..evaluation.example_report import measure_example
+from ..evaluation.examples import EXAMPLES
 from ..evaluation.protocols import H36M_PELVIS, LSP14, SMPL24, regressed_protocol
 from ..evaluation.report import Measures, Report, Truth, truth_of_3dpw, truth_of_file
 from ..formats.estimates import EstimateFile
 from ..refinement.method import METHODS
 from ..result import RefineResult
-from .body_options import has_genders, read_body
+from .body_options import BODY_DEFAULTS, has_genders, read_body
 from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command
 from .progress import progress_bar
@@ -29,11 +32,23 @@ PROTOCOLS = {"lsp14": LSP14, "smpl24": SMPL24}
 REGRESSED: dict[str, tuple[int, ...] | None] = {"j14": None, "j14-pelvis": H36M_PELVIS}
 """Protocols that need a regressor, and its rows whose mean is the root; None for the hips."""
 
+_OF_A_FILE = (
+    "truth", "metrics", "protocol", "regressor", "per_joint", "per_sequence", "keypoints_key",
+    "keypoint_layout", "confidence_key", "image_size", "focal_length",
+)  # fmt: skip
+"""Options that describe a file, or what is measured of it."""
+
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
     command = add_command(commands, "eval", run, "errors before and after")
-    command.add_argument("input", metavar="IN", help="as refine, with GT_theta or GT_pose, and GT_beta")
+    text = "as refine, with GT_theta or GT_pose, and GT_beta"
+    command.add_argument("input", metavar="IN", nargs="?", help=text)
+    command.add_argument(
+        "--example",
+        metavar="NAME",
+        help=f"instead of IN, a set that ships with the package: {', '.join(EXAMPLES)}",
+    )
     command.add_argument("--json", action="store_true", help="print one line of JSON, lengths in millimetres")
     add = command.add_argument_group("evaluation").add_argument
     add("--truth", metavar="SEQUENCE.pkl", type=Path, help="a 3DPW sequence, instead of IN's ground truth")
@@ -59,6 +74,12 @@ def add(commands: Commands) -> None:
 
 def run(options: Options) -> int:
     """Refine the bodies of a file and print their errors against the ground truth."""
+    if options.example is not None:
+        return run_example(options)
+    if options.input is None:
+        raise InputError(
+            f"IN: expected a file, or --example NAME, got neither; see {options.command.prog} --help."
+        )
     measures, refinement = read_measures(options), read_refinement(options)
     result, report = refine_and_measure(Path(options.input), refinement, measures, options)
     if options.json:
@@ -68,8 +89,34 @@ def run(options: Options) -> int:
         return ExitStatus.DONE
     print(report.text())
     print(result.summary())
-    if changed := changed_options(report):
-        print(f"options: {changed}")
+    print_changed_options(report.method, report.options)
+    return ExitStatus.DONE
+
+
+def run_example(options: Options) -> int:
+    """Refine an example's bodies and print the errors of each of its cases.
+
+    Options that describe a file's contents, or what is measured, are refused: an example has its own.
+    """
+    if options.input is not None:
+        raise InputError(f"IN: expected none with --example, got {options.input}.")
+    for name in (*_OF_A_FILE, *BODY_DEFAULTS):
+        if (value := getattr(options, name)) != options.command.get_default(name):
+            flag = f"--{name.replace('_', '-')}"
+            raise InputError(f"{flag}: expected none with --example, which has its own, got {value}.")
+    refinement = read_refinement(options)
+    report = measure_example(
+        options.example,
+        refinement.method,
+        engine=refinement.engine,
+        threads=refinement.threads,
+        strict=refinement.strict,
+    )
+    if options.json:
+        print(json.dumps(report.as_dict(), allow_nan=False))
+        return ExitStatus.DONE
+    print(report.text())
+    print_changed_options(report.method, report.options)
     return ExitStatus.DONE
 
 
@@ -111,10 +158,12 @@ def read_measures(options: Options) -> Measures:
     return Measures(options.metrics or USUAL, protocol, options.per_joint, options.per_sequence)
 
 
-def changed_options(report: Report) -> str:
-    """Format the options of the method that differ from their defaults."""
-    defaults = vars(METHODS[report.method]())
-    return ", ".join(f"{name}={value}" for name, value in report.options.items() if value != defaults[name])
+def print_changed_options(method: str, options: Mapping[str, object]) -> None:
+    """Print the options of a method that differ from their defaults, if any."""
+    defaults = vars(METHODS[method]())
+    changed = ", ".join(f"{name}={value}" for name, value in options.items() if value != defaults[name])
+    if changed:
+        print(f"options: {changed}")
 
 
 def _sequence_truth(options: Options, body: BodyModel, file: EstimateFile, count: int) -> Truth:

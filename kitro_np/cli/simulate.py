@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..body import BodyModel
+from ..errors import InputError
 from ..formats.registry import write_arrays
 from ..safe_io.atomic_write import check_output
-from ..simulate import LEVELS, read_motion, simulate, usual_errors
+from ..simulate import LEVELS, EstimateErrors, network_errors, read_motion, simulate, usual_errors
 from ..simulate.run import DEFAULT_COUNT
 from .body_options import add_body, read_body
 from .exit_status import ExitStatus
@@ -21,6 +23,10 @@ ERRORS = {
     "depth": ("SIGMA", "relative error of the depth, in addition to the focal length's"),
     "shift": ("METRES", "error of the translation across the viewing direction"),
     "keypoint_noise": ("RATIO", "noise of the noisy keypoints, relative to the person's height"),
+    "turn": ("DEGREES", "rotation of the whole body about axes perpendicular to the viewing axis"),
+    "flatten": ("FACTOR", "factor on depths relative to the root"),
+    "agreement": ("FRACTION", "how far joints are moved back to where the image shows them, 0 to 1"),
+    "swapped": ("FRACTION", "bodies whose left and right are exchanged"),
 }
 """Numeric fields of :class:`kitro_np.simulate.EstimateErrors` with an option: metavar and help."""
 
@@ -43,6 +49,8 @@ def add(commands: Commands) -> None:
     add("--poses", metavar="FILE.npz", help="poses (M, 24, 3), y up (default: embedded CMU mocap)")
     names = ", ".join(LEVELS)
     add("--level", metavar="NAME", help=f"errors as large as this network's: {names} (default: cliff)")
+    text = "errors between cliff's, 0, and mediapipe's, 1, instead of a level's"
+    add("--strength", type=number, metavar="X", help=text)
     group = command.add_argument_group("errors of the estimates, instead of the level's")
     for name, (unit, text) in ERRORS.items():
         group.add_argument(f"--{name.replace('_', '-')}", type=number, metavar=unit, help=text)
@@ -56,9 +64,18 @@ def run(options: Options) -> int:
     body = read_body(options)
     changed = {name: getattr(options, name) for name in (*ERRORS, "focal_ratio")}
     changed = {name: value for name, value in changed.items() if value is not None}
-    errors = replace(usual_errors(body, options.level), **changed)
+    errors = replace(read_errors(options, body), **changed)
     motion = None if options.poses is None else read_motion(options.poses)
     simulated = simulate(motion, body, count=options.count, errors=errors, seed=options.seed)
     target = write_arrays(options.output, simulated.arrays(), force=options.force)
     print(f"wrote {target}: {options.count} simulated {'body' if options.count == 1 else 'bodies'}")
     return ExitStatus.DONE
+
+
+def read_errors(options: Options, body: BodyModel) -> EstimateErrors:
+    """Return the errors of the options --level or --strength."""
+    if options.strength is None:
+        return usual_errors(body, options.level)
+    if options.level is not None:
+        raise InputError(f"strength: expected none with --level, got {options.strength:g}.")
+    return network_errors(options.strength)

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from .landmarks import LANDMARKS
 
 LayoutName = Literal[
-    "smpl24", "coco17", "body25", "halpe26", "wholebody133", "h36m17", "mpii16", "mediapipe33"
+    "smpl24", "coco17", "body25", "body25b", "halpe26", "wholebody133", "h36m17", "mpii16", "mediapipe33"
 ]  # fmt: skip
 """Names of the layouts: the body's joints, then the keys of POINTS."""
 
@@ -61,6 +61,7 @@ POINTS = {
         ),
         neck="mid_shoulder",
     ),
+    "body25b": _points((*_COCO, "upper_neck", "head_top", *_FEET)),
     "halpe26": _points(
         (
             *_COCO, "head", "neck", "hip", "left_big_toe", "right_big_toe", "left_small_toe",

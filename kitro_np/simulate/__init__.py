@@ -5,7 +5,7 @@ front of a camera and simulates estimates with the errors of :class:`EstimateErr
 the calibration.
 """
 
-from .errors import HAND, LEVELS, EstimateErrors
+from .errors import HAND, LEVELS, EstimateErrors, network_errors
 from .motion import Motion, read_motion
 from .run import simulate, usual_errors
 from .simulated import Simulated
@@ -16,6 +16,7 @@ __all__ = [
     "EstimateErrors",
     "Motion",
     "Simulated",
+    "network_errors",
     "read_motion",
     "simulate",
     "usual_errors",

@@ -10,6 +10,9 @@ import numpy as np
 GOLDEN = (math.sqrt(5) - 1) / 2
 """The golden ratio minus one: its multiples modulo 1 are the most evenly spread."""
 
+SILVER = math.sqrt(2) - 1
+"""Another such number, for quantities that must not be correlated with those of the golden ratio."""
+
 ISSUE = "3"
 """Part of the seed of every stream; chosen so that the means of seed 0 lie near those of many seeds."""
 
@@ -44,16 +47,22 @@ class Draws:
         """Draw uniform numbers between two bounds, (count, *shape)."""
         return low + (high - low) * self.stream(name).random((self.count, *shape))
 
+    def even_uniform(self, name: str, step: float) -> np.ndarray:
+        """Draw uniform numbers in 0 to 1, (count,), evenly spread for every count.
+
+        They are multiples of `step`, GOLDEN or SILVER, modulo 1 from a random start, so that how many are
+        below a bound hardly depends on the seed.
+        """
+        return (self.stream(name).random() + step * np.arange(self.count)) % 1
+
     def even_normal(self, name: str) -> np.ndarray:
         """Draw standard normal numbers, (count,), with evenly spread quantiles for every count.
 
-        Quantiles are multiples of the golden ratio modulo 1 from a random start, so that the number of bodies
-        with very large errors hardly depends on the seed.
+        So the number of bodies with very large errors hardly depends on the seed.
         """
         from scipy.special import ndtri  # its import takes as long as the simulation
 
-        quantiles = (self.stream(name).random() + GOLDEN * np.arange(self.count)) % 1
-        return ndtri(np.clip(quantiles, TAIL, 1 - TAIL))
+        return ndtri(np.clip(self.even_uniform(name, GOLDEN), TAIL, 1 - TAIL))
 
     def shuffled(self, name: str, among: int) -> np.ndarray:
         """Draw indices below `among`, (count,): consecutive random permutations of all of them."""

@@ -22,6 +22,7 @@ from .fingers import draw_hands, is_hand
 from .motion import Motion, cmu_motion
 from .scenes import HAND_CROP, PERSON, Scene, draw_image_sizes, draw_places, draw_views
 from .simulated import Simulated
+from .whole_body import draw_sides, misplace, swap_sides
 
 NUM_BODY = len(BODY_JOINTS)
 """The 22 joints shared by SMPL, SMPL-H and SMPL-X, before those of hands and face."""
@@ -81,6 +82,8 @@ def simulate(
     skeleton = body.skeleton
     errors = _errors_for(body, errors)
     if is_hand(skeleton):
+        if errors.swapped:
+            raise InputError(f"swapped: expected 0 for a hand, which has no sides, got {errors.swapped:g}.")
         if poses is not None:
             raise InputError("poses: expected None for a hand, whose poses are sampled, got poses.")
         scene, notice = HAND_CROP, ""
@@ -134,21 +137,12 @@ def _observe(
     extent = sides[:, 1] if scene.standing else sides.max(axis=1)
     noise = errors.keypoint_noise * extent[:, None, None] * draws.normal("keypoints", skeleton.num_joints, 2)
 
-    estimated_pose = wrong_pose(skeleton, pose, errors, draws)
-    estimated_betas = wrong_betas(betas, errors, draws)
-    if errors.camera_known:
-        intrinsics, estimated_transl = camera, transl
-    else:
-        estimated_joints = forward_kinematics(skeleton, estimated_pose, estimated_betas).joints
-        intrinsics = assumed
-        estimated_transl = wrong_transl(
-            estimated_joints, transl[:, 2], keypoints_2d, true_focal, intrinsics, errors, draws
-        )
+    estimate = draw_estimates(skeleton, pose, betas, transl, keypoints_2d, true_focal, assumed, errors, draws)
     return Simulated(
-        pose=estimated_pose.astype(np.float32),
-        betas=estimated_betas.astype(np.float32),
-        transl=estimated_transl.astype(np.float32),
-        intrinsics=intrinsics,
+        pose=estimate[0].astype(np.float32),
+        betas=estimate[1].astype(np.float32),
+        transl=estimate[2].astype(np.float32),
+        intrinsics=camera if errors.camera_known else assumed,
         keypoints_2d=keypoints_2d,
         keypoints_2d_noisy=keypoints_2d + noise,
         true_pose=pose.astype(np.float32),
@@ -157,6 +151,54 @@ def _observe(
         true_focal=true_focal,
         **labels,
     )
+
+
+def draw_estimates(
+    skeleton: Skeleton,
+    pose: np.ndarray,
+    betas: np.ndarray,
+    transl: np.ndarray,
+    keypoints_2d: np.ndarray,
+    true_focal: np.ndarray,
+    assumed: np.ndarray,
+    errors: EstimateErrors,
+    draws: Draws,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw estimates of bodies: pose (N, J, 3, 3), betas (N, S) and transl (N, 3).
+
+    Parameters
+    ----------
+    skeleton : Skeleton
+    pose, betas, transl : (N, J, 3, 3), (N, S) and (N, 3) array
+        True bodies.
+    keypoints_2d : (N, J, 2) array
+        Their joints in the image, in pixels.
+    true_focal : (N,) array
+        In pixels.
+    assumed : (N, 3, 3) array
+        Intrinsics that the estimates assume, unless the camera is known.
+    errors : EstimateErrors
+    draws : Draws
+    """
+    places = forward_kinematics(skeleton, pose, betas).joints + transl[:, None, :]
+    facing = pose
+    if errors.swapped:
+        sides = draw_sides(skeleton, errors, draws)
+        facing = swap_sides(pose, sides)
+        places, keypoints_2d = (
+            np.take_along_axis(points, sides[..., None], axis=1) for points in (places, keypoints_2d)
+        )
+    found = wrong_pose(skeleton, facing, errors, draws)
+    if errors.of_whole_body:
+        whole = is_hand(skeleton) or skeleton.num_joints == len(SMPL.parents)
+        num_placed = skeleton.num_joints if whole else NUM_BODY
+        found = misplace(skeleton, found, betas, places, errors, draws, num_placed)
+    found_betas = wrong_betas(betas, errors, draws)
+    if errors.camera_known:
+        return found, found_betas, transl
+    joints = forward_kinematics(skeleton, found, found_betas).joints
+    found_transl = wrong_transl(joints, transl[:, 2], keypoints_2d, true_focal, assumed, errors, draws)
+    return found, found_betas, found_transl
 
 
 def _rounded(array: np.ndarray) -> np.ndarray:
