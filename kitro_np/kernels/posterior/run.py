@@ -60,6 +60,7 @@ def run_map(
     fit = fit_bodies_with_spread if uncertainty else fit_bodies
     every = np.ones((1, request.layout.num_points), dtype)
     sized = request.image_size is not None
+    nowhere = np.zeros((1, 4), dtype)
     starts = (
         None if start_pose is None else start_pose.reshape(request.count, math.prod(start_pose.shape[1:]))
     )
@@ -69,7 +70,7 @@ def run_map(
         own = slice(start, min(start + chunk, request.count))
         bodies = rows_of(request, own, dtype)
         confidence = every if request.confidence is None else in_order(request.confidence[own], dtype)
-        bounds = image_bounds(request.image_sizes(own), every)
+        bounds = image_bounds(request.image_sizes(own), every) if sized else nowhere
         begin = bodies.pose if starts is None else in_order(starts[own], dtype)
         with workspace.lend() as (tile, memory):
             fit(
