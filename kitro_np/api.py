@@ -183,7 +183,7 @@ def refine(
         Camera translation in metres; the camera looks along +z, image y points down.
     keypoints_2d : (..., K, 2) or (..., K, 3) array
         (x, y) in pixels, or (x, y, score), in the order of `keypoint_layout`: by default that of the body's
-        joints. NaN and masked entries are not visible.
+        joints. NaN, (0, 0) and masked entries are not visible.
     intrinsics : (3, 3) or (..., 3, 3) array, optional
         Camera matrix [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] in pixels.
     body : BodyModel, Skeleton, str or path, optional
@@ -195,13 +195,16 @@ def refine(
         same as ``"kitro"`` with ``iterations=5``.
     confidence : (..., K) array, optional
         ``map``: relative precision of each keypoint, as detectors score them, or a mask; 0, False or NaN
-        is not visible. A joint that moves no visible keypoint keeps the estimate's rotation.
+        is not visible, nor is one below 1/1024 of the body's median. A joint that moves no visible keypoint
+        keeps the estimate's rotation.
     keypoint_layout : str or KeypointLayout
         ``map``: points of the keypoints on the body, one of :data:`kitro_np.LAYOUTS` or a custom layout.
     image_size : (2,) or (..., 2) array_like, optional
-        Width and height in pixels, instead of `intrinsics`: K = [[f, 0, W/2], [0, f, H/2], [0, 0, 1]].
+        Width and height in pixels, instead of `intrinsics`: K = [[f, 0, W/2], [0, f, H/2], [0, 0, 1]]; with
+        ``map`` also beside `intrinsics`. There keypoints that are not inside the image, or lie on its border,
+        are not visible; where the size is not known, three or more that share the smallest or largest x or y.
     focal_length : float or (...) array_like, optional
-        With `image_size`: f in pixels, by default sqrt(W^2 + H^2) (Eq. 4). It does not change the
+        Without `intrinsics`: f in pixels, by default sqrt(W^2 + H^2) (Eq. 4). It does not change the
         translation; :func:`kitro_np.with_focal_length` changes the focal length of an estimate.
     engine : {None, "numba", "array", "cuda"}
         None selects fused kernels for arrays in the CPU's memory (numba), and for ``kitro`` on a GPU if
@@ -249,6 +252,7 @@ def refine(
     arguments = Arguments(
         pose_array, betas, transl, keypoints_2d, intrinsics, confidence, image_size, focal_length
     )
+    _check_image_size(chosen, arguments)
     exchange = None if engine == "array" else interchange_for(arguments.pose)
     if exchange is not None:
         arguments = _to_numpy(exchange, arguments)
@@ -371,6 +375,16 @@ def _check_layout(method: Method, layout: Any) -> None:
     raise InputError(
         f"keypoint_layout: expected 'smpl24' with method={method.name!r}, got {name!r}; "
         f"method={_takers_of_detections()} supports other layouts."
+    )
+
+
+def _check_image_size(method: Method, given: Arguments) -> None:
+    """Refuse an image size beside intrinsics for a method that would ignore it."""
+    if method.takes_detections or given.intrinsics is None or given.image_size is None:
+        return
+    raise InputError(
+        f"image_size: expected None where intrinsics are given with method={method.name!r}, got both; "
+        f"method={_takers_of_detections()} looks where the image ends."
     )
 
 

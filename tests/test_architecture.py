@@ -137,7 +137,7 @@ def test_kernels_have_the_file_names_of_the_stages_that_they_mirror():
         "rotation_vectors",
         "__init__",
     }
-    for room in ("body", "refinement", *METHODS):
+    for room in ("body", "keypoints", "refinement", *METHODS):
         stages = {path.stem for path in (PACKAGE / room).glob("*.py")}
         assert {path.stem for path in (PACKAGE / "kernels" / room).glob("*.py")} <= stages | own, room
 

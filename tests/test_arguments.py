@@ -59,7 +59,6 @@ WRONG = [
     ("intrinsics", np.diag([1000.0, -1000, 1])),
     ("intrinsics", np.array([[1000.0, 5, 500], [0, 1000, 500], [0, 0, 1]])),
     ("intrinsics", np.full((3, 3), np.nan)),
-    ("image_size", (1920, 1080)),
     # Kinds of arrays
     ("betas", array_api_strict.asarray(GOOD["betas"])),
     ("intrinsics", array_api_strict.asarray(GOOD["intrinsics"])),
@@ -80,6 +79,7 @@ WRONG = [
     ("threads", 0),
     ("threads", -1),
     ("threads", 1.5),
+    *(("min_confidence", value) for value in (-0.1, np.nan, np.inf, True, "0.3", None, [0.3])),
 ]
 
 
@@ -102,8 +102,16 @@ def test_wrong_argument(name, value, engine):
 
 @pytest.mark.parametrize("size", [(1920,), (0, 1080), (-5, 5), (np.nan, 4), "HD", [(1, 2)] * 3, 7])
 def test_wrong_image_size(size, engine):
-    with pytest.raises(InputError, match=r"^image_size: expected .*\.$"):
-        refine(**{**GOOD, "intrinsics": None}, image_size=size, body=SKELETON, engine=engine)
+    for given in (GOOD, {**GOOD, "intrinsics": None}):
+        with pytest.raises(InputError, match=r"^image_size: expected .*\.$"):
+            refine(**given, image_size=size, body=SKELETON, engine=engine)
+
+
+def test_an_image_size_beside_intrinsics_is_maps(engine):
+    refine(**GOOD, image_size=(1920, 1080), body=SKELETON, engine=engine)
+    for method in ("kitro", "smplify"):
+        with pytest.raises(InputError, match=r"^image_size: expected None where .* got both; .*map"):
+            refine(**GOOD, image_size=(1920, 1080), body=SKELETON, engine=engine, method=method)
 
 
 @pytest.mark.parametrize("xp", [np, array_api_strict], ids=["numpy", "array_api_strict"])

@@ -518,7 +518,7 @@ def test_every_field_of_every_method_is_an_option():
     assert set(flags.values()) == {
         "--variant", "--camera-update", "--shape-update", "--pose-update", "--search", "--iterations",
         "--shape-steps", "--no-motion-prior", "--unsafe", "--uncertainty", "--hypotheses", "--root-steps",
-        "--steps",
+        "--steps", "--min-confidence",
     }  # fmt: skip
 
 
@@ -645,6 +645,30 @@ def test_an_image_size_and_its_focal_length_are_refines(file, tmp_path, estimate
     found = kitro_np.RefineResult.load(path)
     np.testing.assert_allclose(found.pose, expected.pose, rtol=0, atol=1e-6)
     np.testing.assert_allclose(found.transl, expected.transl, rtol=1e-6)
+
+
+def test_the_image_of_an_image_size_ends_there_for_map(file, tmp_path, estimates):
+    """The keypoints outside are not visible; a method that does not weigh keypoints takes them all."""
+    given = ["--image-size", "1000", "900", "--focal-length", "1500"]
+    arrays = {key: estimates[names[-1]] for key, names in KEYS.items() if key != "intrinsics"}
+    camera = kitro_np.default_intrinsics((1000, 900), 1500.0)
+    outside = np.any(arrays["keypoints_2d"] >= (998.5, 898.5), axis=-1)
+    assert outside.any()
+    for method, how in (("map", {"confidence": np.where(outside, 0.0, 1)}), ("kitro", {})):
+        path = tmp_path / f"{method}.npz"
+        assert main(["refine", str(file), "-o", str(path), *given, "--method", method]) == 0
+        expected = kitro_np.refine(**arrays, intrinsics=camera, method=method, **how)
+        np.testing.assert_allclose(kitro_np.RefineResult.load(path).pose, expected.pose, rtol=0, atol=1e-6)
+
+
+def test_min_confidence_is_refines(tmp_path, estimates):
+    arrays = {key: estimates[names[-1]] for key, names in KEYS.items()}
+    scores = np.random.default_rng(0).uniform(0.1, 0.9, arrays["keypoints_2d"].shape[:-1])
+    np.savez(tmp_path / "in.npz", **estimates, confidence=scores)
+    path = tmp_path / "out.npz"
+    assert main(["refine", str(tmp_path / "in.npz"), "-o", str(path), "--min-confidence", "0.4"]) == 0
+    expected = kitro_np.refine(**arrays, confidence=np.where(scores < 0.4, 0, scores))
+    np.testing.assert_allclose(kitro_np.RefineResult.load(path).pose, expected.pose, rtol=0, atol=1e-6)
 
 
 def test_another_focal_length_changes_the_estimate(file, tmp_path, estimates, capsys):

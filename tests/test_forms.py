@@ -272,8 +272,9 @@ def test_one_camera_for_all(refine, batch, engine):
 
 
 @pytest.mark.parametrize("size", [(1920, 1080), [[1920, 1080]] * 3 + [[1080, 1920]] * 3])
-def test_image_size_instead_of_a_camera(refine, batch, engine, size):
-    expected = refine(*batch._replace(intrinsics=default_intrinsics(size)), engine=engine)
+def test_image_size_instead_of_a_camera(refine, method, batch, engine, size):
+    beside = {"image_size": size} if method == "map" else {}  # which looks where the image ends
+    expected = refine(*batch._replace(intrinsics=default_intrinsics(size)), **beside, engine=engine)
     assert_identical(refine(*batch[:4], image_size=size, engine=engine), expected)
 
 

@@ -67,7 +67,7 @@ def make_request(body, layout, dtype, seed=1):
     for own in (13, 14):  # left and right the other way round
         visible[own] = visible[own][list(layout.mirror)]
     visible[15], visible[16] = visible[17], random.uniform(0, 1000, visible[16].shape)
-    visible[18] = 0
+    visible[18] = 7
     batch.pose[19, 1] *= 1.1
     batch.transl[20, 2] *= -1
     batch.pose[21, 0, 0, 0] = np.nan

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import operator
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,19 @@ def check_integer(name: str, value: Any, least: int) -> int:
         raise InputError(f"{name}: expected an integer, got {value!r}.") from None
     if number < least:
         raise InputError(f"{name}: expected at least {least}, got {number}.")
+    return number
+
+
+def check_number(name: str, value: Any, least: float) -> float:
+    """Check that `value` is a finite number of at least `least`; bool is refused."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise InputError(f"{name}: expected a number, got {value!r}.")
+    try:
+        number = float(value)
+    except OverflowError:  # an integer
+        number = math.inf
+    if not least <= number < math.inf:
+        raise InputError(f"{name}: expected a finite number of at least {least}, got {value}.")
     return number
 
 

@@ -45,7 +45,7 @@ class Refinement:
     confidence_key : str, optional
         Key of the keypoints' confidences in the file.
     image_size : (width, height), optional
-        In pixels, instead of the file's intrinsics.
+        In pixels, instead of the file's intrinsics; it also says where the image ends.
     focal_length : float, optional
         In pixels: with `image_size` the camera's focal length, else the estimates are converted to it.
     engine : str, optional
@@ -98,6 +98,7 @@ class Refinement:
             detections = read_detections(
                 file, estimates, self.body, self.keypoint_layout, self.confidence_key
             )._asdict()
+            detections["image_size"] = self.image_size
         with progress_bar(math.prod(estimates.lead(self.body.num_joints)), "refine") as progress:
             return refine(
                 estimates.pose,

@@ -30,6 +30,7 @@ def refine_arrays(
     confidence: Any,
     motion: MotionPrior,
     *,
+    image_size: Any = None,
     safe: bool = True,
     start_pose: Any = None,
 ) -> tuple[Refined, Diagnostics]:
@@ -47,16 +48,20 @@ def refine_arrays(
     intrinsics : (N, 3, 3) array
     confidence : (N, K) array
     motion : MotionPrior
+    image_size : (N or 1, 2) array, optional
+        In pixels.
     safe : bool
     start_pose : (N, J, 3, 3) array, optional
         Initial value of the steps, in place of the estimate.
     """
     xp = array_namespace(pose)
     points = points_on(skeleton, layout, pose)
-    confidence = visible_confidence(keypoints_2d, confidence)
+    confidence = visible_confidence(keypoints_2d, confidence, image_size)
     visible = confidence * points.precision > 0
     keypoints_2d = xp.where(visible[:, :, None], keypoints_2d, xp.zeros_like(keypoints_2d))
-    status = estimate_status(skeleton, pose, betas, transl, keypoints_2d, intrinsics)
+    given_places = place_points(skeleton, points, pose, betas, transl).points
+    front = _visible_in_front(given_places, transl, visible)
+    status = estimate_status(skeleton, pose, betas, transl, keypoints_2d, intrinsics, front)
     refined_status = xp.zeros_like(status)
     status = xp.where(status == float(Status.KEYPOINTS_IN_ONE_POINT), refined_status, status)
     count = xp.sum(xp.astype(visible, pose.dtype), axis=1)
@@ -64,15 +69,14 @@ def refine_arrays(
     status = xp.where((status == 0) & too_few, refined_status + float(Status.TOO_FEW_KEYPOINTS), status)
     usable = status == 0
 
-    def error_of(pose: Any, betas: Any, transl: Any) -> Any:
-        placed = place_points(skeleton, points, pose, betas, transl).points
+    def error_of(placed: Any) -> Any:
         residual = project(placed, intrinsics) - keypoints_2d
         residual = xp.where(
             visible, xp.sqrt(xp.sum(residual * residual, axis=-1)), xp.zeros_like(residual[..., 0])
         )
         return xp.sum(residual, axis=1) / xp.maximum(count, xp.ones_like(count))
 
-    error = error_of(pose, betas, transl)
+    error = error_of(given_places)
     # Stand-in bodies keep NaN and infinity out of the stages, where they would fail the whole batch.
     stand_in = stand_in_body(pose, betas, transl, intrinsics)
     given = (pose, betas, transl, intrinsics)
@@ -82,7 +86,9 @@ def refine_arrays(
         skeleton, layout, safe_pose, rest[0], rest[1], keypoints_2d, confidence, rest[2], motion,
         start_pose=start,
     )  # fmt: skip
-    outcome = outcome_status(skeleton, fitted.pose, fitted.betas, fitted.transl)
+    placed = place_points(skeleton, points, fitted.pose, fitted.betas, fitted.transl).points
+    front = _visible_in_front(placed, fitted.transl, visible)
+    outcome = outcome_status(skeleton, fitted.pose, fitted.betas, fitted.transl, front)
     status = xp.where(usable, outcome, status)
     if safe:
         reason = xp.where(fitted.quality > 0, refined_status, refined_status + float(Status.UNLIKELY))
@@ -97,7 +103,7 @@ def refine_arrays(
         where_bodies(good, fitted.transl, transl),
         xp.full(pose.shape[:2], -1, dtype=xp.int8, device=device(pose)),
         missing,
-        xp.where(good, error_of(fitted.pose, fitted.betas, fitted.transl), error),
+        xp.where(good, error_of(placed), error),
         xp.astype(status, xp.int8),
     )
     return refined, Diagnostics(
@@ -107,3 +113,10 @@ def refine_arrays(
         xp.where(assessed, fitted.evidence, missing),
         xp.where(good[:, None], fitted.joint_spread, missing[:, None]),
     )
+
+
+def _visible_in_front(placed: Any, transl: Any, visible: Any) -> Any:
+    """Whether a body's place and its points of visible keypoints are in front of the camera: (N,)."""
+    xp = array_namespace(placed)
+    depth = xp.where(visible, placed[..., 2], xp.ones_like(placed[..., 2]))
+    return xp.all(depth > 0, axis=1) & (transl[:, 2] > 0)

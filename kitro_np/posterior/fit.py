@@ -33,7 +33,7 @@ from .gauss_newton import (
     linearise_prior,
     stacked_jacobian,
 )
-from .projection import Posed, place_points, point_jacobians, points_on
+from .projection import Posed, place_points, point_jacobians, points_on, unseen_in_front
 from .scales import update_scales
 
 STEPS, SCALED_STEPS = 4, 3
@@ -123,7 +123,7 @@ def fit_arrays(
     scales = Scales(xp.ones_like(pixels_per_metre), priors.INITIAL_NOISE * pixels_per_metre)
     first_log_determinant, quality, swapped = None, None, None
     for k in range(steps):
-        posed = place_points(skeleton, points, pose, betas, transl)
+        posed = unseen_in_front(place_points(skeleton, points, pose, betas, transl), visible > 0)
         jacobians = point_jacobians(posed, points.moved, intrinsics)
         residual = (keypoints_2d - project(posed.points, intrinsics)) * visible[:, :, None]
         linear_prior = linearise_prior(prior, scales, pose, betas, transl, posed)

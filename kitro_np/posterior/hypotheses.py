@@ -124,7 +124,7 @@ def moving_joints(request: Request, skeleton: Skeleton, like: Any) -> Any:
     keypoints_2d = xp.astype(request.keypoints_2d, like.dtype)
     confidence = confidence_of(request, keypoints_2d)
     points = points_on(skeleton, request.layout, like)
-    visible = visible_confidence(keypoints_2d, confidence) * points.precision > 0
+    visible = visible_confidence(keypoints_2d, confidence, request.image_size) * points.precision > 0
     return xp.matmul(xp.astype(visible, like.dtype), points.moved) > 0
 
 

@@ -9,7 +9,7 @@ from ..refinement.method import Execution, Method, option
 from ..refinement.outcome import Outcome
 from ..refinement.request import Request
 from .hypotheses import find_hypotheses
-from .most_probable import most_probable
+from .most_probable import most_probable, with_min_confidence
 from .priors import cmu_motion_prior, flat_motion_prior
 
 
@@ -20,6 +20,7 @@ class MapOptions(TypedDict, total=False):
     safe: bool
     uncertainty: bool
     hypotheses: int
+    min_confidence: float
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Map(Method, name="map"):
         Also return the standard deviation of the joints: ``joint_spread`` of the result.
     hypotheses : int
         Also return this many probable bodies of each, with probabilities: ``hypotheses`` of the result.
+    min_confidence : float
+        Keypoints whose confidence, as it is given, is below are not visible.
     """
 
     takes_detections = True
@@ -45,6 +48,7 @@ class Map(Method, name="map"):
     safe: bool = option(True, "refine even where the keypoints are not accepted", flag="--unsafe")
     uncertainty: bool = option(False, "also return the joints' standard deviation")
     hypotheses: int = option(0, "also return this many probable bodies of each", least=0)
+    min_confidence: float = option(0.0, "keypoints with less confidence are not visible", least=0)
 
     @classmethod
     def kernel_variants(cls) -> tuple[Method, ...]:
@@ -54,6 +58,8 @@ class Map(Method, name="map"):
     def run(self, request: Request, execution: Execution) -> Outcome:
         """Find the most probable bodies and, on request, further hypotheses."""
         motion = (cmu_motion_prior if self.motion_prior else flat_motion_prior)(request.skeleton.host)
+        if self.min_confidence > 0:
+            request = with_min_confidence(request, self.min_confidence)
         refined, diagnostics = most_probable(
             request, execution, motion, safe=self.safe, uncertainty=self.uncertainty
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from array_api_compat import array_namespace
 
 from ..body.skeleton import Skeleton
+from ..keypoints.visibility import at_least
 from ..refinement.chunks import in_chunks
 from ..refinement.method import Execution
 from ..refinement.outcome import Diagnostics, Refined
@@ -59,7 +61,7 @@ def most_probable(
         start = None if start_pose is None else xp.astype(start_pose[own, ...], pose.dtype)
         refined, diagnostics = refine_arrays(
             skeleton, request.layout, pose, betas, transl, keypoints_2d, intrinsics, confidence, motion,
-            safe=safe, start_pose=start,
+            image_size=request.image_sizes(own), safe=safe, start_pose=start,
         )  # fmt: skip
         return (*refined, *diagnostics)
 
@@ -75,6 +77,13 @@ def confidence_of(request: Request, keypoints_2d: Any, own: slice = slice(None))
     if request.confidence is None:
         return xp.ones_like(keypoints_2d[..., 0])
     return xp.astype(request.confidence[own, ...], keypoints_2d.dtype)
+
+
+def with_min_confidence(request: Request, least: float) -> Request:
+    """Return a request whose confidences below `least` are 0."""
+    xp = array_namespace(request.pose)
+    keypoints_2d = xp.astype(request.keypoints_2d, request.dtype)
+    return replace(request, confidence=at_least(confidence_of(request, keypoints_2d), least))
 
 
 def _numbers_per_body(request: Request) -> int:

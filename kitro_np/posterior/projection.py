@@ -12,6 +12,9 @@ from ..body.kinematics import affine_joints, global_rotations
 from ..body.skeleton import Skeleton
 from ..keypoints.layouts import KeypointLayout
 
+UNSEEN_DEPTH = 1.0
+"""Depth that points of keypoints that are not visible are given, in metres; they weigh nothing."""
+
 
 class Points(NamedTuple):
     """A layout's K points on a skeleton, in arrays of the computation's library, dtype and device.
@@ -126,6 +129,17 @@ def place_points(skeleton: Skeleton, points: Points, pose: Any, betas: Any, tran
     places = of_points(joints) + xp.matmul(frames, offsets[..., None])[..., 0]
     along = of_points(by_betas) + xp.matmul(frames, points.by_betas)
     return Posed(rotations, joints, places, by_betas, along)
+
+
+def unseen_in_front(posed: Posed, visible: Any) -> Posed:
+    """Move points of keypoints that are not visible to UNSEEN_DEPTH.
+
+    They may lie anywhere. They weigh nothing, but near the camera's plane 0 times their slopes would be NaN.
+    """
+    xp = array_namespace(posed.points)
+    depth = posed.points[..., 2:]
+    depth = xp.where(visible[:, :, None], depth, xp.full_like(depth, UNSEEN_DEPTH))
+    return posed._replace(points=xp.concat([posed.points[..., :2], depth], axis=-1))
 
 
 def lever_arms(posed: Posed, moved: Any) -> Any:

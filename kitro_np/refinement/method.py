@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
-from ..arrays.arguments import check_bool, check_integer
+from ..arrays.arguments import check_bool, check_integer, check_number
 from ..arrays.engines import CPU_ENGINES
 from ..errors import InputError, did_you_mean, one_of
 from .outcome import Outcome
@@ -52,7 +52,7 @@ def option(
     choices : sequence of str, optional
         Allowed values.
     least : int, optional
-        Smallest value of an integer option.
+        Smallest value of a number.
     flag : str, optional
         Command-line flag, if not the field's name; that of an option that defaults to True switches it off.
     """
@@ -85,7 +85,8 @@ class Method:
             if about.get("choices") is not None:
                 value = one_of(own.name, value, about["choices"])
             elif about.get("least") is not None:
-                value = check_integer(own.name, value, about["least"])
+                check = check_number if isinstance(own.default, float) else check_integer
+                value = check(own.name, value, about["least"])
             elif isinstance(own.default, bool):
                 value = check_bool(own.name, value)
             object.__setattr__(self, own.name, value)

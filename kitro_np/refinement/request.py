@@ -59,6 +59,8 @@ class Request:
         Of the keypoints on the body.
     confidence : (N, K) array or None
         0 or NaN where a keypoint is not visible.
+    image_size : (N or 1, 2) array or None
+        Width and height in pixels.
     """
 
     skeleton: Skeleton
@@ -72,6 +74,7 @@ class Request:
     given_pose: Any
     layout: KeypointLayout
     confidence: Any = None
+    image_size: Any = None
 
     @property
     def count(self) -> int:
@@ -89,7 +92,13 @@ class Request:
             keypoints_2d=self.keypoints_2d[own, ...],
             intrinsics=self.intrinsics if shared else self.intrinsics[own, ...],
             confidence=None if self.confidence is None else self.confidence[own, ...],
+            image_size=self.image_sizes(own),
         )
+
+    def image_sizes(self, own: slice) -> Any:
+        """Return the image sizes of a slice of the bodies, (M or 1, 2), or None."""
+        shared = self.image_size is None or len(self.image_size) == 1
+        return self.image_size if shared else self.image_size[own, ...]
 
 
 def skeleton_of(body: Any) -> Skeleton:
@@ -136,6 +145,7 @@ def read_request(given: Arguments, body: BodyModel | Skeleton, keypoint_layout: 
     if tuple(transl.shape) != (*lead, 3):
         _wrong_shape("transl", (*lead, 3), transl)
     keypoints_2d, confidence = _read_keypoints(pose, given, lead, layout.num_points)
+    image_size = _read_image_size(pose, given, lead, dtype)
     intrinsics = _read_intrinsics(pose, given, lead, dtype)
     # Matrices are cast chunk by chunk, later; vectors are converted to matrices in the compute dtype.
     exact = pose.ndim == len(lead) + 3 and xp.isdtype(pose.dtype, "real floating")
@@ -152,6 +162,7 @@ def read_request(given: Arguments, body: BodyModel | Skeleton, keypoint_layout: 
         pose,
         layout,
         None if confidence is None else xp.reshape(confidence, (count, layout.num_points)),
+        image_size,
     )
 
 
@@ -182,11 +193,9 @@ def _read_keypoints(pose: Any, given: Arguments, lead: tuple[int, ...], points: 
 
 
 def _read_intrinsics(pose: Any, given: Arguments, lead: tuple[int, ...], dtype: Any) -> Any:
-    """Check intrinsics, or make them from the image sizes."""
+    """Check intrinsics, or make them from the image sizes, which have been checked."""
     if given.intrinsics is None:
         return _from_image_size(pose, given, lead, dtype)
-    if given.image_size is not None:
-        raise InputError("image_size: expected None where intrinsics are given, got both.")
     if given.focal_length is not None:
         raise InputError(
             "focal_length: expected None where intrinsics are given (kitro_np.with_focal_length changes an "
@@ -206,14 +215,24 @@ def _read_intrinsics(pose: Any, given: Arguments, lead: tuple[int, ...], dtype: 
     return intrinsics
 
 
-def _from_image_size(pose: Any, given: Arguments, lead: tuple[int, ...], dtype: Any) -> Any:
+def _read_image_size(pose: Any, given: Arguments, lead: tuple[int, ...], dtype: Any) -> Any:
+    """Check image sizes; (2,) is that of all bodies: (N or 1, 2) or None."""
     if given.image_size is None:
-        raise InputError("intrinsics: expected a camera matrix, or image_size=(width, height), got neither.")
+        return None
     sizes = _host_numbers("image_size", given.image_size)
     if sizes.shape not in ((2,), (*lead, 2)):
         raise InputError(
             f"image_size: expected (width, height) in pixels, or one for each body, got {given.image_size!r}."
         )
+    # Outside of an image whose size is not positive no keypoint is visible, which concerns that body alone.
+    if sizes.ndim == 1 and not (np.all(np.isfinite(sizes)) and np.all(sizes > 0)):
+        raise InputError(f"image_size: expected a positive width and height in pixels, got {sizes.tolist()}.")
+    return array_namespace(pose).asarray(sizes.reshape(-1, 2), dtype=dtype, device=device(pose))
+
+
+def _from_image_size(pose: Any, given: Arguments, lead: tuple[int, ...], dtype: Any) -> Any:
+    if given.image_size is None:
+        raise InputError("intrinsics: expected a camera matrix, or image_size=(width, height), got neither.")
     focal = None
     if given.focal_length is not None:
         focal = _host_numbers("focal_length", given.focal_length)
@@ -223,7 +242,7 @@ def _from_image_size(pose: Any, given: Arguments, lead: tuple[int, ...], dtype: 
                 f"got {given.focal_length!r}."
             )
     # A size or focal length of one body that is not positive gives NaN, which concerns that body alone.
-    intrinsics = default_intrinsics(sizes, focal)
+    intrinsics = default_intrinsics(_host_numbers("image_size", given.image_size), focal)
     return array_namespace(pose).asarray(intrinsics, dtype=dtype, device=device(pose))
 
 

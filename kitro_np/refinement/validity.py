@@ -53,7 +53,13 @@ _REASONS = {
 
 
 def estimate_status(
-    skeleton: Skeleton, pose: Any, betas: Any, transl: Any, keypoints_2d: Any, intrinsics: Any
+    skeleton: Skeleton,
+    pose: Any,
+    betas: Any,
+    transl: Any,
+    keypoints_2d: Any,
+    intrinsics: Any,
+    front: Any = None,
 ) -> Any:
     """First reason why each body cannot be refined, or REFINED: (N,) of :class:`Status` as floats.
 
@@ -65,13 +71,17 @@ def estimate_status(
     transl : (N, 3) array
     keypoints_2d : (N, J, 2) array
     intrinsics : (N, 3, 3) array
+    front : (N,) array of bool, optional
+        Whether what matters of a body is in front of the camera; by default all its joints.
     """
     xp = array_namespace(pose, betas)
+    if front is None:
+        front = in_front(forward_kinematics(skeleton, pose, betas).joints, transl)
     pairs = (
         (Status.NOT_FINITE, ~_finite(pose, betas, transl, keypoints_2d, intrinsics)),
         (Status.BAD_INTRINSICS, ~usable_intrinsics(intrinsics)),
         (Status.NOT_A_ROTATION, ~_rotations(pose)),
-        (Status.BEHIND_CAMERA, ~in_front(forward_kinematics(skeleton, pose, betas).joints, transl)),
+        (Status.BEHIND_CAMERA, ~front),
         (Status.KEYPOINTS_IN_ONE_POINT, _in_one_point(keypoints_2d, intrinsics)),
     )
     status = xp.zeros_like(transl[:, 0])
@@ -80,11 +90,15 @@ def estimate_status(
     return status
 
 
-def outcome_status(skeleton: Skeleton, pose: Any, betas: Any, transl: Any) -> Any:
-    """Status of refined bodies, DIVERGED if not finite or behind the camera, else REFINED: (N,) as floats."""
+def outcome_status(skeleton: Skeleton, pose: Any, betas: Any, transl: Any, front: Any = None) -> Any:
+    """Status of refined bodies, DIVERGED if not finite or behind the camera, else REFINED: (N,) as floats.
+
+    `front` is that of :func:`estimate_status`.
+    """
     xp = array_namespace(pose, betas)
-    joints = forward_kinematics(skeleton, pose, betas).joints
-    fine = _finite(pose, betas, transl) & in_front(joints, transl)
+    if front is None:
+        front = in_front(forward_kinematics(skeleton, pose, betas).joints, transl)
+    fine = _finite(pose, betas, transl) & front
     status = xp.zeros_like(transl[:, 0])
     return xp.where(fine, status, xp.full_like(status, float(Status.DIVERGED)))
 

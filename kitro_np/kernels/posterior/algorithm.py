@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ...keypoints.visibility import FAR, LARGEST_CONFIDENCE
 from ...posterior.acceptance import FEWEST_KEYPOINTS, SWAP_MARGIN
-from ..body.kinematics import forward_kinematics
 from ..jit import entry, kernel
+from ..keypoints.visibility import visible_confidence
 from ..lanes import absolute, full, load, own_lanes, sqrt, store, where
 from ..refinement.chunks import (
     NAN,
@@ -22,8 +21,8 @@ from ..refinement.validity import (
     SWAPPED,
     TOO_FEW_KEYPOINTS,
     UNLIKELY,
-    estimate_status,
-    outcome_status,
+    estimate_status_by,
+    outcome_status_by,
 )
 from .fit import fit_tile, fit_tile_with_spread
 from .projection import place_points
@@ -39,40 +38,40 @@ class PosteriorRows(NamedTuple):
     keypoints_2d: Any  # (N, 2 K)
     intrinsics: Any  # (N or 1, 9)
     confidence: Any  # (N or 1, K)
+    bounds: Any  # (N or 1, 4) of the image: left, top, right, bottom
     start_pose: Any  # (N, 9 J) initial value of the steps: the estimate's pose, or a hypothesis
 
 
 @entry
-def fit_bodies(tree, chains, tile, memory, bodies, refined, diagnostics, steps, safe, first, last):
+def fit_bodies(tree, chains, tile, memory, bodies, refined, diagnostics, steps, safe, sized, first, last):
     """Fused twin of kitro_np.posterior.algorithm.refine_arrays, for bodies `first` to `last` - 1."""
     for start in range(first, last, tile.status.shape[1]):
-        _begin_tile(tree, chains, tile, memory, bodies, refined, safe, start, last)
+        _begin_tile(tree, chains, tile, memory, bodies, refined, safe, sized, start, last)
         fit_tile(tree, chains, tile, memory, steps)
         _end_tile(tree, chains, tile, memory, bodies, refined, diagnostics, safe, start, last)
 
 
 @entry
 def fit_bodies_with_spread(
-    tree, chains, tile, memory, bodies, refined, diagnostics, steps, safe, first, last
+    tree, chains, tile, memory, bodies, refined, diagnostics, steps, safe, sized, first, last
 ):
     """Do as :func:`fit_bodies`, and compute joint_spread: an entry of its own, compiled at first use only."""
     for start in range(first, last, tile.status.shape[1]):
-        _begin_tile(tree, chains, tile, memory, bodies, refined, safe, start, last)
+        _begin_tile(tree, chains, tile, memory, bodies, refined, safe, sized, start, last)
         fit_tile_with_spread(tree, chains, tile, memory, steps)
         _end_tile(tree, chains, tile, memory, bodies, refined, diagnostics, safe, start, last)
         _write_spread(tile, memory, diagnostics, start, last)
 
 
 @kernel
-def _begin_tile(tree, chains, tile, memory, bodies, refined, safe, start, last):
+def _begin_tile(tree, chains, tile, memory, bodies, refined, safe, sized, start, last):
     """Read a tile, check its bodies, and write their initial reprojection errors."""
     read_tile(tile, bodies, start, last)
-    _read_keypoints(chains, tile, memory, bodies, start, last)
-    forward_kinematics(tree, tile)
-    estimate_status(tree, tile)
+    visible_confidence(chains, tile, memory, bodies, sized, start, last)
+    place_points(tree, chains, tile, memory)
+    estimate_status_by(_nearest_visible(chains, tile, memory), tree, tile)
     check_intrinsics(tile, bodies, start, last)
     _count_visible(chains, tile, memory, safe)
-    place_points(tree, chains, tile, memory)
     _visible_error(chains, tile, memory)
     write_initial_error(tile, refined, start, last)
     _start_from(tile, bodies, start, last)
@@ -81,7 +80,7 @@ def _begin_tile(tree, chains, tile, memory, bodies, refined, safe, start, last):
 @kernel
 def _end_tile(tree, chains, tile, memory, bodies, refined, diagnostics, safe, start, last):
     """Set the status of a tile's bodies, and write results."""
-    outcome_status(tree, tile)
+    outcome_status_by(_nearest_visible(chains, tile, memory), tile)
     _decide_status(tile, memory, safe)
     _visible_error(chains, tile, memory)
     without_branches(tree, tile)
@@ -90,28 +89,14 @@ def _end_tile(tree, chains, tile, memory, bodies, refined, diagnostics, safe, st
 
 
 @kernel
-def _read_keypoints(chains, tile, memory, bodies, start, last):
-    """Fused twin of kitro_np.keypoints.visibility.visible_confidence; zeroes invisible keypoints."""
-    points = chains.point_joint.size
-    for lane in own_lanes(tile.status, tile.status.shape[1]):
-        body = min(start + lane, last - 1)
-        row = min(body, bodies.confidence.shape[0] - 1)
-        for k in range(points):
-            memory.confidence[k, lane] = bodies.confidence[row, k]
-    most = full(tile.betas, 0.0)
-    for k in range(points):
-        confidence = load(memory.confidence, k)
-        confidence = where(confidence < LARGEST_CONFIDENCE, confidence, 0.0)
-        most = where(confidence > most, confidence, most)
-    most = where(most > 0.0, most, 1.0)
-    for k in range(points):
-        confidence = load(memory.confidence, k)
-        u, v = load(tile.keypoints, 2 * k), load(tile.keypoints, 2 * k + 1)
-        in_range = where(absolute(u) < FAR, where(absolute(v) < FAR, confidence, 0.0), 0.0)
-        visible = where(in_range > 0.0, where(in_range < LARGEST_CONFIDENCE, in_range, 0.0), 0.0)
-        store(memory.confidence, k, visible / most * chains.point_precision[k])
-        store(tile.keypoints, 2 * k, where(visible > 0.0, u, 0.0))
-        store(tile.keypoints, 2 * k + 1, where(visible > 0.0, v, 0.0))
+def _nearest_visible(chains, tile, memory):
+    """Smallest depth of what must lie in front of the camera: the body's place and its visible points."""
+    nearest = load(tile.transl, 2)
+    for k in range(chains.point_joint.size):
+        # place_points puts the points of keypoints that are not visible in front.
+        depth = load(memory.point, 3 * k + 2)
+        nearest = where(depth > nearest, nearest, depth)
+    return nearest
 
 
 @kernel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...posterior.projection import UNSEEN_DEPTH
 from ..body.kinematics import forward_kinematics
 from ..camera import in_camera, project
 from ..jit import kernel
@@ -11,7 +12,10 @@ from ..vector_math import add, cross, load2, load3, load9, store_all, subtract, 
 
 @kernel
 def place_points(tree, chains, tile, memory):
-    """Fused twin of kitro_np.posterior.projection.place_points; also fills the residuals."""
+    """Fused twin of kitro_np.posterior.projection.place_points; also fills the residuals.
+
+    As kitro_np.posterior.projection.unseen_in_front has them.
+    """
     forward_kinematics(tree, tile)
     shapes = tree.shapedirs.shape[1]
     for j in range(tree.parents.size):
@@ -36,11 +40,13 @@ def place_points(tree, chains, tile, memory):
             x = x + chains.point_shapedirs[k, s, 0] * beta
             y = y + chains.point_shapedirs[k, s, 1] * beta
             z = z + chains.point_shapedirs[k, s, 2] * beta
-        place = add(in_camera(tile, j), transform(load9(tile.rotations, j), (x, y, z)))
+        x, y, z = add(in_camera(tile, j), transform(load9(tile.rotations, j), (x, y, z)))
+        visible = load(memory.confidence, k) > 0.0
+        # What is not visible weighs nothing, but near the camera's plane 0 times its slopes would be NaN.
+        place = (x, y, where(visible, z, UNSEEN_DEPTH))
         store_all(memory.point, 3 * k, place)
         u, v = project(place, tile)
         target_u, target_v = load2(tile.keypoints, k)
-        visible = load(memory.confidence, k) > 0.0
         store(memory.residual, 2 * k, where(visible, target_u - u, 0.0 * u))
         store(memory.residual, 2 * k + 1, where(visible, target_v - v, 0.0 * v))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...arrays.threads import each
+from ...keypoints.visibility import image_bounds
 from ...posterior.fit import STEPS
 from ...refinement.outcome import Diagnostics, Refined
 from ...refinement.request import Request
@@ -58,6 +59,8 @@ def run_map(
     diagnostics = _allocate(request, dtype, uncertainty=uncertainty)
     fit = fit_bodies_with_spread if uncertainty else fit_bodies
     every = np.ones((1, request.layout.num_points), dtype)
+    sized = request.image_size is not None
+    nowhere = np.zeros((1, 4), dtype)
     starts = (
         None if start_pose is None else start_pose.reshape(request.count, math.prod(start_pose.shape[1:]))
     )
@@ -67,13 +70,14 @@ def run_map(
         own = slice(start, min(start + chunk, request.count))
         bodies = rows_of(request, own, dtype)
         confidence = every if request.confidence is None else in_order(request.confidence[own], dtype)
+        bounds = image_bounds(request.image_sizes(own), every) if sized else nowhere
         begin = bodies.pose if starts is None else in_order(starts[own], dtype)
         with workspace.lend() as (tile, memory):
             fit(
                 workspace.bones, workspace.chains, tile, memory,
-                refer(PosteriorRows(*bodies, confidence, begin)),
+                refer(PosteriorRows(*bodies, confidence, bounds, begin)),
                 refer(some_of(refined, own)), refer(some_of(diagnostics, own)),
-                STEPS, safe, 0, own.stop - own.start,
+                STEPS, safe, sized, 0, own.stop - own.start,
             )  # fmt: skip
         return own.stop - own.start
 

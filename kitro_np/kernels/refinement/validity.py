@@ -27,12 +27,18 @@ def estimate_status(tree, tile):
     Entries of the intrinsics that a tile does not hold are checked by
     :func:`kitro_np.kernels.refinement.chunks.check_intrinsics`.
     """
+    estimate_status_by(_nearest_depth(tree, tile), tree, tile)
+
+
+@kernel
+def estimate_status_by(nearest_depth, tree, tile):
+    """Do as :func:`estimate_status`, for a body whose depth that must be positive is given."""
     status = where(
         _keypoint_extent(tree, tile) > SMALLEST_EXTENT * load(tile.camera, 0),
         0.0,
         KEYPOINTS_IN_ONE_POINT,
     )
-    status = where(_nearest_depth(tree, tile) > 0.0, status, BEHIND_CAMERA)
+    status = where(nearest_depth > 0.0, status, BEHIND_CAMERA)
     status = where(_rotation_error(tree, tile) > ROTATION_TOLERANCE, NOT_A_ROTATION, status)
     usable = where(load(tile.camera, 0) > 0.0, load(tile.camera, 1), 0.0)
     status = where(usable > 0.0, status, BAD_INTRINSICS)
@@ -44,9 +50,15 @@ def estimate_status(tree, tile):
 @kernel
 def outcome_status(tree, tile):
     """Fused twin of kitro_np.refinement.validity.outcome_status, for bodies that were valid."""
+    outcome_status_by(_nearest_depth(tree, tile), tile)
+
+
+@kernel
+def outcome_status_by(nearest_depth, tile):
+    """Do as :func:`outcome_status`, for a body whose depth that must be positive is given."""
     status = load(tile.status, 0)
     finite = _finite(tile.pose) + _finite(tile.betas) + _finite(tile.transl)
-    fine = where(_nearest_depth(tree, tile) > 0.0, absolute(finite), 1.0)
+    fine = where(nearest_depth > 0.0, absolute(finite), 1.0)
     diverged = where(fine < 1.0, status, DIVERGED)
     store(tile.status, 0, where(status > 0.0, status, diverged))
 
