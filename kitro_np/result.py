@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 ARRAYS = (
     "pose", "betas", "transl", "selection", "path_score", "reprojection_error", "status",
-    "quality", "swapped", "noise", "evidence", "joint_spread",
+    "quality", "swapped", "turned", "noise", "evidence", "joint_spread",
 )  # fmt: skip
 """Fields that are arrays; None if the method does not compute them."""
 
@@ -69,14 +69,19 @@ class RefineResult(Generic[ArrayT]):
     path_score : (...) array or None
         ``kitro``: product of the edge scores along the path, in [0, 1]; NaN for bodies that were not refined.
     reprojection_error : (...) array
-        Mean distance between projected joints and keypoints, in pixels.
+        Mean distance between projected joints and keypoints, in pixels; of a refined body, after left and
+        right were put right.
     status : (...) array of int8
         A :class:`kitro_np.Status`: 0 if the body was refined, else the reason why its estimate is returned.
     quality : (...) array or None
-        ``map``, as all below: log-likelihood ratio per coordinate of keypoints that belong to the body to
-        keypoints that do not; a body is accepted if it is positive.
+        ``map``, as all below: logarithm of the odds that the refined body is better than its estimate; a body
+        is accepted if it is positive.
     swapped : (...) array of int8 or None
-        1 if the keypoints fit better with left and right exchanged.
+        1 if left and right of all keypoints, or of legs, arms, feet or hands, were exchanged; they were put
+        right before the fit.
+    turned : (...) array of int8 or None
+        1 if the estimate took the person's front for the back, as the face tells; it was reflected in depth
+        before the fit.
     noise : (...) array or None
         Standard deviation of the keypoints about the projected body, in pixels.
     evidence : (...) array or None
@@ -106,6 +111,7 @@ class RefineResult(Generic[ArrayT]):
     status: ArrayT
     quality: ArrayT | None = None
     swapped: ArrayT | None = None
+    turned: ArrayT | None = None
     noise: ArrayT | None = None
     evidence: ArrayT | None = None
     joint_spread: ArrayT | None = None
@@ -238,7 +244,7 @@ class RefineResult(Generic[ArrayT]):
         return {status: count for status, count in counts.items() if count}
 
     def summary(self) -> str:
-        """Return one line: how many bodies were refined, by which method, why others were not; the hint."""
+        """Return one line: how many bodies were refined and by which method, what was put right, the hint."""
         counts = self.counts()
         refined = counts.pop(Status.REFINED, 0)
         line = f"{refined} {'body' if refined == 1 else 'bodies'} refined"
@@ -248,7 +254,23 @@ class RefineResult(Generic[ArrayT]):
             reasons = "; ".join(f"{count}: {status.reason}" for status, count in counts.items())
             others = sum(counts.values())
             line += f", {others} returned as {'it was' if others == 1 else 'they were'} ({reasons})"
+        put_right = [
+            f"{count} {what}"
+            for what, count in (
+                ("with left and right exchanged", self._refined_with(self.swapped)),
+                ("facing the wrong way", self._refined_with(self.turned)),
+            )
+            if count
+        ]
+        if put_right:
+            line += f"; of the refined, put right: {', '.join(put_right)}"
         return f"{line}. {self.hint}" if self.hint else line
+
+    def _refined_with(self, flag: ArrayT | None) -> int:
+        if flag is None:
+            return 0
+        xp = array_namespace(flag)
+        return int(xp.sum(xp.astype((flag == 1) & (self.status == 0), xp.int64)))
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
         """Write this result to an .npz file atomically, each array under its name.

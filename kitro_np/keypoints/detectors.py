@@ -119,3 +119,6 @@ POINTS = {
     ),
 }  # fmt: skip
 """For each layout the landmark of every point, in the detector's order; None for points without one."""
+
+SCORES_HIDDEN_FACES: frozenset[str] = frozenset({"mediapipe33"})
+"""Layouts whose detector gives a face a high score from behind, too."""

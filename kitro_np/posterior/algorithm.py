@@ -13,10 +13,10 @@ from ..keypoints.layouts import KeypointLayout
 from ..keypoints.visibility import visible_confidence
 from ..refinement.outcome import Diagnostics, Refined
 from ..refinement.validity import Status, estimate_status, outcome_status, stand_in_body
-from .acceptance import FEWEST_KEYPOINTS
 from .fit import fit_arrays
 from .priors import MotionPrior
 from .projection import place_points, points_on
+from .verdict import FEWEST_KEYPOINTS
 
 
 def refine_arrays(
@@ -33,6 +33,7 @@ def refine_arrays(
     image_size: Any = None,
     safe: bool = True,
     start_pose: Any = None,
+    landmarks: bool | None = None,
 ) -> tuple[Refined, Diagnostics]:
     """Find the most probable bodies; those whose keypoints are not accepted come back as their estimates.
 
@@ -53,6 +54,8 @@ def refine_arrays(
     safe : bool
     start_pose : (N, J, 3, 3) array, optional
         Initial value of the steps, in place of the estimate.
+    landmarks : bool, optional
+        Whether the estimates are of landmarks; by default those whose betas are all 0.
     """
     xp = array_namespace(pose)
     points = points_on(skeleton, layout, pose)
@@ -69,14 +72,14 @@ def refine_arrays(
     status = xp.where((status == 0) & too_few, refined_status + float(Status.TOO_FEW_KEYPOINTS), status)
     usable = status == 0
 
-    def error_of(placed: Any) -> Any:
+    def error_of(placed: Any, keypoints_2d: Any) -> Any:
         residual = project(placed, intrinsics) - keypoints_2d
         residual = xp.where(
             visible, xp.sqrt(xp.sum(residual * residual, axis=-1)), xp.zeros_like(residual[..., 0])
         )
         return xp.sum(residual, axis=1) / xp.maximum(count, xp.ones_like(count))
 
-    error = error_of(given_places)
+    error = error_of(given_places, keypoints_2d)
     # Stand-in bodies keep NaN and infinity out of the stages, where they would fail the whole batch.
     stand_in = stand_in_body(pose, betas, transl, intrinsics)
     given = (pose, betas, transl, intrinsics)
@@ -84,15 +87,17 @@ def refine_arrays(
     start = safe_pose if start_pose is None else where_bodies(usable, start_pose, safe_pose)
     fitted = fit_arrays(
         skeleton, layout, safe_pose, rest[0], rest[1], keypoints_2d, confidence, rest[2], motion,
-        start_pose=start,
+        start_pose=start, landmarks=landmarks,
     )  # fmt: skip
     placed = place_points(skeleton, points, fitted.pose, fitted.betas, fitted.transl).points
     front = _visible_in_front(placed, fitted.transl, visible)
     outcome = outcome_status(skeleton, fitted.pose, fitted.betas, fitted.transl, front)
     status = xp.where(usable, outcome, status)
     if safe:
-        reason = xp.where(fitted.quality > 0, refined_status, refined_status + float(Status.UNLIKELY))
-        reason = xp.where(fitted.swapped, refined_status + float(Status.SWAPPED), reason)
+        reason = xp.where(
+            fitted.swapped, float(Status.SWAPPED) + refined_status, float(Status.UNLIKELY) + refined_status
+        )
+        reason = xp.where(fitted.quality > 0, refined_status, reason)
         status = xp.where(status == 0, reason, status)
     good = status == 0
     assessed = good | (status == float(Status.UNLIKELY)) | (status == float(Status.SWAPPED))
@@ -103,12 +108,13 @@ def refine_arrays(
         where_bodies(good, fitted.transl, transl),
         xp.full(pose.shape[:2], -1, dtype=xp.int8, device=device(pose)),
         missing,
-        xp.where(good, error_of(placed), error),
+        xp.where(good, error_of(placed, fitted.keypoints_2d), error),
         xp.astype(status, xp.int8),
     )
     return refined, Diagnostics(
         xp.where(assessed, fitted.quality, missing),
         xp.astype(assessed & fitted.swapped, xp.int8),
+        xp.astype(assessed & fitted.turned, xp.int8),
         xp.where(assessed, fitted.noise, missing),
         xp.where(assessed, fitted.evidence, missing),
         xp.where(good[:, None], fitted.joint_spread, missing[:, None]),

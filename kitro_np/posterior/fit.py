@@ -4,27 +4,19 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
 from array_api_compat import array_namespace, device
 
-from ..arrays.rotations import cayley, cross_matrix
+from ..arrays.rotations import cayley
+from ..arrays.select import where_bodies
 from ..body.kinematics import parent_rotations
 from ..body.skeleton import Skeleton
 from ..camera import project
 from ..keypoints.layouts import KeypointLayout
 from . import priors
-from .acceptance import (
-    FEWEST_KEYPOINTS,
-    SWAP_MARGIN,
-    allowance_of,
-    assignments,
-    gate_keypoints,
-    quality_of,
-    score_of,
-    swap_gain,
-    threshold_of,
-)
+from .facing import face_points, faces_wrong_way, reflected
+from .gates import gate_keypoints
 from .gauss_newton import (
+    LinearPrior,
     Prior,
     Scales,
     Step,
@@ -33,8 +25,19 @@ from .gauss_newton import (
     linearise_prior,
     stacked_jacobian,
 )
-from .projection import Posed, place_points, point_jacobians, points_on, unseen_in_front
+from .projection import (
+    Posed,
+    Points,
+    place_points,
+    point_jacobians,
+    points_on,
+    unseen_in_front,
+)
+from .robust import inlier_probability, information, outlier_odds, student_weight
 from .scales import update_scales
+from .spread import joint_spread
+from .swaps import assignments, best_swap, exchanged, swap_gains
+from .verdict import FEWEST_KEYPOINTS, features_of, fit_affine, quality_of
 
 STEPS, SCALED_STEPS = 4, 3
 """Gauss-Newton steps, and after how many of them the scales are re-estimated; see docs/accuracy.md."""
@@ -53,13 +56,19 @@ class Fitted(NamedTuple):
     noise : (N,) array
         Estimated standard deviation of the keypoints, in pixels.
     quality : (N,) array
-        Threshold minus score: a body is accepted if it is positive.
+        Logarithm of the odds that the body is better than its estimate: it is accepted if they are positive.
     swapped : (N,) array of bool
-        Whether the keypoints fit better with left and right swapped.
+        Whether left and right of keypoints were exchanged, and were put right.
+    turned : (N,) array of bool
+        Whether the estimate faced the wrong way, and was reflected in depth.
     evidence : (N,) array
         Logarithm of the keypoints' probability density given the estimate, up to a constant of the body.
     joint_spread : (N, J) array
         Standard deviation of each joint relative to the root, in metres: root of its covariance's trace.
+    features : (N, F) array
+        Features of the verdict, see :func:`kitro_np.posterior.verdict.features_of`.
+    keypoints_2d : (N, K, 2) array
+        With left and right put right.
     """
 
     pose: Any
@@ -69,8 +78,58 @@ class Fitted(NamedTuple):
     noise: Any
     quality: Any
     swapped: Any
+    turned: Any
     evidence: Any
     joint_spread: Any
+    features: Any
+    keypoints_2d: Any
+
+
+class Problem(NamedTuple):
+    """What a fit is given, besides the prior.
+
+    Attributes
+    ----------
+    skeleton : Skeleton
+    layout : KeypointLayout
+    points : Points
+    keypoints_2d : (N, K, 2) array
+        In pixels; left and right put right.
+    confidence : (N, K) array
+        Relative precision of each keypoint; 0 where it is not visible.
+    odds : (N, K) array
+        Prior odds that a keypoint is an outlier.
+    visible : (N, K) array
+        1 where a keypoint is visible, else 0.
+    intrinsics : (N, 3, 3) array
+    pixels_per_metre : (N,) array
+        At the estimate's depth, times the body's size (1 for a person).
+    information : (N,) array
+        Factor of the precision of all keypoints.
+    """
+
+    skeleton: Skeleton
+    layout: KeypointLayout
+    points: Points
+    keypoints_2d: Any
+    confidence: Any
+    odds: Any
+    visible: Any
+    intrinsics: Any
+    pixels_per_metre: Any
+    information: Any
+
+
+class Iterate(NamedTuple):
+    """A step about a body, and what it was computed from."""
+
+    posed: Posed
+    jacobian: Any
+    residual: Any
+    inlier: Any
+    weights: Any
+    linear_prior: LinearPrior
+    step: Step
 
 
 def fit_arrays(
@@ -86,6 +145,7 @@ def fit_arrays(
     steps: int = STEPS,
     *,
     start_pose: Any = None,
+    landmarks: bool | None = None,
 ) -> Fitted:
     """Find the most probable bodies by Gauss-Newton steps from their estimates.
 
@@ -99,82 +159,155 @@ def fit_arrays(
     keypoints_2d : (N, K, 2) array
         In pixels; finite, also where they are not visible.
     confidence : (N, K) array
-        Relative precision of each keypoint; 0 where it is not visible.
+        From 0, where a keypoint is not visible, to 1.
     intrinsics : (N, 3, 3) array
     motion : MotionPrior
     steps : int
     start_pose : (N, J, 3, 3) array, optional
         Initial value of the steps, in place of the estimate.
+    landmarks : bool, optional
+        Whether the estimates are of landmarks, see :mod:`kitro_np.posterior.spread`; by default those whose
+        betas are all 0.
     """
     xp = array_namespace(pose)
     points = points_on(skeleton, layout, pose)
-    confidence = confidence * points.precision
-    visible = xp.astype(confidence > 0, pose.dtype)
+    precise = confidence * points.precision
+    visible = xp.astype(precise > 0, pose.dtype)
     count = xp.sum(visible, axis=1)
-    coordinates = 2 * xp.maximum(count, xp.ones_like(count))
     # A single point does not determine the depth: then the translation is kept.
     depth_observed = xp.astype(count > 1.5, pose.dtype)[:, None]
     moving = xp.astype(xp.matmul(visible, points.moved) > 0, pose.dtype)
     size = priors.size_of(skeleton.host)
     pixels_per_metre = intrinsics[:, 0, 0] / transl[:, 2] * size
+    of_landmarks = xp.all(betas == 0, axis=1)
+    if landmarks is not None:
+        of_landmarks = xp.full_like(of_landmarks, landmarks)
+    problem = Problem(
+        skeleton, layout, points, keypoints_2d, precise, outlier_odds(confidence), visible, intrinsics,
+        pixels_per_metre, information(count, of_landmarks),
+    )  # fmt: skip
     prior = make_prior(skeleton, pose, betas, transl, motion, size)
     betas = prior.betas
     pose = pose if start_pose is None else start_pose
     scales = Scales(xp.ones_like(pixels_per_metre), priors.INITIAL_NOISE * pixels_per_metre)
-    first_log_determinant, quality, swapped = None, None, None
+    swapped = turned = xp.zeros_like(count) > 0
+    affine = None
     for k in range(steps):
-        posed = unseen_in_front(place_points(skeleton, points, pose, betas, transl), visible > 0)
-        jacobians = point_jacobians(posed, points.moved, intrinsics)
-        residual = (keypoints_2d - project(posed.points, intrinsics)) * visible[:, :, None]
-        linear_prior = linearise_prior(prior, scales, pose, betas, transl, posed)
-        noise = scales.noise[:, None]
+        iterate = _find_step(problem, prior, scales, pose, betas, transl, swapped | turned, first=k == 0)
         if k == 0:
-            jacobian = stacked_jacobian(jacobians)
-            gates = gate_keypoints(linear_prior, jacobian, residual, confidence, scales.noise)
-            student_weight = gates.weight
-        else:
-            dof = priors.KEYPOINT_DOF
-            squared = confidence * xp.sum(residual * residual, axis=-1) / noise**2
-            student_weight = (dof + 2) / (dof + squared)
-        weights = xp.sqrt(confidence * student_weight) / noise
-        step = gauss_newton_step(linear_prior, jacobians, residual, weights)
-        log_determinant = step.log_determinant - 4 * xp.sum(
-            xp.log(xp.where(visible > 0, weights, xp.ones_like(weights))), axis=1
-        )
-        if k == 0:
-            first_log_determinant = log_determinant
-            swapped_keypoints = _swapped_keypoints(layout, keypoints_2d, visible)
-            gain = swap_gain(
-                step, linear_prior, jacobian, weights, residual,
-                [(other - keypoints_2d) * visible[:, :, None] + residual for other in swapped_keypoints],
-            )  # fmt: skip
-            swapped = gain > SWAP_MARGIN * coordinates
-        score = score_of(
-            step,
-            log_determinant - first_log_determinant,
-            gates.shift,
-            scales.noise,
-            pixels_per_metre,
-            coordinates,
-        )
+            wrong_way = faces_wrong_way(face_points(skeleton, layout), iterate.posed.rotations, confidence)
+            problem, swapped, turned = _put_sides_right(problem, iterate, wrong_way)
+            if bool(xp.any(swapped | turned)):
+                prior = prior._replace(
+                    pose=where_bodies(turned, reflected(skeleton, prior.pose, transl), prior.pose)
+                )
+                pose = where_bodies(turned, reflected(skeleton, pose, transl), pose)
+                iterate = _find_step(
+                    problem, prior, scales, pose, betas, transl, swapped | turned, first=True
+                )
+            projected = problem.keypoints_2d - iterate.residual
+            affine = fit_affine(projected, problem.keypoints_2d, precise, pixels_per_metre)
+        step = iterate.step
+        last_scales = scales
         if k < SCALED_STEPS:
-            scales = update_scales(prior, scales, step, weights, moving, pixels_per_metre)
+            scales = update_scales(
+                iterate.linear_prior, scales, step, iterate.weights, problem.information, moving,
+                pixels_per_metre,
+            )  # fmt: skip
         rotvec = step.rotvec * moving[:, :, None]
         length = largest_angle(rotvec)
         share = priors.LARGEST_ROTATION / xp.maximum(length, priors.LARGEST_ROTATION * xp.ones_like(length))
-        pose = apply_rotations(skeleton, pose, posed, rotvec * share[:, None, None])
+        pose = apply_rotations(skeleton, pose, iterate.posed, rotvec * share[:, None, None])
         betas, transl = (
             betas + step.betas * share[:, None],
             transl + step.transl * share[:, None] * depth_observed,
         )
-    threshold = threshold_of(coordinates, allowance_of(skeleton))
-    quality = quality_of(score, threshold, prior_mahalanobis(prior, betas, transl), betas.shape[1] + 3)
-    quality = xp.where(count < FEWEST_KEYPOINTS, -xp.ones_like(score), quality)
-    log_evidence = -(step.mahalanobis + log_determinant) / 2
-    spread_of_joints = joint_spread(posed, step, skeleton)
-    return Fitted(
-        pose, betas, transl, scales.pose, scales.noise, quality, swapped, log_evidence, spread_of_joints
+    weights = precise * iterate.inlier
+    features = features_of(
+        prior, last_scales, step, affine, transl, weights, iterate.inlier, moving, pixels_per_metre
     )
+    quality = quality_of(features, skeleton)
+    quality = xp.where(count < FEWEST_KEYPOINTS, -xp.ones_like(quality), quality)
+    evidence = -(step.mahalanobis + step.log_determinant + _log_noise(problem, iterate)) / 2
+    spread = joint_spread(
+        iterate.posed, step, skeleton, last_scales.noise / pixels_per_metre, count, of_landmarks
+    )
+    return Fitted(
+        pose, betas, transl, scales.pose, scales.noise, quality, swapped, turned, evidence, spread, features,
+        problem.keypoints_2d,
+    )  # fmt: skip
+
+
+def _find_step(
+    problem: Problem,
+    prior: Prior,
+    scales: Scales,
+    pose: Any,
+    betas: Any,
+    transl: Any,
+    sides_right: Any,
+    *,
+    first: bool,
+) -> Iterate:
+    """Linearise about a body, weigh the keypoints, and find the most probable step."""
+    xp = array_namespace(pose)
+    visible, noise = problem.visible, scales.noise[:, None]
+    posed = place_points(problem.skeleton, problem.points, pose, betas, transl)
+    posed = unseen_in_front(posed, visible > 0)
+    jacobians = point_jacobians(posed, problem.points.moved, problem.intrinsics)
+    residual = (problem.keypoints_2d - project(posed.points, problem.intrinsics)) * visible[:, :, None]
+    linear_prior = linearise_prior(prior, scales, pose, betas, transl, posed)
+    jacobian = stacked_jacobian(jacobians)
+    if first:
+        twins = exchanged(problem.keypoints_2d, visible, list(problem.layout.mirror))
+        to_twin = twins - problem.keypoints_2d
+        to_twin = xp.where(sides_right[:, None, None], xp.zeros_like(to_twin), to_twin)
+        squared, variance = gate_keypoints(linear_prior, jacobian, residual, to_twin, scales.noise)
+    else:
+        squared = problem.confidence * xp.sum(residual * residual, axis=-1) / noise**2
+        variance = noise**2 / xp.where(visible > 0, problem.confidence, xp.ones_like(visible))
+    inlier = inlier_probability(squared, problem.odds, variance, problem.pixels_per_metre) * visible
+    precision = problem.confidence * problem.information[:, None]
+    weights = xp.sqrt(precision * student_weight(squared) * inlier) / noise
+    step = gauss_newton_step(linear_prior, jacobians, residual, weights)
+    return Iterate(posed, jacobian, residual, inlier, weights, linear_prior, step)
+
+
+def _put_sides_right(problem: Problem, iterate: Iterate, wrong_way: Any) -> tuple[Problem, Any, Any]:
+    """Exchange left and right of keypoints that fit so; also tell which, and which estimates are turned.
+
+    Where all of a body's keypoints fit so, and its estimate faces the wrong way, the keypoints stay.
+    """
+    xp = array_namespace(wrong_way)
+    orders = assignments(problem.layout)
+    none = xp.zeros_like(wrong_way)
+    if not orders:
+        return problem, none, none
+    keypoints_2d, visible = problem.keypoints_2d, problem.visible
+    others = [exchanged(keypoints_2d, visible, order) for order in orders]
+    gains = swap_gains(
+        iterate.step,
+        iterate.linear_prior,
+        iterate.jacobian,
+        iterate.weights,
+        iterate.residual,
+        [(other - keypoints_2d) * visible[:, :, None] + iterate.residual for other in others],
+    )
+    best = best_swap(gains)
+    turned = (best == 0) & wrong_way
+    for k, other in enumerate(others):
+        keypoints_2d = xp.where(((best == k) & ~turned)[:, None, None], other, keypoints_2d)
+    return problem._replace(keypoints_2d=keypoints_2d), (best >= 0) & ~turned, turned
+
+
+def _log_noise(problem: Problem, iterate: Iterate) -> Any:
+    """Logarithm of the determinant of the keypoints' noise covariance, an outlier's of OUTLIER_SPREAD: (N,)."""
+    xp = array_namespace(iterate.weights)
+    inlier = iterate.inlier
+    weights = iterate.weights / xp.sqrt(xp.where(inlier > 0, inlier, xp.ones_like(inlier)))
+    logs = xp.log(xp.where(weights > 0, weights, xp.ones_like(weights)))
+    elsewhere = -xp.log(priors.OUTLIER_SPREAD * problem.pixels_per_metre)[:, None]
+    return -4 * xp.sum(problem.visible * (inlier * logs + (1 - inlier) * elsewhere), axis=1)
 
 
 def make_prior(
@@ -208,14 +341,6 @@ def make_prior(
     )
 
 
-def prior_mahalanobis(prior: Prior, betas: Any, transl: Any) -> Any:
-    """Squared Mahalanobis distance of betas and translation from their prior: (N,)."""
-    xp = array_namespace(betas)
-    shape, offset = betas - prior.betas, transl - prior.transl
-    of_transl = xp.matmul(offset[:, None, :], xp.matmul(prior.transl_precision, offset[..., None]))[:, 0, 0]
-    return prior.betas_precision * xp.sum(shape * shape, axis=1) + of_transl
-
-
 def apply_rotations(skeleton: Skeleton, pose: Any, posed: Posed, rotvec: Any) -> Any:
     """Rotate each joint and its descendants about the camera's axes, R + G_p^T (cayley(w) - I) G_p R.
 
@@ -229,37 +354,3 @@ def apply_rotations(skeleton: Skeleton, pose: Any, posed: Posed, rotvec: Any) ->
     above = xp.concat([root, above[:, 1:, :, :]], axis=1)
     change = xp.matmul(xp.matmul(xp.matrix_transpose(above), cayley(rotvec) - identity), above)
     return pose + xp.matmul(change, pose)
-
-
-def joint_spread(posed: Posed, step: Step, skeleton: Skeleton) -> Any:
-    """Return each joint's standard deviation relative to the root after a step: (N, J), in metres."""
-    xp = array_namespace(posed.joints)
-    count, joints = posed.joints.shape[:2]
-    above = np.zeros((joints, joints))
-    for joint, parent in enumerate(skeleton.parents):
-        if joint:
-            above[joint] = above[parent]
-            above[joint, parent] = 1
-    above = xp.asarray(above, dtype=posed.joints.dtype, device=device(posed.joints))
-    lever_arm = (posed.joints[:, :, None, :] - posed.joints[:, None, :, :]) * above[:, :, None]
-    # A rotation w moves a joint by w x d = -[d]x w.
-    by_rotation = xp.permute_dims(-cross_matrix(lever_arm), (0, 1, 3, 2, 4))
-    by_rotation = xp.reshape(by_rotation, (count, 3 * joints, 3 * joints))
-    by_betas = posed.joints_by_betas - posed.joints_by_betas[:, :1, :, :]
-    by_unknowns = xp.concat(
-        [by_rotation, xp.reshape(by_betas, (count, 3 * joints, by_betas.shape[-1]))], axis=-1
-    )
-    size = by_unknowns.shape[-1]
-    variance = xp.sum(xp.matmul(by_unknowns, step.covariance[:, :size, :size]) * by_unknowns, axis=-1)
-    return xp.sqrt(xp.sum(xp.reshape(variance, (count, joints, 3)), axis=-1))
-
-
-def _swapped_keypoints(layout: KeypointLayout, keypoints_2d: Any, visible: Any) -> list[Any]:
-    """Keypoints with left and right swapped where both are visible, for each order of :func:`assignments`."""
-    xp = array_namespace(keypoints_2d)
-    exchanged = []
-    for order in assignments(layout):
-        twins = xp.stack([keypoints_2d[:, k, :] for k in order], axis=1)
-        both = xp.stack([visible[:, k] for k in order], axis=1) * visible
-        exchanged.append(xp.where(both[:, :, None] > 0, twins, keypoints_2d))
-    return exchanged

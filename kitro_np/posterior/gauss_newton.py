@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from array_api_compat import array_namespace, device
 
 from ..arrays.rotations import chord, cross_matrix, dot
-from .priors import MotionPrior
+from .priors import TURN_DOF, MotionPrior
 from .projection import Jacobians, Posed
 
 
@@ -65,11 +65,14 @@ class LinearPrior(NamedTuple):
         p, the precision times the prior mean of the step.
     deviation : (N, J, 3) array
         Rotation of the current pose from the estimate's, about the camera's axes, in radians.
+    pose_spread : (N, J, 3) array
+        Standard deviation of the estimate's rotations, at its scale.
     """
 
     precision: Any
     right_side: Any
     deviation: Any
+    pose_spread: Any
 
 
 class Step(NamedTuple):
@@ -133,12 +136,14 @@ def linearise_prior(
     -----
     A rotation w about the camera's axes changes the deviation from the estimate by w to first order, and the
     chord c of a local rotation by D w, with D = (q I + [c / 2]x) G^T and q = cos(angle / 2). So a joint's
-    block of L is diag(1 / spread^2) + D^T P D, with the motion prior's precision P.
+    block of L is diag(1 / spread^2) + D^T P D, with the motion prior's precision P. The root's spread grows
+    with its deviation, as that of Student's t.
     """
     xp = array_namespace(pose)
     count, joints = pose.shape[:2]
     deviation = deviation_of(prior, pose, posed.rotations)
-    estimate_precision = 1 / (prior.pose_spread * scales.pose[:, None, None]) ** 2
+    pose_spread = _widened(prior.pose_spread * scales.pose[:, None, None], deviation)
+    estimate_precision = 1 / pose_spread**2
     chords, q = chord(pose)
     by_rotation = q[..., None] * _eye(chords) + cross_matrix(chords / 2)
     by_rotation = xp.matmul(by_rotation, xp.matrix_transpose(posed.rotations))
@@ -153,7 +158,8 @@ def linearise_prior(
         xp.matmul(prior.transl_precision, (prior.transl - transl)[..., None])[..., 0],
     )
     precision, invalid = _finite_or_identity(_block_diagonal(blocks, prior, betas.shape[1]))
-    return LinearPrior(precision, xp.concat(right_sides, axis=-1) + invalid[..., 0], deviation)
+    right_side = xp.concat(right_sides, axis=-1) + invalid[..., 0]
+    return LinearPrior(precision, right_side, deviation, pose_spread)
 
 
 def stacked_jacobian(jacobians: Jacobians) -> Any:
@@ -211,6 +217,15 @@ def gauss_newton_step(linear_prior: LinearPrior, jacobians: Jacobians, residual:
         squared_residual + prior_term,
         xp.linalg.slogdet(normal_matrix)[1] - xp.linalg.slogdet(linear_prior.precision)[1],
     )
+
+
+def _widened(pose_spread: Any, deviation: Any) -> Any:
+    """Widen the root's spread about x and y by sqrt((nu + d^2) / nu), d its deviation over it: (N, J, 3)."""
+    xp = array_namespace(pose_spread)
+    across = deviation[:, 0, :2] / pose_spread[:, 0, :2]
+    factor = xp.sqrt(1 + xp.sum(across * across, axis=-1, keepdims=True) / TURN_DOF)
+    root = xp.concat([pose_spread[:, 0, :2] * factor, pose_spread[:, 0, 2:]], axis=-1)
+    return xp.concat([root[:, None, :], pose_spread[:, 1:, :]], axis=1)
 
 
 def largest_angle(rotvec: Any) -> Any:

@@ -15,6 +15,7 @@ from ..keypoints.visibility import visible_confidence
 from ..refinement.method import Execution
 from ..refinement.outcome import Hypotheses, Refined
 from ..refinement.request import Request
+from .facing import reflected
 from .most_probable import confidence_of, most_probable
 from .priors import MotionPrior
 from .projection import points_on
@@ -22,12 +23,20 @@ from .projection import points_on
 SAME_BODY = 0.01
 """Mean distance of joints, in metres, below which two bodies count as the same hypothesis."""
 
+TEMPER = 1 / 6
+"""Power of the likelihoods in the probabilities: with it they are as large as the share that is right."""
+
 CHUNK = 1024
 """Bodies whose hypotheses are computed at once."""
 
 
 def find_hypotheses(
-    request: Request, refined: Refined, execution: Execution, number: int, motion: MotionPrior
+    request: Request,
+    refined: Refined,
+    execution: Execution,
+    number: int,
+    motion: MotionPrior,
+    landmarks: bool | None = None,
 ) -> Hypotheses:
     """Find further probable bodies: an image hardly shows whether a limb points away from or to the camera.
 
@@ -43,6 +52,8 @@ def find_hypotheses(
     number : int
         Hypotheses per body.
     motion : MotionPrior
+    landmarks : bool, optional
+        Whether the estimates are of landmarks; by default those whose betas are all 0.
 
     Returns
     -------
@@ -54,12 +65,17 @@ def find_hypotheses(
     for start in range(0, max(request.count, 1), CHUNK):
         own = slice(start, min(start + CHUNK, request.count))
         best = Refined(*(part[own, ...] for part in refined))
-        chunks.append(_hypotheses_of_few(request.some(own), best, execution, number, motion))
+        chunks.append(_hypotheses_of_few(request.some(own), best, execution, number, motion, landmarks))
     return Hypotheses(*(xp.concat(parts, axis=0) for parts in zip(*chunks, strict=True)))
 
 
 def _hypotheses_of_few(
-    request: Request, best: Refined, execution: Execution, number: int, motion: MotionPrior
+    request: Request,
+    best: Refined,
+    execution: Execution,
+    number: int,
+    motion: MotionPrior,
+    landmarks: bool | None,
 ) -> Hypotheses:
     xp = array_namespace(best.pose)
     skeleton = request.skeleton.like(best.pose)
@@ -69,7 +85,8 @@ def _hypotheses_of_few(
     starts = [xp.where(moving, start, best.pose) for start in starts]
     without_progress = replace(execution, chunk_size=None, progress=None)
     fits = [
-        most_probable(request, without_progress, motion, safe=False, start_pose=start) for start in starts
+        most_probable(request, without_progress, motion, safe=False, start_pose=start, landmarks=landmarks)
+        for start in starts
     ]
     none_left = _smallest(best)
     good = best.status == 0
@@ -97,7 +114,7 @@ def _hypotheses_of_few(
         evidence = xp.where(distance < SAME_BODY, none_left[:, None], evidence)
     log_evidence = xp.stack(log_evidences, axis=1)
     good = good & (log_evidences[0] > none_left)
-    probability = xp.exp(log_evidence - log_evidence[:, :1])
+    probability = xp.exp(TEMPER * (log_evidence - log_evidence[:, :1]))
     probability = xp.where(log_evidence > none_left[:, None], probability, xp.zeros_like(probability))
     first = xp.concat([xp.ones_like(probability[:, :1]), xp.zeros_like(probability[:, 1:])], axis=1)
     probability = xp.where(good[:, None], probability, first)
@@ -108,6 +125,13 @@ def _hypotheses_of_few(
         return xp.stack(picked, axis=1)
 
     return Hypotheses(of(poses, best.pose), of(betas, best.betas), of(transl, best.transl), probability)
+
+
+def with_turned(request: Request, turned: Any) -> Request:
+    """Return a request whose estimates that face the wrong way are reflected in depth."""
+    xp = array_namespace(request.pose)
+    mirrored = reflected(request.skeleton, request.pose, request.transl)
+    return replace(request, pose=where_bodies(xp.astype(turned, xp.bool), mirrored, request.pose))
 
 
 def moving_joints(request: Request, skeleton: Skeleton, like: Any) -> Any:

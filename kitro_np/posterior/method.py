@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Literal, TypedDict, get_args
 
+from ..body.families import has_body_joints
+from ..body.skeleton import Skeleton
 from ..refinement.method import Execution, Method, option
 from ..refinement.outcome import Outcome
 from ..refinement.request import Request
-from .hypotheses import find_hypotheses
+from .hypotheses import find_hypotheses, with_turned
 from .most_probable import most_probable, with_min_confidence
 from .priors import cmu_motion_prior, flat_motion_prior
+
+
+EstimateKind = Literal["auto", "network", "landmarks"]
+"""What an estimate comes from."""
+
+ESTIMATES: tuple[EstimateKind, ...] = get_args(EstimateKind)
 
 
 class MapOptions(TypedDict, total=False):
@@ -21,6 +29,7 @@ class MapOptions(TypedDict, total=False):
     uncertainty: bool
     hypotheses: int
     min_confidence: float
+    estimate: EstimateKind
 
 
 @dataclass(frozen=True)
@@ -32,14 +41,19 @@ class Map(Method, name="map"):
     motion_prior : bool
         Use the prior of human poses from CMU mocap; hands have none.
     safe : bool
-        Return a body as its estimate where its keypoints are not accepted: another person's, with left and
-        right swapped, or fewer than 4.
+        Return a body as its estimate where it is not likely to be better: with another person's keypoints,
+        keypoints that fit badly, or fewer than 4.
     uncertainty : bool
         Also return the standard deviation of the joints: ``joint_spread`` of the result.
     hypotheses : int
         Also return this many probable bodies of each, with probabilities: ``hypotheses`` of the result.
     min_confidence : float
         Keypoints whose confidence, as it is given, is below are not visible.
+    estimate : {"auto", "network", "landmarks"}
+        Where the estimate comes from: a network that regresses pose and shape, or a fit to a network's 3D
+        landmarks, such as MediaPipe's. Those agree with the image but are turned and flattened as a whole:
+        keypoints then count less, and spreads along the view are larger. By default landmarks for people
+        whose betas are all 0.
     """
 
     takes_detections = True
@@ -49,6 +63,7 @@ class Map(Method, name="map"):
     uncertainty: bool = option(False, "also return the joints' standard deviation")
     hypotheses: int = option(0, "also return this many probable bodies of each", least=0)
     min_confidence: float = option(0.0, "keypoints with less confidence are not visible", least=0)
+    estimate: EstimateKind = option("auto", "what the estimate comes from", choices=ESTIMATES)
 
     @classmethod
     def kernel_variants(cls) -> tuple[Method, ...]:
@@ -61,9 +76,18 @@ class Map(Method, name="map"):
         if self.min_confidence > 0:
             request = with_min_confidence(request, self.min_confidence)
         refined, diagnostics = most_probable(
-            request, execution, motion, safe=self.safe, uncertainty=self.uncertainty
-        )
+            request, execution, motion,
+            safe=self.safe, uncertainty=self.uncertainty, landmarks=self._landmarks(request.skeleton),
+        )  # fmt: skip
         others = None
         if self.hypotheses:
-            others = find_hypotheses(request, refined, execution, self.hypotheses, motion)
+            given = with_turned(request, diagnostics.turned)
+            landmarks = self._landmarks(request.skeleton)
+            others = find_hypotheses(given, refined, execution, self.hypotheses, motion, landmarks)
         return Outcome(refined, diagnostics, others)
+
+    def _landmarks(self, skeleton: Skeleton) -> bool | None:
+        """Whether estimates are of landmarks; None if each body's betas tell."""
+        if self.estimate == "auto":
+            return None if has_body_joints(skeleton.parents) else False
+        return self.estimate == "landmarks"

@@ -9,9 +9,11 @@ import numpy as np
 
 from ..body.skeleton import Skeleton
 from ..keypoints.layouts import KeypointLayout
-from .acceptance import allowance_of, assignments
+from .facing import FacePoints, face_points, mirror_joints
 from .priors import MotionPrior, pose_spread, size_of
 from .projection import moved_points
+from .swaps import assignments
+from .verdict import coefficients_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +31,12 @@ class PosteriorModel:
         Orders of the points with left and right swapped.
     size : float
         Of the body, 1 for a person.
-    allowance : float
-        Added to the threshold of bodies that are not people, see :mod:`kitro_np.posterior.acceptance`.
+    verdict : (F + 1,) array
+        Coefficients and constant, see :mod:`kitro_np.posterior.verdict`.
+    face : FacePoints
+        Points that tell which way a person faces.
+    mirror : tuple of int
+        Left-right counterpart of each joint.
     pose_spread : (J, 3) array
         Standard deviation of the estimate's rotations, in radians.
     """
@@ -41,7 +47,9 @@ class PosteriorModel:
     moves: np.ndarray
     swaps: np.ndarray
     size: float
-    allowance: float
+    verdict: np.ndarray
+    face: FacePoints
+    mirror: tuple[int, ...]
     pose_spread: np.ndarray
 
 
@@ -56,6 +64,8 @@ def model_of(skeleton: Skeleton, layout: KeypointLayout, motion: MotionPrior) ->
         moved_points(host, layout),
         np.array(assignments(layout), np.int64).reshape(-1, layout.num_points),
         size_of(host),
-        allowance_of(host),
+        np.append(*coefficients_of(host)),
+        face_points(host, layout),
+        mirror_joints(host),
         pose_spread(host),
     )

@@ -30,6 +30,7 @@ def most_probable(
     safe: bool,
     uncertainty: bool = False,
     start_pose: Any = None,
+    landmarks: bool | None = None,
 ) -> tuple[Refined, Diagnostics]:
     """Find the most probable bodies of a request.
 
@@ -44,6 +45,8 @@ def most_probable(
         Return the joints' standard deviation.
     start_pose : (N, J, 3, 3) array, optional
         Initial value of the steps, in place of the estimate.
+    landmarks : bool, optional
+        Whether the estimates are of landmarks; by default those whose betas are all 0.
     """
     if execution.engine == "numba":
         from ..kernels.posterior.run import run_map
@@ -51,7 +54,7 @@ def most_probable(
         return run_map(
             request, model_of(request.skeleton, request.layout, motion),
             execution.chunk_size, execution.progress, threads=execution.threads,
-            safe=safe, uncertainty=uncertainty, start_pose=start_pose,
+            safe=safe, uncertainty=uncertainty, start_pose=start_pose, landmarks=landmarks,
         )  # fmt: skip
 
     def work(skeleton: Skeleton, arrays: list[Any], own: slice) -> tuple[Any, ...]:
@@ -61,7 +64,7 @@ def most_probable(
         start = None if start_pose is None else xp.astype(start_pose[own, ...], pose.dtype)
         refined, diagnostics = refine_arrays(
             skeleton, request.layout, pose, betas, transl, keypoints_2d, intrinsics, confidence, motion,
-            image_size=request.image_sizes(own), safe=safe, start_pose=start,
+            image_size=request.image_sizes(own), safe=safe, start_pose=start, landmarks=landmarks,
         )  # fmt: skip
         return (*refined, *diagnostics)
 

@@ -19,7 +19,7 @@ from ..body.families import BODY_JOINTS, has_body_joints
 from ..body.skeleton import Skeleton
 
 ROTATION_DEGREES = {
-    "pelvis": 3.3, "hip": 6.3, "spine": 3.1, "knee": 6.8, "ankle": 7.6, "foot": 5.0, "neck": 6.5,
+    "pelvis": 2.8, "hip": 6.3, "spine": 3.1, "knee": 6.8, "ankle": 7.6, "foot": 5.0, "neck": 6.5,
     "collar": 3.2, "head": 6.1, "shoulder": 6.4, "elbow": 9.9, "wrist": 8.1, "hand": 4.9,
 }  # fmt: skip
 """Spread of an estimate's rotations about an axis parallel to the image plane, by joint: measured."""
@@ -30,7 +30,7 @@ OTHER_DEGREES, FINGER_DEGREES = 6.5, 14.0
 VIEW_SHARE = 0.3
 """Spread about the viewing axis over that about the others: rotation in the image plane is well observed."""
 
-BETAS_SHARE, BETAS_PRECISION = 0.25, 1.0
+BETAS_SHARE, BETAS_PRECISION = 0.35, 1.0
 """Prior of the true betas given the estimate's: mean BETAS_SHARE times these, and precision. Measured: 0.24,
 and a spread of 0.97; networks estimate shape poorly."""
 
@@ -38,7 +38,7 @@ TRANSL_SPREAD, DEPTH_SPREAD = 0.1, 0.08
 """Spread of the translation: in metres parallel to the image plane, and as a share of the depth along the
 viewing ray, since the focal length is a guess."""
 
-INITIAL_NOISE, TYPICAL_NOISE, SMALLEST_NOISE = 0.01, 0.015, 0.001
+INITIAL_NOISE, TYPICAL_NOISE, SMALLEST_NOISE = 0.014, 0.015, 0.001
 """Spread of keypoints, in metres at the body: initial value, prior value, and lower bound."""
 
 NOISE_DOF = 0.3
@@ -48,13 +48,29 @@ SMALLEST_SCALE, LARGEST_SCALE = 0.05, 10.0
 """Bounds of the scale of the estimate's pose error."""
 
 KEYPOINT_DOF = 5.0
-"""Degrees of freedom of the Student's t distribution of keypoint errors: outliers get low weight."""
+"""Degrees of freedom of the Student's t distribution of keypoint errors."""
+
+OUTLIER_SHARE, OUTLIER_DOUBT, OUTLIER_SPREAD = 0.02, 0.7, 0.28
+"""Share of keypoints that are elsewhere, for a confidence of 1; how much it grows as the confidence falls to
+0; and the standard deviation of those, in metres at the body."""
+
+MANY_KEYPOINTS = 24.0
+"""Number of keypoints from which on more do not tell more: detectors err alike at neighbouring points."""
+
+LANDMARKS_NOISE = 1.4
+"""Factor on the noise for estimates fitted to a network's 3D landmarks, which agree with the image already:
+what is left to the keypoints is mostly where each is defined."""
+
+TURN_DOF = 8.0
+"""Degrees of freedom of the Student's t distribution of the estimate's turn, its root's rotation: some
+estimates are right but for a turn of the whole body."""
 
 LARGEST_ROTATION = 1.0
 """Largest rotation of a joint in a step, in radians; a step with a larger one is scaled down to it."""
 
-MOTION_SCALE, MOTION_FLOOR = 1.2, np.deg2rad(3)
-"""Factor on the covariance of recorded motion, and a spread added: few recordings do not cover all motion."""
+MOTION_SCALE, MOTION_FLOOR = 0.9, np.deg2rad(6.5)
+"""Factor on the covariance of recorded motion, and a spread added: few recordings do not cover all motion.
+With 3 degrees real people in other poses than the recorded ones became worse."""
 
 PERSON = 1.55
 """Largest extent of a person's rest joints along an axis, in metres: defines size 1."""

@@ -12,23 +12,31 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
-from .gauss_newton import Prior, Scales, Step
+from .gauss_newton import LinearPrior, Scales, Step
 from .priors import LARGEST_SCALE, NOISE_DOF, SMALLEST_NOISE, SMALLEST_SCALE, TYPICAL_NOISE
 
 
 def update_scales(
-    prior: Prior, scales: Scales, step: Step, weights: Any, moving: Any, pixels_per_metre: Any
+    linear_prior: LinearPrior,
+    scales: Scales,
+    step: Step,
+    weights: Any,
+    information: Any,
+    moving: Any,
+    pixels_per_metre: Any,
 ) -> Scales:
     """Re-estimate both scales, s^2 <- (q s^2 + 1) / (m + 1) and sigma^2 <- sigma^2 (q + n_0 t^2) / (m + n_0).
 
     Parameters
     ----------
-    prior : Prior
+    linear_prior : LinearPrior
     scales : Scales
         That the step was computed with.
     step : Step
     weights : (N, K) array
         0 where a keypoint is not visible.
+    information : (N,) array
+        Factor of the precision in the weights, see :func:`kitro_np.posterior.robust.information`.
     moving : (N, J) array
         1 where a joint moves a visible keypoint, else 0.
     pixels_per_metre : (N,) array
@@ -40,7 +48,7 @@ def update_scales(
     the typical noise over sigma.
     """
     xp = array_namespace(weights)
-    spread = prior.pose_spread * scales.pose[:, None, None]
+    spread = linear_prior.pose_spread
     joints = spread.shape[1]
     variance = xp.stack([step.covariance[:, k, k] for k in range(3 * joints)], axis=-1)
     posterior_variance = xp.reshape(variance, spread.shape)
@@ -49,7 +57,7 @@ def update_scales(
     pose = scales.pose * xp.sqrt((squares + 1 / scales.pose**2) / (_positive(dof) + 1))
     typical = TYPICAL_NOISE * pixels_per_metre / scales.noise
     dof = 2 * xp.sum(xp.astype(weights > 0, weights.dtype), axis=1) - step.effective_parameters
-    ratio = (step.squared_residual + NOISE_DOF * typical**2) / (_positive(dof) + NOISE_DOF)
+    ratio = (step.squared_residual / information + NOISE_DOF * typical**2) / (_positive(dof) + NOISE_DOF)
     noise = xp.maximum(scales.noise * xp.sqrt(ratio), SMALLEST_NOISE * pixels_per_metre)
     return Scales(xp.clip(pose, SMALLEST_SCALE, LARGEST_SCALE), noise)
 

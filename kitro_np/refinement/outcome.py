@@ -22,6 +22,7 @@ class Diagnostics(NamedTuple):
 
     quality: Any
     swapped: Any
+    turned: Any
     noise: Any
     evidence: Any
     joint_spread: Any

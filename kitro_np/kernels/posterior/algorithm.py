@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ...posterior.acceptance import FEWEST_KEYPOINTS, SWAP_MARGIN
+from ...posterior.verdict import FEWEST_KEYPOINTS
 from ..jit import entry, kernel
 from ..keypoints.visibility import visible_confidence
 from ..lanes import absolute, full, load, own_lanes, sqrt, store, where
@@ -26,7 +26,7 @@ from ..refinement.validity import (
 )
 from .fit import fit_tile, fit_tile_with_spread
 from .projection import place_points
-from .scalars import EVIDENCE, NOISE, NUM_VISIBLE, QUALITY, SWAP_GAIN
+from .scalars import EVIDENCE, NOISE, NUM_VISIBLE, QUALITY, SWAP, TURNED
 
 
 class PosteriorRows(NamedTuple):
@@ -43,22 +43,24 @@ class PosteriorRows(NamedTuple):
 
 
 @entry
-def fit_bodies(tree, chains, tile, memory, bodies, refined, diagnostics, steps, safe, sized, first, last):
+def fit_bodies(
+    tree, chains, tile, memory, bodies, refined, diagnostics, steps, safe, sized, kind, first, last
+):
     """Fused twin of kitro_np.posterior.algorithm.refine_arrays, for bodies `first` to `last` - 1."""
     for start in range(first, last, tile.status.shape[1]):
         _begin_tile(tree, chains, tile, memory, bodies, refined, safe, sized, start, last)
-        fit_tile(tree, chains, tile, memory, steps)
+        fit_tile(tree, chains, tile, memory, steps, kind)
         _end_tile(tree, chains, tile, memory, bodies, refined, diagnostics, safe, start, last)
 
 
 @entry
 def fit_bodies_with_spread(
-    tree, chains, tile, memory, bodies, refined, diagnostics, steps, safe, sized, first, last
+    tree, chains, tile, memory, bodies, refined, diagnostics, steps, safe, sized, kind, first, last
 ):
     """Do as :func:`fit_bodies`, and compute joint_spread: an entry of its own, compiled at first use only."""
     for start in range(first, last, tile.status.shape[1]):
         _begin_tile(tree, chains, tile, memory, bodies, refined, safe, sized, start, last)
-        fit_tile_with_spread(tree, chains, tile, memory, steps)
+        fit_tile_with_spread(tree, chains, tile, memory, steps, kind)
         _end_tile(tree, chains, tile, memory, bodies, refined, diagnostics, safe, start, last)
         _write_spread(tile, memory, diagnostics, start, last)
 
@@ -138,12 +140,8 @@ def _decide_status(tile, memory, safe):
     """Refuse bodies whose keypoints are not accepted."""
     status = load(tile.status, 0)
     if safe:
-        refused = where(load(memory.scalars, QUALITY) > 0.0, 0.0, UNLIKELY)
-        reason = where(
-            load(memory.scalars, SWAP_GAIN) > 2.0 * SWAP_MARGIN * load(memory.scalars, NUM_VISIBLE),
-            SWAPPED,
-            refused,
-        )
+        refused = where(load(memory.scalars, SWAP) > -0.5, SWAPPED, UNLIKELY)
+        reason = where(load(memory.scalars, QUALITY) > 0.0, 0.0, refused)
         store(tile.status, 0, where(status > 0.5, status, reason))
 
 
@@ -157,8 +155,8 @@ def _write_diagnostics(tile, memory, diagnostics, start, last):
         diagnostics.quality[body] = memory.scalars[QUALITY, lane] if assessed else NAN
         diagnostics.noise[body] = memory.scalars[NOISE, lane] if assessed else NAN
         diagnostics.evidence[body] = memory.scalars[EVIDENCE, lane] if assessed else NAN
-        limit = 2.0 * SWAP_MARGIN * memory.scalars[NUM_VISIBLE, lane]
-        diagnostics.swapped[body] = 1 if assessed and memory.scalars[SWAP_GAIN, lane] > limit else 0
+        diagnostics.swapped[body] = 1 if assessed and memory.scalars[SWAP, lane] >= 0.0 else 0
+        diagnostics.turned[body] = 1 if assessed and memory.scalars[TURNED, lane] > 0.0 else 0
 
 
 @kernel

@@ -2,50 +2,34 @@
 
 from __future__ import annotations
 
-from ...posterior.acceptance import (
-    FEWEST_KEYPOINTS,
-    FULL_COORDINATES,
-    MAHALANOBIS_FLOOR,
-    MAHALANOBIS_PER_PARAMETER,
-    NOISE_WEIGHT,
-    SHIFT_FLOOR,
-    THRESHOLD,
-    THRESHOLD_SLOPE,
-)
 from ...posterior.fit import SCALED_STEPS
 from ...posterior.priors import (
-    BETAS_PRECISION,
     BETAS_SHARE,
     DEPTH_SPREAD,
     INITIAL_NOISE,
-    KEYPOINT_DOF,
     LARGEST_ROTATION,
     TRANSL_SPREAD,
-    TYPICAL_NOISE,
 )
 from ..jit import kernel
-from ..lanes import full, load, log, sqrt, store, where
+from ..lanes import absolute, full, load, sqrt, store, where
 from ..vector_math import (
     cayley,
-    cross,
     dot,
     load3,
     load9,
     multiply,
-    rows3,
     scale,
     store_all,
-    subtract,
-    transform,
     transpose,
 )
-from .acceptance import gate_keypoints, swap_gain
 from .covariance import covariance, covariance_of_unobserved
-from .gauss_newton import finish_step, gauss_newton_step, linearise_prior
+from .gates import gate_keypoints
+from .gauss_newton import finish_step, gauss_newton_step, linearise_prior, step_statistics
 from .projection import place_points
+from .robust import information, log_noise, outlier_odds, weigh_residuals
 from .scalars import (
     EVIDENCE,
-    FIRST_LOG_DETERMINANT,
+    LANDMARKS,
     LOG_DETERMINANT,
     MAHALANOBIS,
     NOISE,
@@ -53,27 +37,35 @@ from .scalars import (
     PIXELS_PER_METRE,
     POSE_SCALE,
     QUALITY,
-    SHIFT,
+    SWAP,
+    TURNED,
 )
 from .scales import update_scales
+from .spread import joint_spread
+from .swaps import best_swap, put_sides_right
+from .verdict import fit_affine, judge
+
+
+BY_BETAS = -1
+"""Kind of an estimate: one of landmarks if its betas are all 0."""
 
 
 @kernel
-def fit_tile(tree, chains, tile, memory, steps):
+def fit_tile(tree, chains, tile, memory, steps, kind):
     """Fused twin of kitro_np.posterior.fit.fit_arrays, without joint_spread."""
-    make_prior(tree, chains, tile, memory)
+    make_prior(tree, chains, tile, memory, kind)
     for k in range(steps):
-        _find_step(tree, chains, tile, memory, k)
+        _find_step(tree, chains, tile, memory, k, k == steps - 1)
         _take_step(tree, chains, tile, memory, k)
     _end(tree, chains, tile, memory)
 
 
 @kernel
-def fit_tile_with_spread(tree, chains, tile, memory, steps):
+def fit_tile_with_spread(tree, chains, tile, memory, steps, kind):
     """Fused twin of kitro_np.posterior.fit.fit_arrays, with joint_spread from the last step's covariance."""
-    make_prior(tree, chains, tile, memory)
+    make_prior(tree, chains, tile, memory, kind)
     for k in range(steps):
-        _find_step(tree, chains, tile, memory, k)
+        _find_step(tree, chains, tile, memory, k, k == steps - 1)
         if k == steps - 1:
             if k >= SCALED_STEPS:
                 covariance(chains, memory)
@@ -84,24 +76,33 @@ def fit_tile_with_spread(tree, chains, tile, memory, steps):
 
 
 @kernel
-def _find_step(tree, chains, tile, memory, k):
-    """Compute step k and its score, and its covariance if the scales are re-estimated from it."""
-    place_points(tree, chains, tile, memory)
-    linearise_prior(tree, chains, tile, memory)
+def _find_step(tree, chains, tile, memory, k, last):
+    """Compute step k, and its covariance if the scales are re-estimated from it."""
+    rounds = 2 if k == 0 else 1
+    while rounds > 0:
+        place_points(tree, chains, tile, memory)
+        linearise_prior(tree, chains, tile, memory)
+        if k == 0:
+            gate_keypoints(tree, chains, tile, memory)
+            for a in range(chains.moving.size):
+                j = chains.moving[a]
+                store_all(memory.joint_step, 3 * j, load3(memory.prior_right_side, j))
+        else:
+            weigh_residuals(chains, memory)
+        gauss_newton_step(tree, chains, tile, memory)
+        rounds -= 1
+        if k == 0 and rounds > 0:
+            best_swap(tree, chains, tile, memory)
+            # The step is computed again only if left and right of some body have been put right.
+            if not put_sides_right(chains, tile, memory):
+                rounds = 0
     if k == 0:
-        gate_keypoints(tree, chains, tile, memory)
-        for a in range(chains.moving.size):
-            j = chains.moving[a]
-            store_all(memory.joint_step, 3 * j, load3(memory.prior_right_side, j))
-    else:
-        _student_weights(chains, memory)
-    gauss_newton_step(tree, chains, tile, memory)
-    log_determinant = load(memory.scalars, LOG_DETERMINANT) + _noise_log_determinant(chains, memory)
-    if k == 0:
-        store(memory.scalars, FIRST_LOG_DETERMINANT, log_determinant)
-        swap_gain(tree, chains, tile, memory)
+        fit_affine(chains, tile, memory)
     finish_step(tree, chains, tile, memory)
-    _score(chains, memory, log_determinant)
+    if last:
+        step_statistics(chains, tile, memory)
+        log_determinant = load(memory.scalars, LOG_DETERMINANT) + log_noise(chains, memory)
+        store(memory.scalars, EVIDENCE, -0.5 * (load(memory.scalars, MAHALANOBIS) + log_determinant))
     if k < SCALED_STEPS:
         covariance(chains, memory)
 
@@ -115,24 +116,31 @@ def _take_step(tree, chains, tile, memory, k):
 
 @kernel
 def _end(tree, chains, tile, memory):
+    judge(tree, chains, tile, memory)
     place_points(tree, chains, tile, memory)
-    _reject_far_from_prior(tile, memory)
 
 
 @kernel
-def make_prior(tree, chains, tile, memory):
-    """Fused twin of kitro_np.posterior.fit.make_prior; also initialises betas and scales."""
+def make_prior(tree, chains, tile, memory, kind):
+    """Fused twin of kitro_np.posterior.fit.make_prior; also initialises betas and scales.
+
+    Estimates are of landmarks if `kind` is 1, and not if it is 0; BY_BETAS if their betas are all 0.
+    """
     for j in range(tree.parents.size):
         store(memory.moves, j, 0.0)
     count = full(tile.betas, 0.0)
     for k in range(chains.point_joint.size):
+        outlier_odds(chains, memory, k)
         visible = load(memory.confidence, k) > 0.0
         count = count + where(visible, 1.0, 0.0)
         for d in range(chains.point_above[k]):
             j = chains.chain[chains.point_joint[k], d]
             store(memory.moves, j, where(visible, 1.0, load(memory.moves, j)))
     store(memory.scalars, NUM_VISIBLE, count)
+    largest = full(tile.betas, 0.0)
     for s in range(tree.shapedirs.shape[1]):
+        size = absolute(load(tile.betas, s))
+        largest = where(size > largest, size, largest)
         beta = BETAS_SHARE * load(tile.betas, s)
         store(memory.prior_betas, s, beta)
         store(tile.betas, s, beta)
@@ -141,6 +149,11 @@ def make_prior(tree, chains, tile, memory):
     store(memory.scalars, POSE_SCALE, 1.0)
     store(memory.scalars, NOISE, INITIAL_NOISE * pixels_per_metre)
     store(memory.scalars, QUALITY, 0.0)
+    store(memory.scalars, SWAP, -1.0)
+    store(memory.scalars, TURNED, 0.0)
+    by_betas = where(largest > 0.0, 0.0, 1.0)
+    store(memory.scalars, LANDMARKS, by_betas if kind == BY_BETAS else full(tile.betas, 1.0 * kind))
+    information(memory)
     _prior_transl(chains, tile, memory)
 
 
@@ -170,63 +183,6 @@ def _prior_transl(chains, tile, memory):
             -depth_variance * x, -depth_variance * y, depth_variance,
         ),
     )  # fmt: skip
-
-
-@kernel
-def _student_weights(chains, memory):
-    """Weight of each keypoint from its residual r: (nu + 2) / (nu + |r|^2 / noise^2), Student's t."""
-    noise = load(memory.scalars, NOISE)
-    inverse = 1.0 / (noise * noise)
-    for k in range(chains.point_joint.size):
-        confidence = load(memory.confidence, k)
-        u, v = load(memory.residual, 2 * k), load(memory.residual, 2 * k + 1)
-        squared = confidence * (u * u + v * v) * inverse
-        student_weight = confidence * (KEYPOINT_DOF + 2.0) / (KEYPOINT_DOF + squared)
-        store(memory.weight, k, sqrt(student_weight * inverse))
-
-
-@kernel
-def _noise_log_determinant(chains, memory):
-    """Logarithm of the determinant of the keypoints' noise covariance."""
-    total = full(memory.border_step, 0.0)
-    for k in range(chains.point_joint.size):
-        weight = load(memory.weight, k)
-        total = total - log(where(weight > 0.0, weight, 1.0))
-    return 4.0 * total
-
-
-@kernel
-def _score(chains, memory, log_determinant):
-    """Fused twin of kitro_np.posterior.acceptance.score_of and threshold_of: fills quality and evidence."""
-    store(memory.scalars, EVIDENCE, -0.5 * (load(memory.scalars, MAHALANOBIS) + log_determinant))
-    count = load(memory.scalars, NUM_VISIBLE)
-    coordinates = where(count > 0.5, 2.0 * count, 2.0)
-    score = (
-        load(memory.scalars, MAHALANOBIS) + log_determinant - load(memory.scalars, FIRST_LOG_DETERMINANT)
-    ) / coordinates
-    pixels_per_metre = load(memory.scalars, PIXELS_PER_METRE)
-    score = score + log(load(memory.scalars, SHIFT) / pixels_per_metre + SHIFT_FLOOR)
-    score = score - NOISE_WEIGHT * log(load(memory.scalars, NOISE) / (TYPICAL_NOISE * pixels_per_metre))
-    quality = (
-        THRESHOLD + THRESHOLD_SLOPE * (FULL_COORDINATES / coordinates - 1.0) + chains.allowance[0] - score
-    )
-    store(memory.scalars, QUALITY, where(count > FEWEST_KEYPOINTS - 0.5, quality, -1.0))
-
-
-@kernel
-def _reject_far_from_prior(tile, memory):
-    """Fused twin of kitro_np.posterior.acceptance.quality_of and kitro_np.posterior.fit.prior_mahalanobis."""
-    mahalanobis = full(tile.betas, 0.0)
-    shapes = tile.betas.shape[0]
-    for s in range(shapes):
-        deviation = load(tile.betas, s) - load(memory.prior_betas, s)
-        mahalanobis = mahalanobis + BETAS_PRECISION * deviation * deviation
-    offset = subtract(load3(tile.transl, 0), load3(memory.prior_transl, 0))
-    mahalanobis = mahalanobis + dot(offset, transform(load9(memory.transl_precision, 0), offset))
-    margin = 1.0 - mahalanobis / (MAHALANOBIS_FLOOR + MAHALANOBIS_PER_PARAMETER * (shapes + 3))
-    quality = load(memory.scalars, QUALITY)
-    worse = where(margin < quality, margin, quality)
-    store(memory.scalars, QUALITY, where(margin < 0.0, worse, quality))
 
 
 @kernel
@@ -269,43 +225,3 @@ def _move(tree, chains, tile, memory):
     for k in range(3):
         change = share * load(memory.border_step, shapes + k)
         store(tile.transl, k, load(tile.transl, k) + where(depth_observed, change, 0.0 * change))
-
-
-@kernel
-def joint_spread(tree, chains, tile, memory):
-    """Fused twin of kitro_np.posterior.fit.joint_spread."""
-    shapes = tree.shapedirs.shape[1]
-    border = shapes + 3
-    for j in range(tree.parents.size):
-        place = load3(tile.joints, j)
-        variance = full(tile.betas, 0.0)
-        for d in range(chains.depth[j]):
-            i = chains.chain[j, d]
-            lever_arm = subtract(place, load3(tile.joints, i))
-            for e in range(d + 1):
-                h = chains.chain[j, e]
-                other = subtract(place, load3(tile.joints, h))
-                joint_covariance = load9(memory.covariance, chains.first_block[i] + e)
-                # tr([x]x C [y]x^T) = x.y tr C - y.C x
-                term = dot(lever_arm, other) * (
-                    joint_covariance[0] + joint_covariance[4] + joint_covariance[8]
-                ) - dot(other, transform(joint_covariance, lever_arm))
-                variance = variance + (term if e == d else term + term)
-            for s in range(shapes):
-                with_beta = rows3(memory.covariance_border, 3 * (border * i + s))
-                moved = cross(with_beta, lever_arm)
-                by_beta = _by_beta(memory, shapes, j, s)
-                term = dot(moved, by_beta)
-                variance = variance + term + term
-        for s in range(shapes):
-            by_beta = _by_beta(memory, shapes, j, s)
-            for r in range(shapes):
-                joint_covariance = load(memory.covariance_corner, border * s + r)
-                variance = variance + joint_covariance * dot(by_beta, _by_beta(memory, shapes, j, r))
-        store(memory.joint_spread, j, sqrt(where(variance > 0.0, variance, 0.0 * variance)))
-
-
-@kernel
-def _by_beta(memory, shapes, j, s):
-    """Return the derivative of a joint's position relative to the root by beta s."""
-    return subtract(load3(memory.by_betas, shapes * j + s), load3(memory.by_betas, s))

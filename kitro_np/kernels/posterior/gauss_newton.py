@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ...posterior.priors import BETAS_PRECISION
+from ...posterior.priors import BETAS_PRECISION, TURN_DOF
 from ..jit import kernel
 from ..lanes import full, load, log, sqrt, store
 from ..vector_math import (
@@ -23,7 +23,7 @@ from ..vector_math import (
     transpose,
 )
 from .projection import point_jacobians
-from .scalars import LOG_DETERMINANT, MAHALANOBIS, POSE_SCALE, SQUARED_RESIDUAL
+from .scalars import LOG_DETERMINANT, MAHALANOBIS, POSE_SCALE, SQUARED_RESIDUAL, TURN_PRECISION
 
 LOG_BETAS_PRECISION = math.log(BETAS_PRECISION)
 
@@ -40,14 +40,20 @@ def gauss_newton_step(tree, chains, tile, memory):
     for a in range(chains.moving.size - 1, -1, -1):
         _eliminate(chains, memory, chains.moving[a])
     _factor_corner(memory)
-    _log_determinant(chains, memory)
 
 
 @kernel
 def finish_step(tree, chains, tile, memory):
-    """Solve for the step by back substitution; fill SQUARED_RESIDUAL and MAHALANOBIS."""
+    """Solve for the step by back substitution; fill SQUARED_RESIDUAL."""
     _solve(chains, memory)
-    _fit_statistics(tree, chains, tile, memory)
+    store(memory.scalars, SQUARED_RESIDUAL, _squared_residual(tree, chains, tile, memory))
+
+
+@kernel
+def step_statistics(chains, tile, memory):
+    """Fill LOG_DETERMINANT and MAHALANOBIS, after finish_step."""
+    _log_determinant(chains, memory)
+    _mahalanobis(chains, tile, memory)
 
 
 @kernel
@@ -83,9 +89,18 @@ def linearise_prior(tree, chains, tile, memory):
             entry = border * (shapes + row) + shapes + column
             store(memory.corner, entry, load(memory.transl_precision, 3 * row + column))
     pose_scale = load(memory.scalars, POSE_SCALE)
+    _widen_turn(chains, memory, pose_scale)
     for a in range(chains.moving.size):
         j = chains.moving[a]
         linearise_pose_prior(chains, tile, memory, j, pose_scale)
+
+
+@kernel
+def _widen_turn(chains, memory, pose_scale):
+    """Fused twin of kitro_np.posterior.gauss_newton._widened: fills TURN_PRECISION."""
+    x, y, _ = load3(memory.deviation, 0)
+    x, y = x / (pose_scale * chains.pose_spread[0, 0]), y / (pose_scale * chains.pose_spread[0, 1])
+    store(memory.scalars, TURN_PRECISION, 1.0 / (1.0 + (x * x + y * y) / TURN_DOF))
 
 
 @kernel
@@ -96,6 +111,8 @@ def linearise_pose_prior(chains, tile, memory, j, pose_scale):
     x = inverse / (chains.pose_spread[j, 0] * chains.pose_spread[j, 0])
     y = inverse / (chains.pose_spread[j, 1] * chains.pose_spread[j, 1])
     z = inverse / (chains.pose_spread[j, 2] * chains.pose_spread[j, 2])
+    if j == 0:
+        x, y = x * load(memory.scalars, TURN_PRECISION), y * load(memory.scalars, TURN_PRECISION)
     joint_chord, q = chord(load9(tile.pose, j))
     inverse_rotation = transpose(load9(tile.rotations, j))
     # Columns of D = (q I + [c / 2]x) G^T, with the chord c
@@ -116,8 +133,8 @@ def linearise_pose_prior(chains, tile, memory, j, pose_scale):
         joint_chord[1] - chains.motion_mean[j, 1],
         joint_chord[2] - chains.motion_mean[j, 2],
     )
-    weighted_offset, weighted_x = _times_precision(p, offset), _times_precision(p, by_x)
-    weighted_y, weighted_z = _times_precision(p, by_y), _times_precision(p, by_z)
+    weighted_offset, weighted_x = times_precision(p, offset), times_precision(p, by_x)
+    weighted_y, weighted_z = times_precision(p, by_y), times_precision(p, by_z)
     xy, xz, yz = dot(weighted_x, by_y), dot(weighted_x, by_z), dot(weighted_y, by_z)
     x_, y_, z_ = x + dot(weighted_x, by_x), y + dot(weighted_y, by_y), z + dot(weighted_z, by_z)
     prior_block = (x_, xy, xz, xy, y_, yz, xz, yz, z_)
@@ -134,7 +151,7 @@ def linearise_pose_prior(chains, tile, memory, j, pose_scale):
 
 
 @kernel
-def _times_precision(precision, v):
+def times_precision(precision, v):
     """Symmetric matrix, the same for all bodies, times a vector of lanes."""
     return (
         precision[0, 0] * v[0] + precision[0, 1] * v[1] + precision[0, 2] * v[2],
@@ -336,10 +353,9 @@ def _log_determinant(chains, memory):
 
 
 @kernel
-def _fit_statistics(tree, chains, tile, memory):
-    """Fill SQUARED_RESIDUAL, and MAHALANOBIS, which adds the step's squared distance from its prior."""
-    total = _squared_residual(tree, chains, tile, memory)
-    store(memory.scalars, SQUARED_RESIDUAL, total)
+def _mahalanobis(chains, tile, memory):
+    """Fill MAHALANOBIS: the squared residual, and the step's squared distance from its prior."""
+    total = load(memory.scalars, SQUARED_RESIDUAL)
     border = memory.border_step.shape[0]
     for s in range(border - 3):
         deviation = load(memory.prior_betas, s) - load(tile.betas, s) - load(memory.border_step, s)

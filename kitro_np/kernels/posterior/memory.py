@@ -35,9 +35,14 @@ class Chains(NamedTuple):
     point_offset: np.ndarray  # (K, 3)
     point_shapedirs: np.ndarray  # (K, S, 3)
     point_precision: np.ndarray  # (K,) 0 for points that are not on the body
-    swaps: np.ndarray  # (A, K) orders of the points with left and right swapped
+    point_mirror: np.ndarray  # (K,) left-right counterpart of each point
+    swaps: np.ndarray  # (A, K) orders of the points with left and right exchanged
+    joint_mirror: np.ndarray  # (J,) left-right counterpart of each joint
+    face: np.ndarray  # points that tell which way a person faces; none if they do not
+    ears: np.ndarray
+    limbs: np.ndarray
     size: np.ndarray  # (1,) of the body, 1 for a person
-    allowance: np.ndarray  # (1,) added to the threshold of acceptance
+    verdict: np.ndarray  # (F + 1,) coefficients and constant
     pose_spread: np.ndarray  # (J, 3) standard deviations, in radians
     motion_mean: np.ndarray  # (J, 3)
     motion_precision: np.ndarray  # (J, 3, 3)
@@ -73,7 +78,10 @@ class Memory(NamedTuple):
     prior_right_side: np.ndarray  # 3 J that precision times the prior mean of the rotation
     # The keypoints
     confidence: np.ndarray  # K relative precision; 0 where not visible
+    odds: np.ndarray  # K prior odds of being an outlier
+    inlier: np.ndarray  # K probability of being none
     weight: np.ndarray  # K inverse standard deviation, per pixel
+    affine_weight: np.ndarray  # K of the affine fit
     moves: np.ndarray  # J 1 where a joint moves a visible keypoint
     # Scalars and results
     scalars: np.ndarray  # one number a body, see scalars.py
@@ -93,7 +101,7 @@ class Memory(NamedTuple):
     corner: np.ndarray  # (S + 3)^2
     joint_step: np.ndarray  # 3 J of the rotations
     border_step: np.ndarray  # S + 3 of betas and translation
-    other_joint_side: np.ndarray  # 3 J right side with left and right swapped
+    other_joint_side: np.ndarray  # 3 J right side with left and right exchanged
     other_border_side: np.ndarray  # S + 3
     # Covariance of the step, where the matrix has blocks
     covariance: np.ndarray  # 9 a block
@@ -128,9 +136,14 @@ def make_chains(model: PosteriorModel, dtype: Any) -> Chains:
         point_offset=of_dtype(layout.offsets),
         point_shapedirs=of_dtype(np.asarray(layout.by_betas)[..., : skeleton.num_betas].transpose(0, 2, 1)),
         point_precision=of_dtype(np.where(missing, 0.0, layout.spread**-2.0)),
+        point_mirror=np.array(layout.mirror, np.int64),
         swaps=np.array(model.swaps),
+        joint_mirror=np.array(model.mirror, np.int64),
+        face=np.array(model.face.face, np.int64),
+        ears=np.array(model.face.ears, np.int64),
+        limbs=np.array(model.face.limbs, np.int64),
         size=of_dtype([model.size]),
-        allowance=of_dtype([model.allowance]),
+        verdict=of_dtype(model.verdict),
         pose_spread=of_dtype(model.pose_spread),
         motion_mean=of_dtype(motion.mean),
         motion_precision=of_dtype(motion.precision),
@@ -147,7 +160,7 @@ def memory_rows(chains: Chains) -> dict[str, int]:
     return {
         "scalars": COUNT,
         **dict.fromkeys(by_joint, 3 * joints),
-        **dict.fromkeys(("confidence", "weight"), points),
+        **dict.fromkeys(("confidence", "odds", "inlier", "weight", "affine_weight"), points),
         **dict.fromkeys(("moves", "joint_spread"), joints),
         **dict.fromkeys(("transl_precision", "transl_covariance"), 9),
         **dict.fromkeys(

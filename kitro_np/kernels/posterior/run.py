@@ -20,6 +20,7 @@ from ..records import refer, refer_tile
 from ..refinement.run import CHUNK, allocate, in_order, rows_of, some_of
 from ..tile import make_tree
 from .algorithm import PosteriorRows, fit_bodies, fit_bodies_with_spread
+from .fit import BY_BETAS
 from .memory import make_chains, make_fit_tile, make_memory
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def run_map(
     safe: bool = True,
     uncertainty: bool = False,
     start_pose: np.ndarray | None = None,
+    landmarks: bool | None = None,
 ) -> tuple[Refined, Diagnostics]:
     """Find the most probable bodies of a request with the fused kernels.
 
@@ -52,6 +54,8 @@ def run_map(
         Also return the joints' standard deviation.
     start_pose : (N, J, 3, 3) array, optional
         Initial value of the steps, in place of the estimate.
+    landmarks : bool, optional
+        Whether the estimates are of landmarks; by default those whose betas are all 0.
     """
     dtype = np.dtype(request.dtype)
     workspace = _workspace(model, dtype)
@@ -61,6 +65,7 @@ def run_map(
     every = np.ones((1, request.layout.num_points), dtype)
     sized = request.image_size is not None
     nowhere = np.zeros((1, 4), dtype)
+    kind = BY_BETAS if landmarks is None else int(landmarks)
     starts = (
         None if start_pose is None else start_pose.reshape(request.count, math.prod(start_pose.shape[1:]))
     )
@@ -77,7 +82,7 @@ def run_map(
                 workspace.bones, workspace.chains, tile, memory,
                 refer(PosteriorRows(*bodies, confidence, bounds, begin)),
                 refer(some_of(refined, own)), refer(some_of(diagnostics, own)),
-                STEPS, safe, sized, 0, own.stop - own.start,
+                STEPS, safe, sized, kind, 0, own.stop - own.start,
             )  # fmt: skip
         return own.stop - own.start
 
@@ -110,6 +115,7 @@ def _allocate(request: Request, dtype: np.dtype[Any], *, uncertainty: bool) -> D
     count, joints = request.count, request.skeleton.num_joints
     return Diagnostics(
         np.empty(count, dtype),
+        np.empty(count, np.int8),
         np.empty(count, np.int8),
         np.empty(count, dtype),
         np.empty(count, dtype),

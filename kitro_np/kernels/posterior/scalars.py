@@ -12,23 +12,35 @@ POSE_SCALE = 2
 NOISE = 3
 """Standard deviation of the keypoints, in pixels."""
 
-SHIFT = 4
-"""Length of the keypoints' weighted mean residual at the estimate, in pixels."""
+TURN_PRECISION = 4
+"""Factor on the precision of the root's rotation about x and y, nu / (nu + d^2)."""
 
-SWAP_GAIN = 5
-"""Decrease of the squared Mahalanobis distance by swapping left and right."""
+SWAP = 5
+"""Number of the order of the points that was put right; -1 for none."""
 
-SQUARED_RESIDUAL = 6
+TURNED = 6
+"""1 where the estimate was reflected in depth, else 0."""
+
+LANDMARKS = 7
+"""1 where the estimate is one of landmarks, else 0."""
+
+INFORMATION = 16
+"""Factor of the precision of all keypoints."""
+
+SQUARED_RESIDUAL = 8
 """Sum of squared residuals after a step, each over its variance."""
 
-MAHALANOBIS = 7
-"""Squared Mahalanobis distance of the keypoints from their prior prediction, r^T S^-1 r."""
+MAHALANOBIS = 9
+"""Squared Mahalanobis distance of the keypoints from their prior prediction, r^T S^-1 r, of the last step."""
 
-LOG_DETERMINANT, FIRST_LOG_DETERMINANT = 8, 9
-"""Logarithm of |S|, of this step; and of the keypoints' covariance in pixels, of the first."""
+LOG_DETERMINANT = 10
+"""Logarithm of |S|, of the last step."""
 
-QUALITY, EVIDENCE = 10, 11
+AFFINE_TURN, AFFINE_SQUEEZE, AFFINE_DETAIL = 11, 12, 13
+"""As kitro_np.posterior.verdict.Affine has them."""
+
+QUALITY, EVIDENCE = 14, 15
 """As kitro_np.RefineResult has them."""
 
-COUNT = 12
+COUNT = 17
 """Number of rows."""

@@ -13,7 +13,15 @@ from ...posterior.priors import (
 from ..jit import kernel
 from ..lanes import full, load, sqrt, store, where
 from ..vector_math import add, load3, load9
-from .scalars import NOISE, NUM_VISIBLE, PIXELS_PER_METRE, POSE_SCALE, SQUARED_RESIDUAL
+from .scalars import (
+    INFORMATION,
+    NOISE,
+    NUM_VISIBLE,
+    PIXELS_PER_METRE,
+    POSE_SCALE,
+    SQUARED_RESIDUAL,
+    TURN_PRECISION,
+)
 
 
 @kernel
@@ -43,6 +51,8 @@ def update_scales(chains, tile, memory):
         x = inverse / (chains.pose_spread[j, 0] * chains.pose_spread[j, 0])
         y = inverse / (chains.pose_spread[j, 1] * chains.pose_spread[j, 1])
         z = inverse / (chains.pose_spread[j, 2] * chains.pose_spread[j, 2])
+        if j == 0:
+            x, y = x * load(memory.scalars, TURN_PRECISION), y * load(memory.scalars, TURN_PRECISION)
         deviation = add(load3(memory.deviation, j), load3(memory.joint_step, j))
         squares = squares + moves * (
             x * deviation[0] * deviation[0]
@@ -68,7 +78,8 @@ def update_scales(chains, tile, memory):
     pixels_per_metre = load(memory.scalars, PIXELS_PER_METRE)
     typical = TYPICAL_NOISE * pixels_per_metre / noise
     dof = 2.0 * load(memory.scalars, NUM_VISIBLE) - effective_parameters
-    noise_squares = load(memory.scalars, SQUARED_RESIDUAL) + NOISE_DOF * typical * typical
+    noise_squares = load(memory.scalars, SQUARED_RESIDUAL) / load(memory.scalars, INFORMATION)
+    noise_squares = noise_squares + NOISE_DOF * typical * typical
     new_noise = noise * sqrt(noise_squares / (_positive(dof) + NOISE_DOF))
     smallest = SMALLEST_NOISE * pixels_per_metre
     new_scale = where(new_scale > SMALLEST_SCALE, new_scale, SMALLEST_SCALE)

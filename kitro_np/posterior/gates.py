@@ -1,0 +1,57 @@
+"""Gates: how far each keypoint is from its prior prediction, at the estimate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from array_api_compat import array_namespace
+
+from .gauss_newton import LinearPrior
+
+
+def gate_keypoints(
+    linear_prior: LinearPrior,
+    jacobian: Any,
+    residual: Any,
+    to_twin: Any,
+    noise: Any,
+) -> tuple[Any, Any]:
+    """Squared Mahalanobis distance d^2 of each keypoint from its prior prediction, and |C|^(1/2): (N, K).
+
+    Parameters
+    ----------
+    linear_prior : LinearPrior
+    jacobian : (N, 2 K, U) array
+        In pixels per unit of the unknowns.
+    residual : (N, K, 2) array
+        In pixels.
+    to_twin : (N, K, 2) array
+        From each keypoint to that of its left-right counterpart. The nearer of both counts: whether left and
+        right are exchanged is decided after the step.
+    noise : (N,) array
+        In pixels.
+
+    Notes
+    -----
+    d^2 = e^T C^-1 e with the innovation e = r - J_k L^-1 p and its covariance C = J_k L^-1 J_k^T + noise^2 I.
+    """
+    xp = array_namespace(residual)
+    count, points = residual.shape[:2]
+    jacobian_covariance = xp.matrix_transpose(
+        xp.linalg.solve(linear_prior.precision, xp.matrix_transpose(jacobian))
+    )
+    predicted = xp.matmul(jacobian_covariance, linear_prior.right_side[..., None])
+    innovation = residual - xp.reshape(predicted, (count, points, 2))
+    by_point = (count, points, 2, jacobian.shape[-1])
+    covariance = xp.matmul(
+        xp.reshape(jacobian, by_point), xp.matrix_transpose(xp.reshape(jacobian_covariance, by_point))
+    )
+    noise = noise[:, None] ** 2
+    a, b, c = covariance[..., 0, 0] + noise, covariance[..., 0, 1], covariance[..., 1, 1] + noise
+    determinant = a * c - b * b
+
+    def mahalanobis(innovation: Any) -> Any:
+        u, v = innovation[..., 0], innovation[..., 1]
+        return (c * u * u - 2 * b * u * v + a * v * v) / determinant
+
+    return xp.minimum(mahalanobis(innovation), mahalanobis(innovation + to_twin)), xp.sqrt(determinant)
