@@ -1,11 +1,11 @@
-"""Fit the verdict of method "map": a logistic regression of whether a refined body is better than its estimate.
+"""Fit the verdict of method "map": a logistic regression of whether a refined body beats its estimate.
 
-Run ``python -m models.fit_verdict``. It simulates bodies whose keypoints are their own (of several layouts,
-noisy, hidden, cut off by the image's border, exchanged, with outliers; with the estimate's translation or turn
-off) and keypoints that are not (another person's, rotated, squeezed, mirrored, half as large), fits each, and
-prints the coefficients of ``kitro_np/posterior/verdict.py``, for people and for hands, with how many bodies of
-each case they accept. That is cross-validated in two folds of clips: neither the motion prior nor the
-coefficients of a body come from its own half.
+Run ``python -m models.fit_verdict``, which takes some minutes. It simulates bodies whose keypoints are their
+own (of several layouts, noisy, hidden, cut off by the image's border, exchanged, with outliers; with the
+estimate's translation or turn off) and keypoints that are not (another person's, rotated, squeezed, mirrored,
+half as large), fits each, and prints the coefficients of ``kitro_np/posterior/verdict.py``, for people and for
+hands, with how many bodies of each case they accept. That is cross-validated in two folds of clips: neither
+the motion prior nor the coefficients of a body come from its own half.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Case:
     weight : float
         Of its bodies in the regression.
     own : bool
-        Whether the keypoints are the bodies': they are better refined or not. Others are never to be accepted.
+        Whether the keypoints are the bodies', which are better refined or not; others are not to be accepted.
     clean : bool
         Whether nothing is wrong: then nearly all are to be accepted, and small losses do not count.
     margin : float
@@ -99,7 +99,7 @@ def cases_of_people(body: BodyModel, rng: np.random.Generator) -> list[Case]:
             scaled_depth(case, 0.6),
             *(cut_off(case, confidence) for confidence in (0.0, 0.05, 0.3)),
             in_plane(case, 20, rng),
-            stretched(case, (1, 0.75), 3.0),
+            stretched(case, (1, 0.75), 7.0),
             stretched(case, (0.75, 1), 0.5),
             stretched(case, (0.5, 0.5), 1.0),
             mirrored(case),
@@ -209,7 +209,7 @@ def turned(case: Case, degrees: float, rng: np.random.Generator) -> Case:
     angle = np.radians(degrees) * rng.choice([-1.0, 1.0], len(case.pose))
     pose = case.pose.copy()
     pose[:, 0] = pose[:, 0] @ matrix_from_axis_angle(angle[:, None] * np.array([0.0, 1.0, 0.0]))
-    return replace(case, name=f"{case.name}, turned by {degrees} degrees", pose=pose, weight=8.0)
+    return replace(case, name=f"{case.name}, turned by {degrees} degrees", pose=pose, weight=3.0)
 
 
 def mapped(case: Case, matrix: np.ndarray) -> np.ndarray:
@@ -223,7 +223,7 @@ def in_plane(case: Case, degrees: float, rng: np.random.Generator) -> Case:
     angle = np.radians(degrees) * rng.choice([-1.0, 1.0], len(case.pose))
     matrix = np.stack([np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle)], axis=-1)
     return replace(
-        case, name=f"{case.name}, rotated", keypoints_2d=mapped(case, matrix.reshape(-1, 2, 2)), weight=1.5
+        case, name=f"{case.name}, rotated", keypoints_2d=mapped(case, matrix.reshape(-1, 2, 2)), weight=2.25
     )
 
 

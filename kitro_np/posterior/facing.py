@@ -46,7 +46,7 @@ class FacePoints(NamedTuple):
 
 
 def face_points(skeleton: Skeleton, layout: KeypointLayout) -> FacePoints:
-    """Return the points of face, ears and limbs of a layout whose detector tells by its scores what it sees."""
+    """Return the points of face, ears and limbs of a layout whose detector scores what it sees."""
     if (
         not has_body_joints(skeleton.parents)
         or layout.name in SCORES_HIDDEN_FACES

@@ -26,14 +26,14 @@ from .gauss_newton import (
     stacked_jacobian,
 )
 from .projection import (
-    Posed,
     Points,
+    Posed,
     place_points,
     point_jacobians,
     points_on,
     unseen_in_front,
 )
-from .robust import inlier_probability, information, outlier_odds, student_weight
+from .robust import information, inlier_probability, outlier_odds, student_weight
 from .scales import update_scales
 from .spread import joint_spread
 from .swaps import assignments, best_swap, exchanged, swap_gains
@@ -301,7 +301,7 @@ def _put_sides_right(problem: Problem, iterate: Iterate, wrong_way: Any) -> tupl
 
 
 def _log_noise(problem: Problem, iterate: Iterate) -> Any:
-    """Logarithm of the determinant of the keypoints' noise covariance, an outlier's of OUTLIER_SPREAD: (N,)."""
+    """Logarithm of the determinant of the keypoints' noise, outliers' of OUTLIER_SPREAD: (N,)."""
     xp = array_namespace(iterate.weights)
     inlier = iterate.inlier
     weights = iterate.weights / xp.sqrt(xp.where(inlier > 0, inlier, xp.ones_like(inlier)))

@@ -14,7 +14,6 @@ from .hypotheses import find_hypotheses, with_turned
 from .most_probable import most_probable, with_min_confidence
 from .priors import cmu_motion_prior, flat_motion_prior
 
-
 EstimateKind = Literal["auto", "network", "landmarks"]
 """What an estimate comes from."""
 
@@ -63,7 +62,9 @@ class Map(Method, name="map"):
     uncertainty: bool = option(False, "also return the joints' standard deviation")
     hypotheses: int = option(0, "also return this many probable bodies of each", least=0)
     min_confidence: float = option(0.0, "keypoints with less confidence are not visible", least=0)
-    estimate: EstimateKind = option("auto", "what the estimate comes from", choices=ESTIMATES)
+    estimate: Literal["auto", "network", "landmarks"] = option(
+        "auto", "what the estimate comes from", choices=ESTIMATES
+    )
 
     @classmethod
     def kernel_variants(cls) -> tuple[Method, ...]:

@@ -1,4 +1,4 @@
-"""Robust weights: keypoints have errors of Student's t distribution, or are outliers, somewhere on the image."""
+"""Robust weights: keypoints have errors of Student's t distribution, or are outliers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .priors import (
 
 
 def outlier_odds(confidence: Any) -> Any:
-    """Prior odds e / (1 - e) that a keypoint is an outlier, e = OUTLIER_SHARE + OUTLIER_DOUBT (1 - c): (N, K).
+    """Prior odds e / (1 - e) of an outlier, e = OUTLIER_SHARE + OUTLIER_DOUBT (1 - c): (N, K).
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def information(count: Any, landmarks: Any) -> Any:
 
 
 def student_weight(squared: Any) -> Any:
-    """Weight (nu + 2) / (nu + d^2) of a keypoint with squared Mahalanobis distance d^2, Student's t: (N, K)."""
+    """Weight (nu + 2) / (nu + d^2) of Student's t for squared Mahalanobis distances d^2: (N, K)."""
     return (KEYPOINT_DOF + 2) / (KEYPOINT_DOF + squared)
 
 

@@ -33,7 +33,7 @@ def assignments(layout: KeypointLayout) -> list[list[int]]:
 
 
 def exchanged(keypoints_2d: Any, visible: Any, order: list[int]) -> Any:
-    """Keypoints (N, K, 2) in another order of the points, where both a point and its counterpart are visible."""
+    """Keypoints (N, K, 2) in another order, where both a point and its counterpart are visible."""
     xp = array_namespace(keypoints_2d)
     twins = xp.stack([keypoints_2d[:, k, :] for k in order], axis=1)
     both = xp.stack([visible[:, k] for k in order], axis=1) * visible
@@ -78,7 +78,7 @@ def swap_gains(
 
 
 def best_swap(gains: Any) -> Any:
-    """Index of the exchange with the largest gain, the first of equals; -1 if it is below SWAP_MARGIN: (N,)."""
+    """Index of the exchange with the largest gain; -1 if it is below SWAP_MARGIN: (N,)."""
     xp = array_namespace(gains)
     best = xp.zeros_like(gains[:, 0]) - 1
     highest = xp.full_like(best, SWAP_MARGIN)

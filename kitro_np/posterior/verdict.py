@@ -28,9 +28,9 @@ FEATURES = (
 """Names of the features, in the order of the coefficients; :func:`features_of` says what they are."""
 
 PERSON = (
-    0.06014, -1.428, -1.261, -1.03, -1.196, 1.417, -0.4001, -0.5414, -3.956,
-    -4.222, -2.38, 0.7523, -0.155, -0.6999, -0.3017, 0.9027, 0.669, -0.1349,
-), 5.595  # fmt: skip
+    -0.3872, -1.356, -1.134, -0.9673, -1.511, 1.368, -0.523, -0.7207, -3.199,
+    -2.748, -3.423, 0.6989, -0.1071, -0.8419, 0.01536, 0.9378, 0.6061, -0.1187,
+), 5.407  # fmt: skip
 """Coefficients of the features, and the constant, for people."""
 
 OTHER = (
@@ -40,8 +40,8 @@ OTHER = (
 """The same, for other bodies, such as hands."""
 
 LEVER, DETAIL_FLOOR, SMALLEST_DETAIL = 0.4, 0.005, 0.02
-"""In metres: distance of a person's points from their middle, by which a turn or a squeeze moves them; what is
-added to the residuals that it is compared with; and what is added before their logarithm."""
+"""In metres: distance of a person's points from their middle, by which a turn or a squeeze moves them; what
+is added to the residuals that it is compared with; and what is added before their logarithm."""
 
 ROTATION_FLOOR = 0.05
 """Added to joints' rotations, over their spread, before the logarithm."""

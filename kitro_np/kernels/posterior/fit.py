@@ -45,7 +45,6 @@ from .spread import joint_spread
 from .swaps import best_swap, put_sides_right
 from .verdict import fit_affine, judge
 
-
 BY_BETAS = -1
 """Kind of an estimate: one of landmarks if its betas are all 0."""
 

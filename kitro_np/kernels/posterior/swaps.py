@@ -26,7 +26,7 @@ from .scalars import SWAP, TURNED
 
 @kernel
 def best_swap(tree, chains, tile, memory):
-    """Fused twin of kitro_np.posterior.swaps.swap_gains and best_swap, by the first step's factor: fills SWAP."""
+    """Fused twin of kitro_np.posterior.swaps.best_swap, by the first step's factor: fills SWAP."""
     best, highest = full(tile.betas, -1.0), full(tile.betas, SWAP_MARGIN)
     own = full(tile.betas, 0.0)
     if chains.swaps.shape[0] > 0:

@@ -8,10 +8,10 @@ from ...posterior.verdict import (
     DETAIL_FLOOR,
     FEWEST_KEYPOINTS,
     LEVER,
+    RIDGE,
     ROTATION_FLOOR,
     SMALLEST_DETAIL,
     SMALLEST_STRETCH,
-    RIDGE,
 )
 from ..jit import kernel
 from ..lanes import full, load, log, sqrt, store, where
@@ -95,7 +95,7 @@ def fit_affine(chains, tile, memory):
 
 @kernel
 def judge(tree, chains, tile, memory):
-    """Fused twin of kitro_np.posterior.verdict.features_of and quality_of, after the last step: fills QUALITY."""
+    """Fused twin of kitro_np.posterior.verdict.features_of, and quality_of, after the last step."""
     zero = full(tile.betas, 0.0)
     seen, total, squared = zero, zero, zero
     for k in range(chains.point_joint.size):
