@@ -227,7 +227,9 @@ def fit_arrays(
         prior, last_scales, step, affine, transl, weights, iterate.inlier, moving, pixels_per_metre
     )
     quality = quality_of(features, skeleton)
-    quality = xp.where(count < FEWEST_KEYPOINTS, -xp.ones_like(quality), quality)
+    # Where nearly all keypoints are outliers, the body is hardly moved, and all other features are void.
+    inliers = xp.sum(iterate.inlier, axis=1)
+    quality = xp.where(inliers > FEWEST_KEYPOINTS - 0.5, quality, -xp.ones_like(quality))
     evidence = -(step.mahalanobis + step.log_determinant + _log_noise(problem, iterate)) / 2
     spread = joint_spread(
         iterate.posed, step, skeleton, last_scales.noise / pixels_per_metre, count, of_landmarks
