@@ -8,6 +8,7 @@ but are turned as a whole: their joints' error along the view grows with the dis
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ LINEARISATION, SHARED = 1.05, 0.4
 """Factor of the variance without noise, and how much it grows up to the typical noise: fitted to real and
 simulated detections. Beyond MANY_KEYPOINTS it grows with their number."""
 
-LANDMARKS_TURN = np.deg2rad(12)
+LANDMARKS_TURN = math.radians(12)
 """Turn about the image's axes, in radians, that an estimate of landmarks keeps after the refinement."""
 
 
