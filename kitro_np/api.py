@@ -437,7 +437,7 @@ def _read_execution(
 
 
 def _hint(method: Method, request: Request, outcome: Outcome, execution: Execution) -> str:
-    """Say what the input looks like, if the method judges bodies, and has refused or put right most of them."""
+    """Say what the input looks like, if the method judges bodies, and most are refused or put right."""
     if not (isinstance(method, Map) and method.safe):
         return ""
     judge = replace(method, hypotheses=0)  # with uncertainty as before: that has kernels of its own
@@ -456,9 +456,9 @@ def _raise_if_any_failed(status: Any, hint: str) -> None:
     if count:
         first = int(xp.argmax(xp.astype(failed, xp.int8)))
         reason = Status(int(status[first])).reason
+        more = f" {hint}" if hint else ""
         raise InputError(
-            f"body {first}: expected a body that can be refined, got {reason} ({count} in all)."
-            f"{' ' * bool(hint)}{hint}"
+            f"body {first}: expected a body that can be refined, got {reason} ({count} in all).{more}"
         )
 
 

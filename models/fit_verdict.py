@@ -26,7 +26,7 @@ from kitro_np.posterior.priors import MOTION_FLOOR, MOTION_SCALE, MotionPrior, f
 from kitro_np.posterior.projection import place_points, points_on
 from kitro_np.posterior.swaps import assignments
 from kitro_np.posterior.verdict import FEATURES
-from kitro_np.simulate import Simulated, simulate
+from kitro_np.simulate import LEVELS, Simulated, simulate
 from kitro_np.simulate.motion import cmu_motion
 
 from .build_pose_prior import fit_chords
@@ -84,6 +84,11 @@ def cases_of_people(body: BodyModel, rng: np.random.Generator) -> list[Case]:
     clean = [replace(case, clean=True) for case in (exact, noisy, few)]
     for name in ("body25b", "mediapipe33", "h36m17"):
         clean.append(replace(observe(name, simulated, body, find_layout(name, body), 0.012, rng), clean=True))
+    # Of other networks little is known: errors about the view as large as about other axes.
+    other = simulate(count=COUNT, seed=3, errors=replace(LEVELS["cliff"], in_plane=1.0, spread=0.3))
+    for layout, noise in ((plain, 0.0), (plain, 0.012), (coco, 0.012)):
+        name = f"{layout.name}, errors alike about all axes, noise {noise}"
+        clean.append(replace(observe(name, other, body, layout, noise, rng), clean=True))
     cases = [*clean, *(hidden(case, 0.35, rng) for case in (noisy, few))]
     for level in ("mediapipe", "halfway", "spin"):
         other = simulate(count=COUNT // 2, seed=2, errors=level)

@@ -1,4 +1,4 @@
-"""What the input looks like where method map refuses most of it, or puts most right: mistakes made, and found."""
+"""What the input looks like where method map refuses or puts right most of it: mistakes made, and found."""
 
 import json
 import re
