@@ -33,7 +33,7 @@ NAMES = [command.__name__.rpartition(".")[2] for command in cli.COMMANDS]
 @pytest.fixture(scope="module")
 def estimates(sim):
     """A dozen simulated bodies under the authors' keys, with ground truth."""
-    return {key: value[:12] for key, value in sim.items() if key.startswith(("pred", "GT_", "intr", "key"))}
+    return {key: value[12:24] for key, value in sim.items() if key.startswith(("pred", "GT_", "intr", "key"))}
 
 
 @pytest.fixture
