@@ -227,8 +227,8 @@ def refine(
     -------
     RefineResult
         Arrays of the same kind, dtype and leading shape as the arguments. For a body that cannot be refined
-        the estimate is returned, with the reason in ``status``; if most bodies are refused by ``map``,
-        ``hint`` says what mistake the input looks like, such as x and y exchanged.
+        the estimate is returned, with the reason in ``status``; if ``map`` refuses most bodies, or had
+        to put most right, ``hint`` says what mistake the input looks like, such as x and y exchanged.
 
     Raises
     ------
@@ -261,7 +261,7 @@ def refine(
         _check_confidence(chosen, request, scored=confidence is None)
         execution = _read_execution(engine, threads, chunk_size, progress, arguments.pose, chosen)
         outcome = chosen.run(request, execution)
-        hint = _hint(chosen, request, outcome.refined.status, execution)
+        hint = _hint(chosen, request, outcome, execution)
         if strict:
             _raise_if_any_failed(outcome.refined.status, hint)
         result = _result(chosen, body, request, outcome, half=_is_half(pose_array))
@@ -436,8 +436,8 @@ def _read_execution(
     )
 
 
-def _hint(method: Method, request: Request, status: Any, execution: Execution) -> str:
-    """Say what the input looks like, if the method judges keypoints and has refused most of them."""
+def _hint(method: Method, request: Request, outcome: Outcome, execution: Execution) -> str:
+    """Say what the input looks like, if the method judges bodies, and most are refused or put right."""
     if not (isinstance(method, Map) and method.safe):
         return ""
     judge = replace(method, hypotheses=0)  # with uncertainty as before: that has kernels of its own
@@ -446,7 +446,7 @@ def _hint(method: Method, request: Request, status: Any, execution: Execution) -
     def accepts(other: Request) -> Any:
         return judge.run(other, quiet).refined.status == 0
 
-    return find_hint(request, status, accepts)
+    return find_hint(request, outcome, accepts)
 
 
 def _raise_if_any_failed(status: Any, hint: str) -> None:
@@ -456,9 +456,9 @@ def _raise_if_any_failed(status: Any, hint: str) -> None:
     if count:
         first = int(xp.argmax(xp.astype(failed, xp.int8)))
         reason = Status(int(status[first])).reason
+        more = f" {hint}" if hint else ""
         raise InputError(
-            f"body {first}: expected a body that can be refined, got {reason} ({count} in all)."
-            f"{' ' * bool(hint)}{hint}"
+            f"body {first}: expected a body that can be refined, got {reason} ({count} in all).{more}"
         )
 
 

@@ -98,8 +98,8 @@ class RefineResult(Generic[ArrayT]):
     body : BodyModel, Skeleton or None
         Body of the estimate; :meth:`joints` and :meth:`vertices` pose it.
     hint : str
-        ``map``: where most bodies were refused, a sentence that says what mistake the input looks like;
-        empty if there is none.
+        ``map``: where most bodies were refused, or put right alike, a sentence that says what mistake the
+        input looks like; empty if there is none.
     """
 
     pose: ArrayT
@@ -270,7 +270,8 @@ class RefineResult(Generic[ArrayT]):
         if flag is None:
             return 0
         xp = array_namespace(flag)
-        return int(xp.sum(xp.astype((flag == 1) & (self.status == 0), xp.int64)))
+        refined: Any = self.accepted
+        return int(xp.sum(xp.astype(xp.equal(flag, 1) & refined, xp.int64)))
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
         """Write this result to an .npz file atomically, each array under its name.

@@ -35,9 +35,9 @@ DEGREES = np.array([5, 10, 10, 5, 11, 11, 5, 12, 12, 5, 8, 8, 10, 5, 5, 10, 11, 
 
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], frames: float) -> np.ndarray:
-    """Unit-variance noise over time, correlated over some frames."""
+    """Noise over time, correlated over some frames, with mean square 1: few such frames have a mean, too."""
     noise = gaussian_filter1d(rng.normal(size=shape), frames, axis=0, mode="wrap")
-    return noise / noise.std()
+    return noise / np.sqrt(np.mean(noise**2))
 
 
 def true_motion(poses: np.ndarray, frames: np.ndarray) -> np.ndarray:

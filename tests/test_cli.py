@@ -33,7 +33,7 @@ NAMES = [command.__name__.rpartition(".")[2] for command in cli.COMMANDS]
 @pytest.fixture(scope="module")
 def estimates(sim):
     """A dozen simulated bodies under the authors' keys, with ground truth."""
-    return {key: value[:12] for key, value in sim.items() if key.startswith(("pred", "GT_", "intr", "key"))}
+    return {key: value[12:24] for key, value in sim.items() if key.startswith(("pred", "GT_", "intr", "key"))}
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_refine_writes_what_refine_returns(file, tmp_path, estimates, capsys):
             np.testing.assert_array_equal(out[key], getattr(expected, key))
         assert set(out.files) == {
             "pose", "betas", "transl", "reprojection_error", "status",
-            "quality", "swapped", "noise", "evidence", "method", "options",
+            "quality", "swapped", "turned", "noise", "evidence", "method", "options",
         }  # fmt: skip
     loaded = kitro_np.RefineResult.load(tmp_path / "out.npz")
     assert (loaded.method, loaded.options) == ("map", expected.options)
@@ -518,7 +518,7 @@ def test_every_field_of_every_method_is_an_option():
     assert set(flags.values()) == {
         "--variant", "--camera-update", "--shape-update", "--pose-update", "--search", "--iterations",
         "--shape-steps", "--no-motion-prior", "--unsafe", "--uncertainty", "--hypotheses", "--root-steps",
-        "--steps", "--min-confidence",
+        "--steps", "--min-confidence", "--estimate",
     }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from kitro_np.kernels.posterior.algorithm import fit_bodies
 FEW = {"kitro": {"iterations": 2, "shape_steps": 3}, "map": {}}
 """What keeps each method short."""
 
-OF = {"kitro": ("path_score",), "map": ("quality", "swapped", "noise", "evidence")}
+OF = {"kitro": ("path_score",), "map": ("quality", "swapped", "turned", "noise", "evidence")}
 """What each gives of a body beside what all do."""
 
 
@@ -34,7 +34,7 @@ def refine(method):
 
 @pytest.fixture(scope="module")
 def batch(sim_batch):
-    return sim_batch.some(np.arange(6))
+    return sim_batch.some(np.arange(12, 18))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ COUNT = 5
 
 @pytest.fixture(scope="module")
 def batch(sim_batch):
-    return sim_batch.some(np.arange(COUNT))
+    return sim_batch.some(np.arange(12, 12 + COUNT))
 
 
 @pytest.fixture(scope="module")

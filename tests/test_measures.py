@@ -23,7 +23,8 @@ PEOPLE, FRAMES = 2, 6
 @pytest.fixture(scope="module")
 def estimates(sim):
     """A dozen simulated bodies, two people of one shape each, under the authors' keys."""
-    found = {key: value[:12] for key, value in sim.items() if key.startswith(("pred", "GT_", "intr", "key"))}
+    keys = [key for key in sim if key.startswith(("pred", "GT_", "intr", "key"))]
+    found = {key: sim[key][12:24] for key in keys}
     found["GT_beta"] = np.repeat(found["GT_beta"][:PEOPLE], FRAMES, axis=0)
     return found
 
@@ -101,14 +102,19 @@ def test_errors_on_the_image_are_those_of_the_keypoints(run, open_body, estimate
     )  # fmt: skip
     cameras = np.broadcast_to(default_intrinsics(size) if given is None else given, (12, 3, 3))
     names = ("pred_theta", "pred_beta", "pred_cam")
-    result = kitro_np.refine(*(estimates[name] for name in names), estimates["keypoints_2d"], cameras)
+    result = kitro_np.refine(
+        *(estimates[name] for name in names), estimates["keypoints_2d"], cameras,
+        image_size=size if camera == "unknown" else None,
+    )  # fmt: skip
     for side, body in (
         ("before", [estimates[name] for name in names]),
         ("after", (result.pose, result.betas, result.transl)),
     ):
         errors = reprojection_error(open_body.joints(*body), estimates["keypoints_2d"], cameras)
         assert found[side]["reprojection_error"] == pytest.approx(errors.mean(), rel=1e-5)
-    assert found["after"]["reprojection_error"] == pytest.approx(result.reprojection_error.mean(), rel=1e-5)
+    if camera != "unknown":  # some keypoints lie outside that image, and refine's own figure is without them
+        own = result.reprojection_error.mean()
+        assert found["after"]["reprojection_error"] == pytest.approx(own, rel=1e-5)
 
 
 def test_options_that_do_not_go_together(run, tmp_path, open_body):

@@ -190,21 +190,19 @@ def fit_arrays(
     betas = prior.betas
     pose = pose if start_pose is None else start_pose
     scales = Scales(xp.ones_like(pixels_per_metre), priors.INITIAL_NOISE * pixels_per_metre)
-    swapped = turned = xp.zeros_like(count) > 0
-    affine = None
+    unknown = xp.zeros_like(count) > 0
+    iterate = _find_step(given, prior, scales, pose, betas, transl, unknown, first=True)
+    wrong_way = faces_wrong_way(face_points(skeleton, layout), iterate.posed.rotations, confidence)
+    given, swapped, turned = _put_sides_right(given, iterate, wrong_way)
+    if bool(xp.any(swapped | turned)):
+        prior = prior._replace(pose=where_bodies(turned, reflected(skeleton, prior.pose, transl), prior.pose))
+        pose = where_bodies(turned, reflected(skeleton, pose, transl), pose)
+        iterate = _find_step(given, prior, scales, pose, betas, transl, swapped | turned, first=True)
+    projected = given.keypoints_2d - iterate.residual
+    affine = fit_affine(projected, given.keypoints_2d, precise, pixels_per_metre)
     for k in range(steps):
-        iterate = _find_step(given, prior, scales, pose, betas, transl, swapped | turned, first=k == 0)
-        if k == 0:
-            wrong_way = faces_wrong_way(face_points(skeleton, layout), iterate.posed.rotations, confidence)
-            given, swapped, turned = _put_sides_right(given, iterate, wrong_way)
-            if bool(xp.any(swapped | turned)):
-                prior = prior._replace(
-                    pose=where_bodies(turned, reflected(skeleton, prior.pose, transl), prior.pose)
-                )
-                pose = where_bodies(turned, reflected(skeleton, pose, transl), pose)
-                iterate = _find_step(given, prior, scales, pose, betas, transl, swapped | turned, first=True)
-            projected = given.keypoints_2d - iterate.residual
-            affine = fit_affine(projected, given.keypoints_2d, precise, pixels_per_metre)
+        if k > 0:
+            iterate = _find_step(given, prior, scales, pose, betas, transl, unknown, first=False)
         step = iterate.step
         last_scales = scales
         if k < SCALED_STEPS:
@@ -225,7 +223,9 @@ def fit_arrays(
         prior, last_scales, step, affine, transl, weights, iterate.inlier, moving, pixels_per_metre
     )
     quality = quality_of(features, skeleton)
-    quality = xp.where(count < FEWEST_KEYPOINTS, -xp.ones_like(quality), quality)
+    # Where nearly all keypoints are outliers, the body is hardly moved, and all other features are void.
+    inliers = xp.sum(iterate.inlier, axis=1)
+    quality = xp.where(inliers > FEWEST_KEYPOINTS - 0.5, quality, -xp.ones_like(quality))
     evidence = -(step.mahalanobis + step.log_determinant + _log_noise(given, iterate)) / 2
     spread = joint_spread(
         iterate.posed, step, skeleton, last_scales.noise / pixels_per_metre, count, of_landmarks

@@ -18,7 +18,7 @@ from .gauss_newton import Prior, Scales, Step
 from .priors import TYPICAL_NOISE
 
 FEWEST_KEYPOINTS = 4
-"""Visible keypoints needed to accept a body."""
+"""Visible keypoints needed to accept a body; as many must be no outliers."""
 
 FEATURES = (
     "pose_scale", "pose_scale_squared", "noise", "noise_squared", "surprise", "detail", "turn", "squeeze",

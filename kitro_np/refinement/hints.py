@@ -1,8 +1,9 @@
-"""Hints: what the input looks like, where most bodies of a batch are refused.
+"""Hints: what the input looks like, where most bodies of a batch are refused, or had to be put right.
 
-Every hypothesis is a request that undoes one mistake. Those that bring keypoints and projected estimates much
-nearer to each other are refined, the nearest first; the first under which most bodies are accepted is the
-hint. So the evidence for a hint is that by which the method accepts a body.
+Where they are refused, every hypothesis is a request that undoes one mistake. Those that bring keypoints and
+projected estimates much nearer to each other are refined, the nearest first; the first under which most
+bodies are accepted is the hint. So the evidence for a hint is that by which the method accepts a body. Where
+most are accepted, but left and right had to be put right, the same is tried first.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from ..camera import project
 from ..keypoints.detectors import LAYOUTS, POINTS, LayoutName
 from ..keypoints.layouts import find_layout
 from ..keypoints.visibility import visible_confidence
+from .outcome import Diagnostics, Outcome
 from .request import Request
 from .validity import Status
 
@@ -43,7 +45,7 @@ MAX_BODIES = 100
 
 FEWEST_POINTS, FEWEST_BODIES = 4, 5
 """Visible keypoints of a body that is looked at, and bodies from which a shift is estimated: that of fewer
-explains a stranger's keypoints too."""
+explains a stranger's keypoints too. Of fewer bodies, what was put right says little about the input."""
 
 IMPROVEMENT, IMPROVEMENT_OF_FEW = 0.75, 0.5
 """A hypothesis is tried if it lowers the distance between keypoints and projections to this share; the second
@@ -77,6 +79,10 @@ ABOUT_X, ABOUT_Y, ABOUT_Z = np.diag([1.0, -1, -1]), np.diag([-1.0, 1, -1]), np.d
 OPENPOSE_17 = (0, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
 """Points of COCO in OpenPose's order, which begins with the nose, the right arm and the left arm."""
 
+SWAPPED = "Left and right of keypoints look exchanged in most bodies."
+TURNED = "Most estimates look as if they faced the wrong way."
+"""Hints where most of the refined bodies were put right."""
+
 
 class Hypothesis(NamedTuple):
     """A mistake that the input may contain.
@@ -99,28 +105,45 @@ class Hypothesis(NamedTuple):
     estimated: int = 0
 
 
-def find_hint(request: Request, status: Any, accepts: Callable[[Request], Any]) -> str:
-    """Return a sentence that says what the input looks like; empty unless most bodies are refused.
+def find_hint(request: Request, outcome: Outcome, accepts: Callable[[Request], Any]) -> str:
+    """Return a sentence that says what the input looks like.
+
+    It is empty unless most bodies are refused, or most of at least FEWEST_BODIES refined ones were put right.
 
     Parameters
     ----------
     request : Request
-    status : (N,) array of int8
-        Outcome of the refinement.
+    outcome : Outcome
+        Of the refinement.
     accepts : callable
         Whether each body of a request in NumPy arrays is accepted: (N,) of bool.
     """
     try:
-        status = as_numpy(status)
-        if 2 * np.count_nonzero(status) <= request.count:
+        status = as_numpy(outcome.refined.status)
+        refused = 2 * np.count_nonzero(status) > request.count
+        refined = status == Status.REFINED
+        if not refused and _in_most(outcome.diagnostics, "turned", refined):
+            return TURNED
+        swapped = not refused and _in_most(outcome.diagnostics, "swapped", refined)
+        if not refused and not swapped:
             return ""
-        telling = np.isin(status, TELLING)
+        otherwise = SWAPPED if swapped else ""
+        # Other mistakes, too, make keypoints fit better with left and right exchanged.
+        telling = np.isin(status, TELLING) | (refined & swapped)
         if 2 * np.sum(telling) <= request.count:
-            return ""
+            return otherwise
         with np.errstate(all="ignore"):
-            return _best(*_sample(request, telling), accepts)
+            return _best(*_sample(request, telling), accepts) or otherwise
     except Exception:  # a hint is a courtesy: whatever goes wrong here, the result is returned
         return ""
+
+
+def _in_most(diagnostics: Diagnostics | None, flag: str, refined: np.ndarray) -> bool:
+    """Whether most of the refined bodies, and of at least FEWEST_BODIES, have a flag."""
+    count = np.sum(refined)
+    if diagnostics is None or count < FEWEST_BODIES:
+        return False
+    return bool(2 * np.sum(as_numpy(getattr(diagnostics, flag))[refined]) > count)
 
 
 def _sample(request: Request, telling: np.ndarray) -> tuple[Request, np.ndarray | None]:

@@ -102,8 +102,7 @@ def judge(tree, chains, tile, memory):
         inlier = load(memory.inlier, k)
         weight = inlier * load(memory.confidence, k)
         seen, total, squared = seen + inlier, total + weight, squared + weight * weight
-    count = load(memory.scalars, NUM_VISIBLE)
-    visible = _at_least(count, 1.0)
+    visible = _at_least(load(memory.scalars, NUM_VISIBLE), 1.0)
     effective = _at_least(total * total / where(squared > 0.0, squared, 1.0), 1.0)
     coordinates = 2.0 * _at_least(seen, 1.0)
     pixels_per_metre = load(memory.scalars, PIXELS_PER_METRE)
@@ -159,7 +158,7 @@ def judge(tree, chains, tile, memory):
         + w[17] * 24.0 / effective
         + w[18]
     )
-    store(memory.scalars, QUALITY, where(count > FEWEST_KEYPOINTS - 0.5, quality, -1.0))
+    store(memory.scalars, QUALITY, where(seen > FEWEST_KEYPOINTS - 0.5, quality, -1.0))
 
 
 @kernel
