@@ -10,9 +10,9 @@ from kitro_np.body.kinematics import forward_kinematics
 from kitro_np.camera import project
 from kitro_np.evaluation.metrics import mpjpe, pa_mpjpe, reprojection_error
 from kitro_np.posterior import priors as evidence
-from kitro_np.posterior.swaps import assignments
 from kitro_np.posterior.fit import fit_arrays
 from kitro_np.posterior.projection import place_points, points_on
+from kitro_np.posterior.swaps import assignments
 from kitro_np.simulate import simulate
 
 BODY_JOINTS = [16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8]

@@ -220,7 +220,7 @@ def gauss_newton_step(linear_prior: LinearPrior, jacobians: Jacobians, residual:
 
 
 def _widened(pose_spread: Any, deviation: Any) -> Any:
-    """Widen the root's spread by sqrt((nu + d^2) / nu), with its deviation d about x and y over it: (N, J, 3).
+    """Widen the root's spread by sqrt((nu + d^2) / nu), d its deviation about x and y over it: (N, J, 3).
 
     A rotation about the viewing axis alone does not: what is off by that is the image.
     """
