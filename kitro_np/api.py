@@ -440,10 +440,10 @@ def _hint(method: Method, request: Request, outcome: Outcome, execution: Executi
     """Say what the input looks like, if the method judges bodies, and most are refused or put right."""
     if not (isinstance(method, Map) and method.safe):
         return ""
-    judge = replace(method, hypotheses=0)  # with uncertainty as before: that has kernels of its own
-    quiet = replace(execution, chunk_size=None, progress=None)
 
     def accepts(other: Request) -> Any:
+        judge = replace(method, hypotheses=0)  # with uncertainty as before: that has kernels of its own
+        quiet = replace(execution, chunk_size=None, progress=None)
         return judge.run(other, quiet).refined.status == 0
 
     return find_hint(request, outcome, accepts)

@@ -143,6 +143,8 @@ def find_hint(request: Request, outcome: Outcome, accepts: Callable[[Request], A
     try:
         status = as_numpy(outcome.refined.status)
         refused = 2 * np.count_nonzero(status) > request.count
+        if not refused and request.count < FEWEST_BODIES:
+            return ""
         refined = status == Status.REFINED
         if not refused and _in_most(outcome.diagnostics, "turned", refined):
             return TURNED
