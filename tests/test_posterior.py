@@ -25,7 +25,13 @@ from kitro_np.posterior.gauss_newton import (
 from kitro_np.posterior.projection import moved_points, place_points, point_jacobians, points_on
 from kitro_np.posterior.robust import information, inlier_probability, outlier_odds, student_weight
 from kitro_np.posterior.scales import update_scales
-from kitro_np.posterior.spread import LINEARISATION, SHARED, correlation_factor
+from kitro_np.posterior.spread import (
+    LANDMARKS_TURN,
+    LINEARISATION,
+    SHARED,
+    correlation_factor,
+    joint_spread,
+)
 from kitro_np.posterior.swaps import SWAP_MARGIN, assignments, best_swap, exchanged, swap_gains
 
 COUNT = 4
@@ -608,3 +614,35 @@ def test_factor_of_errors_that_keypoints_share():
     usual = LINEARISATION + SHARED
     expected = [LINEARISATION, LINEARISATION + SHARED / 4, usual, usual, 2 * LINEARISATION, 2.5 * usual]
     np.testing.assert_allclose(correlation_factor(noise, count), expected)
+
+
+def test_spread_by_hand(scene, random):
+    """Of joints that the unknowns move, by finite differences; and a turn's, if they are of landmarks."""
+    skeleton, pose, betas = scene.skeleton, scene.batch.pose, scene.batch.betas
+    joints, shapes = skeleton.num_joints, betas.shape[1]
+    unknowns = 3 * joints + shapes + 3
+    root = random.normal(0, 0.1, (COUNT, unknowns, unknowns))
+    step = Step(*[None] * 3, root @ np.swapaxes(root, -1, -2), *[None] * 5)
+
+    def about_root(pose, betas):
+        places = forward_kinematics(skeleton, pose, betas).joints
+        return places - places[:, :1]
+
+    slopes = [
+        slope(lambda h, rotvec=rotvec: about_root(scene.rotations(h * rotvec), betas), 1e-5)
+        for *_, rotvec in scene.turns()
+    ]
+    slopes += [
+        slope(lambda h, unit=unit: about_root(pose, betas + h * unit), 1e-5) for unit in np.eye(shapes)
+    ]
+    by_unknowns = np.stack([*slopes, *[np.zeros_like(slopes[0])] * 3], axis=-1)
+    variance = np.einsum("njau,nuv,njav->nj", by_unknowns, step.covariance, by_unknowns)
+    noise, count = np.full(COUNT, 0.01), np.full(COUNT, 30.0)
+    variance *= correlation_factor(noise, count)[:, None]
+    no = np.zeros(COUNT, bool)
+    found = joint_spread(scene.posed, step, skeleton, noise, count, no)
+    np.testing.assert_allclose(found, np.sqrt(variance), rtol=1e-6, atol=1e-9)
+    away = (scene.posed.joints - scene.posed.joints[:, :1])[..., :2]
+    turned = joint_spread(scene.posed, step, skeleton, noise, count, ~no)
+    expected = variance + LANDMARKS_TURN**2 * np.sum(away**2, axis=-1)
+    np.testing.assert_allclose(turned, np.sqrt(expected), rtol=1e-6, atol=1e-9)
