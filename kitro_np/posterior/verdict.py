@@ -30,7 +30,7 @@ FEATURES = (
 PERSON = (
     -0.4656, -1.08, -1.049, -0.9305, -1.782, 1.115, -0.4692, -0.6627, -3.201,
     -2.485, -3.55, 0.724, -0.09117, -1.259, 0.3543, 0.9372, 0.6303, -0.1172,
-), 4.645  # fmt: skip
+), 4.845  # fmt: skip
 """Coefficients of the features, and the constant, for people."""
 
 OTHER = (
