@@ -195,7 +195,9 @@ def fit_arrays(
     for k in range(steps):
         iterate = _find_step(given, prior, scales, pose, betas, transl, swapped | turned, first=k == 0)
         if k == 0:
-            wrong_way = faces_wrong_way(face_points(skeleton, layout), iterate.posed.rotations, confidence)
+            wrong_way = faces_wrong_way(
+                face_points(skeleton, layout), iterate.posed.rotations, confidence * visible
+            )
             given, swapped, turned = _put_sides_right(given, iterate, wrong_way)
             if bool(xp.any(swapped | turned)):
                 prior = prior._replace(
@@ -209,7 +211,7 @@ def fit_arrays(
         last_scales = scales
         if k < SCALED_STEPS:
             scales = update_scales(
-                iterate.linear_prior, scales, step, iterate.weights, given.information, moving,
+                iterate.linear_prior, scales, step, given.visible, given.information, moving,
                 pixels_per_metre,
             )  # fmt: skip
         rotvec = step.rotvec * moving[:, :, None]
@@ -222,7 +224,7 @@ def fit_arrays(
         )
     weights = precise * iterate.inlier
     features = features_of(
-        prior, last_scales, step, affine, transl, weights, iterate.inlier, moving, pixels_per_metre
+        prior, last_scales, step, affine, transl, weights, iterate.inlier, count, moving, pixels_per_metre
     )
     quality = quality_of(features, skeleton)
     quality = xp.where(count < FEWEST_KEYPOINTS, -xp.ones_like(quality), quality)
