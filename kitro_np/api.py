@@ -29,7 +29,7 @@ from .keypoints.detectors import LayoutName
 from .keypoints.layouts import KeypointLayout
 from .kitro.method import Kitro
 from .posterior.method import Map
-from .refinement.hints import find_hint
+from .refinement.hints import Hint, find_hint
 from .refinement.method import METHODS, Execution, Method, resolve_method
 from .refinement.outcome import Hypotheses, Outcome, Refined
 from .refinement.request import Arguments, Request, read_request, skeleton_of
@@ -267,7 +267,7 @@ def refine(
         result = _result(chosen, body, request, outcome, half=_is_half(pose_array))
     if exchange is not None:
         result = result.map_arrays(exchange.from_numpy)
-    return _with_given_dtypes(replace(result, hint=hint), (pose, betas, transl))
+    return _with_given_dtypes(replace(result, hint_source=hint), (pose, betas, transl))
 
 
 WARMUP_COUNTS = (1, 20)
@@ -436,27 +436,27 @@ def _read_execution(
     )
 
 
-def _hint(method: Method, request: Request, outcome: Outcome, execution: Execution) -> str:
+def _hint(method: Method, request: Request, outcome: Outcome, execution: Execution) -> Hint | str:
     """Say what the input looks like, if the method judges bodies, and most are refused or put right."""
     if not (isinstance(method, Map) and method.safe):
         return ""
-    judge = replace(method, hypotheses=0)  # with uncertainty as before: that has kernels of its own
-    quiet = replace(execution, chunk_size=None, progress=None)
 
     def accepts(other: Request) -> Any:
+        judge = replace(method, hypotheses=0)  # with uncertainty as before: that has kernels of its own
+        quiet = replace(execution, chunk_size=None, progress=None)
         return judge.run(other, quiet).refined.status == 0
 
     return find_hint(request, outcome, accepts)
 
 
-def _raise_if_any_failed(status: Any, hint: str) -> None:
+def _raise_if_any_failed(status: Any, hint: Hint | str) -> None:
     xp = array_namespace(status)
     failed = status != 0
     count = int(xp.sum(xp.astype(failed, xp.int64)))
     if count:
         first = int(xp.argmax(xp.astype(failed, xp.int8)))
         reason = Status(int(status[first])).reason
-        more = f" {hint}" if hint else ""
+        more = f" {hint}" if str(hint) else ""
         raise InputError(
             f"body {first}: expected a body that can be refined, got {reason} ({count} in all).{more}"
         )

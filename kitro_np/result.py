@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -97,9 +97,8 @@ class RefineResult(Generic[ArrayT]):
         Options of the method.
     body : BodyModel, Skeleton or None
         Body of the estimate; :meth:`joints` and :meth:`vertices` pose it.
-    hint : str
-        ``map``: where most bodies were refused, or put right alike, a sentence that says what mistake the
-        input looks like; empty if there is none.
+    hint_source : object
+        What :attr:`hint` is the text of.
     """
 
     pose: ArrayT
@@ -119,7 +118,16 @@ class RefineResult(Generic[ArrayT]):
     method: str = ""
     options: dict[str, Any] | None = None
     body: BodyModel | Skeleton | None = None
-    hint: str = ""
+    hint_source: object = field(default="", repr=False)
+
+    @property
+    def hint(self) -> str:
+        """``map``: a sentence that says what mistake the input looks like; empty if there is none.
+
+        Where most bodies were refused, or put right alike. It is found when it is first read, which takes as
+        long as some refinements of at most 100 bodies.
+        """
+        return str(self.hint_source)
 
     @property
     def accepted(self) -> ArrayT:
@@ -197,7 +205,7 @@ class RefineResult(Generic[ArrayT]):
             first,
             **joined,
             body=first.body if same_body else None,
-            hint=hints.pop() if len(hints) == 1 else "",
+            hint_source=hints.pop() if len(hints) == 1 else "",
         )
 
     def joints(self, body: BodyModel | Skeleton | None = None) -> ArrayT:
@@ -341,7 +349,7 @@ class RefineResult(Generic[ArrayT]):
         method = str(file["method"]) if "method" in file else ""
         options = _options(path, str(file["options"]) if "options" in file else "{}")
         hint = str(file["hint"]) if "hint" in file else ""
-        result = RefineResult(**arrays, method=method, options=options, body=body, hint=hint)
+        result = RefineResult(**arrays, method=method, options=options, body=body, hint_source=hint)
         result._check_shapes(path)
         return result
 

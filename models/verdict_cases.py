@@ -216,7 +216,7 @@ def turned(case: Case, degrees: float, rng: np.random.Generator) -> Case:
     angle = np.radians(degrees) * rng.choice([-1.0, 1.0], len(case.pose))
     pose = case.pose.copy()
     pose[:, 0] = pose[:, 0] @ matrix_from_axis_angle(angle[:, None] * np.array([0.0, 1.0, 0.0]))
-    return replace(case, name=f"{case.name}, turned by {degrees} degrees", pose=pose, weight=3.0)
+    return replace(case, name=f"{case.name}, turned by {degrees} degrees", pose=pose, weight=4.0)
 
 
 def mapped(case: Case, matrix: np.ndarray) -> np.ndarray:

@@ -7,7 +7,8 @@ from same import assert_identical
 from test_bad_bodies import BAD, COUNT, OTHERS, SPOILED, spoiled
 
 from kitro_np import InputError, KeypointLayout, Status, find_layout, refine
-from kitro_np.posterior.acceptance import FEWEST_KEYPOINTS, assignments
+from kitro_np.posterior.swaps import assignments
+from kitro_np.posterior.verdict import FEWEST_KEYPOINTS
 
 
 @pytest.fixture(scope="module")

@@ -1,20 +1,20 @@
-"""The parts of a Gauss-Newton step: Jacobians, linear prior, step, scales, and the score of acceptance."""
+"""The parts of a Gauss-Newton step: Jacobians, linear prior, weights, step, swaps, scales and spread."""
 
 import numpy as np
 import pytest
 from bodies import TREES, make_batch, make_skeleton
+from scipy.stats import multivariate_t
 
 from kitro_np import KeypointLayout, Skeleton, find_layout
 from kitro_np.arrays.rotations import cayley, chord
 from kitro_np.body.kinematics import forward_kinematics
 from kitro_np.camera import project
 from kitro_np.posterior import priors
-from kitro_np.posterior.acceptance import assignments, gate_keypoints, score_of, swap_gain, threshold_of
 from kitro_np.posterior.fit import apply_rotations, make_prior
+from kitro_np.posterior.gates import gate_keypoints
 from kitro_np.posterior.gauss_newton import (
     Jacobians,
     LinearPrior,
-    Prior,
     Scales,
     Step,
     deviation_of,
@@ -23,7 +23,16 @@ from kitro_np.posterior.gauss_newton import (
     stacked_jacobian,
 )
 from kitro_np.posterior.projection import moved_points, place_points, point_jacobians, points_on
+from kitro_np.posterior.robust import information, inlier_probability, outlier_odds, student_weight
 from kitro_np.posterior.scales import update_scales
+from kitro_np.posterior.spread import (
+    LANDMARKS_TURN,
+    LINEARISATION,
+    SHARED,
+    correlation_factor,
+    joint_spread,
+)
+from kitro_np.posterior.swaps import SWAP_MARGIN, assignments, best_swap, exchanged, swap_gains
 
 COUNT = 4
 
@@ -170,6 +179,9 @@ def test_linear_prior(scene, random):
         )
         by_rotation[:, joint, :, axis] = expected[:, joint]
     spread = prior.pose_spread * scale[:, None, None]
+    across = linear_prior.deviation[:, 0, :2] / spread[:, 0, :2]
+    spread[:, 0, :2] *= np.sqrt(1 + np.sum(across**2, axis=1, keepdims=True) / priors.TURN_DOF)
+    np.testing.assert_allclose(linear_prior.pose_spread, spread)
     missing = chord(now)[0] - motion.mean
     blocks = np.einsum("njab,jac,njcd->njbd", by_rotation, motion.precision, by_rotation)
     blocks += np.eye(3) / spread[..., None] ** 2
@@ -191,6 +203,43 @@ def test_linear_prior(scene, random):
         linear_prior.right_side[:, 3 * joints : -3], (priors.BETAS_SHARE - 1) * betas, atol=1e-12
     )
     np.testing.assert_allclose(linear_prior.right_side[:, -3:], 0, atol=1e-12)
+
+
+def test_a_turn_of_the_whole_body_may_be_large(scene):
+    """The root's pull towards the estimate is that of Student's t: it grows, then falls; others' grow on."""
+    prior = make_prior(scene.skeleton, *scene.batch[:3], priors.flat_motion_prior(scene.skeleton), 1.0)
+    prior = prior._replace(pose_spread=np.full_like(prior.pose_spread, 0.02))
+    scales = Scales(np.ones(COUNT), np.ones(COUNT))
+
+    def linearised(joint, axis, turn):
+        rotvec = np.zeros((*scene.batch.pose.shape[:2], 3))
+        rotvec[:, joint, axis] = turn
+        pose = scene.rotations(rotvec)
+        found = linearise_prior(prior, scales, pose, *scene.batch[1:3], scene.place(pose, *scene.batch[1:3]))
+        number = 3 * joint + axis
+        np.testing.assert_allclose(
+            found.right_side[:, number],
+            -found.precision[:, number, number] * found.deviation[:, joint, axis],
+            rtol=1e-9,
+        )
+        return found.pose_spread[:, joint], -found.right_side[:, number] * 0.02
+
+    # Cayley's turn by w has the chord w / sqrt(1 + w^2 / 4): here in spreads.
+    away = {turn: turn / 0.02 / np.sqrt(1 + turn**2 / 4) for turn in (0.01, 0.06, 0.3)}
+    for axis in (0, 1):
+        for turn, number in away.items():
+            spread, pull = linearised(0, axis, turn)
+            factor = np.sqrt((priors.TURN_DOF + number**2) / priors.TURN_DOF)
+            np.testing.assert_allclose(spread, np.tile([0.02 * factor, 0.02 * factor, 0.02], (COUNT, 1)))
+            np.testing.assert_allclose(pull, number / factor**2)
+        pulls = [linearised(0, axis, turn)[1] for turn in away]
+        assert np.all(pulls[0] < pulls[1])
+        assert np.all(pulls[1] > pulls[2])
+    for joint, axis in ((0, 2), (1, 0)):
+        for turn, number in away.items():
+            spread, pull = linearised(joint, axis, turn)
+            np.testing.assert_allclose(spread[:, axis], 0.02)
+            np.testing.assert_allclose(pull, number)
 
 
 def test_spread_of_the_translation(scene):
@@ -272,7 +321,9 @@ class Made:
         )
         root = draw(size=(count, 12, 12))
         self.precision = root @ np.swapaxes(root, -1, -2) + np.eye(12)
-        self.linear_prior = LinearPrior(self.precision, draw(size=(count, 12)), draw(size=(count, 2, 3)))
+        self.linear_prior = LinearPrior(
+            self.precision, draw(size=(count, 12)), draw(size=(count, 2, 3)), None
+        )
         self.residual = draw(0, 3, (count, 5, 2))
         self.weights = random.uniform(0.5, 2, (count, 5))
         self.weights[:, 3] = 0
@@ -324,72 +375,165 @@ def test_covariance_is_the_inverse_of_all_precision(random):
         np.testing.assert_allclose(product, np.eye(12), atol=1e-9)
 
 
+# --------------------------------------------------------------------------------- weights of the keypoints
+
+
 def test_gates_by_hand(random):
-    """Each keypoint alone against its prior prediction, in two dimensions."""
+    """Each keypoint alone against its prior prediction, in two dimensions; so is its counterpart."""
     made = Made(random)
-    confidence, noise = made.weights, random.uniform(1, 2, COUNT)
-    gates = gate_keypoints(
-        made.linear_prior, stacked_jacobian(made.jacobians), made.residual, confidence, noise
-    )
+    noise, to_twin = random.uniform(1, 2, COUNT), random.normal(0, 3, made.residual.shape)
+    to_twin[:, ::2] = 0
+    jacobian = stacked_jacobian(made.jacobians)
+    squared, variance = gate_keypoints(made.linear_prior, jacobian, made.residual, to_twin, noise)
+    nearer = 0
     for n in range(COUNT):
         prior = np.linalg.inv(made.precision[n])
-        mahalanobis = []
         for k in range(5):
-            own = stacked_jacobian(made.jacobians)[n, 2 * k : 2 * k + 2]
+            own = jacobian[n, 2 * k : 2 * k + 2]
             off = made.residual[n, k] - own @ prior @ made.linear_prior.right_side[n]
-            mahalanobis.append(off @ np.linalg.solve(own @ prior @ own.T + noise[n] ** 2 * np.eye(2), off))
-        np.testing.assert_allclose(gates.weight[n], 7 / (5 + np.array(mahalanobis)))
-        share = confidence[n] * 62 / (60 + np.array(mahalanobis))
-        shift = np.linalg.norm(share @ made.residual[n] / share.sum())
-        np.testing.assert_allclose(gates.shift[n], shift)
+            covariance = own @ prior @ own.T + noise[n] ** 2 * np.eye(2)
+            both = [off, off + to_twin[n, k]]
+            distances = [one @ np.linalg.solve(covariance, one) for one in both]
+            np.testing.assert_allclose(squared[n, k], min(distances))
+            np.testing.assert_allclose(variance[n, k], np.sqrt(np.linalg.det(covariance)))
+            nearer += distances[1] < distances[0]
+    assert 0 < nearer < 2 * COUNT
 
 
-def test_gain_of_swaps_is_that_of_fits_of_their_own(random):
+def test_odds_of_outliers():
+    """2% of the surest keypoints and 72% of those that are least so; between them by the confidence."""
+    confidence = np.linspace(0, 1, 101)[None]
+    odds = outlier_odds(confidence)[0]
+    np.testing.assert_allclose(odds[[0, 50, 100]], [0.72 / 0.28, 0.37 / 0.63, 0.02 / 0.98])
+    assert np.all(np.diff(odds) < 0)
+
+
+def test_probability_of_an_inlier_is_bayes_rule(random):
+    """Between the density of Student's t in the image and that of an outlier, 1 / (2 pi s^2)."""
+    squared, odds = random.exponential(9, (3, 50)), random.uniform(0.02, 2.5, (3, 50))
+    variance, pixels_per_metre = random.uniform(1, 400, (3, 50)), np.array([100.0, 200, 400])
+    found = inlier_probability(squared, odds, variance, pixels_per_metre)
+    for n, k in np.ndindex(3, 50):
+        error = [np.sqrt(squared[n, k] * variance[n, k]), 0]
+        own = multivariate_t(shape=variance[n, k] * np.eye(2), df=priors.KEYPOINT_DOF).pdf(error)
+        elsewhere = 1 / (2 * np.pi * (priors.OUTLIER_SPREAD * pixels_per_metre[n]) ** 2)
+        np.testing.assert_allclose(found[n, k], own / (own + odds[n, k] * elsewhere))
+
+
+def test_limits_of_the_probability_of_an_inlier():
+    one, scale = np.ones((1, 200)), np.array([100.0])
+    squared = np.linspace(0, 400, 200)[None]
+    by_distance = inlier_probability(squared, 0.1 * one, 9 * one, scale)[0]
+    assert np.all(np.diff(by_distance) < 0)
+    assert by_distance[0] > 0.99
+    assert by_distance[-1] < 0.01
+    by_odds = inlier_probability(one, np.linspace(0, 9, 200)[None], 9 * one, scale)[0]
+    assert by_odds[0] == 1
+    assert np.all(np.diff(by_odds) < 0)
+    by_variance = inlier_probability(one, one, np.linspace(1, 900, 200)[None], scale)[0]
+    assert np.all(np.diff(by_variance) < 0)
+    # In an image twice as large everything is as it was.
+    larger = inlier_probability(squared, 0.1 * one, 36 * one, 2 * scale)[0]
+    np.testing.assert_allclose(larger, by_distance)
+
+
+@pytest.mark.parametrize("confidence", [0.1, 1.0])
+def test_the_pull_of_a_gross_outlier_vanishes(confidence):
+    """Whatever its confidence; with Student's t alone it would fall with its distance only."""
+    distance = np.linspace(0, 2000, 100_001)[None]  # in standard deviations
+    odds, one = outlier_odds(confidence * np.ones_like(distance)), np.ones_like(distance)
+    student = student_weight(distance**2) * distance
+    pull = student * inlier_probability(distance**2, odds, 9 * one, np.array([200.0]))
+    most = pull[0].argmax()
+    assert 1 < distance[0, most] < 6
+    assert np.all(np.diff(pull[0, most:]) < 0)
+    assert pull[0, -1] < 1e-12 * pull[0, most]
+    assert student[0, -1] > 1e-3 * student.max()
+
+
+def test_weight_of_students_t():
+    """By hand: (5 + 2) / (5 + d^2)."""
+    np.testing.assert_allclose(student_weight(np.array([0.0, 2, 9])), [7 / 5, 1, 0.5])
+
+
+def test_information_of_many_keypoints_is_that_of_some():
+    count = np.array([1.0, 24, 48, 133])
+    no = np.zeros(4, bool)
+    np.testing.assert_allclose(information(count, no), [1, 1, 0.5, 24 / 133])
+    np.testing.assert_allclose(information(count, ~no), information(count, no) / priors.LANDMARKS_NOISE**2)
+
+
+# -------------------------------------------------------------------------------------------- left and right
+
+
+def test_gains_of_swaps_are_those_of_fits_of_their_own(random):
     made = Made(random, 30)
     step = gauss_newton_step(made.linear_prior, made.jacobians, made.residual, made.weights)
     others = [random.normal(0, 4, made.residual.shape) for _ in range(2)]
     refits = [gauss_newton_step(made.linear_prior, made.jacobians, other, made.weights) for other in others]
-    expected = np.maximum(0, step.mahalanobis - np.minimum(refits[0].mahalanobis, refits[1].mahalanobis))
+    expected = np.stack([step.mahalanobis - refit.mahalanobis for refit in refits], axis=1)
     jacobian = stacked_jacobian(made.jacobians)
-    found = swap_gain(step, made.linear_prior, jacobian, made.weights, made.residual, others)
+    found = swap_gains(step, made.linear_prior, jacobian, made.weights, made.residual, others)
     np.testing.assert_allclose(found, expected, atol=1e-9)
-    assert 0 < np.count_nonzero(expected) < 30
-    none = swap_gain(step, made.linear_prior, jacobian, made.weights, made.residual, [])
-    np.testing.assert_array_equal(none, 0)
+    assert 0 < np.count_nonzero(expected > 0) < 60
+
+
+def test_best_swap():
+    """The first of the largest gains, if it is large enough."""
+    more = SWAP_MARGIN + 1
+    gains = np.array(
+        [[SWAP_MARGIN] * 3, [-9, 0, 3.0], [more, 99, 98], [0, more, more], [-1e9, -1e9, 1e9], [np.nan] * 3]
+    )
+    np.testing.assert_array_equal(best_swap(gains), [-1, -1, 1, 1, 2, -1])
+
+
+def test_exchange_where_both_are_visible():
+    keypoints = np.arange(12.0).reshape(1, 6, 2)
+    visible = np.array([[1.0, 1, 1, 0, 1, 1]])
+    found = exchanged(keypoints, visible, [1, 0, 3, 2, 4, 5])
+    np.testing.assert_array_equal(found, keypoints[:, [1, 0, 2, 3, 4, 5]])
+    np.testing.assert_array_equal(exchanged(found, visible, [1, 0, 3, 2, 4, 5]), keypoints)
 
 
 def swapped_names(layout, order):
     return {layout.names[k] for k, twin in enumerate(order) if twin != k}
 
 
-def test_assignments_of_left_and_right(open_body):
-    limbs = {"smpl24": (8, 10), "coco17": (6, 6)}
-    for name, counts in limbs.items():
-        layout = find_layout(name, open_body)
-        every, legs, arms = assignments(layout)
-        assert every == list(layout.mirror)
-        for order, count, words in (
-            (legs, counts[0], "hip knee ankle foot"),
-            (arms, counts[1], "collar shoulder elbow wrist hand"),
-        ):
-            swapped = swapped_names(layout, order)
-            assert len(swapped) == count
-            assert {part.split("_")[1] for part in swapped} <= {*words.split()}
-            assert [order[k] for k in order] == list(range(layout.num_points))
-    rest = swapped_names(layout, every) - swapped_names(layout, legs) - swapped_names(layout, arms)
-    assert rest == {"left_eye", "right_eye", "left_ear", "right_ear"}
+ASSIGNMENTS = {
+    "smpl24": (("hip knee ankle foot", 8), ("collar shoulder elbow wrist hand", 10), ("ankle foot", 4),
+               ("wrist hand", 4)),
+    "coco17": (("hip knee ankle", 6), ("shoulder elbow wrist", 6), ("ankle", 2), ("wrist", 2)),
+    "body25": (("hip knee ankle big small heel", 12), ("shoulder elbow wrist", 6),
+               ("ankle big small heel", 8), ("wrist", 2)),
+}  # fmt: skip
+"""Words of the points of legs, arms, feet and hands after their side, and how many points those are."""
+
+
+@pytest.mark.parametrize("name", ASSIGNMENTS)
+def test_assignments_of_left_and_right(open_body, name):
+    layout = find_layout(name, open_body)
+    every, *parts = assignments(layout)
+    assert every == list(layout.mirror)
+    for order, (words, count) in zip(parts, ASSIGNMENTS[name], strict=True):
+        swapped = swapped_names(layout, order)
+        assert len(swapped) == count
+        assert {part.split("_")[1] for part in swapped} == {*words.split()}
+        assert [order[k] for k in order] == list(range(layout.num_points))
+    legs, arms, feet, hands = (swapped_names(layout, order) for order in parts)
+    assert feet < legs
+    assert hands < arms
+    if name == "coco17":
+        rest = swapped_names(layout, every) - legs - arms
+        assert rest == {"left_eye", "right_eye", "left_ear", "right_ear"}
+
+
+def test_bodies_and_layouts_without_left_and_right_have_no_assignments(open_body):
     assert assignments(find_layout("smpl24", make_skeleton("chain"))) == []
-
-
-def test_score_by_hand():
-    """Distance and determinant per coordinate, with shift and noise; few coordinates may have more."""
-    step = Step(*[None] * 7, mahalanobis=np.array([20.0, 20.0]), log_determinant=None)
-    pixels_per_metre, noise = np.array([100.0, 200.0]), np.array([1.5, 1.5])
-    found = score_of(
-        step, np.array([4.0, 4.0]), np.array([0.0, 180.0]), noise, pixels_per_metre, np.array([24.0, 12.0])
-    )
-    np.testing.assert_allclose(found, [1 + np.log(0.1), 2 + 0.7 * np.log(2)])
-    np.testing.assert_allclose(threshold_of(np.array([48.0, 24.0, 8.0]), 0.5), [0.9, 1.2, 2.4])
+    left = [k for k, name in enumerate(find_layout("coco17", open_body).names) if "left" in name]
+    assert assignments(find_layout("coco17", open_body).pick(left)) == []
+    # Without feet, legs; the same exchange is not tested twice.
+    hips = find_layout("coco17", open_body).pick([11, 12])
+    assert assignments(hips) == [[1, 0]]
 
 
 # ------------------------------------------------------------------------------------------------- the scales
@@ -397,7 +541,7 @@ def test_score_by_hand():
 
 def test_scales_by_hand():
     """Two joints, one of them observed, and three keypoints; the priors have 1 and 0.3 degrees of freedom."""
-    prior = Prior(None, np.full((2, 3), 0.1), None, None, None, None, None)
+    linear_prior = LinearPrior(None, None, None, np.full((3, 2, 3), 0.2))  # 0.1 at scale 1
     covariance = np.zeros((3, 6, 6))
     covariance[:, [0, 1, 2], [0, 1, 2]] = 0.01  # a quarter of what it was at scale 2: 3 x 0.75 are free
     deviation = np.zeros((3, 2, 3))
@@ -413,18 +557,17 @@ def test_scales_by_hand():
         np.full(3, 200.0),
     )  # 3 pixels are usual
     moving, weights = np.array([[1.0, 0]] * 3), np.array([[1.0, 0.5, 2, 0]] * 3)
-    found = update_scales(prior, scales, step, weights, moving, pixels_per_metre)
+    one = np.ones(3)
+    found = update_scales(linear_prior, scales, step, weights, one, moving, pixels_per_metre)
     np.testing.assert_allclose(found.pose, [2 * np.sqrt(4.25 / 3.25), 2 * np.sqrt(0.25 / 3.25), 10])
     noise = [6 * np.sqrt(6.075 / 4.3), 6 * np.sqrt(0.075 / 4.3), 6 * np.sqrt(6.075 / 0.3)]
     np.testing.assert_allclose(found.noise, noise)
-    many = update_scales(
-        prior,
-        scales,
-        step._replace(squared_residual=0 * squared_residual),
-        np.ones((3, 50)),
-        moving,
-        pixels_per_metre,
-    )
+    # Keypoints that share their errors weigh less, but are as far off.
+    half = step._replace(squared_residual=squared_residual / 2)
+    shared = update_scales(linear_prior, scales, half, weights, one / 2, moving, pixels_per_metre)
+    np.testing.assert_allclose(shared.noise, noise)
+    none = step._replace(squared_residual=0 * squared_residual)
+    many = update_scales(linear_prior, scales, none, np.ones((3, 50)), one, moving, pixels_per_metre)
     np.testing.assert_allclose(many.noise, priors.SMALLEST_NOISE * pixels_per_metre)
 
 
@@ -453,9 +596,53 @@ def test_scales_are_found_in_data_of_the_model(scale, noise, random):
         linear_prior = linearise_prior(prior, scales, pose, prior.betas, transl, scene.posed)
         weights = np.sqrt(confidence) / scales.noise[:, None]
         step = gauss_newton_step(linear_prior, scene.jacobians, residual, weights)
-        scales = update_scales(prior, scales, step, weights, moving, pixels_per_metre)
+        scales = update_scales(linear_prior, scales, step, weights, np.ones(count), moving, pixels_per_metre)
     off, noise_off = np.log(scales.pose / scale), np.log(scales.noise / pixels_per_metre / noise)
     assert abs(off.mean()) < 0.1
     assert abs(noise_off.mean()) < 0.03
     assert off.std() < 0.25
     assert noise_off.std() < 0.15
+
+
+# ------------------------------------------------------------------------------------------------- the spread
+
+
+def test_factor_of_errors_that_keypoints_share():
+    """It grows with the variance up to the usual noise's, and with the number of keypoints from 24 on."""
+    noise = priors.TYPICAL_NOISE * np.array([0, 0.5, 1, 9, 0, 1])
+    count = np.array([1.0, 12, 24, 24, 48, 60])
+    usual = LINEARISATION + SHARED
+    expected = [LINEARISATION, LINEARISATION + SHARED / 4, usual, usual, 2 * LINEARISATION, 2.5 * usual]
+    np.testing.assert_allclose(correlation_factor(noise, count), expected)
+
+
+def test_spread_by_hand(scene, random):
+    """Of joints that the unknowns move, by finite differences; and a turn's, if they are of landmarks."""
+    skeleton, pose, betas = scene.skeleton, scene.batch.pose, scene.batch.betas
+    joints, shapes = skeleton.num_joints, betas.shape[1]
+    unknowns = 3 * joints + shapes + 3
+    root = random.normal(0, 0.1, (COUNT, unknowns, unknowns))
+    step = Step(*[None] * 3, root @ np.swapaxes(root, -1, -2), *[None] * 5)
+
+    def about_root(pose, betas):
+        places = forward_kinematics(skeleton, pose, betas).joints
+        return places - places[:, :1]
+
+    slopes = [
+        slope(lambda h, rotvec=rotvec: about_root(scene.rotations(h * rotvec), betas), 1e-5)
+        for *_, rotvec in scene.turns()
+    ]
+    slopes += [
+        slope(lambda h, unit=unit: about_root(pose, betas + h * unit), 1e-5) for unit in np.eye(shapes)
+    ]
+    by_unknowns = np.stack([*slopes, *[np.zeros_like(slopes[0])] * 3], axis=-1)
+    variance = np.einsum("njau,nuv,njav->nj", by_unknowns, step.covariance, by_unknowns)
+    noise, count = np.full(COUNT, 0.01), np.full(COUNT, 30.0)
+    variance *= correlation_factor(noise, count)[:, None]
+    no = np.zeros(COUNT, bool)
+    found = joint_spread(scene.posed, step, skeleton, noise, count, no)
+    np.testing.assert_allclose(found, np.sqrt(variance), rtol=1e-6, atol=1e-9)
+    away = (scene.posed.joints - scene.posed.joints[:, :1])[..., :2]
+    turned = joint_spread(scene.posed, step, skeleton, noise, count, ~no)
+    expected = variance + LANDMARKS_TURN**2 * np.sum(away**2, axis=-1)
+    np.testing.assert_allclose(turned, np.sqrt(expected), rtol=1e-6, atol=1e-9)

@@ -10,16 +10,17 @@ from kitro_np.body.kinematics import forward_kinematics
 from kitro_np.camera import project
 from kitro_np.evaluation.metrics import mpjpe, pa_mpjpe, reprojection_error
 from kitro_np.posterior import priors as evidence
-from kitro_np.posterior.acceptance import assignments
 from kitro_np.posterior.fit import fit_arrays
 from kitro_np.posterior.projection import place_points, points_on
+from kitro_np.posterior.robust import outlier_odds
+from kitro_np.posterior.swaps import assignments
 from kitro_np.simulate import simulate
 
 BODY_JOINTS = [16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8]
 """SMPL's joints that COCO has, too."""
 
 
-def fit(skeleton, batch, layout="smpl24", confidence=None, motion=None):
+def fit(skeleton, batch, layout="smpl24", confidence=None, motion=None, **how):
     """Fit a batch, all keypoints seen unless it is said which are."""
     layout = find_layout(layout, skeleton)
     if confidence is None:
@@ -28,7 +29,7 @@ def fit(skeleton, batch, layout="smpl24", confidence=None, motion=None):
     pose, betas, transl, keypoints_2d, intrinsics = batch
     return fit_arrays(
         skeleton.like(pose), layout, pose, betas, transl,
-        keypoints_2d, confidence.astype(pose.dtype), intrinsics, motion,
+        keypoints_2d, confidence.astype(pose.dtype), intrinsics, motion, **how,
     )  # fmt: skip
 
 
@@ -102,7 +103,10 @@ def test_better_than_the_record_of_the_authors_code(excerpt, sim):
 def test_exact_keypoints_are_met(sampled):
     found, batch = sampled.fitted["exact"], sampled.batches["exact"]
     joints = joints_of(sampled.skeleton, found) + found.transl[:, None]
-    assert reprojection_error(joints, batch.keypoints_2d, batch.intrinsics).mean() < 1.5
+    error = reprojection_error(joints, batch.keypoints_2d, batch.intrinsics)
+    # Of some bodies a keypoint or two is taken for an outlier.
+    assert np.median(error) < 1.1
+    assert error.mean() < 2.2
 
 
 def test_noise_is_found(sampled):
@@ -129,8 +133,9 @@ def test_keypoints_far_off_count_for_little(sampled, random):
     away = pixels_per_metre[:, None, None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
     far = random.random(angle.shape) < 0.05
     found = fit(sampled.skeleton, batch._replace(keypoints_2d=batch.keypoints_2d + far[..., None] * away))
-    assert sampled.errors(found).mean() < 1.15 * sampled.errors(sampled.fitted["noisy"]).mean()
-    assert np.mean(found.swapped) < 0.02
+    assert sampled.errors(found).mean() < 1.2 * sampled.errors(sampled.fitted["noisy"]).mean()
+    assert np.mean(found.quality > 0) > 0.96
+    assert np.mean(found.swapped) < 0.18
 
 
 def test_how_people_move_helps(sampled, which):
@@ -165,12 +170,25 @@ def test_keypoints_of_detectors(sampled, name, random):
 # ------------------------------------------------------------------------------------------------- verdict
 
 
+def in_their_place(keypoints_2d, others):
+    """Keypoints moved and scaled onto others."""
+    own, other = (part - part.mean(axis=1, keepdims=True) for part in (keypoints_2d, others))
+    scale = np.sqrt(np.sum(other**2, axis=(1, 2)) / np.sum(own**2, axis=(1, 2)))
+    return scale[:, None, None] * own + others.mean(axis=1, keepdims=True)
+
+
 def test_keypoints_of_somebody_else_are_told(sampled, excerpt, which):
+    """Anywhere in the image; also of somebody as large in the same place, but then not always."""
+    anywhere, placed = [], []
     for case in (sampled, excerpt):
         batch = case.batches[which]
-        for shift in (1, 5):
-            other = batch._replace(keypoints_2d=np.roll(batch.keypoints_2d, shift, axis=0))
-            assert np.all(fit(case.skeleton, other).quality < 0)
+        for shift in (1, 5, 17, 29):
+            other = np.roll(batch.keypoints_2d, shift, axis=0)
+            anywhere.extend(fit(case.skeleton, batch._replace(keypoints_2d=other)).quality > 0)
+            other = in_their_place(other, batch.keypoints_2d)
+            placed.extend(fit(case.skeleton, batch._replace(keypoints_2d=other)).quality > 0)
+    assert np.mean(anywhere) < 0.02
+    assert np.mean(placed) < {"exact": 0.18, "noisy": 0.12}[which]
 
 
 def test_clean_keypoints_are_not_doubted(sampled, which):
@@ -179,20 +197,47 @@ def test_clean_keypoints_are_not_doubted(sampled, which):
     assert np.mean(found.swapped) < 0.02
 
 
-@pytest.mark.parametrize(("limbs", "least"), [("all", 1.0), ("legs", 0.97), ("arms", 0.95)])
-def test_left_and_right_the_other_way_round_are_told(sampled, which, limbs, least):
+PUT_RIGHT = {"all": 0.98, "legs": 0.97, "arms": 0.97, "feet": 0.87, "hands": 0.95}
+"""Share of bodies at least: feet and hands near one another may stay exchanged, which hardly matters."""
+
+
+@pytest.mark.parametrize("part", PUT_RIGHT)
+def test_left_and_right_the_other_way_round_are_put_right(sampled, which, part):
     layout = find_layout("smpl24", sampled.skeleton)
-    order = assignments(layout)[["all", "legs", "arms"].index(limbs)]
-    batch = sampled.batches[which]
+    order = assignments(layout)[[*PUT_RIGHT].index(part)]
+    batch, was = sampled.batches[which], sampled.fitted[which]
     found = fit(sampled.skeleton, batch._replace(keypoints_2d=batch.keypoints_2d[:, order]))
-    assert np.mean(found.swapped) >= least
+    right = np.all(found.keypoints_2d == batch.keypoints_2d, axis=(1, 2))
+    assert np.mean(right & found.swapped) > PUT_RIGHT[part]
+    assert np.mean(found.quality > 0) > 0.98
+    assert not np.any(found.turned)
+    assert sampled.errors(found).mean() < 1.06 * sampled.errors(was).mean()
+
+
+def test_sides_are_put_right_from_what_is_visible_of_both(sampled):
+    """Of whom one side is hidden nothing is exchanged."""
+    layout = find_layout("smpl24", sampled.skeleton)
+    order = assignments(layout)[0]
+    batch = sampled.batches["noisy"]
+    confidence = np.ones(batch.keypoints_2d.shape[:2])
+    confidence[:, [k for k, twin in enumerate(order) if k < twin]] = 0
+    swapped = batch._replace(keypoints_2d=batch.keypoints_2d[:, order])
+    found = fit(sampled.skeleton, swapped, confidence=confidence)
+    assert not np.any(found.swapped)
+    np.testing.assert_array_equal(found.keypoints_2d, swapped.keypoints_2d)
 
 
 def test_garbage_is_told(sampled, random):
+    """Points anywhere are taken for outliers: a body that is accepted nevertheless stays as it is."""
     batch = sampled.batches["exact"]
     size = 2 * batch.intrinsics[:, None, :2, 2]
-    anywhere = batch._replace(keypoints_2d=random.uniform(0, size, batch.keypoints_2d.shape))
-    assert np.all(fit(sampled.skeleton, anywhere).quality < 0)
+    found = fit(
+        sampled.skeleton, batch._replace(keypoints_2d=random.uniform(0, size, batch.keypoints_2d.shape))
+    )
+    accepted = found.quality > 0
+    assert np.mean(accepted) < 0.2
+    before, after = sampled.errors(batch)[accepted], sampled.errors(found)[accepted]
+    assert after.mean() < 1.05 * before.mean()
     nothing = batch._replace(keypoints_2d=np.zeros_like(batch.keypoints_2d))
     assert np.all(fit(sampled.skeleton, nothing).quality < 0)
 
@@ -260,7 +305,8 @@ def test_a_perfect_estimate_is_hardly_made_worse(excerpt):
     batch = excerpt.true._replace(keypoints_2d=project(joints, excerpt.true.intrinsics))
     found = fit(excerpt.skeleton, batch)
     assert excerpt.errors(found).max() < 0.02
-    assert np.all(found.quality > 0)
+    assert excerpt.errors(found).mean() < 0.006
+    assert np.mean(found.quality > 0) > 0.9
 
 
 # -------------------------------------------------------------------------------------- what must not matter
@@ -296,19 +342,48 @@ def test_pixels_and_metres_are_but_units(excerpt):
         noise=2 * was.noise,
         evidence=was.evidence - 48 * np.log(2),
         joint_spread=was.joint_spread / 2,
+        keypoints_2d=2 * was.keypoints_2d + 100,
     )
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-7)
 
 
-def test_a_loose_point_counts_like_a_doubtful_one(excerpt):
+def test_a_loose_point_counts_like_a_doubtful_one(excerpt, monkeypatch):
+    """But it is no likelier to be an outlier: with the same odds both are alike."""
     batch = excerpt.batches["noisy"]
     spread = np.linspace(1, 3, 24)
     own = find_layout("smpl24", excerpt.skeleton)
     loose = type(own)("loose", own.names, own.joints, own.offsets, spread=spread)
+    doubtful = np.broadcast_to(spread**-2.0, (64, 24))
     found = fit(excerpt.skeleton, batch, loose)
-    expected = fit(excerpt.skeleton, batch, confidence=np.broadcast_to(spread**-2.0, (64, 24)))
+    assert np.abs(fit(excerpt.skeleton, batch, confidence=doubtful).pose - found.pose).max() > 1e-3
+    monkeypatch.setattr("kitro_np.posterior.fit.outlier_odds", lambda c: outlier_odds(np.ones_like(c)))
+    expected = fit(excerpt.skeleton, batch, confidence=doubtful)
     np.testing.assert_allclose(found.pose, expected.pose, atol=1e-12)
+
+
+# ----------------------------------------------------------------------------------- estimates of landmarks
+
+
+def test_estimates_without_betas_are_of_landmarks(excerpt):
+    """Unless it is said; then keypoints count less, and depth is less sure."""
+    batch = excerpt.batches["noisy"]
+    bare = batch._replace(betas=np.zeros_like(batch.betas))
+    bare.betas[1::2, 0] = 1e-9
+    landmarks, network = (fit(excerpt.skeleton, bare, landmarks=told) for told in (True, False))
+    found = fit(excerpt.skeleton, bare)
+    for name in ("pose", "quality", "joint_spread", "noise"):
+        one, yes, no = (getattr(part, name) for part in (found, landmarks, network))
+        np.testing.assert_allclose(one[::2], yes[::2], atol=1e-9)
+        np.testing.assert_allclose(one[1::2], no[1::2], atol=1e-9)
+    ratio = landmarks.joint_spread[:, 1:].mean(axis=0) / network.joint_spread[:, 1:].mean(axis=0)
+    assert np.all(ratio > 1.4)
+    # What counts less moves the body less far from its estimate.
+    moved = [
+        mpjpe(joints_of(excerpt.skeleton, one), joints_of(excerpt.skeleton, bare))
+        for one in (landmarks, network)
+    ]
+    assert moved[0].mean() < 0.95 * moved[1].mean()
 
 
 @pytest.mark.parametrize("tree", TREES)
@@ -320,7 +395,8 @@ def test_any_tree_in_both_precisions(tree):
     before, after = (
         reprojection_error(joints_of(skeleton, b) + b.transl[:, None], *batch[3:]) for b in (batch, found)
     )
-    assert after.mean() < 0.1 * before.mean()
+    # Of some bodies a point is taken for an outlier.
+    assert np.median(after / before) < 0.1
     square = found.pose @ np.swapaxes(found.pose, -1, -2)
     np.testing.assert_allclose(square, np.broadcast_to(np.eye(3), square.shape), atol=1e-5)
     single = fit(skeleton, batch, motion=motion)

@@ -11,8 +11,12 @@ FAR, LARGEST_CONFIDENCE = 1e9, 1e30
 numbers for missing keypoints, and squares of much larger ones overflow float32."""
 
 CONFIDENCE_RATIO = 1024.0
-"""Largest ratio of a confidence to the body's median. Confidences 1 / r^2 of honest detections r pixels off
-differ by some hundreds. A power of two: the product has the digits of the confidence in every dtype."""
+"""Ratio of the body's median confidence to a keypoint's from which on it is not visible. Confidences 1 / r^2
+of honest detections r pixels off differ by some hundreds."""
+
+CREDIBLE_RATIO = 32.0
+"""Largest ratio of a confidence to the body's median that counts: else one huge confidence would make all
+others look doubtful. Powers of two: the product has the digits of the confidence in every dtype."""
 
 BORDER = 0.5
 """Width of the image's border, in pixels: detectors move points from outside onto it, to 0, W - 1 or W."""
@@ -33,7 +37,8 @@ def visible_confidence(keypoints_2d: Any, confidence: Any, image_size: Any = Non
         Not visible where they are not finite, not below FAR, exactly (0, 0), which is how detectors write
         missing points, not inside the image, or on a flat edge.
     confidence : (N, K) array
-        Below the body's median by more than CONFIDENCE_RATIO it is not visible, above it counts as that.
+        Below the body's median by more than CONFIDENCE_RATIO it is not visible; above CREDIBLE_RATIO times
+        the median it counts as that.
     image_size : (N or 1, 2) array, optional
         Width and height in pixels. Where they are not known, a flat edge is taken for the image's.
     """
@@ -76,7 +81,10 @@ def at_least(confidence: Any, least: float) -> Any:
 
 
 def _limited(confidence: Any) -> Any:
-    """Confidences within CONFIDENCE_RATIO of the body's lower median of positive ones; others are 0."""
+    """Confidences, at most CREDIBLE_RATIO times the body's lower median of positive ones.
+
+    Those below it by more than CONFIDENCE_RATIO are 0.
+    """
     xp = array_namespace(confidence)
     zero = xp.zeros_like(confidence)
     confidence = xp.where((confidence > 0) & (confidence < LARGEST_CONFIDENCE), confidence, zero)
@@ -86,7 +94,7 @@ def _limited(confidence: Any) -> Any:
     middle = points - positive + (positive - 1) // 2
     place = xp.arange(points, dtype=xp.int64, device=device(confidence))
     median = xp.sum(xp.where(place == middle, ordered, zero), axis=1, keepdims=True)
-    highest = CONFIDENCE_RATIO * median
+    highest = CREDIBLE_RATIO * median
     limited = xp.where(confidence > highest, highest + zero, confidence)
     return xp.where(CONFIDENCE_RATIO * confidence < median, zero, limited)
 

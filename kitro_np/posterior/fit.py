@@ -85,7 +85,7 @@ class Fitted(NamedTuple):
     keypoints_2d: Any
 
 
-class Problem(NamedTuple):
+class FitInput(NamedTuple):
     """What a fit is given, besides the prior.
 
     Attributes
@@ -182,7 +182,7 @@ def fit_arrays(
     of_landmarks = xp.all(betas == 0, axis=1)
     if landmarks is not None:
         of_landmarks = xp.full_like(of_landmarks, landmarks)
-    problem = Problem(
+    given = FitInput(
         skeleton, layout, points, keypoints_2d, precise, outlier_odds(confidence), visible, intrinsics,
         pixels_per_metre, information(count, of_landmarks),
     )  # fmt: skip
@@ -190,28 +190,24 @@ def fit_arrays(
     betas = prior.betas
     pose = pose if start_pose is None else start_pose
     scales = Scales(xp.ones_like(pixels_per_metre), priors.INITIAL_NOISE * pixels_per_metre)
-    swapped = turned = xp.zeros_like(count) > 0
-    affine = None
+    unknown = xp.zeros_like(count) > 0
+    iterate = _find_step(given, prior, scales, pose, betas, transl, unknown, first=True)
+    wrong_way = faces_wrong_way(face_points(skeleton, layout), iterate.posed.rotations, confidence)
+    given, swapped, turned = _put_sides_right(given, iterate, wrong_way)
+    if bool(xp.any(swapped | turned)):
+        prior = prior._replace(pose=where_bodies(turned, reflected(skeleton, prior.pose, transl), prior.pose))
+        pose = where_bodies(turned, reflected(skeleton, pose, transl), pose)
+        iterate = _find_step(given, prior, scales, pose, betas, transl, swapped | turned, first=True)
+    projected = given.keypoints_2d - iterate.residual
+    affine = fit_affine(projected, given.keypoints_2d, precise, pixels_per_metre)
     for k in range(steps):
-        iterate = _find_step(problem, prior, scales, pose, betas, transl, swapped | turned, first=k == 0)
-        if k == 0:
-            wrong_way = faces_wrong_way(face_points(skeleton, layout), iterate.posed.rotations, confidence)
-            problem, swapped, turned = _put_sides_right(problem, iterate, wrong_way)
-            if bool(xp.any(swapped | turned)):
-                prior = prior._replace(
-                    pose=where_bodies(turned, reflected(skeleton, prior.pose, transl), prior.pose)
-                )
-                pose = where_bodies(turned, reflected(skeleton, pose, transl), pose)
-                iterate = _find_step(
-                    problem, prior, scales, pose, betas, transl, swapped | turned, first=True
-                )
-            projected = problem.keypoints_2d - iterate.residual
-            affine = fit_affine(projected, problem.keypoints_2d, precise, pixels_per_metre)
+        if k > 0:
+            iterate = _find_step(given, prior, scales, pose, betas, transl, unknown, first=False)
         step = iterate.step
         last_scales = scales
         if k < SCALED_STEPS:
             scales = update_scales(
-                iterate.linear_prior, scales, step, iterate.weights, problem.information, moving,
+                iterate.linear_prior, scales, step, iterate.weights, given.information, moving,
                 pixels_per_metre,
             )  # fmt: skip
         rotvec = step.rotvec * moving[:, :, None]
@@ -230,18 +226,18 @@ def fit_arrays(
     # Where nearly all keypoints are outliers, the body is hardly moved, and all other features are void.
     inliers = xp.sum(iterate.inlier, axis=1)
     quality = xp.where(inliers > FEWEST_KEYPOINTS - 0.5, quality, -xp.ones_like(quality))
-    evidence = -(step.mahalanobis + step.log_determinant + _log_noise(problem, iterate)) / 2
+    evidence = -(step.mahalanobis + step.log_determinant + _log_noise(given, iterate)) / 2
     spread = joint_spread(
         iterate.posed, step, skeleton, last_scales.noise / pixels_per_metre, count, of_landmarks
     )
     return Fitted(
         pose, betas, transl, scales.pose, scales.noise, quality, swapped, turned, evidence, spread, features,
-        problem.keypoints_2d,
+        given.keypoints_2d,
     )  # fmt: skip
 
 
 def _find_step(
-    problem: Problem,
+    given: FitInput,
     prior: Prior,
     scales: Scales,
     pose: Any,
@@ -253,39 +249,39 @@ def _find_step(
 ) -> Iterate:
     """Linearise about a body, weigh the keypoints, and find the most probable step."""
     xp = array_namespace(pose)
-    visible, noise = problem.visible, scales.noise[:, None]
-    posed = place_points(problem.skeleton, problem.points, pose, betas, transl)
+    visible, noise = given.visible, scales.noise[:, None]
+    posed = place_points(given.skeleton, given.points, pose, betas, transl)
     posed = unseen_in_front(posed, visible > 0)
-    jacobians = point_jacobians(posed, problem.points.moved, problem.intrinsics)
-    residual = (problem.keypoints_2d - project(posed.points, problem.intrinsics)) * visible[:, :, None]
+    jacobians = point_jacobians(posed, given.points.moved, given.intrinsics)
+    residual = (given.keypoints_2d - project(posed.points, given.intrinsics)) * visible[:, :, None]
     linear_prior = linearise_prior(prior, scales, pose, betas, transl, posed)
     jacobian = stacked_jacobian(jacobians)
     if first:
-        twins = exchanged(problem.keypoints_2d, visible, list(problem.layout.mirror))
-        to_twin = twins - problem.keypoints_2d
+        twins = exchanged(given.keypoints_2d, visible, list(given.layout.mirror))
+        to_twin = twins - given.keypoints_2d
         to_twin = xp.where(sides_right[:, None, None], xp.zeros_like(to_twin), to_twin)
         squared, variance = gate_keypoints(linear_prior, jacobian, residual, to_twin, scales.noise)
     else:
-        squared = problem.confidence * xp.sum(residual * residual, axis=-1) / noise**2
-        variance = noise**2 / xp.where(visible > 0, problem.confidence, xp.ones_like(visible))
-    inlier = inlier_probability(squared, problem.odds, variance, problem.pixels_per_metre) * visible
-    precision = problem.confidence * problem.information[:, None]
+        squared = given.confidence * xp.sum(residual * residual, axis=-1) / noise**2
+        variance = noise**2 / xp.where(visible > 0, given.confidence, xp.ones_like(visible))
+    inlier = inlier_probability(squared, given.odds, variance, given.pixels_per_metre) * visible
+    precision = given.confidence * given.information[:, None]
     weights = xp.sqrt(precision * student_weight(squared) * inlier) / noise
     step = gauss_newton_step(linear_prior, jacobians, residual, weights)
     return Iterate(posed, jacobian, residual, inlier, weights, linear_prior, step)
 
 
-def _put_sides_right(problem: Problem, iterate: Iterate, wrong_way: Any) -> tuple[Problem, Any, Any]:
+def _put_sides_right(given: FitInput, iterate: Iterate, wrong_way: Any) -> tuple[FitInput, Any, Any]:
     """Exchange left and right of keypoints that fit so; also tell which, and which estimates are turned.
 
     Where all of a body's keypoints fit so, and its estimate faces the wrong way, the keypoints stay.
     """
     xp = array_namespace(wrong_way)
-    orders = assignments(problem.layout)
+    orders = assignments(given.layout)
     none = xp.zeros_like(wrong_way)
     if not orders:
-        return problem, none, none
-    keypoints_2d, visible = problem.keypoints_2d, problem.visible
+        return given, none, none
+    keypoints_2d, visible = given.keypoints_2d, given.visible
     others = [exchanged(keypoints_2d, visible, order) for order in orders]
     gains = swap_gains(
         iterate.step,
@@ -299,17 +295,17 @@ def _put_sides_right(problem: Problem, iterate: Iterate, wrong_way: Any) -> tupl
     turned = (best == 0) & wrong_way
     for k, other in enumerate(others):
         keypoints_2d = xp.where(((best == k) & ~turned)[:, None, None], other, keypoints_2d)
-    return problem._replace(keypoints_2d=keypoints_2d), (best >= 0) & ~turned, turned
+    return given._replace(keypoints_2d=keypoints_2d), (best >= 0) & ~turned, turned
 
 
-def _log_noise(problem: Problem, iterate: Iterate) -> Any:
-    """Logarithm of the determinant of the keypoints' noise, outliers' of OUTLIER_SPREAD: (N,)."""
+def _log_noise(given: FitInput, iterate: Iterate) -> Any:
+    """Log determinant of the keypoints' noise covariance, an outlier's that of OUTLIER_SPREAD: (N,)."""
     xp = array_namespace(iterate.weights)
     inlier = iterate.inlier
     weights = iterate.weights / xp.sqrt(xp.where(inlier > 0, inlier, xp.ones_like(inlier)))
     logs = xp.log(xp.where(weights > 0, weights, xp.ones_like(weights)))
-    elsewhere = -xp.log(priors.OUTLIER_SPREAD * problem.pixels_per_metre)[:, None]
-    return -4 * xp.sum(problem.visible * (inlier * logs + (1 - inlier) * elsewhere), axis=1)
+    elsewhere = -xp.log(priors.OUTLIER_SPREAD * given.pixels_per_metre)[:, None]
+    return -4 * xp.sum(given.visible * (inlier * logs + (1 - inlier) * elsewhere), axis=1)
 
 
 def make_prior(

@@ -220,12 +220,14 @@ def gauss_newton_step(linear_prior: LinearPrior, jacobians: Jacobians, residual:
 
 
 def _widened(pose_spread: Any, deviation: Any) -> Any:
-    """Widen the root's spread about x and y by sqrt((nu + d^2) / nu), d its deviation over it: (N, J, 3)."""
+    """Widen the root's spread by sqrt((nu + d^2) / nu), d its deviation about x and y over it: (N, J, 3).
+
+    A rotation about the viewing axis alone does not: what is off by that is the image.
+    """
     xp = array_namespace(pose_spread)
     across = deviation[:, 0, :2] / pose_spread[:, 0, :2]
     factor = xp.sqrt(1 + xp.sum(across * across, axis=-1, keepdims=True) / TURN_DOF)
-    root = xp.concat([pose_spread[:, 0, :2] * factor, pose_spread[:, 0, 2:]], axis=-1)
-    return xp.concat([root[:, None, :], pose_spread[:, 1:, :]], axis=1)
+    return xp.concat([(pose_spread[:, 0, :] * factor)[:, None, :], pose_spread[:, 1:, :]], axis=1)
 
 
 def largest_angle(rotvec: Any) -> Any:

@@ -61,7 +61,7 @@ LANDMARKS_NOISE = 1.4
 """Factor on the noise for estimates fitted to a network's 3D landmarks, which agree with the image already:
 what is left to the keypoints is mostly where each is defined."""
 
-TURN_DOF = 8.0
+TURN_DOF = 3.0
 """Degrees of freedom of the Student's t distribution of the estimate's turn, its root's rotation: some
 estimates are right but for a turn of the whole body."""
 

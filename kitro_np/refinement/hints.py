@@ -105,7 +105,29 @@ class Hypothesis(NamedTuple):
     estimated: int = 0
 
 
-def find_hint(request: Request, outcome: Outcome, accepts: Callable[[Request], Any]) -> str:
+class Hint:
+    """A hint that is found when it is first read: that takes some refinements.
+
+    Parameters
+    ----------
+    find : callable
+        Returns the sentence; it holds copies of the bodies that are looked at.
+    """
+
+    def __init__(self, find: Callable[[], str]) -> None:
+        self._find: Callable[[], str] | None = find
+        self._text = ""
+
+    def __str__(self) -> str:
+        if self._find is not None:
+            self._text, self._find = self._find(), None
+        return self._text
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)
+
+
+def find_hint(request: Request, outcome: Outcome, accepts: Callable[[Request], Any]) -> Hint | str:
     """Return a sentence that says what the input looks like.
 
     It is empty unless most bodies are refused, or most of at least FEWEST_BODIES refined ones were put right.
@@ -121,6 +143,8 @@ def find_hint(request: Request, outcome: Outcome, accepts: Callable[[Request], A
     try:
         status = as_numpy(outcome.refined.status)
         refused = 2 * np.count_nonzero(status) > request.count
+        if not refused and request.count < FEWEST_BODIES:
+            return ""
         refined = status == Status.REFINED
         if not refused and _in_most(outcome.diagnostics, "turned", refined):
             return TURNED
@@ -132,8 +156,16 @@ def find_hint(request: Request, outcome: Outcome, accepts: Callable[[Request], A
         telling = np.isin(status, TELLING) | (refined & swapped)
         if 2 * np.sum(telling) <= request.count:
             return otherwise
-        with np.errstate(all="ignore"):
-            return _best(*_sample(request, telling), accepts) or otherwise
+        sample, vectors = _sample(request, telling)
+
+        def find() -> str:
+            try:
+                with np.errstate(all="ignore"):
+                    return _best(sample, vectors, accepts) or otherwise
+            except Exception:
+                return otherwise
+
+        return Hint(find)
     except Exception:  # a hint is a courtesy: whatever goes wrong here, the result is returned
         return ""
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from ...keypoints.visibility import CONFIDENCE_RATIO, FAR, FEWEST_ON_EDGE, LARGEST_CONFIDENCE
+from ...keypoints.visibility import (
+    CONFIDENCE_RATIO,
+    CREDIBLE_RATIO,
+    FAR,
+    FEWEST_ON_EDGE,
+    LARGEST_CONFIDENCE,
+)
 from ..jit import kernel
 from ..lanes import absolute, full, load, own_lanes, store, where
 
@@ -42,7 +48,7 @@ def visible_confidence(chains, tile, memory, bodies, sized, start, last):
 
 @kernel
 def _read_confidence(points, tile, memory, bodies, start, last):
-    """Read confidences, within CONFIDENCE_RATIO of the body's median."""
+    """Read confidences, and limit those that are far from the body's median."""
     for lane in own_lanes(tile.status, tile.status.shape[1]):
         row = min(start + lane, last - 1, bodies.confidence.shape[0] - 1)
         for k in range(points):
@@ -54,7 +60,8 @@ def _read_confidence(points, tile, memory, bodies, start, last):
         most = where(confidence > most, confidence, most)
         least = where(confidence > 0.0, where(confidence < least, confidence, least), least)
         store(memory.confidence, k, confidence)
-    store(memory.weight, FLAG, where(most > CONFIDENCE_RATIO * least, 1.0, 0.0))
+    # None is far from the median if the largest is near the smallest.
+    store(memory.weight, FLAG, where(most > CREDIBLE_RATIO * least, 1.0, 0.0))
     for lane in own_lanes(tile.status, tile.status.shape[1]):
         if memory.weight[FLAG, lane] > 0.0:
             _limit_confidence(points, memory, lane)
@@ -62,6 +69,7 @@ def _read_confidence(points, tile, memory, bodies, start, last):
 
 @kernel
 def _limit_confidence(points, memory, lane):
+    """Fused twin of kitro_np.keypoints.visibility._limited, of one body."""
     positive = 0
     for k in range(points):
         if memory.confidence[k, lane] > 0.0:
@@ -80,8 +88,8 @@ def _limit_confidence(points, memory, lane):
     for k in range(points):
         if CONFIDENCE_RATIO * memory.confidence[k, lane] < median:
             memory.confidence[k, lane] = 0.0
-        elif memory.confidence[k, lane] > CONFIDENCE_RATIO * median:
-            memory.confidence[k, lane] = CONFIDENCE_RATIO * median
+        elif memory.confidence[k, lane] > CREDIBLE_RATIO * median:
+            memory.confidence[k, lane] = CREDIBLE_RATIO * median
 
 
 @kernel

@@ -112,7 +112,8 @@ def linearise_pose_prior(chains, tile, memory, j, pose_scale):
     y = inverse / (chains.pose_spread[j, 1] * chains.pose_spread[j, 1])
     z = inverse / (chains.pose_spread[j, 2] * chains.pose_spread[j, 2])
     if j == 0:
-        x, y = x * load(memory.scalars, TURN_PRECISION), y * load(memory.scalars, TURN_PRECISION)
+        turn = load(memory.scalars, TURN_PRECISION)
+        x, y, z = turn * x, turn * y, turn * z
     joint_chord, q = chord(load9(tile.pose, j))
     inverse_rotation = transpose(load9(tile.rotations, j))
     # Columns of D = (q I + [c / 2]x) G^T, with the chord c

@@ -1,4 +1,4 @@
-"""Robust weights of a tile's keypoints: twin of kitro_np.posterior.robust."""
+"""Robust weights of a tile's keypoints: fused twin of kitro_np.posterior.robust."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ def information(memory):
 
 @kernel
 def weigh(memory, k, squared, variance):
-    """Fused twin of student_weight and inlier_probability, of one keypoint: fills inlier and weight."""
+    """Fused twin of kitro_np.posterior.robust.student_weight and inlier_probability, of one keypoint.
+
+    It fills inlier and weight.
+    """
     confidence, noise = load(memory.confidence, k), load(memory.scalars, NOISE)
     spread = OUTLIER_SPREAD * load(memory.scalars, PIXELS_PER_METRE)
     base = 1.0 + squared / KEYPOINT_DOF

@@ -13,7 +13,7 @@ NOISE = 3
 """Standard deviation of the keypoints, in pixels."""
 
 TURN_PRECISION = 4
-"""Factor on the precision of the root's rotation about x and y, nu / (nu + d^2)."""
+"""Factor on the precision of the root's rotation, nu / (nu + d^2)."""
 
 SWAP = 5
 """Number of the order of the points that was put right; -1 for none."""

@@ -52,7 +52,8 @@ def update_scales(chains, tile, memory):
         y = inverse / (chains.pose_spread[j, 1] * chains.pose_spread[j, 1])
         z = inverse / (chains.pose_spread[j, 2] * chains.pose_spread[j, 2])
         if j == 0:
-            x, y = x * load(memory.scalars, TURN_PRECISION), y * load(memory.scalars, TURN_PRECISION)
+            turn = load(memory.scalars, TURN_PRECISION)
+            x, y, z = turn * x, turn * y, turn * z
         deviation = add(load3(memory.deviation, j), load3(memory.joint_step, j))
         squares = squares + moves * (
             x * deviation[0] * deviation[0]
