@@ -28,7 +28,7 @@ COUNT = 1024
 RIDGE = 1e-3
 """Ridge of the standardised coefficients."""
 
-LENIENCE = 0.3
+LENIENCE = 0.5
 """Added to the constant for people: a body that is refused for nothing may lose 200 mm of improvement."""
 
 

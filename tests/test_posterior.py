@@ -180,7 +180,7 @@ def test_linear_prior(scene, random):
         by_rotation[:, joint, :, axis] = expected[:, joint]
     spread = prior.pose_spread * scale[:, None, None]
     across = linear_prior.deviation[:, 0, :2] / spread[:, 0, :2]
-    spread[:, 0, :2] *= np.sqrt(1 + np.sum(across**2, axis=1, keepdims=True) / priors.TURN_DOF)
+    spread[:, 0] *= np.sqrt(1 + np.sum(across**2, axis=1, keepdims=True) / priors.TURN_DOF)
     np.testing.assert_allclose(linear_prior.pose_spread, spread)
     missing = chord(now)[0] - motion.mean
     blocks = np.einsum("njab,jac,njcd->njbd", by_rotation, motion.precision, by_rotation)
@@ -230,7 +230,7 @@ def test_a_turn_of_the_whole_body_may_be_large(scene):
         for turn, number in away.items():
             spread, pull = linearised(0, axis, turn)
             factor = np.sqrt((priors.TURN_DOF + number**2) / priors.TURN_DOF)
-            np.testing.assert_allclose(spread, np.tile([0.02 * factor, 0.02 * factor, 0.02], (COUNT, 1)))
+            np.testing.assert_allclose(spread, np.full((COUNT, 3), 0.02 * factor))
             np.testing.assert_allclose(pull, number / factor**2)
         pulls = [linearised(0, axis, turn)[1] for turn in away]
         assert np.all(pulls[0] < pulls[1])
