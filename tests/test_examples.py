@@ -24,10 +24,14 @@ DATA = Path(kitro_np.__file__).parent / "data"
 BEFORE = {"mpjpe": 79.52, "pa_mpjpe": 49.28}, {"mpjpe": 150.58, "pa_mpjpe": 87.73}
 """Errors in mm of the simulated estimates, and of the network's."""
 
-LARGEST_PART = {
-    "body25b": 0.65, "coco17": 0.65, "mediapipe33": 0.8, "coco17, no scores": 0.65, "coco17, network": 0.95,
-}  # fmt: skip
-"""Most that refinement leaves of a case's errors."""
+LARGEST = {
+    "body25b": (43, 29),
+    "coco17": (43, 29.5),
+    "mediapipe33": (50.5, 33),
+    "coco17, no scores": (43, 30),
+    "coco17, network": (110, 74),
+}
+"""Upper bounds of a case's refined errors: each some 4% above what they are."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +41,7 @@ def report():
 
 def test_cases_of_real_detections():
     example = EXAMPLES["real"]()
-    assert [case.name for case in example.cases] == list(LARGEST_PART)
+    assert [case.name for case in example.cases] == list(LARGEST)
     assert example.intrinsics.shape == (200, 3, 3)
     for case in example.cases:
         count = int(re.search(r"\d+", case.layout)[0])
@@ -88,16 +92,16 @@ def test_layouts_are_in_the_order_of_real_detectors(key, open_body):
 
 
 def test_errors_of_real_detections(report):
-    assert [case.name for case in report.cases] == list(LARGEST_PART)
+    assert [case.name for case in report.cases] == list(LARGEST)
     assert [case.bodies for case in report.cases] == [600, 600, 600, 600, 200]
     for case in report.cases:
         before = BEFORE["network" in case.name]
         assert {name: round(value, 2) for name, value in case.before.items()} == before
-        for name, value in before.items():
-            assert case.after[name] < LARGEST_PART[case.name] * value, (case.name, name)
-            assert 0.6 < case.improved[name] < 1, (case.name, name)
-        assert 0.85 < case.accepted <= 1, case.name
-        assert 0.5 < case.error_over_spread < 4, case.name
+        for name, largest in zip(before, LARGEST[case.name], strict=True):
+            assert 0.5 * largest < case.after[name] < largest, (case.name, name)
+            assert 0.8 < case.improved[name] < 1, (case.name, name)
+        assert 0.97 <= case.accepted <= 1, case.name
+        assert 0.9 < case.error_over_spread < (1.6 if "network" in case.name else 1.15), case.name
 
 
 def test_a_case_is_what_refine_makes_of_it(report, open_body):

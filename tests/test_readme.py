@@ -43,6 +43,7 @@ ELSEWHERE = (
     r"\.venv/bin/(python -m )?(pytest|ruff|mypy|pip)\b.*",
     r"\.venv/bin/python (docs/draw_rooms|bench/floor)\.py",
     r"NUMBA_DISABLE_JIT=1 \.venv/bin/pytest .*",
+    r"python -m models\.measure_map",
 )
 """Lines of a shell that are no kitro-np commands, and that are not run here."""
 

@@ -189,8 +189,11 @@ def test_refine_and_eval_are_as_on_the_same_npz(tmp_path, path, capsys, engine):
     assert not all(array.flags.aligned for array in EstimateFile(path).estimates())
     for name, file in [("a", AUTHORS), ("b", as_npz(tmp_path)), ("c", path)]:
         assert main(["refine", str(file), "-o", str(tmp_path / f"{name}.npz"), "--engine", engine]) == 0
-    assert "3 bodies refined by map" in capsys.readouterr().out
+    said = capsys.readouterr().out
     with np.load(tmp_path / "b.npz") as expected:
+        refined = np.sum(expected["status"] == 0)
+        assert refined >= 2
+        assert said.count(f"{refined} bodies refined by map") == 3
         for name in ("a.npz", "c.npz"):
             with np.load(tmp_path / name) as found:
                 assert found.files == expected.files
