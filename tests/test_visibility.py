@@ -18,7 +18,7 @@ from kitro_np.kernels.keypoints import visibility
 from kitro_np.kernels.lanes import lane_count
 from kitro_np.kernels.records import refer, refer_tile
 from kitro_np.kernels.tile import aligned_rows
-from kitro_np.keypoints.visibility import image_bounds, visible_confidence
+from kitro_np.keypoints.visibility import CREDIBLE_RATIO, image_bounds, visible_confidence
 from kitro_np.posterior.projection import place_points, points_on
 
 COUNT = 16
@@ -175,7 +175,7 @@ def test_confidences_that_vanish_beside_the_others_are_not_visible(few, engine):
 def test_one_huge_confidence_does_not_make_the_others_vanish(few, engine, huge, dtype):
     """It counts as the largest that is credible, whatever it is."""
     confidence = np.random.default_rng(0).uniform(0.5, 1, (COUNT, 24)).astype(dtype)
-    confidence[:, 5] = 1024 * np.sort(np.delete(confidence, 5, axis=1))[:, 11]
+    confidence[:, 5] = CREDIBLE_RATIO * np.sort(np.delete(confidence, 5, axis=1))[:, 11]
     expected = refine(*few.astype(dtype), confidence=confidence, engine=engine)
     assert expected.accepted.mean() > 0.8
     confidence[:, 5] = huge
@@ -184,13 +184,25 @@ def test_one_huge_confidence_does_not_make_the_others_vanish(few, engine, huge, 
 
 
 @given(seed=st.integers(0, 2**32 - 1))
-def test_honest_precisions_are_left_as_they_are(seed):
-    """1 / r^2 of detections 1 to 20 pixels off: a factor of 400."""
+def test_honest_precisions_all_count(seed):
+    """1 / r^2 of detections 1 to 20 pixels off: a factor of 400. The largest are limited, the others stay."""
     random = np.random.default_rng(seed)
     confidence = random.uniform(1, 20, (5, 24)) ** -2.0
     confidence[:, :2] = 1, 1 / 400
     found = visible_confidence(random.uniform(1, 1000, (5, 24, 2)), confidence)
-    np.testing.assert_array_equal(found, confidence / confidence.max(axis=1, keepdims=True))
+    lower_median = np.sort(confidence, axis=1)[:, 11:12]
+    expected = np.minimum(confidence, CREDIBLE_RATIO * lower_median)
+    np.testing.assert_array_equal(found, expected / expected.max(axis=1, keepdims=True))
+    assert np.all(found > 0)
+
+
+def test_limits_of_confidences():
+    """Beside a median of 1: down to 1 / 1024, up to CREDIBLE_RATIO."""
+    confidence = np.array([[1.0] * 8 + [1 / 1024, 1 / 1025, CREDIBLE_RATIO, CREDIBLE_RATIO - 1, 1e6]])
+    keypoints = np.random.default_rng(0).uniform(1, 1000, (1, 13, 2))
+    expected = np.array([[1.0] * 8 + [1 / 1024, 0, CREDIBLE_RATIO, CREDIBLE_RATIO - 1, CREDIBLE_RATIO]])
+    for found in (visible_confidence(keypoints, confidence), by_kernel(keypoints, confidence, None)):
+        np.testing.assert_array_equal(found, expected / CREDIBLE_RATIO)
 
 
 # ----------------------------------------------------------------------------------------- the image's border

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-LARGE = "(test_any_tree and smpl) or (test_layouts and not (float32 and body25))"
+LARGE = (
+    "(test_any_tree and smpl) or (test_layouts and not (float32 and body25))"
+    " or (test_each_exchange and float32) or (test_estimates and (wholebody133 or True or False))"
+)
 """Seconds each, and no line of the kernels that smaller trees and one layout do not run."""
 
 

@@ -14,7 +14,7 @@ CONFIDENCE_RATIO = 1024.0
 """Ratio of the body's median confidence to a keypoint's from which on it is not visible. Confidences 1 / r^2
 of honest detections r pixels off differ by some hundreds."""
 
-CREDIBLE_RATIO = 32.0
+CREDIBLE_RATIO = 8.0
 """Largest ratio of a confidence to the body's median that counts: else one huge confidence would make all
 others look doubtful. Powers of two: the product has the digits of the confidence in every dtype."""
 
