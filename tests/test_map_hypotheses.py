@@ -218,4 +218,4 @@ def test_the_true_arm_is_among_them(skeleton, sim, sim_batch, noisy_batch, side,
     assert np.mean(right.any(axis=1)) > 0.8
     # More often than the refined body has it, and believed in more than its wrong twin.
     assert np.mean(right.any(axis=1)) > np.mean(off(found.pose, found.betas)[wrong] < 0.12) + 0.4
-    assert np.mean(np.sum(likely.probability[wrong] * right, axis=1)) > 0.45
+    assert np.mean(np.sum(likely.probability[wrong] * right, axis=1)) > 0.4

@@ -7,6 +7,7 @@ from same import assert_identical
 from test_bad_bodies import BAD, COUNT, OTHERS, SPOILED, spoiled
 
 from kitro_np import InputError, KeypointLayout, Status, find_layout, refine
+from kitro_np.evaluation.metrics import mpjpe
 from kitro_np.posterior.swaps import assignments
 from kitro_np.posterior.verdict import FEWEST_KEYPOINTS
 
@@ -117,10 +118,13 @@ def assert_given_back(found, batch, bodies=slice(None)):
 def test_keypoints_of_somebody_else(sim_batch, noisy_batch, engine, shift):
     for batch in (sim_batch, noisy_batch):
         found = refine(*of_others(batch, shift), engine=engine)
-        assert not np.any(found.accepted)
-        assert set(found.status) <= {Status.UNLIKELY, Status.SWAPPED}
-        assert np.all((found.quality <= 0) | (found.status == Status.SWAPPED))
-        assert_given_back(found, batch)
+        assert np.mean(found.accepted) < 0.03
+        refused = ~found.accepted
+        assert set(found.status[refused]) <= {Status.UNLIKELY, Status.SWAPPED}
+        assert np.all(found.quality[refused] <= 0)
+        assert np.all(found.quality[found.accepted] > 0)
+        np.testing.assert_array_equal(found.status[refused] == Status.SWAPPED, found.swapped[refused] == 1)
+        assert_given_back(found, batch, refused)
     kept = refine(*of_others(sim_batch, shift), engine=engine, safe=False)
     assert np.all(kept.accepted)
     assert np.all(np.any(kept.pose != sim_batch.pose, axis=(1, 2, 3)))
@@ -128,23 +132,42 @@ def test_keypoints_of_somebody_else(sim_batch, noisy_batch, engine, shift):
 
 
 def test_clean_ones_are_kept(sim_batch, noisy_batch):
-    assert np.mean(refine(*sim_batch).accepted) == 1
+    assert np.mean(refine(*sim_batch).accepted) > 0.96
     assert np.mean(refine(*noisy_batch).accepted) > 0.97
 
 
-def test_left_and_right_the_other_way_round(sim_batch, open_body, engine):
-    order = list(find_layout("smpl24", open_body).mirror)
-    swapped = sim_batch._replace(keypoints_2d=sim_batch.keypoints_2d[:, order])
-    found = refine(*swapped, engine=engine)
-    assert np.all(found.status == Status.SWAPPED)
-    assert np.all(found.swapped == 1)
+@pytest.mark.parametrize("part", ["all", "legs", "arms", "feet", "hands"])
+def test_left_and_right_the_other_way_round(noisy_batch, open_body, engine, part):
+    """They are put right: the result is nearly that of keypoints that were never exchanged."""
+    number = ["all", "legs", "arms", "feet", "hands"].index(part)
+    order = assignments(find_layout("smpl24", open_body))[number]
+    swapped = noisy_batch._replace(keypoints_2d=noisy_batch.keypoints_2d[:, order])
+    found, was = (refine(*batch, engine=engine) for batch in (swapped, noisy_batch))
     assert found.swapped.dtype == np.int8
-    assert_given_back(found, swapped)
-    assert "left and right" in found.summary()
-    assert not np.any(refine(*sim_batch, engine=engine).swapped)
-    kept = refine(*swapped, engine=engine, safe=False)
-    assert np.all(kept.accepted)
-    assert np.all(kept.swapped == 1)
+    told = found.swapped == 1
+    assert np.mean(told) > {"feet": 0.87, "hands": 0.93}.get(part, 0.97)
+    assert np.mean(found.accepted[told]) > 0.97
+    assert np.mean(was.swapped) < 0.04
+    good = told & found.accepted & was.accepted & (was.swapped == 0)
+    gap = mpjpe(found.joints(open_body), was.joints(open_body))[good]
+    assert np.median(gap) < 0.003
+    assert np.mean(gap < 0.03) > 0.97
+    np.testing.assert_allclose(
+        np.median(found.reprojection_error[good]), np.median(was.reprojection_error[good]), rtol=0.05
+    )
+    assert f"{np.sum(told & found.accepted)} with left and right exchanged" in found.summary()
+
+
+def test_bodies_that_are_refused_although_left_and_right_were_exchanged(sim_batch, open_body, engine):
+    """The reason says so: of another person's exchanged keypoints."""
+    order = list(find_layout("smpl24", open_body).mirror)
+    other = of_others(sim_batch)
+    found = refine(*other._replace(keypoints_2d=other.keypoints_2d[:, order]), engine=engine)
+    refused = found.status == Status.SWAPPED
+    assert refused.sum() > 3
+    assert np.all(found.swapped[refused] == 1)
+    assert_given_back(found, other, refused)
+    assert Status.SWAPPED.reason in found.summary()
 
 
 def test_which_twins_can_be_swapped(open_body, sim_batch):
@@ -232,7 +255,8 @@ def test_each_body_has_its_own_confidences(few, engine):
     assert_near_identical(found, expected, engine)
     alone = refine(*few.some(9), confidence=confidence[9], engine=engine)
     np.testing.assert_allclose(alone.pose, expected.pose[9], atol=1e-6)
-    other = refine(*few, confidence=confidence[::-1], engine=engine)
+    expected = refine(*few, confidence=confidence, engine=engine, safe=False)
+    other = refine(*few, confidence=confidence[::-1], engine=engine, safe=False)
     assert np.all(np.any(other.pose != expected.pose, axis=(1, 2, 3))[[0, 1, 15, 16]])
 
 

@@ -556,15 +556,15 @@ def test_scales_by_hand():
         Scales(np.full(3, 2.0), np.full(3, 6.0)),
         np.full(3, 200.0),
     )  # 3 pixels are usual
-    moving, weights = np.array([[1.0, 0]] * 3), np.array([[1.0, 0.5, 2, 0]] * 3)
+    moving, visible = np.array([[1.0, 0]] * 3), np.array([[1.0, 1, 1, 0]] * 3)
     one = np.ones(3)
-    found = update_scales(linear_prior, scales, step, weights, one, moving, pixels_per_metre)
+    found = update_scales(linear_prior, scales, step, visible, one, moving, pixels_per_metre)
     np.testing.assert_allclose(found.pose, [2 * np.sqrt(4.25 / 3.25), 2 * np.sqrt(0.25 / 3.25), 10])
     noise = [6 * np.sqrt(6.075 / 4.3), 6 * np.sqrt(0.075 / 4.3), 6 * np.sqrt(6.075 / 0.3)]
     np.testing.assert_allclose(found.noise, noise)
     # Keypoints that share their errors weigh less, but are as far off.
     half = step._replace(squared_residual=squared_residual / 2)
-    shared = update_scales(linear_prior, scales, half, weights, one / 2, moving, pixels_per_metre)
+    shared = update_scales(linear_prior, scales, half, visible, one / 2, moving, pixels_per_metre)
     np.testing.assert_allclose(shared.noise, noise)
     none = step._replace(squared_residual=0 * squared_residual)
     many = update_scales(linear_prior, scales, none, np.ones((3, 50)), one, moving, pixels_per_metre)
@@ -592,11 +592,12 @@ def test_scales_are_found_in_data_of_the_model(scale, noise, random):
 
     moving = np.broadcast_to(confidence @ scene.points.moved > 0, (count, skeleton.num_joints)).astype(float)
     scales = Scales(np.ones(count), priors.INITIAL_NOISE * pixels_per_metre)
+    visible = np.where(confidence > 0, 1.0, 0)
     for _ in range(15):
         linear_prior = linearise_prior(prior, scales, pose, prior.betas, transl, scene.posed)
         weights = np.sqrt(confidence) / scales.noise[:, None]
         step = gauss_newton_step(linear_prior, scene.jacobians, residual, weights)
-        scales = update_scales(linear_prior, scales, step, weights, np.ones(count), moving, pixels_per_metre)
+        scales = update_scales(linear_prior, scales, step, visible, np.ones(count), moving, pixels_per_metre)
     off, noise_off = np.log(scales.pose / scale), np.log(scales.noise / pixels_per_metre / noise)
     assert abs(off.mean()) < 0.1
     assert abs(noise_off.mean()) < 0.03

@@ -129,6 +129,7 @@ def features(**changes):
         "transl": prior.transl,
         "weights": np.tile([1.0, 1, 1, 0], (2, 1)),
         "inlier": np.tile([1.0, 1, 1, 0], (2, 1)),
+        "count": np.array([3.0, 3]),
         "moving": np.ones((2, 3)),
         "pixels_per_metre": np.array([100.0, 200]),
         **changes,
@@ -203,7 +204,7 @@ def test_features_of_an_unusual_estimate():
 def test_features_of_outliers_and_of_few_points():
     inlier = np.array([[1.0, 0.5, 0.5, 0], [1, 1, 1, 1]])
     weights = np.array([[1.0, 0.5, 0.5, 0], [1, 0.2, 0.2, 0.2]])
-    found, _ = features(inlier=inlier, weights=weights)
+    found, _ = features(inlier=inlier, weights=weights, count=np.array([3.0, 4]))
     np.testing.assert_allclose(found["outliers"], [1 / 3, 0])
     np.testing.assert_allclose(found["outliers_squared"], [1 / 9, 0])
     np.testing.assert_allclose(found["few_points"], [8, 6])
@@ -214,8 +215,13 @@ def test_features_of_outliers_and_of_few_points():
 
 
 def test_nothing_visible_has_finite_features():
-    found, _ = features(inlier=np.zeros((2, 4)), weights=np.zeros((2, 4)), moving=np.zeros((2, 3)))
+    nothing = np.zeros((2, 4))
+    found, _ = features(inlier=nothing, weights=nothing, count=np.zeros(2), moving=np.zeros((2, 3)))
     assert np.all(np.isfinite([*found.values()]))
+    # Nor have keypoints that are all so far off that their probability is 0 in this dtype.
+    found, _ = features(inlier=nothing, weights=nothing)
+    np.testing.assert_array_equal(found["outliers"], 1)
+    np.testing.assert_array_equal(found["few_points"], 8)
 
 
 # ------------------------------------------------------------------------------------------------ the quality

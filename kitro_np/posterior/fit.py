@@ -192,7 +192,7 @@ def fit_arrays(
     scales = Scales(xp.ones_like(pixels_per_metre), priors.INITIAL_NOISE * pixels_per_metre)
     unknown = xp.zeros_like(count) > 0
     iterate = _find_step(given, prior, scales, pose, betas, transl, unknown, first=True)
-    wrong_way = faces_wrong_way(face_points(skeleton, layout), iterate.posed.rotations, confidence)
+    wrong_way = faces_wrong_way(face_points(skeleton, layout), iterate.posed.rotations, confidence * visible)
     given, swapped, turned = _put_sides_right(given, iterate, wrong_way)
     if bool(xp.any(swapped | turned)):
         prior = prior._replace(pose=where_bodies(turned, reflected(skeleton, prior.pose, transl), prior.pose))
@@ -207,7 +207,7 @@ def fit_arrays(
         last_scales = scales
         if k < SCALED_STEPS:
             scales = update_scales(
-                iterate.linear_prior, scales, step, iterate.weights, given.information, moving,
+                iterate.linear_prior, scales, step, given.visible, given.information, moving,
                 pixels_per_metre,
             )  # fmt: skip
         rotvec = step.rotvec * moving[:, :, None]
@@ -220,7 +220,7 @@ def fit_arrays(
         )
     weights = precise * iterate.inlier
     features = features_of(
-        prior, last_scales, step, affine, transl, weights, iterate.inlier, moving, pixels_per_metre
+        prior, last_scales, step, affine, transl, weights, iterate.inlier, count, moving, pixels_per_metre
     )
     quality = quality_of(features, skeleton)
     # Where nearly all keypoints are outliers, the body is hardly moved, and all other features are void.

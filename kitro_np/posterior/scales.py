@@ -20,7 +20,7 @@ def update_scales(
     linear_prior: LinearPrior,
     scales: Scales,
     step: Step,
-    weights: Any,
+    visible: Any,
     information: Any,
     moving: Any,
     pixels_per_metre: Any,
@@ -33,10 +33,10 @@ def update_scales(
     scales : Scales
         That the step was computed with.
     step : Step
-    weights : (N, K) array
-        0 where a keypoint is not visible.
+    visible : (N, K) array
+        1 where a keypoint is visible, else 0.
     information : (N,) array
-        Factor of the precision in the weights, see :func:`kitro_np.posterior.robust.information`.
+        Factor of the precision of all keypoints, see :func:`kitro_np.posterior.robust.information`.
     moving : (N, J) array
         1 where a joint moves a visible keypoint, else 0.
     pixels_per_metre : (N,) array
@@ -47,7 +47,7 @@ def update_scales(
     q and m are those of the pose in the first formula, of the keypoints in the second; n_0 is NOISE_DOF and t
     the typical noise over sigma.
     """
-    xp = array_namespace(weights)
+    xp = array_namespace(visible)
     spread = linear_prior.pose_spread
     joints = spread.shape[1]
     variance = xp.stack([step.covariance[:, k, k] for k in range(3 * joints)], axis=-1)
@@ -56,7 +56,7 @@ def update_scales(
     dof = xp.sum((1 - posterior_variance / spread**2) * moving[:, :, None], axis=(1, 2))
     pose = scales.pose * xp.sqrt((squares + 1 / scales.pose**2) / (_positive(dof) + 1))
     typical = TYPICAL_NOISE * pixels_per_metre / scales.noise
-    dof = 2 * xp.sum(xp.astype(weights > 0, weights.dtype), axis=1) - step.effective_parameters
+    dof = 2 * xp.sum(visible, axis=1) - step.effective_parameters
     ratio = (step.squared_residual / information + NOISE_DOF * typical**2) / (_positive(dof) + NOISE_DOF)
     noise = xp.maximum(scales.noise * xp.sqrt(ratio), SMALLEST_NOISE * pixels_per_metre)
     return Scales(xp.clip(pose, SMALLEST_SCALE, LARGEST_SCALE), noise)

@@ -131,6 +131,7 @@ def features_of(
     transl: Any,
     weights: Any,
     inlier: Any,
+    count: Any,
     moving: Any,
     pixels_per_metre: Any,
 ) -> Any:
@@ -150,6 +151,8 @@ def features_of(
         Confidence of each keypoint times its probability of being no outlier.
     inlier : (N, K) array
         That probability; 0 where it is not visible.
+    count : (N,) array
+        Number of visible keypoints.
     moving : (N, J) array
         1 where a joint moves a visible keypoint, else 0.
     pixels_per_metre : (N,) array
@@ -167,8 +170,7 @@ def features_of(
     """
     xp = array_namespace(weights)
     one = xp.ones_like(pixels_per_metre)
-    visible = xp.sum(xp.astype(inlier > 0, inlier.dtype), axis=1)
-    visible = xp.maximum(visible, one)
+    visible = xp.maximum(count, one)
     seen = xp.sum(inlier, axis=1)
     coordinates = 2 * xp.maximum(seen, one)
     pose_scale = xp.log(scales.pose)
