@@ -58,7 +58,7 @@ class Map(Method, name="map"):
     takes_detections = True
 
     motion_prior: bool = option(True, "use no prior of human poses", flag="--no-motion-prior")
-    safe: bool = option(True, "refine even where the keypoints are not accepted", flag="--unsafe")
+    safe: bool = option(True, "keep bodies that are probably no better than estimated", flag="--unsafe")
     uncertainty: bool = option(False, "also return the joints' standard deviation")
     hypotheses: int = option(0, "also return this many probable bodies of each", least=0)
     min_confidence: float = option(0.0, "keypoints with less confidence are not visible", least=0)
