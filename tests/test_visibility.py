@@ -12,6 +12,7 @@ from same import assert_identical
 import kitro_np
 from kitro_np import LAYOUTS, KeypointLayout, Skeleton, Status, default_intrinsics, find_layout, refine
 from kitro_np.arrays.rotations import matrix_from_axis_angle
+from kitro_np.body.load import default_body
 from kitro_np.camera import project
 from kitro_np.kernels.jit import uncached_entry
 from kitro_np.kernels.keypoints import visibility
@@ -183,6 +184,38 @@ def test_one_huge_confidence_does_not_make_the_others_vanish(few, engine, huge, 
     assert_identical(found, expected)
 
 
+def test_points_that_are_not_on_the_body_do_not_say_what_is_usual(few, engine):
+    """Face and fingers of WholeBody, which the body lacks, with any confidence."""
+    layout = find_layout("wholebody133", default_body())
+    lacking = np.array(layout.joints) < 0
+    keypoints = np.random.default_rng(0).uniform(1, 1000, (len(few.pose), 133, 2))
+    confidence = np.where(lacking, 1.0, np.random.default_rng(1).uniform(0.2, 1, 133))
+    confidence = np.broadcast_to(confidence, keypoints.shape[:2])
+    batch = few._replace(keypoints_2d=keypoints)
+    found = [
+        refine(
+            *batch,
+            confidence=np.where(lacking, scale, 1) * confidence,
+            keypoint_layout=layout,
+            engine=engine,
+            safe=False,
+        )
+        for scale in (1, 1e-3, 1e3)
+    ]
+    for other in found[1:]:
+        assert_identical(other, found[0])
+
+
+def test_most_may_have_vanishing_confidences(few, engine):
+    """They are not visible, as if their confidences were 0."""
+    confidence = np.ones((len(few.pose), 24))
+    hidden = np.arange(24) % 10 < 6
+    confidence[:, hidden] = 0
+    expected = refine(*few, confidence=confidence, engine=engine)
+    confidence[:, hidden] = 1e-12
+    assert_identical(refine(*few, confidence=confidence, engine=engine), expected)
+
+
 @given(seed=st.integers(0, 2**32 - 1))
 def test_honest_precisions_all_count(seed):
     """1 / r^2 of detections 1 to 20 pixels off: a factor of 400. The largest are limited, the others stay."""
@@ -190,14 +223,14 @@ def test_honest_precisions_all_count(seed):
     confidence = random.uniform(1, 20, (5, 24)) ** -2.0
     confidence[:, :2] = 1, 1 / 400
     found = visible_confidence(random.uniform(1, 1000, (5, 24, 2)), confidence)
-    lower_median = np.sort(confidence, axis=1)[:, 11:12]
-    expected = np.minimum(confidence, CREDIBLE_RATIO * lower_median)
+    fourth = np.sort(confidence, axis=1)[:, -4:-3]
+    expected = np.minimum(confidence, CREDIBLE_RATIO * fourth)
     np.testing.assert_array_equal(found, expected / expected.max(axis=1, keepdims=True))
     assert np.all(found > 0)
 
 
 def test_limits_of_confidences():
-    """Beside a median of 1: down to 1 / 1024, up to CREDIBLE_RATIO."""
+    """Where the fourth highest is 1: down to 1 / 1024, up to CREDIBLE_RATIO."""
     confidence = np.array([[1.0] * 8 + [1 / 1024, 1 / 1025, CREDIBLE_RATIO, CREDIBLE_RATIO - 1, 1e6]])
     keypoints = np.random.default_rng(0).uniform(1, 1000, (1, 13, 2))
     expected = np.array([[1.0] * 8 + [1 / 1024, 0, CREDIBLE_RATIO, CREDIBLE_RATIO - 1, CREDIBLE_RATIO]])

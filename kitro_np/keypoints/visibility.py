@@ -11,11 +11,14 @@ FAR, LARGEST_CONFIDENCE = 1e9, 1e30
 numbers for missing keypoints, and squares of much larger ones overflow float32."""
 
 CONFIDENCE_RATIO = 1024.0
-"""Ratio of the body's median confidence to a keypoint's from which on it is not visible. Confidences 1 / r^2
-of honest detections r pixels off differ by some hundreds."""
+"""Ratio of a body's usual confidence to a keypoint's from which on it is not visible. Confidences 1 / r^2 of
+honest detections r pixels off differ by some hundreds."""
+
+USUAL_RANK = 4
+"""The usual confidence of a body is its fourth highest: one or two may be huge, and most may be vanishing."""
 
 CREDIBLE_RATIO = 8.0
-"""Largest ratio of a confidence to the body's median that counts: else one huge confidence would make all
+"""Largest ratio of a confidence to the body's usual one that counts: else one huge confidence would make all
 others look doubtful. Powers of two: the product has the digits of the confidence in every dtype."""
 
 BORDER = 0.5
@@ -37,8 +40,8 @@ def visible_confidence(keypoints_2d: Any, confidence: Any, image_size: Any = Non
         Not visible where they are not finite, not below FAR, exactly (0, 0), which is how detectors write
         missing points, not inside the image, or on a flat edge.
     confidence : (N, K) array
-        Below the body's median by more than CONFIDENCE_RATIO it is not visible; above CREDIBLE_RATIO times
-        the median it counts as that.
+        Below the body's usual one by more than CONFIDENCE_RATIO it is not visible; above CREDIBLE_RATIO
+        times the usual one it counts as that.
     image_size : (N or 1, 2) array, optional
         Width and height in pixels. Where they are not known, a flat edge is taken for the image's.
     """
@@ -81,22 +84,19 @@ def at_least(confidence: Any, least: float) -> Any:
 
 
 def _limited(confidence: Any) -> Any:
-    """Confidences, at most CREDIBLE_RATIO times the body's lower median of positive ones.
-
-    Those below it by more than CONFIDENCE_RATIO are 0.
-    """
+    """Confidences, at most CREDIBLE_RATIO times the body's usual one; 0 if far below it."""
     xp = array_namespace(confidence)
     zero = xp.zeros_like(confidence)
     confidence = xp.where((confidence > 0) & (confidence < LARGEST_CONFIDENCE), confidence, zero)
     ordered = xp.sort(confidence, axis=1)
     positive = xp.sum(xp.astype(confidence > 0, xp.int64), axis=1, keepdims=True)
     points = confidence.shape[1]
-    middle = points - positive + (positive - 1) // 2
+    rank = xp.where(positive < USUAL_RANK, positive, xp.full_like(positive, USUAL_RANK))
     place = xp.arange(points, dtype=xp.int64, device=device(confidence))
-    median = xp.sum(xp.where(place == middle, ordered, zero), axis=1, keepdims=True)
-    highest = CREDIBLE_RATIO * median
+    usual = xp.sum(xp.where(place == points - rank, ordered, zero), axis=1, keepdims=True)
+    highest = CREDIBLE_RATIO * usual
     limited = xp.where(confidence > highest, highest + zero, confidence)
-    return xp.where(CONFIDENCE_RATIO * confidence < median, zero, limited)
+    return xp.where(CONFIDENCE_RATIO * confidence < usual, zero, limited)
 
 
 def _on_flat_edge(keypoints_2d: Any, visible: Any) -> Any:

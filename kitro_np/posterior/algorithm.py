@@ -59,6 +59,7 @@ def refine_arrays(
     """
     xp = array_namespace(pose)
     points = points_on(skeleton, layout, pose)
+    confidence = xp.where(points.precision > 0, confidence, xp.zeros_like(confidence))
     confidence = visible_confidence(keypoints_2d, confidence, image_size)
     visible = confidence * points.precision > 0
     keypoints_2d = xp.where(visible[:, :, None], keypoints_2d, xp.zeros_like(keypoints_2d))

@@ -17,7 +17,7 @@ from ..body.skeleton import Skeleton
 from ..keypoints.detectors import SCORES_HIDDEN_FACES
 from ..keypoints.layouts import KeypointLayout, find_layout
 
-AWAY = 0.3
+AWAY = 0.6
 """Cosine between the face's direction and the view from which on a head faces the camera, or faces away."""
 
 SEEN, HIDDEN = 0.4, 0.2
@@ -111,7 +111,8 @@ def reflected(skeleton: Skeleton, pose: Any, transl: Any) -> Any:
     mirror = xp.asarray([-1.0, 1.0, 1.0], dtype=pose.dtype, device=device(pose))
     twins = xp.stack([pose[:, k, :, :] for k in mirror_joints(skeleton.host)], axis=1)
     twins = mirror[:, None] * twins * mirror
-    ray = transl / xp.sqrt(xp.sum(transl * transl, axis=1, keepdims=True))
+    length = xp.sqrt(xp.sum(transl * transl, axis=1, keepdims=True))
+    ray = transl / xp.where(length > 0, length, xp.ones_like(length))
     along = xp.matmul(ray[:, None, :], pose[:, 0, :, :])
     root = (pose[:, 0, :, :] - 2 * ray[:, :, None] * along) * mirror
     return xp.concat([root[:, None, :, :], twins[:, 1:, :, :]], axis=1)

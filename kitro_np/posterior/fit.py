@@ -179,7 +179,7 @@ def fit_arrays(
     moving = xp.astype(xp.matmul(visible, points.moved) > 0, pose.dtype)
     size = priors.size_of(skeleton.host)
     pixels_per_metre = intrinsics[:, 0, 0] / transl[:, 2] * size
-    of_landmarks = xp.all(betas == 0, axis=1)
+    of_landmarks = xp.all(betas == 0, axis=1) & (betas.shape[1] > 0)
     if landmarks is not None:
         of_landmarks = xp.full_like(of_landmarks, landmarks)
     given = FitInput(

@@ -130,8 +130,11 @@ def _hypotheses_of_few(
 def with_turned(request: Request, turned: Any) -> Request:
     """Return a request whose estimates that face the wrong way are reflected in depth."""
     xp = array_namespace(request.pose)
-    mirrored = reflected(request.skeleton, request.pose, request.transl)
-    return replace(request, pose=where_bodies(xp.astype(turned, xp.bool), mirrored, request.pose))
+    chosen = xp.astype(turned, xp.bool)
+    if not bool(xp.any(chosen)):
+        return request
+    pose, transl = (xp.astype(part, request.dtype) for part in (request.pose, request.transl))
+    return replace(request, pose=where_bodies(chosen, reflected(request.skeleton, pose, transl), pose))
 
 
 def moving_joints(request: Request, skeleton: Skeleton, like: Any) -> Any:

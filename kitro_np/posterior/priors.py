@@ -3,7 +3,7 @@
 A spread is a standard deviation. Those of the estimate's pose hold at scale 1; its scale and the keypoints'
 noise are estimated for each body (:mod:`kitro_np.posterior.scales`). Lengths are for a person, and in
 proportion to its size for a hand. Values are measured, or tuned, on the simulated development set
-(docs/accuracy.md, "How the numbers were chosen").
+and on real detections (docs/accuracy.md).
 """
 
 from __future__ import annotations

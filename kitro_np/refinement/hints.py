@@ -203,9 +203,17 @@ def _sample(request: Request, telling: np.ndarray) -> tuple[Request, np.ndarray 
         keypoints_2d=own(bodies.keypoints_2d),
         intrinsics=as_numpy(bodies.intrinsics).astype(dtype) if shared else own(bodies.intrinsics),
         confidence=None if bodies.confidence is None else own(bodies.confidence),
+        image_size=_own_sizes(bodies.image_size, own),
         dtype=dtype,
     )
     return sample, vectors
+
+
+def _own_sizes(image_size: Any, own: Callable[[Any], np.ndarray]) -> np.ndarray | None:
+    """Image sizes in NumPy arrays, those of the chosen bodies unless all share one."""
+    if image_size is None:
+        return None
+    return as_numpy(image_size) if image_size.shape[0] == 1 else own(image_size)
 
 
 def _best(sample: Request, vectors: np.ndarray | None, accepts: Callable[[Request], Any]) -> str:

@@ -97,7 +97,7 @@ class Request:
 
     def image_sizes(self, own: slice) -> Any:
         """Return the image sizes of a slice of the bodies, (M or 1, 2), or None."""
-        shared = self.image_size is None or len(self.image_size) == 1
+        shared = self.image_size is None or self.image_size.shape[0] == 1
         return self.image_size if shared else self.image_size[own, ...]
 
 

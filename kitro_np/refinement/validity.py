@@ -48,7 +48,7 @@ _REASONS = {
     Status.DIVERGED: "no finite body in front of the camera fits its keypoints",
     Status.TOO_FEW_KEYPOINTS: "too few of its keypoints are visible",
     Status.UNLIKELY: "its keypoints are not accepted as its own",
-    Status.SWAPPED: "left and right of its keypoints are probably swapped",
+    Status.SWAPPED: "its keypoints are not accepted, not even with left and right exchanged",
 }
 
 

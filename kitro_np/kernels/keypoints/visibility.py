@@ -8,6 +8,7 @@ from ...keypoints.visibility import (
     FAR,
     FEWEST_ON_EDGE,
     LARGEST_CONFIDENCE,
+    USUAL_RANK,
 )
 from ..jit import kernel
 from ..lanes import absolute, full, load, own_lanes, store, where
@@ -23,7 +24,7 @@ def visible_confidence(chains, tile, memory, bodies, sized, start, last):
     The confidences are multiplied by the precision of the points.
     """
     points = chains.point_joint.size
-    _read_confidence(points, tile, memory, bodies, start, last)
+    _read_confidence(chains, tile, memory, bodies, start, last)
     if sized:
         _leave_out_border(points, tile, bodies, start, last)
     most = full(tile.betas, 0.0)
@@ -47,12 +48,14 @@ def visible_confidence(chains, tile, memory, bodies, sized, start, last):
 
 
 @kernel
-def _read_confidence(points, tile, memory, bodies, start, last):
-    """Read confidences, and limit those that are far from the body's median."""
+def _read_confidence(chains, tile, memory, bodies, start, last):
+    """Read confidences of points on the body, and limit those that are far from the body's usual one."""
+    points = chains.point_joint.size
     for lane in own_lanes(tile.status, tile.status.shape[1]):
         row = min(start + lane, last - 1, bodies.confidence.shape[0] - 1)
         for k in range(points):
-            memory.confidence[k, lane] = bodies.confidence[row, k]
+            on_body = chains.point_precision[k] > 0.0
+            memory.confidence[k, lane] = bodies.confidence[row, k] if on_body else 0.0
     least, most = full(tile.betas, LARGEST_CONFIDENCE), full(tile.betas, 0.0)
     for k in range(points):
         confidence = load(memory.confidence, k)
@@ -60,7 +63,7 @@ def _read_confidence(points, tile, memory, bodies, start, last):
         most = where(confidence > most, confidence, most)
         least = where(confidence > 0.0, where(confidence < least, confidence, least), least)
         store(memory.confidence, k, confidence)
-    # None is far from the median if the largest is near the smallest.
+    # None is far from the usual one if the largest is near the smallest.
     store(memory.weight, FLAG, where(most > CREDIBLE_RATIO * least, 1.0, 0.0))
     for lane in own_lanes(tile.status, tile.status.shape[1]):
         if memory.weight[FLAG, lane] > 0.0:
@@ -74,22 +77,22 @@ def _limit_confidence(points, memory, lane):
     for k in range(points):
         if memory.confidence[k, lane] > 0.0:
             positive += 1
-    middle = (positive - 1) // 2
-    median = memory.confidence[0, lane]
+    rank = min(positive, USUAL_RANK)
+    usual = memory.confidence[0, lane]
     for k in range(points):
-        below, alike = 0, 0
+        above, not_below = 0, 0
         for other in range(points):
-            if 0.0 < memory.confidence[other, lane] <= memory.confidence[k, lane]:
-                alike += 1
-                if memory.confidence[other, lane] < memory.confidence[k, lane]:
-                    below += 1
-        if below <= middle < alike:
-            median = memory.confidence[k, lane]
+            if memory.confidence[other, lane] >= memory.confidence[k, lane]:
+                not_below += 1
+                if memory.confidence[other, lane] > memory.confidence[k, lane]:
+                    above += 1
+        if above < rank <= not_below:
+            usual = memory.confidence[k, lane]
     for k in range(points):
-        if CONFIDENCE_RATIO * memory.confidence[k, lane] < median:
+        if CONFIDENCE_RATIO * memory.confidence[k, lane] < usual:
             memory.confidence[k, lane] = 0.0
-        elif memory.confidence[k, lane] > CREDIBLE_RATIO * median:
-            memory.confidence[k, lane] = CREDIBLE_RATIO * median
+        elif memory.confidence[k, lane] > CREDIBLE_RATIO * usual:
+            memory.confidence[k, lane] = CREDIBLE_RATIO * usual
 
 
 @kernel

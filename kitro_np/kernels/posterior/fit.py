@@ -150,7 +150,8 @@ def make_prior(tree, chains, tile, memory, kind):
     store(memory.scalars, QUALITY, 0.0)
     store(memory.scalars, SWAP, -1.0)
     store(memory.scalars, TURNED, 0.0)
-    by_betas = where(largest > 0.0, 0.0, 1.0)
+    without_betas = 1.0 if tree.shapedirs.shape[1] > 0 else 0.0
+    by_betas = where(largest > 0.0, 0.0, without_betas)
     store(memory.scalars, LANDMARKS, by_betas if kind == BY_BETAS else full(tile.betas, 1.0 * kind))
     information(memory)
     _prior_transl(chains, tile, memory)
