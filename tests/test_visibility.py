@@ -176,7 +176,7 @@ def test_confidences_that_vanish_beside_the_others_are_not_visible(few, engine):
 def test_one_huge_confidence_does_not_make_the_others_vanish(few, engine, huge, dtype):
     """It counts as the largest that is credible, whatever it is."""
     confidence = np.random.default_rng(0).uniform(0.5, 1, (COUNT, 24)).astype(dtype)
-    confidence[:, 5] = CREDIBLE_RATIO * np.sort(np.delete(confidence, 5, axis=1))[:, 11]
+    confidence[:, 5] = CREDIBLE_RATIO * np.sort(np.delete(confidence, 5, axis=1))[:, -2]
     expected = refine(*few.astype(dtype), confidence=confidence, engine=engine)
     assert expected.accepted.mean() > 0.8
     confidence[:, 5] = huge
@@ -223,17 +223,17 @@ def test_honest_precisions_all_count(seed):
     confidence = random.uniform(1, 20, (5, 24)) ** -2.0
     confidence[:, :2] = 1, 1 / 400
     found = visible_confidence(random.uniform(1, 1000, (5, 24, 2)), confidence)
-    fourth = np.sort(confidence, axis=1)[:, -4:-3]
-    expected = np.minimum(confidence, CREDIBLE_RATIO * fourth)
+    third = np.sort(confidence, axis=1)[:, -3:-2]
+    expected = np.minimum(confidence, CREDIBLE_RATIO * third)
     np.testing.assert_array_equal(found, expected / expected.max(axis=1, keepdims=True))
     assert np.all(found > 0)
 
 
 def test_limits_of_confidences():
-    """Where the fourth highest is 1: down to 1 / 1024, up to CREDIBLE_RATIO."""
-    confidence = np.array([[1.0] * 8 + [1 / 1024, 1 / 1025, CREDIBLE_RATIO, CREDIBLE_RATIO - 1, 1e6]])
+    """Where the third highest is 1: down to 1 / 1024, up to CREDIBLE_RATIO."""
+    confidence = np.array([[1.0] * 8 + [1 / 1024, 1 / 1025, CREDIBLE_RATIO - 1, 1.0, 1e6]])
     keypoints = np.random.default_rng(0).uniform(1, 1000, (1, 13, 2))
-    expected = np.array([[1.0] * 8 + [1 / 1024, 0, CREDIBLE_RATIO, CREDIBLE_RATIO - 1, CREDIBLE_RATIO]])
+    expected = np.array([[1.0] * 8 + [1 / 1024, 0, CREDIBLE_RATIO - 1, 1.0, CREDIBLE_RATIO]])
     for found in (visible_confidence(keypoints, confidence), by_kernel(keypoints, confidence, None)):
         np.testing.assert_array_equal(found, expected / CREDIBLE_RATIO)
 

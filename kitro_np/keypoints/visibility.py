@@ -14,8 +14,8 @@ CONFIDENCE_RATIO = 1024.0
 """Ratio of a body's usual confidence to a keypoint's from which on it is not visible. Confidences 1 / r^2 of
 honest detections r pixels off differ by some hundreds."""
 
-USUAL_RANK = 4
-"""The usual confidence of a body is its fourth highest: one or two may be huge, and most may be vanishing."""
+USUAL_RANK = 3
+"""The usual confidence of a body is its third highest: two may be huge, and most may be vanishing."""
 
 CREDIBLE_RATIO = 8.0
 """Largest ratio of a confidence to the body's usual one that counts: else one huge confidence would make all

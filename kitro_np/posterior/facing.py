@@ -17,7 +17,7 @@ from ..body.skeleton import Skeleton
 from ..keypoints.detectors import SCORES_HIDDEN_FACES
 from ..keypoints.layouts import KeypointLayout, find_layout
 
-AWAY = 0.6
+AWAY = 0.3
 """Cosine between the face's direction and the view from which on a head faces the camera, or faces away."""
 
 SEEN, HIDDEN = 0.4, 0.2
