@@ -131,6 +131,15 @@ def test_keypoints_of_somebody_else(sim_batch, noisy_batch, engine, shift):
     np.testing.assert_allclose(kept.quality, refine(*of_others(sim_batch, shift), engine=engine).quality)
 
 
+@pytest.mark.parametrize("pixels", [1e4, 1e6, 1e8])
+def test_an_absurd_keypoint_does_not_make_others_keypoints_acceptable(noisy_batch, engine, pixels):
+    others = of_others(noisy_batch, 7)
+    keypoints = others.keypoints_2d.copy()
+    keypoints[:, 5] = pixels
+    found = refine(*others._replace(keypoints_2d=keypoints), engine=engine)
+    assert np.mean(found.accepted) <= np.mean(refine(*others, engine=engine).accepted) + 0.05
+
+
 def test_clean_ones_are_kept(sim_batch, noisy_batch):
     assert np.mean(refine(*sim_batch).accepted) > 0.96
     assert np.mean(refine(*noisy_batch).accepted) > 0.97

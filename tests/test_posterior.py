@@ -379,25 +379,35 @@ def test_covariance_is_the_inverse_of_all_precision(random):
 
 
 def test_gates_by_hand(random):
-    """Each keypoint alone against its prior prediction, in two dimensions; so is its counterpart."""
+    """Each keypoint alone against its prior prediction, in two dimensions; pairs by the better assignment."""
     made = Made(random)
     noise, to_twin = random.uniform(1, 2, COUNT), random.normal(0, 3, made.residual.shape)
-    to_twin[:, ::2] = 0
+    mirror = (1, 0, 3, 2, 4)
+    paired = np.zeros((COUNT, 5), bool)
+    paired[:, :2] = True
+    paired[: COUNT // 2, 2:4] = True
     jacobian = stacked_jacobian(made.jacobians)
-    squared, variance = gate_keypoints(made.linear_prior, jacobian, made.residual, to_twin, noise)
-    nearer = 0
+    squared, variance = gate_keypoints(
+        made.linear_prior, jacobian, made.residual, to_twin, paired, mirror, noise
+    )
+    exchanged = 0
     for n in range(COUNT):
         prior = np.linalg.inv(made.precision[n])
+        given, other = np.empty(5), np.empty(5)
         for k in range(5):
             own = jacobian[n, 2 * k : 2 * k + 2]
             off = made.residual[n, k] - own @ prior @ made.linear_prior.right_side[n]
             covariance = own @ prior @ own.T + noise[n] ** 2 * np.eye(2)
-            both = [off, off + to_twin[n, k]]
-            distances = [one @ np.linalg.solve(covariance, one) for one in both]
-            np.testing.assert_allclose(squared[n, k], min(distances))
+            given[k], other[k] = (
+                one @ np.linalg.solve(covariance, one) for one in (off, off + to_twin[n, k])
+            )
             np.testing.assert_allclose(variance[n, k], np.sqrt(np.linalg.det(covariance)))
-            nearer += distances[1] < distances[0]
-    assert 0 < nearer < 2 * COUNT
+        for k, twin in enumerate(mirror):
+            # A keypoint is at its own point or at its counterpart's; the pair is as far as its farther one.
+            pair = max(min(given[k], other[twin]), min(given[twin], other[k]))
+            np.testing.assert_allclose(squared[n, k], pair if paired[n, k] else given[k])
+            exchanged += paired[n, k] and pair < given[k]
+    assert exchanged > 0
 
 
 def test_odds_of_outliers():

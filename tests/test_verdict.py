@@ -26,8 +26,11 @@ CORNERS = np.array([[-50.0, -50], [50, -50], [50, 50], [-50, 50]])
 PIXELS_PER_METRE = np.array([200.0])
 
 
-def affine(matrix, *, detail=0.0, shift=(300.0, 200.0), points=CORNERS, confidence=None):
-    """Fit the map to points that it was applied to, moved to and fro by `detail` metres in turn."""
+def affine(matrix, *, detail=0.0, shift=(90.0, 90.0), points=CORNERS, confidence=None):
+    """Fit the map to points that it was applied to, moved to and fro by `detail` metres in turn.
+
+    By default about the same middle, so that all corners are moved as far and weigh the same.
+    """
     away = detail * PIXELS_PER_METRE * np.resize([1.0, -1], len(points))[:, None] / np.sqrt(2)
     keypoints = points @ np.transpose(matrix) + away + shift
     confidence = np.ones(len(points)) if confidence is None else np.array(confidence)
@@ -53,9 +56,9 @@ def test_a_turn_in_the_image_is_found(degrees):
     left = RIDGE / (1 + RIDGE) * 2 * np.abs(np.sin(angle / 2)) * np.linalg.norm(CORNERS[0])
     np.testing.assert_allclose(found.detail, left / PIXELS_PER_METRE, atol=1e-12)
     rough = affine(rotation(degrees), detail=0.02)
-    np.testing.assert_allclose(rough.turn, found.turn, atol=2e-3)
-    np.testing.assert_allclose(rough.squeeze, 0, atol=2e-3)
-    np.testing.assert_allclose(rough.detail, 0.02, atol=2e-3)
+    np.testing.assert_allclose(rough.turn, found.turn, atol=4e-3)
+    np.testing.assert_allclose(rough.squeeze, 0, atol=4e-3)
+    np.testing.assert_allclose(rough.detail, 0.02, atol=4e-3)
 
 
 @pytest.mark.parametrize(("x", "y"), [(1, 0.5), (1.4, 1), (1.5, 1.2), (1, 1), (0.6, 1), (2, 2)])

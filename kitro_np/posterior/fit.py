@@ -257,10 +257,14 @@ def _find_step(
     linear_prior = linearise_prior(prior, scales, pose, betas, transl, posed)
     jacobian = stacked_jacobian(jacobians)
     if first:
-        twins = exchanged(given.keypoints_2d, visible, list(given.layout.mirror))
-        to_twin = twins - given.keypoints_2d
-        to_twin = xp.where(sides_right[:, None, None], xp.zeros_like(to_twin), to_twin)
-        squared, variance = gate_keypoints(linear_prior, jacobian, residual, to_twin, scales.noise)
+        mirror = given.layout.mirror
+        to_twin = exchanged(given.keypoints_2d, visible, list(mirror)) - given.keypoints_2d
+        seen = visible * xp.stack([visible[:, k] for k in mirror], axis=1) > 0
+        # Once left and right have been put right, counterparts do not count.
+        paired = seen & ~sides_right[:, None]
+        squared, variance = gate_keypoints(
+            linear_prior, jacobian, residual, to_twin, paired, mirror, scales.noise
+        )
     else:
         squared = given.confidence * xp.sum(residual * residual, axis=-1) / noise**2
         variance = noise**2 / xp.where(visible > 0, given.confidence, xp.ones_like(visible))

@@ -14,6 +14,8 @@ def gate_keypoints(
     jacobian: Any,
     residual: Any,
     to_twin: Any,
+    paired: Any,
+    mirror: tuple[int, ...],
     noise: Any,
 ) -> tuple[Any, Any]:
     """Squared Mahalanobis distance d^2 of each keypoint from its prior prediction, and |C|^(1/2): (N, K).
@@ -26,8 +28,12 @@ def gate_keypoints(
     residual : (N, K, 2) array
         In pixels.
     to_twin : (N, K, 2) array
-        From each keypoint to that of its left-right counterpart. The nearer of both counts: whether left and
-        right are exchanged is decided after the step.
+        From each keypoint to that of its left-right counterpart.
+    paired : (N, K) array of bool
+        Where a keypoint and its counterpart may be exchanged, which is decided after the step: then each
+        counts as the nearer of its two places, and both as the farther of these.
+    mirror : tuple of K int
+        Left-right counterpart of each point.
     noise : (N,) array
         In pixels.
 
@@ -54,4 +60,10 @@ def gate_keypoints(
         u, v = innovation[..., 0], innovation[..., 1]
         return (c * u * u - 2 * b * u * v + a * v * v) / determinant
 
-    return xp.minimum(mahalanobis(innovation), mahalanobis(innovation + to_twin)), xp.sqrt(determinant)
+    def of_twins(values: Any) -> Any:
+        return xp.stack([values[:, k] for k in mirror], axis=1)
+
+    own, exchanged = mahalanobis(innovation), mahalanobis(innovation + to_twin)
+    nearer = xp.minimum(own, of_twins(exchanged))
+    squared = xp.where(paired, xp.maximum(nearer, of_twins(nearer)), own)
+    return squared, xp.sqrt(determinant)

@@ -83,11 +83,14 @@ def fit_affine(projected: Any, keypoints_2d: Any, confidence: Any, pixels_per_me
         At the body's depth, times its size (1 for a person).
     """
     xp = array_namespace(projected)
-    weights = confidence
     projected, keypoints_2d = (
         xp.where(confidence[..., None] > 0, points, xp.zeros_like(points))
         for points in (projected, keypoints_2d)
     )
+    # A keypoint that is metres off counts for less from the start: its residual would hide all others.
+    away = (keypoints_2d - projected) / pixels_per_metre[:, None, None]
+    confidence = confidence / (1 + away[..., 0] * away[..., 0] + away[..., 1] * away[..., 1])
+    weights = confidence
     for _ in range(AFFINE_ROUNDS):
         total = xp.sum(weights, axis=1)
         total = xp.where(total > 0, total, xp.ones_like(total))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...posterior.priors import BETAS_PRECISION
 from ..jit import kernel
-from ..lanes import full, load, sqrt, where
+from ..lanes import full, load, sqrt, store, where
 from ..vector_math import dot, load2, load3, load9, rows3, store_all, transform
 from .gauss_newton import backwards, cholesky, forwards
 from .projection import point_jacobians
@@ -37,17 +37,31 @@ def gate_keypoints(tree, chains, tile, memory):
         uu, vv = uu + noise * noise, vv + noise * noise
         determinant = uu * vv - uv * uv
         squared = (vv * u * u - 2.0 * uv * u * v + uu * v * v) / determinant
+        store(memory.inlier, k, squared)
+        store(memory.affine_weight, k, sqrt(determinant))
         twin = chains.point_mirror[k]
+        own_u, own_v = load2(tile.keypoints, k)
+        twin_u, twin_v = load2(tile.keypoints, twin)
+        u, v = u + twin_u - own_u, v + twin_v - own_v
+        store(memory.weight, k, (vv * u * u - 2.0 * uv * u * v + uu * v * v) / determinant)
+    for k in range(chains.point_joint.size):
+        twin = chains.point_mirror[k]
+        if twin < k:
+            continue
+        squared, twin_squared = load(memory.inlier, k), load(memory.inlier, twin)
+        nearer = _smaller(squared, load(memory.weight, twin))
+        twin_nearer = _smaller(twin_squared, load(memory.weight, k))
+        farther = where(nearer > twin_nearer, nearer, twin_nearer)
+        both = where(load(memory.confidence, k) * load(memory.confidence, twin) > 0.0, sides_right, 0.0)
         if twin != k:
-            both = sides_right * where(
-                load(memory.confidence, k) * load(memory.confidence, twin) > 0.0, one, 0.0
-            )
-            own_u, own_v = load2(tile.keypoints, k)
-            twin_u, twin_v = load2(tile.keypoints, twin)
-            u, v = u + both * (twin_u - own_u), v + both * (twin_v - own_v)
-            twin_squared = (vv * u * u - 2.0 * uv * u * v + uu * v * v) / determinant
-            squared = where(twin_squared < squared, twin_squared, squared)
-        weigh(memory, k, squared, sqrt(determinant))
+            weigh(memory, twin, where(both > 0.5, farther, twin_squared), load(memory.affine_weight, twin))
+            squared = where(both > 0.5, farther, squared)
+        weigh(memory, k, squared, load(memory.affine_weight, k))
+
+
+@kernel
+def _smaller(a, b):
+    return where(a < b, a, b)
 
 
 @kernel

@@ -37,7 +37,7 @@ def fit_affine(chains, tile, memory):
     zero = full(tile.betas, 0.0)
     points = chains.point_joint.size
     for k in range(points):
-        store(memory.affine_weight, k, load(memory.confidence, k))
+        store(memory.affine_weight, k, _affine_confidence(memory, k))
     for _ in range(AFFINE_ROUNDS):
         total, mean_x, mean_y, mean_u, mean_v = zero, zero, zero, zero, zero
         for k in range(points):
@@ -82,7 +82,7 @@ def fit_affine(chains, tile, memory):
         floor = 2.0 * where(mean > 0.0, mean, 1.0)
         for k in range(points):
             left = load(memory.affine_weight, k)
-            store(memory.affine_weight, k, load(memory.confidence, k) / (1.0 + left / floor))
+            store(memory.affine_weight, k, _affine_confidence(memory, k) / (1.0 + left / floor))
     across, along = vx - uy, ux + vy
     length = sqrt(across * across + along * along)
     cosine = along / where(length > 0.0, length, 1.0)
@@ -91,6 +91,14 @@ def fit_affine(chains, tile, memory):
     store(memory.scalars, AFFINE_TURN, sqrt(2.0 - 2.0 * cosine))
     store(memory.scalars, AFFINE_SQUEEZE, _at_least(squeeze, 0.0))
     store(memory.scalars, AFFINE_DETAIL, sqrt(mean) / load(memory.scalars, PIXELS_PER_METRE))
+
+
+@kernel
+def _affine_confidence(memory, k):
+    """Confidence of a keypoint, less if it is metres off."""
+    metre = load(memory.scalars, PIXELS_PER_METRE)
+    u, v = load(memory.residual, 2 * k) / metre, load(memory.residual, 2 * k + 1) / metre
+    return load(memory.confidence, k) / (1.0 + u * u + v * v)
 
 
 @kernel
