@@ -11,7 +11,7 @@ from kitro_np.body.kinematics import forward_kinematics
 from kitro_np.camera import project
 from kitro_np.posterior import priors
 from kitro_np.posterior.fit import apply_rotations, make_prior
-from kitro_np.posterior.gates import gate_keypoints
+from kitro_np.posterior.gates import PAIR_MARGIN, gate_keypoints
 from kitro_np.posterior.gauss_newton import (
     Jacobians,
     LinearPrior,
@@ -381,7 +381,9 @@ def test_covariance_is_the_inverse_of_all_precision(random):
 def test_gates_by_hand(random):
     """Each keypoint alone against its prior prediction, in two dimensions; pairs by the better assignment."""
     made = Made(random)
-    noise, to_twin = random.uniform(1, 2, COUNT), random.normal(0, 3, made.residual.shape)
+    noise, to_twin = random.uniform(1, 2, COUNT), random.normal(0, 9, made.residual.shape)
+    made.residual[:, :2] *= 9
+    to_twin[:, :2] = -made.residual[:, :2]
     mirror = (1, 0, 3, 2, 4)
     paired = np.zeros((COUNT, 5), bool)
     paired[:, :2] = True
@@ -403,11 +405,11 @@ def test_gates_by_hand(random):
             )
             np.testing.assert_allclose(variance[n, k], np.sqrt(np.linalg.det(covariance)))
         for k, twin in enumerate(mirror):
-            # A keypoint is at its own point or at its counterpart's; the pair is as far as its farther one.
-            pair = max(min(given[k], other[twin]), min(given[twin], other[k]))
-            np.testing.assert_allclose(squared[n, k], pair if paired[n, k] else given[k])
-            exchanged += paired[n, k] and pair < given[k]
-    assert exchanged > 0
+            student = [np.prod(priors.KEYPOINT_DOF + pair[[k, twin]]) for pair in (given, other)]
+            likelier = paired[n, k] and PAIR_MARGIN * student[1] < student[0]
+            np.testing.assert_allclose(squared[n, k], other[k] if likelier else given[k])
+            exchanged += likelier
+    assert 0 < exchanged < np.sum(paired)
 
 
 def test_odds_of_outliers():

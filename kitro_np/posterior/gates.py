@@ -7,6 +7,11 @@ from typing import Any
 from array_api_compat import array_namespace
 
 from .gauss_newton import LinearPrior
+from .priors import KEYPOINT_DOF
+
+PAIR_MARGIN = 16.0
+"""Ratio of the products of nu + d^2 of a pair as it is and as exchanged from which on it counts as exchanged:
+where the two points lie near each other, a gross error of one keypoint looks like an exchange."""
 
 
 def gate_keypoints(
@@ -30,8 +35,8 @@ def gate_keypoints(
     to_twin : (N, K, 2) array
         From each keypoint to that of its left-right counterpart.
     paired : (N, K) array of bool
-        Where a keypoint and its counterpart may be exchanged, which is decided after the step: then each
-        counts as the nearer of its two places, and both as the farther of these.
+        Where a keypoint and its counterpart may be exchanged, which is decided after the step: until then
+        both count as exchanged if that is likelier by far for the two together under Student's t.
     mirror : tuple of K int
         Left-right counterpart of each point.
     noise : (N,) array
@@ -64,6 +69,6 @@ def gate_keypoints(
         return xp.stack([values[:, k] for k in mirror], axis=1)
 
     own, exchanged = mahalanobis(innovation), mahalanobis(innovation + to_twin)
-    nearer = xp.minimum(own, of_twins(exchanged))
-    squared = xp.where(paired, xp.maximum(nearer, of_twins(nearer)), own)
-    return squared, xp.sqrt(determinant)
+    given, other = KEYPOINT_DOF + own, KEYPOINT_DOF + exchanged
+    likelier = paired & (PAIR_MARGIN * other * of_twins(other) < given * of_twins(given))
+    return xp.where(likelier, exchanged, own), xp.sqrt(determinant)

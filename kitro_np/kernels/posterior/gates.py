@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ...posterior.priors import BETAS_PRECISION
+from ...posterior.gates import PAIR_MARGIN
+from ...posterior.priors import BETAS_PRECISION, KEYPOINT_DOF
 from ..jit import kernel
 from ..lanes import full, load, sqrt, store, where
 from ..vector_math import dot, load2, load3, load9, rows3, store_all, transform
@@ -49,19 +50,16 @@ def gate_keypoints(tree, chains, tile, memory):
         if twin < k:
             continue
         squared, twin_squared = load(memory.inlier, k), load(memory.inlier, twin)
-        nearer = _smaller(squared, load(memory.weight, twin))
-        twin_nearer = _smaller(twin_squared, load(memory.weight, k))
-        farther = where(nearer > twin_nearer, nearer, twin_nearer)
-        both = where(load(memory.confidence, k) * load(memory.confidence, twin) > 0.0, sides_right, 0.0)
+        exchanged, twin_exchanged = load(memory.weight, k), load(memory.weight, twin)
+        both = load(memory.confidence, k) * load(memory.confidence, twin) > 0.0
+        own = (KEYPOINT_DOF + squared) * (KEYPOINT_DOF + twin_squared)
+        other = (KEYPOINT_DOF + exchanged) * (KEYPOINT_DOF + twin_exchanged)
+        likelier = where(both, where(PAIR_MARGIN * other < own, sides_right, 0.0), 0.0) > 0.5
         if twin != k:
-            weigh(memory, twin, where(both > 0.5, farther, twin_squared), load(memory.affine_weight, twin))
-            squared = where(both > 0.5, farther, squared)
-        weigh(memory, k, squared, load(memory.affine_weight, k))
-
-
-@kernel
-def _smaller(a, b):
-    return where(a < b, a, b)
+            weigh(
+                memory, twin, where(likelier, twin_exchanged, twin_squared), load(memory.affine_weight, twin)
+            )
+        weigh(memory, k, where(likelier, exchanged, squared), load(memory.affine_weight, k))
 
 
 @kernel
