@@ -143,17 +143,18 @@ def find_hint(request: Request, outcome: Outcome, accepts: Callable[[Request], A
     try:
         status = as_numpy(outcome.refined.status)
         refused = 2 * np.count_nonzero(status) > request.count
-        if not refused and request.count < FEWEST_BODIES:
+        wild = _wild_poses(request)
+        if not wild and not refused and request.count < FEWEST_BODIES:
             return ""
         refined = status == Status.REFINED
         if not refused and _in_most(outcome.diagnostics, "turned", refined):
             return TURNED
         swapped = not refused and _in_most(outcome.diagnostics, "swapped", refined)
-        if not refused and not swapped:
+        if not refused and not swapped and not wild:
             return ""
         otherwise = SWAPPED if swapped else ""
         # Other mistakes, too, make keypoints fit better with left and right exchanged.
-        telling = np.isin(status, TELLING) | (refined & swapped)
+        telling = np.isin(status, TELLING) | (refined & (swapped or wild))
         if 2 * np.sum(telling) <= request.count:
             return otherwise
         sample, vectors = _sample(request, telling)
@@ -168,6 +169,19 @@ def find_hint(request: Request, outcome: Outcome, accepts: Callable[[Request], A
         return Hint(find)
     except Exception:  # a hint is a courtesy: whatever goes wrong here, the result is returned
         return ""
+
+
+def _wild_poses(request: Request) -> bool:
+    """Whether most poses are axis-angle vectors of more than a whole turn: then they may be in degrees."""
+    shape = tuple(request.given_pose.shape)
+    joints = request.skeleton.num_joints
+    if request.count == 0 or len(pose_tail(shape, joints)) > 2:
+        return False
+    every = slice(None, None, math.ceil(request.count / MAX_BODIES))
+    xp = array_namespace(request.pose)
+    vectors = as_numpy(xp.reshape(request.given_pose, (request.count, joints, 3))[every, ...])
+    longest = np.sum(np.square(vectors, dtype=np.float64), axis=2).max(axis=1)
+    return bool(2 * np.sum(longest > (2 * np.pi) ** 2) > len(longest))
 
 
 def _in_most(diagnostics: Diagnostics | None, flag: str, refined: np.ndarray) -> bool:
