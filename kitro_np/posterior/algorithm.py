@@ -1,4 +1,4 @@
-"""Refine a batch of bodies by the array stages: visibility, fit and acceptance."""
+"""Refine a batch of bodies by the array stages: visibility, fit and verdict."""
 
 from __future__ import annotations
 

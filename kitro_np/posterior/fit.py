@@ -121,7 +121,7 @@ class FitInput(NamedTuple):
 
 
 class Iterate(NamedTuple):
-    """A step about a body, and what it was computed from."""
+    """A step about a body, and what it was computed from; the stacked Jacobian of the first step only."""
 
     posed: Posed
     jacobian: Any
@@ -255,8 +255,9 @@ def _find_step(
     jacobians = point_jacobians(posed, given.points.moved, given.intrinsics)
     residual = (given.keypoints_2d - project(posed.points, given.intrinsics)) * visible[:, :, None]
     linear_prior = linearise_prior(prior, scales, pose, betas, transl, posed)
-    jacobian = stacked_jacobian(jacobians)
+    jacobian = None
     if first:
+        jacobian = stacked_jacobian(jacobians)
         mirror = given.layout.mirror
         to_twin = exchanged(given.keypoints_2d, visible, list(mirror)) - given.keypoints_2d
         seen = visible * xp.stack([visible[:, k] for k in mirror], axis=1) > 0

@@ -24,9 +24,6 @@ TURNED = 6
 LANDMARKS = 7
 """1 where the estimate is one of landmarks, else 0."""
 
-INFORMATION = 16
-"""Factor of the precision of all keypoints."""
-
 SQUARED_RESIDUAL = 8
 """Sum of squared residuals after a step, each over its variance."""
 
@@ -41,6 +38,9 @@ AFFINE_TURN, AFFINE_SQUEEZE, AFFINE_DETAIL = 11, 12, 13
 
 QUALITY, EVIDENCE = 14, 15
 """As kitro_np.RefineResult has them."""
+
+INFORMATION = 16
+"""Factor of the precision of all keypoints."""
 
 COUNT = 17
 """Number of rows."""
