@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from ..shared.command_line import check_output, number_between, run, sampling_parser
 from ..shared.npz import write_npz
 from . import __doc__ as description
 from .adults import sample_adults
 from .build import build_body
-from .reference import read_reference
 
 PROGRAM = "python -m models.open_body"
-SHIPPED_BODY = Path(__file__).resolve().parents[2] / "kitro_np" / "body" / "open_body.npz"
 MIN_ADULTS, MIN_VERTICES, MAX_VERTICES = 60, 3000, 13000
 
 
@@ -33,12 +30,6 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
         default=6890,
         help="about how many vertices to keep (default 6890, which gives the shipped body's 6887)",
     )
-    parser.add_argument(
-        "--joints-from",
-        default=str(SHIPPED_BODY),
-        metavar="FILE",
-        help="body whose joints and betas to share, or `none` (default: the body shipped in the package)",
-    )
     options = parser.parse_args(arguments)
     check_output(parser, options.output, options.force)
     return options
@@ -49,9 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
 
     def build() -> list[str]:
-        reference = None if options.joints_from == "none" else read_reference(Path(options.joints_from))
         rig, adults = sample_adults(options.adults, options.seed)
-        body, report = build_body(rig, adults, options.vertices, reference)
+        body, report = build_body(rig, adults, options.vertices)
         write_npz(options.output, body)
         return [f"wrote {options.output}", *report]
 

@@ -12,56 +12,51 @@ from .adults import Adults
 from .chest import chest_mask, smooth_chest
 from .exact_joints import make_joints_exact
 from .joints import joints_from_bones
-from .reference import Reference
+from .proportions import arm_shares, crotch_of, give_proportions
 from .regressor import fit_regressor
-from .report import agreement_with, report_of
-from .shape import betas_by_reference, body_components, centre_of, regress_on_betas
-from .simplify import Mesh, Surface, error_weights, simplify_mesh, surface_of
+from .report import report_of
+from .shape import body_components, centre_of, joints_by_betas
+from .simplify import Mesh, error_weights, simplify_mesh, surface_of
 from .weights import merge_weights
 
 
-def build_body(
-    rig: Rig, adults: Adults, vertices: int, reference: Reference | None
-) -> tuple[dict, list[str]]:
+def build_body(rig: Rig, adults: Adults, vertices: int) -> tuple[dict, list[str]]:
     """Build the body from the adults; return its arrays and the lines of the report."""
     surface = surface_of(rig.quads, adults.vertices.astype(np.float64).mean(0))
     mesh = simplify_mesh(surface, error_weights(rig), vertices)
     weights = merge_weights(rig.weights[mesh.kept], rig.labels)
-    skins, joints, betas = place_adults(adults, rig, surface, mesh, reference)
+    skins, joints = place_people(adults, rig, mesh, weights)
 
     held_out = is_held_out(len(skins))
-    fitted = skins[~held_out]
-    if reference is None:
-        template, directions = body_components(fitted)
-    else:
-        template, directions = regress_on_betas(fitted, betas[~held_out])
+    fitted, fitted_joints = skins[~held_out], joints[~held_out]
+    template, directions = body_components(fitted)
     basis = np.dstack([template, directions])
-    targets = None if reference is None else reference.joints
-    regressor = fit_regressor(fitted, joints[~held_out], basis, targets, mesh)
-    exact = basis if targets is None else make_joints_exact(basis, regressor, targets)
+    targets = joints_by_betas(fitted_joints, fitted, template, directions)
+    regressor = fit_regressor(fitted, fitted_joints, basis, targets, mesh)
+    exact = make_joints_exact(template, regressor, targets[..., 0])
 
     skeleton = (JOINT_NAMES, PARENTS)
-    body = smpl_arrays(exact[..., 0], exact[..., 1:], regressor, weights, mesh.faces, skeleton)
-    report = report_of(body, fitted, skins[held_out], joints[held_out])
-    if targets is not None:
-        report += agreement_with(body, targets, exact - basis)
-    return body, report
+    body = smpl_arrays(exact, directions, regressor, weights, mesh.faces, skeleton)
+    return body, report_of(body, fitted, skins[held_out], joints[held_out], exact - template)
 
 
-def place_adults(
-    adults: Adults, rig: Rig, surface: Surface, mesh: Mesh, reference: Reference | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Return the adults' kept vertices, with the chest smoothed, their joints, and the reference's betas."""
-    vertices, betas = adults.vertices.astype(np.float64), None
-    if reference is None:
-        centres = centre_of(vertices[:, mesh.kept])
-    else:
-        allowed = np.flatnonzero(surface.skin | surface.eyes)
-        betas, centres = betas_by_reference(vertices, allowed, reference)
-    vertices = vertices[:, mesh.kept] - centres
-    joints = joints_from_bones(adults.heads, rig.labels) - centres
-
+def place_people(
+    adults: Adults, rig: Rig, mesh: Mesh, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the kept vertices and the joints of the adults, with smooth chests and people's proportions."""
+    skins = adults.vertices[:, mesh.kept].astype(np.float64)
     mask = chest_mask(rig.weights[mesh.kept], rig.labels, mesh.mirror)
-    fields = np.moveaxis(vertices, 0, -1).reshape(len(mask), -1)
-    fields = smooth_chest(vertices.mean(0), mesh.faces, mask, fields)
-    return np.moveaxis(fields.reshape(len(mask), 3, -1), -1, 0), joints, betas
+    fields = np.moveaxis(skins, 0, -1).reshape(len(mask), -1)
+    fields = smooth_chest(skins.mean(0), mesh.faces, mask, fields)
+    skins = np.moveaxis(fields.reshape(len(mask), 3, -1), -1, 0)
+    joints = joints_from_bones(adults.heads, rig.labels)
+
+    mean = skins.mean(0)
+    arm, crotch = arm_shares(mean, mesh.faces, weights), crotch_of(mean)
+    placed = [
+        give_proportions(skin, its_joints, arm, crotch, person)
+        for skin, its_joints, person in zip(skins, joints, adults.people, strict=True)
+    ]
+    skins, joints = (np.stack(part) for part in zip(*placed, strict=True))
+    centres = centre_of(skins)
+    return skins - centres, joints - centres

@@ -43,4 +43,19 @@ def joints_from_bones(heads: np.ndarray, labels: list[str]) -> np.ndarray:
         joints[:, JOINT[prefix + "hip"]] = hip * [0.8, 1, 1]
         joints[:, JOINT[prefix + "foot"]] = 0.6 * at(f"toe2-1.{letter}") + 0.4 * at(f"toe3-1.{letter}")
         joints[:, JOINT[prefix + "hand"]] = 0.5 * (at(f"finger3-1.{letter}") + at(f"finger4-1.{letter}"))
+    return _with_even_spines(joints)
+
+
+def _with_even_spines(joints: np.ndarray) -> np.ndarray:
+    """Place the spine's joints of all adults alike between pelvis and neck, where they are on average.
+
+    The rig's bones wander by centimetres along the trunk, unlike the skin.
+    """
+    pelvis, neck = joints[:, [JOINT["pelvis"]]], joints[:, [JOINT["neck"]]]
+    spines = [JOINT[name] for name in ("spine1", "spine2", "spine3")]
+    shares = ((joints[:, spines] - pelvis)[..., 1] / (neck - pelvis)[..., 1]).mean(0)
+    lines = pelvis + shares[:, None] * (neck - pelvis)
+    size = (neck - pelvis)[..., 1:2]
+    behind = ((joints[:, spines] - lines) / size).mean(0)
+    joints[:, spines] = lines + size * behind
     return joints

