@@ -225,7 +225,8 @@ class RefineResult(Generic[ArrayT]):
         Parameters
         ----------
         body : BodyModel or Skeleton, optional
-            By default the body of the estimate; required for a loaded result whose file names no embedded one.
+            By default the body of the estimate; required for a loaded result whose file names no embedded
+            body.
 
         Raises
         ------

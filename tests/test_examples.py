@@ -63,14 +63,15 @@ def test_cases_of_real_detections():
 
 
 @pytest.mark.parametrize("key", ["keypoints_body25b", "keypoints_mediapipe33"])
-def test_layouts_are_in_the_order_of_real_detectors(key, open_body):
+def test_layouts_are_in_the_order_of_real_detectors(key):
     """The truth's points project to the detections, and not to those of the other side."""
     file = EstimateFile(DATA / "balancing.npz")
-    layout = kitro_np.find_layout(key.removeprefix("keypoints_"), open_body)
+    body = kitro_np.load_body(file.body_name)
+    layout = kitro_np.find_layout(key.removeprefix("keypoints_"), body)
     pose, betas, transl, camera = (
         file.required(name).astype(float) for name in ("GT_theta", "GT_beta", "GT_cam", "intrinsics")
     )
-    posed = forward_kinematics(open_body.skeleton, matrix_from_axis_angle(pose), betas)
+    posed = forward_kinematics(body.skeleton, matrix_from_axis_angle(pose), betas)
     joints = list(layout.joints)
     offsets = layout.offsets + np.einsum("kcs,ns->nkc", layout.by_betas, betas)
     points = posed.joints[:, joints] + np.einsum("nkij,nkj->nki", posed.global_rotations[:, joints], offsets)
@@ -104,15 +105,15 @@ def test_errors_of_real_detections(report):
         assert 0.9 < case.error_over_spread < (1.6 if "network" in case.name else 1.15), case.name
 
 
-def test_a_case_is_what_refine_makes_of_it(report, open_body):
+def test_a_case_is_what_refine_makes_of_it(report):
     """The last, by hand: LSP's 14 joints about the middle of the hips, the spread about the pelvis."""
     example = EXAMPLES["real"]()
     case, run = example.cases[-1], example.cases[-1].runs[0]
     result = kitro_np.refine(
         *run, case.keypoints_2d, example.intrinsics, confidence=case.confidence, keypoint_layout="coco17",
-        uncertainty=True,
+        uncertainty=True, body=example.body,
     )  # fmt: skip
-    joints, true = (open_body.joints(*pair).astype(float) for pair in (result_pair(result), example.truth))
+    joints, true = (example.body.joints(*pair).astype(float) for pair in (result_pair(result), example.truth))
     lsp = [8, 5, 2, 1, 4, 7, 21, 19, 17, 16, 18, 20, 12, 15]
     about_hips = [points[:, lsp] - points[:, [1, 2]].mean(axis=1, keepdims=True) for points in (joints, true)]
     errors = np.linalg.norm(about_hips[0] - about_hips[1], axis=-1).mean(axis=1)

@@ -452,10 +452,12 @@ def test_the_command_writes_what_eval_reads(tmp_path, capsys):
         assert set(written.files) == {
             "pred_theta", "pred_beta", "pred_cam", "intrinsics", "keypoints_2d", "keypoints_2d_noisy",
             "GT_theta", "GT_beta", "GT_cam", "GT_focal", "clip", "category", "LICENSE",
+            "body",
         }  # fmt: skip
         for key, value in expected.arrays().items():
             np.testing.assert_array_equal(written[key], value)
     np.testing.assert_array_equal(EstimateFile(path).estimates().pose, expected.pose)
+    assert EstimateFile(path).body_name == "open_v2"
     assert main(["eval", str(path), "--keypoints-key", "keypoints_2d_noisy"]) == 0
     assert "12 bodies" in capsys.readouterr().out
 

@@ -38,7 +38,7 @@ def meaning(name: str) -> Named | None:
 def name_in(arrays: Mapping[str, Array]) -> str:
     """Return the name of the body that a file's arrays are on; empty if it says none."""
     try:
-        text = arrays[KEY] if KEY in arrays else None
+        text = arrays.get(KEY)
     except InputError:  # another program's key of the same name, which nothing here needs
         return ""
     if text is None or text.dtype.kind != "U" or text.shape:

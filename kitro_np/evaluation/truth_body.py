@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..body import BodyModel, load_body
 from ..body.families import FAMILIES
 from ..body.names import other_body
+from ..errors import InputError
 from ..formats.estimates import EstimateFile, TrueBodies
 from .evaluate import errors_on_image
 
@@ -17,7 +21,9 @@ SAMPLE = 64
 """Bodies that are looked at."""
 
 
-def truth_on_another_body(file: EstimateFile, truth: TrueBodies, used: BodyModel, lead: tuple[int, ...]) -> str:
+def truth_on_another_body(
+    file: EstimateFile, truth: TrueBodies, used: BodyModel, lead: tuple[int, ...]
+) -> str:
     """Return a sentence if a file's truth is on another body than the one in use, else "".
 
     The file names its body. Of one that names none, an embedded body is told where the true joints on it
@@ -38,35 +44,42 @@ def truth_on_another_body(file: EstimateFile, truth: TrueBodies, used: BodyModel
 
 def _seen_in_the_image(file: EstimateFile, truth: TrueBodies, used: BodyModel, lead: tuple[int, ...]) -> str:
     """Name of the embedded body whose true joints are far nearer to the keypoints; "" if there is none."""
-    keypoints, transl, camera = (file.optional(key) for key in ("keypoints_2d", "GT_cam", "intrinsics"))
-    if keypoints is None or transl is None or camera is None:
+    count, joints = math.prod(lead), used.num_joints
+    keypoints = _numbers(file, "keypoints_2d", [(*lead, joints, 2), (*lead, joints, 3)])
+    transl = _numbers(file, "GT_cam", [(*lead, 3)])
+    camera = _numbers(file, "intrinsics", [(3, 3), (*lead, 3, 3)])
+    if keypoints is None or transl is None or camera is None or not count:
         return ""
-    if (
-        keypoints.shape not in [(*lead, used.num_joints, width) for width in (2, 3)]
-        or transl.shape != (*lead, 3)
-        or camera.shape not in ((3, 3), (*lead, 3, 3))
-    ):
-        return ""
-    count = int(np.prod(lead))
-    some = np.unique(np.linspace(0, count - 1, min(count, SAMPLE)).astype(int))
-    cameras = np.broadcast_to(camera, (*lead, 3, 3)).reshape(count, 3, 3)[some].astype(np.float64)
-    focal = file.optional("GT_focal")
-    if focal is not None and focal.shape in ((), lead):
-        cameras[:, 0, 0] = cameras[:, 1, 1] = np.broadcast_to(focal, lead).reshape(count)[some]
-    pose = truth.pose.reshape(count, *truth.pose.shape[len(lead) :])[some].astype(np.float64)
-    betas, places = truth.betas.reshape(count, -1)[some], transl.reshape(count, 3)[some]
-    points = keypoints[..., :2].reshape(count, -1, 2)[some].astype(np.float64)
+    some = np.linspace(0, count - 1, min(count, SAMPLE)).astype(int)
+
+    def rows(array: np.ndarray) -> np.ndarray:
+        return array.reshape(count, *array.shape[len(lead) :])[some].astype(np.float64)
+
+    cameras = rows(np.broadcast_to(camera, (*lead, 3, 3)))
+    focal = _numbers(file, "GT_focal", [(), lead])
+    if focal is not None:
+        cameras[:, [0, 1], [0, 1]] = rows(np.broadcast_to(focal, lead))[:, None]
+    bodies = rows(truth.pose), rows(truth.betas), rows(transl)
 
     def distance(body: BodyModel) -> float:
-        errors = errors_on_image(body, (pose, betas, places), points, cameras).mean(axis=1)
-        errors = errors[np.isfinite(errors)]  # bodies without NaN in truth or keypoints
-        return float(np.median(errors)) if len(errors) else np.inf
+        errors = errors_on_image(body, bodies, rows(keypoints)[..., :2], cameras).mean(axis=1)
+        errors = errors[np.isfinite(errors)]  # of bodies without NaN in truth and keypoints
+        return float(np.median(errors)) if len(errors) else math.inf
 
     others = [
         load_body(name)
         for name, family in FAMILIES.items()
         if name == family.name and family.embedded and family.parents == used.skeleton.parents
     ]
-    distances = {body.name: distance(body) for body in others if body.num_betas >= betas.shape[1]}
+    distances = {body.name: distance(body) for body in others if bodies[1].shape[1] <= body.num_betas}
     nearest = min(distances, key=distances.__getitem__, default="")
     return nearest if nearest and CLEARLY * distances[nearest] < distance(used) else ""
+
+
+def _numbers(file: EstimateFile, key: str, shapes: Sequence[tuple[int, ...]]) -> np.ndarray | None:
+    """Read an array of one of the shapes; None if the file has no such array."""
+    try:
+        array = file.optional(key)
+    except InputError:  # nothing but this look needs it
+        return None
+    return array if array is not None and array.shape in shapes else None
