@@ -199,9 +199,14 @@ def test_build_keeps_rotations_and_what_the_example_needs(tmp_path, monkeypatch,
     np.savez(path, other=np.zeros(9), **arrays)
     assert script.main([str(path), "-o", str(out)]) == 0
     with np.load(out) as file:
-        assert {*file.files} == {*script.KEPT, *script.POSES}
+        assert {*file.files} == {*script.KEPT, *script.POSES, "body"}
+        assert str(file["body"]) == "open_v1"
         again = Rotation.from_rotvec(file["pred_theta"].reshape(48, 3).astype(float))
     assert (again * pose.inv()).magnitude().max() < 1e-6
+    np.savez(path, body="open_v2", **arrays)
+    assert script.main([str(path), "-o", str(out)]) == 0
+    with np.load(out) as file:
+        assert str(file["body"]) == "open_v2"
     np.savez(path, other=np.zeros(9))
     assert script.main([str(path), "-o", str(out)]) == 1
     assert "lacks GT_theta, " in capsys.readouterr().err

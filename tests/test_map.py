@@ -206,7 +206,7 @@ def test_estimates_of_hands_are_a_networks(engine):
 def test_a_written_result_holds_all_that_is_known(few, tmp_path):
     result = refine(*few, uncertainty=True)
     with np.load(result.save(tmp_path / "out.npz")) as out:
-        assert set(out.files) == {*result.arrays(), "method", "options"}
+        assert set(out.files) == {*result.arrays(), "method", "options", "body"}
         for name, array in result.arrays().items():
             np.testing.assert_array_equal(out[name], array)
 

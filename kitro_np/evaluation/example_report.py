@@ -64,17 +64,17 @@ class ExampleReport:
         Name of the refinement method.
     options : dict
         Options of the method.
+    cases : tuple of CaseReport
     body : str
         Name of the body that is measured.
-    cases : tuple of CaseReport
     """
 
     example: str
     title: str
     method: str
     options: dict[str, object]
-    body: str
     cases: tuple[CaseReport, ...]
+    body: str = ""
 
     def as_dict(self) -> dict[str, object]:
         """Return the report as a dict for JSON."""
@@ -125,7 +125,7 @@ def measure_example(name: str, method: Method | str = "map", **execution: Any) -
     example = EXAMPLES[name]()
     cases = (_measure(example, case, method=asked, **execution) for case in example.cases)
     options = dict(vars(chosen))
-    return ExampleReport(name, example.title, chosen.name, options, example.body.name, tuple(cases))
+    return ExampleReport(name, example.title, chosen.name, options, tuple(cases), example.body.name)
 
 
 def _measure(example: ExampleSet, case: Case, **arguments: Any) -> CaseReport:

@@ -188,8 +188,8 @@ def place_landmarks(body: BodyModel | Skeleton, names: Iterable[str]) -> dict[st
     """Compute landmarks on a body whose skeleton begins with SMPL's first 22 joints.
 
     On a known mesh they are exact. For a bare skeleton or another mesh, surface points are those of the open
-    body: unchanged if the skeleton is the open body's, else scaled by the total length of the bones, to first
-    order in betas.
+    body: unchanged if the skeleton is the open body's, in any version, else scaled by the total length of the
+    bones, to first order in betas.
     """
     if isinstance(body, BodyModel):
         body = body._origin or body
