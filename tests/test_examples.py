@@ -93,6 +93,7 @@ def test_layouts_are_in_the_order_of_real_detectors(key):
 
 
 def test_errors_of_real_detections(report):
+    assert report.body == EXAMPLES["real"]().body.name == EstimateFile(DATA / "balancing.npz").body_name
     assert [case.name for case in report.cases] == list(LARGEST)
     assert [case.bodies for case in report.cases] == [600, 600, 600, 600, 200]
     for case in report.cases:
