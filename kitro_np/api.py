@@ -23,6 +23,7 @@ from .body.families import LICENSED
 from .body.load import default_body, load_body
 from .body.locate import find_model_file
 from .body.model import KERNEL_DTYPES, BodyModel
+from .body.names import name_in
 from .body.skeleton import Skeleton
 from .errors import InputError, one_of
 from .keypoints.detectors import LayoutName
@@ -297,12 +298,13 @@ def warmup(
     chosen = [method for name in names for method in METHODS[name].kernel_variants()]
     kernel_dtypes = [dtype.name for dtype in KERNEL_DTYPES]
     chosen_dtypes = [one_of("dtypes", name, kernel_dtypes) for name in _names("dtypes", dtypes)]
-    body, data = default_body(), example()
+    data = example()
+    body = load_body(data["body"])
     arrays = [data["pose"], data["betas"], data["transl"], data["keypoints_2d"], data["intrinsics"]]
     for dtype in chosen_dtypes:
         pose, betas, transl, keypoints_2d, intrinsics = (array[:1].astype(dtype) for array in arrays)
         for method in chosen:
-            refine(pose, betas, transl, keypoints_2d, intrinsics, method=method)
+            refine(pose, betas, transl, keypoints_2d, intrinsics, body=body, method=method)
         for count in WARMUP_COUNTS:
             poses = np.broadcast_to(pose, (count, *pose.shape[1:]))
             body.forward(poses)
@@ -319,6 +321,7 @@ class Example(TypedDict):
     transl: np.ndarray  # (N, 3)
     keypoints_2d: np.ndarray  # (N, 24, 2)
     intrinsics: np.ndarray  # (N, 3, 3)
+    body: str  # name of the body
 
 
 def example() -> Example:
@@ -331,6 +334,7 @@ def example() -> Example:
             transl=file["pred_cam"],
             keypoints_2d=file["keypoints_2d"],
             intrinsics=file["intrinsics"],
+            body=name_in(file),
         )
 
 

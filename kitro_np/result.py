@@ -16,6 +16,7 @@ from .arrays.interchange import as_numpy
 from .arrays.poses import as_matrices, pose_tail
 from .body.kinematics import posed_joints
 from .body.model import BodyModel
+from .body.names import KEY, embedded_body, name_in
 from .body.skeleton import Skeleton
 from .errors import InputError
 from .refinement.outcome import Hypotheses
@@ -97,6 +98,8 @@ class RefineResult(Generic[ArrayT]):
         Options of the method.
     body : BodyModel, Skeleton or None
         Body of the estimate; :meth:`joints` and :meth:`vertices` pose it.
+    body_name : str
+        Name of the body that the betas are of, such as open_v2; empty for a bare skeleton.
     hint_source : object
         What :attr:`hint` is the text of.
     """
@@ -118,7 +121,12 @@ class RefineResult(Generic[ArrayT]):
     method: str = ""
     options: dict[str, Any] | None = None
     body: BodyModel | Skeleton | None = None
+    body_name: str = ""
     hint_source: object = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.body_name and isinstance(self.body, BodyModel):
+            object.__setattr__(self, "body_name", self.body.name)
 
     @property
     def hint(self) -> str:
@@ -158,8 +166,9 @@ class RefineResult(Generic[ArrayT]):
         return self.map_arrays(lambda array: array[key])
 
     def __repr__(self) -> str:
-        lead = ", ".join(map(str, self.status.shape))
-        return f"RefineResult({lead or 'one body'}: {self.summary()})"
+        lead = ", ".join(map(str, self.status.shape)) or "one body"
+        on = f" on {self.body_name}" if self.body_name else ""
+        return f"RefineResult({lead}{on}: {self.summary()})"
 
     def arrays(self) -> dict[str, ArrayT]:
         """Return the arrays that the method computed, by name, without the hypotheses'."""
@@ -200,11 +209,13 @@ class RefineResult(Generic[ArrayT]):
                 *(xp.concat(parts, axis=0) for parts in zip(*hypotheses, strict=True))
             )
         same_body = all(result.body is first.body for result in results)
+        same_name = all(result.body_name == first.body_name for result in results)
         hints = {result.hint for result in results if result.hint}
         return replace(
             first,
             **joined,
             body=first.body if same_body else None,
+            body_name=first.body_name if same_name else "",
             hint_source=hints.pop() if len(hints) == 1 else "",
         )
 
@@ -214,7 +225,8 @@ class RefineResult(Generic[ArrayT]):
         Parameters
         ----------
         body : BodyModel or Skeleton, optional
-            By default the body of the estimate; required for a result loaded without one.
+            By default the body of the estimate; required for a loaded result whose file names no embedded
+            body.
 
         Raises
         ------
@@ -284,8 +296,8 @@ class RefineResult(Generic[ArrayT]):
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
         """Write this result to an .npz file atomically, each array under its name.
 
-        Hypotheses are written as hypothesis_pose and so on; the method, its options (JSON) and a hint as
-        method, options and hint.
+        Hypotheses are written as hypothesis_pose and so on; the method, its options (JSON), a hint and the
+        body's name as method, options, hint and body.
 
         Parameters
         ----------
@@ -311,6 +323,8 @@ class RefineResult(Generic[ArrayT]):
         arrays["options"] = np.array(json.dumps(self.options or {}))
         if self.hint:
             arrays["hint"] = np.array(self.hint)
+        if self.body_name:
+            arrays[KEY] = np.array(self.body_name)
         return write_npz(path, arrays, force=force)
 
     @classmethod
@@ -323,7 +337,8 @@ class RefineResult(Generic[ArrayT]):
         ----------
         path : path
         body : BodyModel or Skeleton, optional
-            Body of the estimate, which files do not contain.
+            Body of the estimate; by default the one that the file names, if it is an embedded one. Files
+            contain no other bodies.
 
         Returns
         -------
@@ -349,7 +364,11 @@ class RefineResult(Generic[ArrayT]):
         method = str(file["method"]) if "method" in file else ""
         options = _options(path, str(file["options"]) if "options" in file else "{}")
         hint = str(file["hint"]) if "hint" in file else ""
-        result = RefineResult(**arrays, method=method, options=options, body=body, hint_source=hint)
+        name = name_in(file)
+        body = embedded_body(name) if body is None else body
+        result = RefineResult(
+            **arrays, method=method, options=options, body=body, body_name=name, hint_source=hint
+        )
         result._check_shapes(path)
         return result
 

@@ -90,6 +90,7 @@ def build_clip(true_pose: np.ndarray, notice: str) -> dict[str, np.ndarray]:
         "keypoints_2d": project(joints, np.tile(camera, (FRAMES, 1, 1))).astype(np.float32),
         "GT_theta": true_pose.astype(np.float32),
         "GT_beta": true_betas.astype(np.float32),
+        "body": np.array(body.name),
         "LICENSE": np.array(notice),
     }
 

@@ -1,7 +1,8 @@
 """Build the set of ``kitro-np eval --example real`` from a file of detections, estimates and ground truth.
 
 Run ``python -m models.build_real_example SET.npz -o kitro_np/data/balancing.npz``. What the example needs is
-kept, and poses become axis-angle vectors, a third of the size of rotation matrices.
+kept, and poses become axis-angle vectors, a third of the size of rotation matrices. A set that does not name
+its body is on version 1 of the open body.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ def build_example(path: Path) -> dict[str, np.ndarray]:
             raise BuildError(f"{path} lacks {', '.join(missing)}.")
         poses = {key: data[key] for key in POSES}
         kept = {key: data[key] for key in KEPT}
+        kept["body"] = data["body"] if "body" in data else np.array("open_v1")
     vectors = {
         key: Rotation.from_matrix(pose.reshape(-1, 3, 3)).as_rotvec().reshape(pose.shape[:-1])
         for key, pose in poses.items()

@@ -1,11 +1,12 @@
 """Measure method "map" on the cases of its verdict: what it accepts, and what becomes of the bodies.
 
 Run ``python -m models.measure_map [FILE.npz] [--shipped]``. FILE.npz holds simulated bodies as ``kitro-np
-simulate`` writes them; by default 512 are simulated. Each body is refined with the motion prior of the other
-half of the clips, or with --shipped with that of all. Columns: MPJPE in mm of the estimates, of every body
-refined, and with refused bodies as their estimates; the shares accepted, not worse among these, and worse by
-more than 10 mm; the share whose left and right were exchanged; and of accepted bodies the joints' error over
-their spread (root mean square), and the share of joints within it.
+simulate`` writes them; by default 512 are simulated. If it does not name its body, --body does. Each body is
+refined with the motion prior of the other half of the clips, or with --shipped with that of all. Columns:
+MPJPE in mm of the estimates, of every body refined, and with refused bodies as their estimates; the shares
+accepted, not worse among these, and worse by more than 10 mm; the share whose left and right were exchanged;
+and of accepted bodies the joints' error over their spread (root mean square), and the share of joints within
+it.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ def read_simulated(path: Path) -> Simulated:
         arrays["pred_theta"], arrays["pred_beta"], arrays["pred_cam"], arrays["intrinsics"],
         arrays["keypoints_2d"], arrays["keypoints_2d_noisy"], arrays["GT_theta"], arrays["GT_beta"],
         arrays["GT_cam"], arrays["GT_focal"], arrays["clip"], arrays["category"],
+        body=str(arrays.get("body", "")),
     )  # fmt: skip
 
 
@@ -87,10 +89,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", type=Path, nargs="?", help="simulated bodies (default: 512 new ones)")
+    parser.add_argument("--body", default="open", help="open (the default) or open_v1")
     parser.add_argument("--shipped", action="store_true", help="use the motion of all clips")
     options = parser.parse_args(arguments)
-    body, rng = load_body("open"), np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     simulated = read_simulated(options.file) if options.file else simulate(count=512)
+    body = load_body(simulated.body or options.body)
     cases = cases_of(simulated, body, rng)
     for case in (cases[1], cases[2]):
         cases += [cut_off(case, confidence, 0.0) for confidence in (0.02, 0.1, 0.3, 1.0)]

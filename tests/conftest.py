@@ -7,6 +7,7 @@ from pathlib import Path
 import backends
 import numpy as np
 import pytest
+import recorded
 from bodies import Batch, make_batch, make_skeleton
 from hypothesis import settings
 
@@ -78,6 +79,12 @@ def smplx_forward():
 @pytest.fixture(scope="session")
 def open_body():
     return load_body("open")
+
+
+@pytest.fixture(scope="session")
+def recorded_body():
+    """The body that recorded data are on: version 1 of the open body."""
+    return load_body(recorded.BODY)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
-"""Refinement by KITRO, whatever the default method is."""
+"""Refinement by KITRO, whatever the default method is; of recorded bodies unless told otherwise."""
 
 from functools import partial
 
-import kitro_np
+import recorded
 
-refine = partial(kitro_np.refine, method="kitro")
+refine = partial(recorded.refine, method="kitro")

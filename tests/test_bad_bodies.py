@@ -7,7 +7,6 @@ from kitro import refine
 from same import assert_identical
 
 from kitro_np import InputError, Status
-from kitro_np.body.load import default_body
 from kitro_np.evaluation.metrics import reprojection_error
 
 BAD = 5
@@ -94,7 +93,7 @@ def clean(batch):
 
 
 @pytest.mark.parametrize(("spoil", "status"), SPOILED.values(), ids=SPOILED)
-def test_comes_back_as_it_was(batch, clean, engine, spoil, status):
+def test_comes_back_as_it_was(batch, recorded_body, clean, engine, spoil, status):
     bad = spoiled(batch, spoil)
     found = refine(*bad, engine=engine, iterations=2)
     assert found.status[BAD] == status
@@ -103,7 +102,7 @@ def test_comes_back_as_it_was(batch, clean, engine, spoil, status):
     assert np.all(found.selection[BAD] == -1)
     assert np.isnan(found.path_score[BAD])
     with np.errstate(all="ignore"):
-        joints = default_body().joints(bad.pose, bad.betas, bad.transl, engine="array")
+        joints = recorded_body.joints(bad.pose, bad.betas, bad.transl, engine="array")
         error = reprojection_error(joints, bad.keypoints_2d, bad.intrinsics)
     np.testing.assert_allclose(found.reprojection_error[BAD], error[BAD], rtol=1e-9)
     assert_identical(found[OTHERS], clean[engine], OTHERS)

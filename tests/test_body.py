@@ -263,9 +263,9 @@ def test_a_path_may_come_with_a_gender(open_body):
     np.testing.assert_array_equal(load_body(OPEN_BODY, gender="male").v_template, open_body.v_template)
 
 
-def test_sim_keypoints_are_the_open_bodys_joints(open_body, sim):
+def test_sim_keypoints_are_the_recorded_bodys_joints(recorded_body, sim):
     """The excerpt was made with this body: its keypoints are the true bodies' projections."""
-    joints = open_body.joints(sim["GT_theta"].astype(float), sim["GT_beta"], sim["GT_cam"])
+    joints = recorded_body.joints(sim["GT_theta"].astype(float), sim["GT_beta"], sim["GT_cam"])
     centre = sim["intrinsics"][:, None, :2, 2]
     projected = sim["GT_focal"][:, None, None] * joints[..., :2] / joints[..., 2:] + centre
     np.testing.assert_allclose(projected, sim["keypoints_2d"], atol=0.01)

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import smpl_files as make
+from recorded import BODY, refine
 
 import kitro_np
 from kitro_np.camera import project
@@ -26,6 +27,9 @@ from kitro_np.cli.method_options import method_options, read_method
 from kitro_np.evaluation.evaluate import evaluate
 from kitro_np.formats.estimates import KEYS
 from kitro_np.refinement.method import METHODS, Method, option
+
+ON = ("--body", BODY)
+"""What says which body the recorded estimates are on."""
 
 NAMES = [command.__name__.rpartition(".")[2] for command in cli.COMMANDS]
 
@@ -54,19 +58,19 @@ def fails(capsys, *arguments) -> str:
 
 
 def test_refine_writes_what_refine_returns(file, tmp_path, estimates, capsys):
-    assert main(["refine", str(file), "-o", str(tmp_path / "out.npz")]) == 0
+    assert main(["refine", *ON, str(file), "-o", str(tmp_path / "out.npz")]) == 0
     names = {key: authors[-1] for key, authors in KEYS.items()}
-    expected = kitro_np.refine(**{key: estimates[name] for key, name in names.items()})
+    expected = refine(**{key: estimates[name] for key, name in names.items()})
     with np.load(tmp_path / "out.npz") as out:
         assert out["pose"].shape == (12, 24, 3, 3)
-        for key in set(out.files) - {"method", "options"}:
+        for key in set(out.files) - {"method", "options", "body"}:
             np.testing.assert_array_equal(out[key], getattr(expected, key))
         assert set(out.files) == {
             "pose", "betas", "transl", "reprojection_error", "status",
-            "quality", "swapped", "turned", "noise", "evidence", "method", "options",
+            "quality", "swapped", "turned", "noise", "evidence", "method", "options", "body",
         }  # fmt: skip
     loaded = kitro_np.RefineResult.load(tmp_path / "out.npz")
-    assert (loaded.method, loaded.options) == ("map", expected.options)
+    assert (loaded.method, loaded.options, loaded.body_name) == ("map", expected.options, BODY)
     assert "12 bodies refined" in capsys.readouterr().out
 
 
@@ -78,35 +82,36 @@ def test_own_keys_and_axis_angle_poses_are_read(tmp_path, estimates, capsys):
         tmp_path / "own.npz", pose=pose, betas=estimates["pred_beta"], transl=estimates["pred_cam"],
         intrinsics=estimates["intrinsics"], keypoints_2d=estimates["keypoints_2d"],
     )  # fmt: skip
-    assert main(["refine", str(tmp_path / "own.npz"), "-o", str(tmp_path / "out.npz")]) == 0
+    assert main(["refine", *ON, str(tmp_path / "own.npz"), "-o", str(tmp_path / "out.npz")]) == 0
     with np.load(tmp_path / "out.npz") as out:
         assert out["pose"].shape == (12, 24, 3, 3)
 
 
 @pytest.mark.parametrize("engine", ["numba", "array"])
 def test_eval_prints_errors_before_and_after(file, capsys, engine):
-    assert main(["eval", str(file), "--json", "--engine", engine]) == 0
+    assert main(["eval", *ON, str(file), "--json", "--engine", engine]) == 0
     figures = json.loads(capsys.readouterr().out)
-    assert set(figures) == {"before", "after", "improved", "method", "options"}
+    assert set(figures) == {"before", "after", "improved", "method", "options", "body"}
+    assert figures["body"] == BODY
     assert set(figures["before"]) == set(figures["after"]) == {"mpjpe", "pa_mpjpe", "pve"}
     assert figures["after"]["mpjpe"] < 0.8 * figures["before"]["mpjpe"]
     assert 0 <= figures["improved"] <= 1
-    assert main(["eval", str(file), "--engine", engine]) == 0
+    assert main(["eval", *ON, str(file), "--engine", engine]) == 0
     table = capsys.readouterr().out
     assert f"{figures['after']['pa_mpjpe']:.2f}" in table
     assert max(map(len, table.splitlines())) < 80
 
 
 def test_smplify(file, tmp_path, estimates, capsys):
-    assert main(["eval", str(file), "--json", "--method", "smplify"]) == 0
+    assert main(["eval", *ON, str(file), "--json", "--method", "smplify"]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["after"]["pve"] < 0.8 * figures["before"]["pve"]
     output = tmp_path / "out.npz"
-    assert main(["refine", str(file), "-o", str(output), "--method", "smplify"]) == 0
+    assert main(["refine", *ON, str(file), "-o", str(output), "--method", "smplify"]) == 0
     names = {key: authors[-1] for key, authors in KEYS.items()}
-    expected = kitro_np.refine(**{key: estimates[name] for key, name in names.items()}, method="smplify")
+    expected = refine(**{key: estimates[name] for key, name in names.items()}, method="smplify")
     with np.load(output) as out:
-        for key in set(out.files) - {"method", "options"}:
+        for key in set(out.files) - {"method", "options", "body"}:
             np.testing.assert_array_equal(out[key], getattr(expected, key))
     capsys.readouterr()
     assert "iterations: expected method='kitro'" in fails(
@@ -123,7 +128,7 @@ def test_eval_reads_axis_angle_truth(tmp_path, estimates, capsys):
     np.savez(tmp_path / "b.npz", **estimates)
     found = []
     for name in ("a.npz", "b.npz"):
-        assert main(["eval", str(tmp_path / name), "--json"]) == 0
+        assert main(["eval", *ON, str(tmp_path / name), "--json"]) == 0
         found.append(json.loads(capsys.readouterr().out)["after"]["mpjpe"])
     assert found[0] == pytest.approx(found[1], abs=1e-3)
 
@@ -141,7 +146,7 @@ def test_eval_leaves_out_a_body_that_is_not_finite(tmp_path, estimates, capsys, 
     np.savez(tmp_path / "others.npz", **{k: np.delete(v, 3, axis=0) for k, v in arrays.items()})
     printed = []
     for name in ("in.npz", "others.npz"):
-        assert main(["eval", str(tmp_path / name)]) == 0
+        assert main(["eval", *ON, str(tmp_path / name)]) == 0
         printed.append(capsys.readouterr().out.splitlines())
     assert printed[0][:5] == printed[1][:5]
     assert printed[0][4].endswith("of 11 bodies")
@@ -170,9 +175,9 @@ def test_a_single_body_needs_no_leading_axis(tmp_path, estimates, capsys, axis_a
     printed, written = [], []
     for name in ("clip", "single"):
         output = tmp_path / f"{name}-out.npz"
-        assert main(["eval", str(tmp_path / f"{name}.npz")]) == 0
+        assert main(["eval", *ON, str(tmp_path / f"{name}.npz")]) == 0
         printed.append(capsys.readouterr().out)
-        assert main(["refine", str(tmp_path / f"{name}.npz"), "-o", str(output)]) == 0
+        assert main(["refine", *ON, str(tmp_path / f"{name}.npz"), "-o", str(output)]) == 0
         assert capsys.readouterr().out.startswith("1 body refined by map\n")
         with np.load(output) as file:
             written.append(dict(file))
@@ -180,7 +185,7 @@ def test_a_single_body_needs_no_leading_axis(tmp_path, estimates, capsys, axis_a
     assert "% of 1 body" in printed[0]
     assert written[1]["pose"].shape == (24, 3, 3)
     for key, value in written[1].items():
-        if key in ("method", "options"):
+        if key in ("method", "options", "body"):
             assert value == written[0][key]
             continue
         np.testing.assert_array_equal(value, written[0][key][0])
@@ -266,7 +271,7 @@ def test_hands_are_refined_and_listed(tmp_path, capsys):
         np.savez(tmp_path / "in.npz", intrinsics=intrinsics, **given)
         command = ["refine", tmp_path / "in.npz", "-o", tmp_path / "out.npz", "--body", "open_hand"]
         assert main([*map(str, command), "--gender", gender, "--force"]) == 0
-        expected = kitro_np.refine(**given, intrinsics=intrinsics, body=hand)
+        expected = refine(**given, intrinsics=intrinsics, body=hand)
         assert np.all(expected.status == 0)
         with np.load(tmp_path / "out.npz") as found:
             np.testing.assert_array_equal(found["pose"], kitro_np.RefineResult.with_matrices(expected).pose)
@@ -274,7 +279,8 @@ def test_hands_are_refined_and_listed(tmp_path, capsys):
     capsys.readouterr()
     assert "right, left, got 'male'" in fails(capsys, *command, "--gender", "male", "--force")
     assert main(["info"]) == 0
-    assert "bodies: open and open_hand (embedded)" in capsys.readouterr().out.splitlines()
+    about = "bodies: open, open_v2, open_v1, open_hand (embedded; open is open_v2)"
+    assert about in capsys.readouterr().out.splitlines()
 
 
 def test_warmup_says_where_the_machine_code_is(capsys):
@@ -357,7 +363,10 @@ def test_image_size_stands_in_for_intrinsics(tmp_path, estimates):
     arrays = {key: value for key, value in estimates.items() if key != "intrinsics"}
     np.savez(tmp_path / "in.npz", **arrays)
     output = tmp_path / "out.npz"
-    assert main(["refine", str(tmp_path / "in.npz"), "-o", str(output), "--image-size", "1920", "1080"]) == 0
+    assert (
+        main(["refine", *ON, str(tmp_path / "in.npz"), "-o", str(output), "--image-size", "1920", "1080"])
+        == 0
+    )
     assert output.exists()
 
 
@@ -378,7 +387,7 @@ def test_output_through_a_link_replaces_the_file_and_not_the_link(file, tmp_path
     link.symlink_to(target)
     assert "--force" in fails(capsys, "refine", file, "-o", link)
     assert target.read_bytes() == b"old"
-    assert main(["refine", str(file), "-o", str(link), "--force"]) == 0
+    assert main(["refine", *ON, str(file), "-o", str(link), "--force"]) == 0
     assert link.is_symlink()
     with np.load(target) as out:
         assert "pose" in out
@@ -389,7 +398,7 @@ def test_output_that_exists_is_kept_without_force(file, tmp_path, capsys):
     output.write_text("mine")
     assert "--force" in fails(capsys, "refine", file, "-o", output)
     assert output.read_text() == "mine"
-    assert main(["refine", str(file), "-o", str(output), "--force"]) == 0
+    assert main(["refine", *ON, str(file), "-o", str(output), "--force"]) == 0
     with np.load(output) as out:
         assert "pose" in out.files
 
@@ -404,7 +413,7 @@ def test_failed_write_leaves_nothing_behind(file, tmp_path, monkeypatch, capsys)
 
 
 def test_output_follows_the_umask(file, tmp_path):
-    main(["refine", str(file), "-o", str(tmp_path / "out.npz")])
+    main(["refine", *ON, str(file), "-o", str(tmp_path / "out.npz")])
     plain = tmp_path / "plain"
     plain.touch()
     assert stat.S_IMODE((tmp_path / "out.npz").stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
@@ -465,13 +474,13 @@ def test_strict_names_the_body(tmp_path, estimates, capsys):
     output = tmp_path / "out.npz"
     assert "body 5" in fails(capsys, "refine", tmp_path / "in.npz", "-o", output, "--strict")
     assert not output.exists()
-    assert main(["refine", str(tmp_path / "in.npz"), "-o", str(output)]) == 0
+    assert main(["refine", *ON, str(tmp_path / "in.npz"), "-o", str(output)]) == 0
     assert "1: joints behind the camera" in capsys.readouterr().out
 
 
 def test_empty_file_of_bodies(tmp_path, estimates, capsys):
     np.savez(tmp_path / "in.npz", **{key: value[:0] for key, value in estimates.items()})
-    assert main(["refine", str(tmp_path / "in.npz"), "-o", str(tmp_path / "out.npz")]) == 0
+    assert main(["refine", *ON, str(tmp_path / "in.npz"), "-o", str(tmp_path / "out.npz")]) == 0
     with np.load(tmp_path / "out.npz") as out:
         assert out["pose"].shape == (0, 24, 3, 3)
     capsys.readouterr()
@@ -488,7 +497,7 @@ def test_help_fits_a_narrow_terminal(command, monkeypatch, capsys):
 
 
 def test_no_progress_bar_where_there_is_no_terminal(file, tmp_path, capsys):
-    main(["refine", str(file), "-o", str(tmp_path / "out.npz")])
+    main(["refine", *ON, str(file), "-o", str(tmp_path / "out.npz")])
     assert capsys.readouterr().err == ""
 
 
@@ -610,19 +619,19 @@ def test_methods_that_share_a_name_of_an_option():
 
 def test_eval_says_which_method_ran_and_how(file, capsys):
     for method, given in (("map", []), ("kitro", ["--iterations", "2"]), ("smplify", ["--steps", "3"])):
-        assert main(["eval", str(file), "--json", "--method", method, *given]) == 0
+        assert main(["eval", *ON, str(file), "--json", "--method", method, *given]) == 0
         found = json.loads(capsys.readouterr().out)
         assert found["method"] == method
         expected = dict(vars(METHODS[method]()))
         if given:
             expected[given[0].lstrip("-")] = int(given[1])
         assert found["options"] == expected
-    assert main(["eval", str(file), "--method", "kitro", "--iterations", "2"]) == 0
+    assert main(["eval", *ON, str(file), "--method", "kitro", "--iterations", "2"]) == 0
     assert capsys.readouterr().out.splitlines()[-2:] == [
         "12 bodies refined by kitro",
         "options: iterations=2",
     ]
-    assert main(["eval", str(file)]) == 0
+    assert main(["eval", *ON, str(file)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "12 bodies refined by map"
 
 
@@ -639,9 +648,9 @@ def test_names_of_bodies_and_layouts_in_any_case(file, tmp_path):
 def test_an_image_size_and_its_focal_length_are_refines(file, tmp_path, estimates, focal_length):
     given = [] if focal_length is None else ["--focal-length", str(focal_length)]
     path = tmp_path / "out.npz"
-    assert main(["refine", str(file), "-o", str(path), "--image-size", "1920", "1080", *given]) == 0
+    assert main(["refine", *ON, str(file), "-o", str(path), "--image-size", "1920", "1080", *given]) == 0
     arrays = {key: estimates[names[-1]] for key, names in KEYS.items() if key != "intrinsics"}
-    expected = kitro_np.refine(**arrays, image_size=(1920, 1080), focal_length=focal_length)
+    expected = refine(**arrays, image_size=(1920, 1080), focal_length=focal_length)
     found = kitro_np.RefineResult.load(path)
     np.testing.assert_allclose(found.pose, expected.pose, rtol=0, atol=1e-6)
     np.testing.assert_allclose(found.transl, expected.transl, rtol=1e-6)
@@ -656,8 +665,8 @@ def test_the_image_of_an_image_size_ends_there_for_map(file, tmp_path, estimates
     assert outside.any()
     for method, how in (("map", {"confidence": np.where(outside, 0.0, 1)}), ("kitro", {})):
         path = tmp_path / f"{method}.npz"
-        assert main(["refine", str(file), "-o", str(path), *given, "--method", method]) == 0
-        expected = kitro_np.refine(**arrays, intrinsics=camera, method=method, **how)
+        assert main(["refine", *ON, str(file), "-o", str(path), *given, "--method", method]) == 0
+        expected = refine(**arrays, intrinsics=camera, method=method, **how)
         np.testing.assert_allclose(kitro_np.RefineResult.load(path).pose, expected.pose, rtol=0, atol=1e-6)
 
 
@@ -666,16 +675,16 @@ def test_min_confidence_is_refines(tmp_path, estimates):
     scores = np.random.default_rng(0).uniform(0.1, 0.9, arrays["keypoints_2d"].shape[:-1])
     np.savez(tmp_path / "in.npz", **estimates, confidence=scores)
     path = tmp_path / "out.npz"
-    assert main(["refine", str(tmp_path / "in.npz"), "-o", str(path), "--min-confidence", "0.4"]) == 0
-    expected = kitro_np.refine(**arrays, confidence=np.where(scores < 0.4, 0, scores))
+    assert main(["refine", *ON, str(tmp_path / "in.npz"), "-o", str(path), "--min-confidence", "0.4"]) == 0
+    expected = refine(**arrays, confidence=np.where(scores < 0.4, 0, scores))
     np.testing.assert_allclose(kitro_np.RefineResult.load(path).pose, expected.pose, rtol=0, atol=1e-6)
 
 
 def test_another_focal_length_changes_the_estimate(file, tmp_path, estimates, capsys):
     path = tmp_path / "out.npz"
-    assert main(["refine", str(file), "-o", str(path), "--focal-length", "1500"]) == 0
+    assert main(["refine", *ON, str(file), "-o", str(path), "--focal-length", "1500"]) == 0
     changed = kitro_np.with_focal_length(estimates["intrinsics"], estimates["pred_cam"], 1500)
-    expected = kitro_np.refine(
+    expected = refine(
         estimates["pred_theta"],
         estimates["pred_beta"],
         changed.transl,

@@ -10,6 +10,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from recorded import BODY
 
 from kitro_np import formats
 from kitro_np.cli.main import main
@@ -192,7 +193,7 @@ def test_a_format_is_found_by_being_there(tracker, tmp_path, sim, capsys):
     # Its content decides, then its name.
     other = path.rename(tmp_path / "in.npz")
     assert find_format(other).name == "a tracker"
-    assert main(["refine", str(other), "-o", str(tmp_path / "out.npz")]) == 0
+    assert main(["refine", str(other), "--body", BODY, "-o", str(tmp_path / "out.npz")]) == 0
     assert "3 bodies refined by map" in capsys.readouterr().out
 
 

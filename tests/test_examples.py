@@ -63,14 +63,15 @@ def test_cases_of_real_detections():
 
 
 @pytest.mark.parametrize("key", ["keypoints_body25b", "keypoints_mediapipe33"])
-def test_layouts_are_in_the_order_of_real_detectors(key, open_body):
+def test_layouts_are_in_the_order_of_real_detectors(key):
     """The truth's points project to the detections, and not to those of the other side."""
     file = EstimateFile(DATA / "balancing.npz")
-    layout = kitro_np.find_layout(key.removeprefix("keypoints_"), open_body)
+    body = kitro_np.load_body(file.body_name)
+    layout = kitro_np.find_layout(key.removeprefix("keypoints_"), body)
     pose, betas, transl, camera = (
         file.required(name).astype(float) for name in ("GT_theta", "GT_beta", "GT_cam", "intrinsics")
     )
-    posed = forward_kinematics(open_body.skeleton, matrix_from_axis_angle(pose), betas)
+    posed = forward_kinematics(body.skeleton, matrix_from_axis_angle(pose), betas)
     joints = list(layout.joints)
     offsets = layout.offsets + np.einsum("kcs,ns->nkc", layout.by_betas, betas)
     points = posed.joints[:, joints] + np.einsum("nkij,nkj->nki", posed.global_rotations[:, joints], offsets)
@@ -92,6 +93,7 @@ def test_layouts_are_in_the_order_of_real_detectors(key, open_body):
 
 
 def test_errors_of_real_detections(report):
+    assert report.body == EXAMPLES["real"]().body.name == EstimateFile(DATA / "balancing.npz").body_name
     assert [case.name for case in report.cases] == list(LARGEST)
     assert [case.bodies for case in report.cases] == [600, 600, 600, 600, 200]
     for case in report.cases:
@@ -104,15 +106,15 @@ def test_errors_of_real_detections(report):
         assert 0.9 < case.error_over_spread < (1.6 if "network" in case.name else 1.15), case.name
 
 
-def test_a_case_is_what_refine_makes_of_it(report, open_body):
+def test_a_case_is_what_refine_makes_of_it(report):
     """The last, by hand: LSP's 14 joints about the middle of the hips, the spread about the pelvis."""
     example = EXAMPLES["real"]()
     case, run = example.cases[-1], example.cases[-1].runs[0]
     result = kitro_np.refine(
         *run, case.keypoints_2d, example.intrinsics, confidence=case.confidence, keypoint_layout="coco17",
-        uncertainty=True,
+        uncertainty=True, body=example.body,
     )  # fmt: skip
-    joints, true = (open_body.joints(*pair).astype(float) for pair in (result_pair(result), example.truth))
+    joints, true = (example.body.joints(*pair).astype(float) for pair in (result_pair(result), example.truth))
     lsp = [8, 5, 2, 1, 4, 7, 21, 19, 17, 16, 18, 20, 12, 15]
     about_hips = [points[:, lsp] - points[:, [1, 2]].mean(axis=1, keepdims=True) for points in (joints, true)]
     errors = np.linalg.norm(about_hips[0] - about_hips[1], axis=-1).mean(axis=1)
@@ -198,9 +200,14 @@ def test_build_keeps_rotations_and_what_the_example_needs(tmp_path, monkeypatch,
     np.savez(path, other=np.zeros(9), **arrays)
     assert script.main([str(path), "-o", str(out)]) == 0
     with np.load(out) as file:
-        assert {*file.files} == {*script.KEPT, *script.POSES}
+        assert {*file.files} == {*script.KEPT, *script.POSES, "body"}
+        assert str(file["body"]) == "open_v1"
         again = Rotation.from_rotvec(file["pred_theta"].reshape(48, 3).astype(float))
     assert (again * pose.inv()).magnitude().max() < 1e-6
+    np.savez(path, body="open_v2", **arrays)
+    assert script.main([str(path), "-o", str(out)]) == 0
+    with np.load(out) as file:
+        assert str(file["body"]) == "open_v2"
     np.savez(path, other=np.zeros(9))
     assert script.main([str(path), "-o", str(out)]) == 1
     assert "lacks GT_theta, " in capsys.readouterr().err

@@ -5,11 +5,11 @@ from functools import partial
 import array_api_strict
 import numpy as np
 import pytest
+import recorded
 from bodies import Batch
 from same import FIELDS, assert_identical
 from scipy.spatial.transform import Rotation
 
-import kitro_np
 from kitro_np import Status, default_intrinsics
 from kitro_np.arrays.rotations import nearest_rotation
 from kitro_np.kernels.kitro.algorithm import refine_bodies
@@ -29,7 +29,7 @@ def method(request):
 
 @pytest.fixture
 def refine(method):
-    return partial(kitro_np.refine, method=method, **FEW[method])
+    return partial(recorded.refine, method=method, **FEW[method])
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +237,7 @@ def test_results_can_be_written_to(refine, batch, engine):
 
 
 def test_results_without_iterations_can_be_written_to(batch, engine):
-    found = kitro_np.refine(*batch, method="kitro", engine=engine, iterations=0)
+    found = recorded.refine(*batch, method="kitro", engine=engine, iterations=0)
     for name in FIELDS:
         assert getattr(found, name).flags.writeable, name
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from recorded import refine
 from same import assert_identical
 
 import kitro_np
-from kitro_np import InputError, Status, load_body, refine
+from kitro_np import InputError, Status, load_body
 
 COUNT = 5
 
@@ -95,24 +96,29 @@ def test_betas_and_a_camera_of_one_are_for_all(batch, method, engine):
 
 
 def test_a_body_by_its_name_or_file(batch, tmp_path):
-    expected = refine(*batch)
-    for name in ("open", "OPEN", load_body("open"), load_body("open").skeleton):
+    expected = kitro_np.refine(*batch)
+    assert expected.body_name == "open_v2"
+    for name in ("open", "OPEN", "open_v2", load_body("open"), load_body("open").skeleton):
         found = refine(*batch, body=name)
         np.testing.assert_array_equal(found.pose, expected.pose)
+    assert refine(*batch).body_name == "open_v1"
+    assert np.any(refine(*batch).pose != expected.pose)
     with pytest.raises(FileNotFoundError, match=r"^smpl: expected a model file"):
         refine(*batch, body="smpl")
-    with pytest.raises(InputError, match=r"^body: expected one of open, open_hand, .* got 'opn'"):
+    with pytest.raises(
+        InputError, match=r"^body: expected one of open, open_v2, open_v1, open_hand, .* got 'opn'"
+    ):
         refine(*batch, body="opn")
     with pytest.raises(InputError, match=r"^body: expected a BodyModel, a Skeleton or a body's name, got i"):
         refine(*batch, body=3)
 
 
-def test_layouts_by_name_in_any_case(batch, open_body):
+def test_layouts_by_name_in_any_case(batch, recorded_body):
     coco = batch.keypoints_2d[:, :17]
     given = batch._replace(keypoints_2d=coco)
     assert_identical(
         refine(*given, keypoint_layout="COCO17", safe=False),
-        refine(*given, keypoint_layout=kitro_np.find_layout("coco17", open_body), safe=False),
+        refine(*given, keypoint_layout=kitro_np.find_layout("coco17", recorded_body), safe=False),
     )
 
 
@@ -131,7 +137,7 @@ def test_the_example_of_the_readme_is_refined():
     assert len(result) == len(data["pose"]) > 30
 
 
-def test_an_estimate_with_another_focal_length_keeps_its_place_in_the_image(batch, open_body):
+def test_an_estimate_with_another_focal_length_keeps_its_place_in_the_image(batch, recorded_body):
     """The helper that refine(focal_length=...) sends to: f = 0.65 diagonals, fx and fy in ratio."""
     intrinsics = batch.intrinsics.copy()
     intrinsics[:, 1, 1] *= 1.5
@@ -218,16 +224,20 @@ def test_engines_by_name_in_any_case(batch):
         assert torch.equal(posed.joints, load_body().forward(given[0], engine=engine).joints)
 
 
-def test_a_body_file_that_changes_is_read_again(batch, open_body, tmp_path):
+def test_a_body_file_that_changes_is_read_again(batch, recorded_body, tmp_path):
     path = tmp_path / "body.npz"
 
     def write(scale):
         arrays = {
-            name: np.asarray(getattr(open_body, name)) for name in ("shapedirs", "J_regressor", "weights")
+            name: np.asarray(getattr(recorded_body, name)) for name in ("shapedirs", "J_regressor", "weights")
         }
-        tree = np.stack([np.array(open_body.skeleton.parents), np.arange(24)])
+        tree = np.stack([np.array(recorded_body.skeleton.parents), np.arange(24)])
         np.savez(
-            path, v_template=scale * open_body.v_template, f=open_body.faces, kintree_table=tree, **arrays
+            path,
+            v_template=scale * recorded_body.v_template,
+            f=recorded_body.faces,
+            kintree_table=tree,
+            **arrays,
         )
 
     write(1.0)

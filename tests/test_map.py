@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from bodies import TREES, make_batch, make_skeleton
+from recorded import refine
 from same import assert_identical, join
 
-from kitro_np import InputError, KeypointLayout, Status, find_layout, refine
+from kitro_np import InputError, KeypointLayout, Status, find_layout
 from kitro_np.body.kinematics import forward_kinematics
 from kitro_np.evaluation.evaluate import evaluate
 from kitro_np.evaluation.metrics import reprojection_error
@@ -26,10 +27,10 @@ def refined(sim_batch):
 
 
 @pytest.fixture(scope="module")
-def of_coco(open_body, sim_batch):
+def of_coco(recorded_body, sim_batch):
     """Confidences of the body's joints where those are COCO's."""
-    names = find_layout("coco17", open_body).names
-    visible = [name in names for name in open_body.skeleton.joint_names]
+    names = find_layout("coco17", recorded_body).names
+    visible = [name in names for name in recorded_body.skeleton.joint_names]
     return np.broadcast_to(np.array(visible, float), sim_batch.keypoints_2d.shape[:2])
 
 
@@ -50,19 +51,19 @@ def errors(body, sim, batch, result):
     [("exact", (36, 20.5, 0.93)), ("noisy", (48, 31, 0.9)), ("coco", (52, 34, 0.9))],
 )
 def test_better_than_estimate_and_published_method(
-    open_body, sim, sim_batch, noisy_batch, of_coco, keypoints, expected, dtype
+    recorded_body, sim, sim_batch, noisy_batch, of_coco, keypoints, expected, dtype
 ):
     batch = (sim_batch if keypoints == "exact" else noisy_batch).astype(dtype)
     confidence = of_coco if keypoints == "coco" else None
-    found = errors(open_body, sim, batch, refine(*batch, confidence=confidence))
+    found = errors(recorded_body, sim, batch, refine(*batch, confidence=confidence))
     assert np.all(np.array(found[:2]) < expected[:2])
     assert found[2] > expected[2]
-    published = errors(open_body, sim, batch, refine(*batch, method="kitro"))
+    published = errors(recorded_body, sim, batch, refine(*batch, method="kitro"))
     assert np.all(np.array(found[:2]) < 0.6 * np.array(published[:2]))
 
 
-def test_exact_keypoints_are_met(open_body, sim_batch, refined):
-    joints = open_body.joints(refined.pose, refined.betas, refined.transl)
+def test_exact_keypoints_are_met(recorded_body, sim_batch, refined):
+    joints = recorded_body.joints(refined.pose, refined.betas, refined.transl)
     error = reprojection_error(joints, sim_batch.keypoints_2d, sim_batch.intrinsics)
     np.testing.assert_allclose(error, refined.reprojection_error, atol=1e-9)
     assert error.mean() < 1.5
@@ -160,9 +161,9 @@ def test_uncertainty_only_where_asked_for(few, engine):
     assert np.all(np.isnan(back.joint_spread))
 
 
-def test_without_the_motion_prior(open_body, sim, noisy_batch, engine):
+def test_without_the_motion_prior(recorded_body, sim, noisy_batch, engine):
     found, without = (refine(*noisy_batch, motion_prior=usual, engine=engine) for usual in (True, False))
-    errors_ = [errors(open_body, sim, noisy_batch, one)[0] for one in (found, without)]
+    errors_ = [errors(recorded_body, sim, noisy_batch, one)[0] for one in (found, without)]
     assert errors_[0] < errors_[1] < 60
 
 
@@ -205,7 +206,7 @@ def test_estimates_of_hands_are_a_networks(engine):
 def test_a_written_result_holds_all_that_is_known(few, tmp_path):
     result = refine(*few, uncertainty=True)
     with np.load(result.save(tmp_path / "out.npz")) as out:
-        assert set(out.files) == {*result.arrays(), "method", "options"}
+        assert set(out.files) == {*result.arrays(), "method", "options", "body"}
         for name, array in result.arrays().items():
             np.testing.assert_array_equal(out[name], array)
 

@@ -5,9 +5,9 @@ import re
 
 import numpy as np
 import pytest
+from recorded import BODY, refine
 from test_cli import fails
 
-import kitro_np
 from kitro_np import Status, find_layout
 from kitro_np.camera import project
 from kitro_np.cli.main import main
@@ -33,10 +33,10 @@ def keypoints(sim):
 
 
 @pytest.fixture(scope="module")
-def of_coco(open_body):
+def of_coco(recorded_body):
     """Which of the body's joints COCO has."""
-    names = find_layout("coco17", open_body).names
-    return np.array([name in names for name in open_body.skeleton.joint_names], float)
+    names = find_layout("coco17", recorded_body).names
+    return np.array([name in names for name in recorded_body.skeleton.joint_names], float)
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def refined(tmp_path, capsys):
 
     def run(path, *options):
         output = tmp_path / "out.npz"
-        assert main(["refine", str(path), "-o", str(output), "--force", *options]) == 0
+        assert main(["refine", "--body", BODY, str(path), "-o", str(output), "--force", *options]) == 0
         with np.load(output) as file:
             return dict(file), capsys.readouterr().out
 
@@ -69,7 +69,7 @@ def assert_written(found, expected):
 
 def test_map_is_the_default(write, refined, estimates, keypoints):
     found, said = refined(write(keypoints_2d=keypoints))
-    assert_written(found, kitro_np.refine(**estimates, keypoints_2d=keypoints, method="map"))
+    assert_written(found, refine(**estimates, keypoints_2d=keypoints, method="map"))
     assert "joint_spread" not in found
     assert said.startswith("12 bodies refined by map\n")
     named, _ = refined(write(keypoints_2d=keypoints), "--method", "map", "--uncertainty")
@@ -88,9 +88,7 @@ def test_kitro_where_it_is_asked_for(write, refined, keypoints, options):
 
 def test_keypoints_of_the_body_stand_for_a_detectors(write, refined, estimates, keypoints, of_coco):
     """Those that the detector does not give are not looked at."""
-    expected = kitro_np.refine(
-        **estimates, keypoints_2d=keypoints, confidence=np.broadcast_to(of_coco, (12, 24))
-    )
+    expected = refine(**estimates, keypoints_2d=keypoints, confidence=np.broadcast_to(of_coco, (12, 24)))
     path = write(noisy=np.where(of_coco[:, None] > 0, keypoints, np.nan))
     assert_written(refined(path, "--keypoints-key", "noisy", "--keypoint-layout", "coco17")[0], expected)
     path = write(noisy=np.round(np.where(of_coco[:, None] > 0, keypoints, -7)).astype(int))
@@ -101,7 +99,7 @@ def test_keypoints_of_the_body_stand_for_a_detectors(write, refined, estimates, 
 def test_eval_of_joints_that_a_detector_gives(write, keypoints, of_coco, capsys):
     path, figures = write(keypoints_2d=keypoints, visible=np.broadcast_to(of_coco, (12, 24))), []
     for options in (["--keypoint-layout", "coco17"], ["--confidence-key", "visible"], []):
-        assert main(["eval", str(path), "--json", *options]) == 0
+        assert main(["eval", "--body", BODY, str(path), "--json", *options]) == 0
         figures.append(json.loads(capsys.readouterr().out))
     assert figures[0] == figures[1] != figures[2]
     for found in figures:
@@ -119,26 +117,24 @@ def test_confidences_are_read_where_a_file_has_some(write, refined, estimates, k
         (["--keypoint-layout", "coco17", "--confidence-key", "other"], of_coco * other),
     ):
         found, _ = refined(path, *options)
-        assert_written(found, kitro_np.refine(**estimates, keypoints_2d=keypoints, confidence=value))
+        assert_written(found, refine(**estimates, keypoints_2d=keypoints, confidence=value))
 
 
-def test_keypoints_of_a_detector(write, refined, estimates, sim, open_body, capsys):
+def test_keypoints_of_a_detector(write, refined, estimates, sim, recorded_body, capsys):
     """17 points on the true bodies, through the true cameras, with confidences."""
-    layout = find_layout("coco17", open_body)
+    layout = find_layout("coco17", recorded_body)
     pose, betas, transl = (sim[key][12:24].astype(float) for key in ("GT_theta", "GT_beta", "GT_cam"))
     camera = sim["intrinsics"][12:24].astype(float)
     camera[:, [0, 1], [0, 1]] = sim["GT_focal"][:12, None]
-    points = points_on(open_body.skeleton, layout, pose)
-    visible = project(place_points(open_body.skeleton, points, pose, betas, transl).points, camera)
+    points = points_on(recorded_body.skeleton, layout, pose)
+    visible = project(place_points(recorded_body.skeleton, points, pose, betas, transl).points, camera)
     confidence = np.ones((12, 17))
     path = write(keypoints_2d=visible, confidence=confidence)
     found, _ = refined(path, "--keypoint-layout", "coco17")
-    expected = kitro_np.refine(
-        **estimates, keypoints_2d=visible, confidence=confidence, keypoint_layout="coco17"
-    )
+    expected = refine(**estimates, keypoints_2d=visible, confidence=confidence, keypoint_layout="coco17")
     assert_written(found, expected)
     assert np.all(found["status"] == 0)
-    assert main(["eval", str(path), "--json", "--keypoint-layout", "coco17"]) == 0
+    assert main(["eval", "--body", BODY, str(path), "--json", "--keypoint-layout", "coco17"]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["after"]["mpjpe"] < 0.5 * figures["before"]["mpjpe"]
 
@@ -198,7 +194,7 @@ def test_measures_on_the_image_need_the_bodys_joints(write, keypoints, capsys):
 
 def test_hypotheses_are_written(write, refined, estimates, keypoints):
     found, _ = refined(write(keypoints_2d=keypoints), "--hypotheses", "3")
-    expected = kitro_np.refine(**estimates, keypoints_2d=keypoints, hypotheses=3).hypotheses
+    expected = refine(**estimates, keypoints_2d=keypoints, hypotheses=3).hypotheses
     assert found["hypothesis_pose"].shape == (12, 3, 24, 3, 3)
     for name in expected._fields:
         np.testing.assert_array_equal(found[f"hypothesis_{name}"], getattr(expected, name))
@@ -210,14 +206,14 @@ def test_scores_beside_the_keypoints(write, refined, estimates, keypoints, of_co
     weights = scored[..., 2]
     path = write(keypoints_2d=scored)
     found, _ = refined(path)
-    assert_written(found, kitro_np.refine(**estimates, keypoints_2d=scored))
+    assert_written(found, refine(**estimates, keypoints_2d=scored))
     found, _ = refined(path, "--keypoint-layout", "coco17")
-    expected = kitro_np.refine(**estimates, keypoints_2d=keypoints, confidence=of_coco * weights)
+    expected = refine(**estimates, keypoints_2d=keypoints, confidence=of_coco * weights)
     assert_written(found, expected)
     metrics = ["--json", "--metrics", "reprojection_error"]
     figures = []
     for given in (path, write(keypoints_2d=keypoints, confidence=weights)):
-        assert main(["eval", str(given), *metrics]) == 0
+        assert main(["eval", "--body", BODY, str(given), *metrics]) == 0
         figures.append(json.loads(capsys.readouterr().out))
     assert figures[0] == figures[1]
     path = write(keypoints_2d=scored, confidence=weights)

@@ -4,8 +4,9 @@ import array_api_strict
 import numpy as np
 import pytest
 from bodies import make_batch, make_skeleton
+from recorded import refine
 
-from kitro_np import Skeleton, Status, refine
+from kitro_np import Skeleton, Status
 from kitro_np.body.kinematics import forward_kinematics
 from kitro_np.evaluation.metrics import mpjpe
 from kitro_np.posterior.hypotheses import SAME_BODY, flipped_poses
@@ -24,8 +25,8 @@ def apart(skeleton, one, other):
 
 
 @pytest.fixture(scope="module")
-def skeleton(open_body):
-    return open_body.skeleton
+def skeleton(recorded_body):
+    return recorded_body.skeleton
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from kitro_np import refine
+from recorded import refine
 
 EXCERPT = Path(__file__).parent / "data" / "sim3dpw_excerpt.npz"
 KEYS = ("pred_theta", "pred_beta", "pred_cam", "keypoints_2d", "intrinsics")

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from bodies import Batch
+from recorded import refine
 from same import assert_identical
 from test_bad_bodies import BAD, COUNT, OTHERS, SPOILED, spoiled
 
-from kitro_np import InputError, KeypointLayout, Status, find_layout, refine
+from kitro_np import InputError, KeypointLayout, Status, find_layout
 from kitro_np.evaluation.metrics import mpjpe
 from kitro_np.posterior.swaps import assignments
 from kitro_np.posterior.verdict import FEWEST_KEYPOINTS
@@ -146,10 +147,10 @@ def test_clean_ones_are_kept(sim_batch, noisy_batch):
 
 
 @pytest.mark.parametrize("part", ["all", "legs", "arms", "feet", "hands"])
-def test_left_and_right_the_other_way_round(noisy_batch, open_body, engine, part):
+def test_left_and_right_the_other_way_round(noisy_batch, recorded_body, engine, part):
     """They are put right: the result is nearly that of keypoints that were never exchanged."""
     number = ["all", "legs", "arms", "feet", "hands"].index(part)
-    order = assignments(find_layout("smpl24", open_body))[number]
+    order = assignments(find_layout("smpl24", recorded_body))[number]
     swapped = noisy_batch._replace(keypoints_2d=noisy_batch.keypoints_2d[:, order])
     found, was = (refine(*batch, engine=engine) for batch in (swapped, noisy_batch))
     assert found.swapped.dtype == np.int8
@@ -158,7 +159,7 @@ def test_left_and_right_the_other_way_round(noisy_batch, open_body, engine, part
     assert np.mean(found.accepted[told]) > 0.97
     assert np.mean(was.swapped) < 0.04
     good = told & found.accepted & was.accepted & (was.swapped == 0)
-    gap = mpjpe(found.joints(open_body), was.joints(open_body))[good]
+    gap = mpjpe(found.joints(recorded_body), was.joints(recorded_body))[good]
     assert np.median(gap) < 0.003
     assert np.mean(gap < 0.03) > 0.97
     np.testing.assert_allclose(
@@ -167,9 +168,9 @@ def test_left_and_right_the_other_way_round(noisy_batch, open_body, engine, part
     assert f"{np.sum(told & found.accepted)} with left and right exchanged" in found.summary()
 
 
-def test_bodies_that_are_refused_although_left_and_right_were_exchanged(sim_batch, open_body, engine):
+def test_bodies_that_are_refused_although_left_and_right_were_exchanged(sim_batch, recorded_body, engine):
     """The reason says so: of another person's exchanged keypoints."""
-    order = list(find_layout("smpl24", open_body).mirror)
+    order = list(find_layout("smpl24", recorded_body).mirror)
     other = of_others(sim_batch)
     found = refine(*other._replace(keypoints_2d=other.keypoints_2d[:, order]), engine=engine)
     refused = found.status == Status.SWAPPED
@@ -179,9 +180,9 @@ def test_bodies_that_are_refused_although_left_and_right_were_exchanged(sim_batc
     assert Status.SWAPPED.reason in found.summary()
 
 
-def test_which_twins_can_be_swapped(open_body, sim_batch):
+def test_which_twins_can_be_swapped(recorded_body, sim_batch):
     """A twin that is not seen has no place to swap with."""
-    order = assignments(find_layout("smpl24", open_body))[0]
+    order = assignments(find_layout("smpl24", recorded_body))[0]
     swapped = sim_batch._replace(keypoints_2d=sim_batch.keypoints_2d[:, order])
     confidence = np.ones((64, 24))
     confidence[:, [k for k, twin in enumerate(order) if k < twin]] = 0
@@ -291,8 +292,8 @@ def test_leading_shapes_of_confidence(few, engine):
     np.testing.assert_allclose(alone.pose, expected.pose[2], atol=1e-9)
 
 
-def test_layouts_by_name_and_by_themselves(few, open_body):
-    layout = find_layout("smpl24", open_body)
+def test_layouts_by_name_and_by_themselves(few, recorded_body):
+    layout = find_layout("smpl24", recorded_body)
     expected = refine(*few)
     assert_identical(refine(*few, keypoint_layout=layout), expected)
     order = list(range(23, -1, -1))

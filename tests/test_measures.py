@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import smpl_files as make
+from recorded import BODY, refine
 from scipy.spatial.transform import Rotation
 
 import kitro_np
@@ -31,7 +32,7 @@ def estimates(sim):
 
 @pytest.fixture(scope="module")
 def refined(estimates):
-    return kitro_np.refine(*(estimates[names[-1]] for names in KEYS.values()))
+    return refine(*(estimates[names[-1]] for names in KEYS.values()))
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def run(tmp_path, capsys, estimates):
 
     def run(*options, keys=(), status=0, **changes):
         np.savez(tmp_path / "in.npz", **{**estimates, **dict(keys), **changes})
-        assert main(["eval", str(tmp_path / "in.npz"), *map(str, options)]) == status
+        assert main(["eval", str(tmp_path / "in.npz"), "--body", BODY, *map(str, options)]) == status
         out, err = capsys.readouterr()
         if status:
             assert out == "" and err.count("\n") == 1
@@ -66,11 +67,11 @@ def agree(found, expected):
 # ------------------------------------------------------------------------------------ metrics and protocols
 
 
-def test_any_metric_of_any_protocol(run, tmp_path, open_body, estimates, refined):
-    np.save(tmp_path / "rows.npy", open_body.J_regressor)
+def test_any_metric_of_any_protocol(run, tmp_path, recorded_body, estimates, refined):
+    np.save(tmp_path / "rows.npy", recorded_body.J_regressor)
     every = ",".join(METRICS)
-    j14 = regressed_protocol(open_body.J_regressor)
-    pelvis = regressed_protocol(open_body.J_regressor, root=(0,))
+    j14 = regressed_protocol(recorded_body.J_regressor)
+    pelvis = regressed_protocol(recorded_body.J_regressor, root=(0,))
     for protocol, options in [
         (LSP14, ()),
         (SMPL24, ("--protocol", "smpl24")),
@@ -78,8 +79,10 @@ def test_any_metric_of_any_protocol(run, tmp_path, open_body, estimates, refined
         (pelvis, ("--protocol", "j14-pelvis", "--regressor", tmp_path / "rows.npy")),
     ]:
         found = run("--json", "--metrics", every, *options)
-        expected = evaluate(open_body, *pairs(estimates, refined), metrics=tuple(METRICS), protocol=protocol)
-        assert found == {**expected.as_dict(), "method": "map", "options": refined.options}
+        expected = evaluate(
+            recorded_body, *pairs(estimates, refined), metrics=tuple(METRICS), protocol=protocol
+        )
+        assert found == {**expected.as_dict(), "method": "map", "options": refined.options, "body": BODY}
 
 
 def test_metrics_come_as_they_are_asked_for(run):
@@ -92,7 +95,7 @@ def test_metrics_come_as_they_are_asked_for(run):
 
 
 @pytest.mark.parametrize("camera", ["each", "one", "unknown"])
-def test_errors_on_the_image_are_those_of_the_keypoints(run, open_body, estimates, camera):
+def test_errors_on_the_image_are_those_of_the_keypoints(run, recorded_body, estimates, camera):
     size = (1920, 1080)
     given = {"each": estimates["intrinsics"], "one": estimates["intrinsics"][0]}.get(camera)
     options = ("--image-size", *size) if camera == "unknown" else ()
@@ -102,7 +105,7 @@ def test_errors_on_the_image_are_those_of_the_keypoints(run, open_body, estimate
     )  # fmt: skip
     cameras = np.broadcast_to(default_intrinsics(size) if given is None else given, (12, 3, 3))
     names = ("pred_theta", "pred_beta", "pred_cam")
-    result = kitro_np.refine(
+    result = refine(
         *(estimates[name] for name in names), estimates["keypoints_2d"], cameras,
         image_size=size if camera == "unknown" else None,
     )  # fmt: skip
@@ -110,14 +113,14 @@ def test_errors_on_the_image_are_those_of_the_keypoints(run, open_body, estimate
         ("before", [estimates[name] for name in names]),
         ("after", (result.pose, result.betas, result.transl)),
     ):
-        errors = reprojection_error(open_body.joints(*body), estimates["keypoints_2d"], cameras)
+        errors = reprojection_error(recorded_body.joints(*body), estimates["keypoints_2d"], cameras)
         assert found[side]["reprojection_error"] == pytest.approx(errors.mean(), rel=1e-5)
     if camera != "unknown":  # some keypoints lie outside that image, and refine's own figure is without them
         own = result.reprojection_error.mean()
         assert found["after"]["reprojection_error"] == pytest.approx(own, rel=1e-5)
 
 
-def test_options_that_do_not_go_together(run, tmp_path, open_body):
+def test_options_that_do_not_go_together(run, tmp_path, recorded_body):
     np.save(tmp_path / "rows.npy", np.ones((17, 30)))
     rows = ("--regressor", tmp_path / "rows.npy")
     assert "metrics: expected one of mpjpe, pa_mpjpe, pve" in run("--metrics", "mpjpe,pck", status=2)
@@ -125,7 +128,7 @@ def test_options_that_do_not_go_together(run, tmp_path, open_body):
     assert expected in run("--protocol", "j14", status=2)
     expected = f"regressor: expected none for the protocol smpl24, got {rows[1]}."
     assert expected in run("--protocol", "smpl24", *rows, status=2)
-    expected = f"body: expected the regressor's 30 vertices, got {open_body.num_vertices}."
+    expected = f"body: expected the regressor's 30 vertices, got {recorded_body.num_vertices}."
     assert expected in run(*rows, status=2)
     expected = "per_joint: expected a metric among mpjpe, pa_mpjpe, depth_error, got reprojection_error"
     assert expected in run(*rows, "--per-joint", "--metrics", "reprojection_error,pve", status=2)
@@ -145,11 +148,11 @@ def test_a_body_that_is_nowhere_is_left_out_of_what_the_image_says(run, estimate
 # ------------------------------------------------------------------------------------------------- breakdowns
 
 
-def test_errors_of_each_joint(run, open_body, estimates, refined):
+def test_errors_of_each_joint(run, recorded_body, estimates, refined):
     found = run("--json", "--per-joint", "--metrics", "mpjpe,pve,pa_mpjpe,reprojection_error")
     rows = found["per_joint"]
-    assert list(rows) == [open_body.skeleton.joint_names[j] for j in LSP14.joints]
-    estimate, after, truth = (open_body.joints(*pair) for pair in pairs(estimates, refined))
+    assert list(rows) == [recorded_body.skeleton.joint_names[j] for j in LSP14.joints]
+    estimate, after, truth = (recorded_body.joints(*pair) for pair in pairs(estimates, refined))
     for side, joints in (("before", estimate), ("after", after)):
         expected = 1000 * joint_errors(joints, truth).mean(axis=0)
         np.testing.assert_allclose([row[side]["mpjpe"] for row in rows.values()], expected, rtol=1e-4)
@@ -162,8 +165,8 @@ def test_errors_of_each_joint(run, open_body, estimates, refined):
     assert np.mean(pixels) == pytest.approx(whole["after"]["reprojection_error"])
 
 
-def test_a_regressor_knows_the_names_of_its_joints(run, tmp_path, open_body):
-    np.save(tmp_path / "rows.npy", open_body.J_regressor)
+def test_a_regressor_knows_the_names_of_its_joints(run, tmp_path, recorded_body):
+    np.save(tmp_path / "rows.npy", recorded_body.J_regressor)
     found = run("--json", "--per-joint", "--regressor", tmp_path / "rows.npy")
     assert list(found["per_joint"])[:3] == ["right_ankle", "right_knee", "right_hip"]
     assert list(found["per_joint"])[-2:] == ["neck", "head"]
@@ -173,12 +176,12 @@ CLIPS = ["b"] * 5 + ["a"] * 6 + ["nothing but NaN"]
 
 
 @pytest.mark.parametrize("key", ["sequence", "clip", "imagename", "imgname"])
-def test_errors_of_each_sequence(run, open_body, estimates, refined, key):
+def test_errors_of_each_sequence(run, recorded_body, estimates, refined, key):
     names = [f"x/{clip}/image_00000.jpg" for clip in CLIPS] if key.startswith("im") else CLIPS
     truth = estimates["GT_theta"].copy()
     truth[[2, 11]] = np.nan
     found = run("--json", "--per-sequence", keys={key: np.array(names), "GT_theta": truth})
-    bodies = evaluate(open_body, *pairs({**estimates, "GT_theta": truth}, refined))
+    bodies = evaluate(recorded_body, *pairs({**estimates, "GT_theta": truth}, refined))
     rows = found["per_sequence"]
     ahead = "x/" if key.startswith("im") else ""
     assert list(rows) == [f"{ahead}b", f"{ahead}a", f"{ahead}nothing but NaN"]
@@ -231,10 +234,10 @@ def test_tables_for_a_person(run):
 
 
 @pytest.fixture
-def sequence(tmp_path, estimates, open_body):
+def sequence(tmp_path, estimates, recorded_body):
     """Write the truth as a 3DPW sequence in a world that turns about its cameras."""
 
-    def write(valid=(range(FRAMES), range(FRAMES)), body=open_body):
+    def write(valid=(range(FRAMES), range(FRAMES)), body=recorded_body):
         rotation = Rotation.random(FRAMES, random_state=1).as_matrix()
         shift = np.random.default_rng(2).normal(0, 2, (FRAMES, 3))
         cameras = np.tile(np.eye(4), (FRAMES, 1, 1))
@@ -319,7 +322,7 @@ def test_true_bodies_have_genders(run, sequence, tmp_path, estimates):
     path = sequence(body=bodies["male"])
     found = run("--json", "--truth", path, "--body", "smpl", "--models", folder)
     truth = read_3dpw(path, bodies)
-    refined = kitro_np.refine(*(estimates[names[-1]] for names in KEYS.values()), body=bodies["neutral"])
+    refined = refine(*(estimates[names[-1]] for names in KEYS.values()), body=bodies["neutral"])
     own = [
         evaluate(
             bodies["neutral"],

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from backends import assert_near
 from bodies import TREES, Batch, make_batch, make_skeleton
+from recorded import refine
 
-from kitro_np import Skeleton, find_layout, refine
+from kitro_np import Skeleton, find_layout
 from kitro_np.body.kinematics import forward_kinematics
 from kitro_np.camera import project
 from kitro_np.evaluation.metrics import mpjpe, pa_mpjpe, reprojection_error
@@ -66,8 +67,8 @@ class Case:
 
 
 @pytest.fixture(scope="module")
-def excerpt(open_body, sim):
-    return Case(open_body, sim)
+def excerpt(recorded_body, sim):
+    return Case(recorded_body, sim)
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ import pytest
 
 import kitro_np
 from kitro_np.arrays.rotations import quaternion_from_matrix
+from kitro_np.body.families import FAMILIES
 from kitro_np.cli.main import main, parser
 from kitro_np.refinement.method import METHODS
 
@@ -93,7 +94,7 @@ def torch_preamble():
     seen = kitro_np.with_focal_length(data["intrinsics"], data["transl"], focal).transl
     scale = 2 * focal / (seen[:, 2] * side)
     weak = np.concatenate([scale[:, None], seen[:, :2]], axis=1)
-    body = kitro_np.load_body()
+    body = kitro_np.load_body(data["body"])
     layout = kitro_np.find_layout("coco17", body)
     joints = body.joints(data["pose"], data["betas"], seen)[:, np.array(layout.joints)]
     points = focal[:, None, None] * joints[..., :2] / joints[..., 2:] + size[:, None] / 2
@@ -116,10 +117,11 @@ def torch_preamble():
 
 @pytest.fixture
 def licensed_body(tmp_path, monkeypatch):
-    """Put the embedded body where the reader has SMPL's file: both are in SMPL's format."""
+    """Put the example's body where the reader has SMPL's file: both are in SMPL's format."""
     folder = tmp_path / "licensed"
     folder.mkdir()
-    shutil.copy(ROOT / "kitro_np" / "body" / "open_body.npz", folder / "SMPL_NEUTRAL.npz")
+    embedded = FAMILIES[kitro_np.example()["body"]].embedded
+    shutil.copy(ROOT / "kitro_np" / "body" / embedded, folder / "SMPL_NEUTRAL.npz")
     monkeypatch.setenv("KITRO_NP_MODELS", str(folder))
 
 
@@ -267,7 +269,7 @@ def test_methods_are_in_the_table():
         given[name[0]] = kind, options, results
     assert {*given} == {*METHODS}
     data = kitro_np.example()
-    few = {key: value[:2] for key, value in data.items()}
+    few = {key: value if key == "body" else value[:2] for key, value in data.items()}
     every = {"map": {"uncertainty": True, "hypotheses": 2}}
     always = None
     for name, method in METHODS.items():

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import recorded
 from bodies import TREES, make_batch, make_skeleton
 from kitro import refine
 from same import FIELDS, assert_identical, join
@@ -28,18 +29,18 @@ def scores(body, sim, pose, betas):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_as_good_as_the_authors_algorithm(open_body, sim, sim_batch, engine, dtype):
+def test_as_good_as_the_authors_algorithm(recorded_body, sim, sim_batch, engine, dtype):
     """Within half a millimetre: the record drifts apart from us on a few bodies."""
     found = refine(*sim_batch.astype(dtype), engine=engine)
-    reference = scores(open_body, sim, sim["ref_exact_theta"], sim["ref_exact_beta"])
-    np.testing.assert_allclose(scores(open_body, sim, found.pose, found.betas), reference, atol=0.5)
+    reference = scores(recorded_body, sim, sim["ref_exact_theta"], sim["ref_exact_beta"])
+    np.testing.assert_allclose(scores(recorded_body, sim, found.pose, found.betas), reference, atol=0.5)
     assert np.all(reference < [50, 30, 60])
 
 
-def test_both_variants_beat_the_estimate(open_body, sim, sim_batch, variant):
+def test_both_variants_beat_the_estimate(recorded_body, sim, sim_batch, variant):
     found = refine(*sim_batch, variant=variant)
-    before = scores(open_body, sim, sim_batch.pose, sim_batch.betas)
-    assert np.all(scores(open_body, sim, found.pose, found.betas) < before - 5)
+    before = scores(recorded_body, sim, sim_batch.pose, sim_batch.betas)
+    assert np.all(scores(recorded_body, sim, found.pose, found.betas) < before - 5)
     assert np.mean(found.reprojection_error) < 12
     assert np.all((found.path_score > 0) & (found.path_score <= 1))
 
@@ -160,7 +161,9 @@ def test_poses_stay_rotations(sim_batch, refined):
 def test_fewer_betas_than_the_body_has(sim_batch, engine):
     found = refine(*sim_batch._replace(betas=sim_batch.betas[:, :4]), engine=engine)
     expected = refine(
-        *sim_batch._replace(betas=sim_batch.betas[:, :4]), body=load_body(num_betas=4), engine=engine
+        *sim_batch._replace(betas=sim_batch.betas[:, :4]),
+        body=load_body(recorded.BODY, num_betas=4),
+        engine=engine,
     )
     assert found.betas.shape == (64, 4)
     assert_identical(found, expected)

@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from recorded import refine
 from same import assert_identical
 
 import kitro_np
-from kitro_np import InputError, RefineResult, Skeleton, refine
+from kitro_np import InputError, RefineResult, Skeleton
 
 OTHER = {"map": {"hypotheses": 3}, "kitro": {"iterations": 3}}
 
@@ -108,8 +109,8 @@ def test_equality_and_truth_raise_nothing(result):
 
 
 def test_repr_is_short(result):
-    assert repr(result) == f"RefineResult(6: 6 bodies refined by {result.method})"
-    assert repr(result[0]) == f"RefineResult(one body: 1 body refined by {result.method})"
+    assert repr(result) == f"RefineResult(6 on open_v1: 6 bodies refined by {result.method})"
+    assert repr(result[0]) == f"RefineResult(one body on open_v1: 1 body refined by {result.method})"
 
 
 def test_save_and_load(result, tmp_path):
@@ -175,8 +176,8 @@ def test_what_is_no_result_is_refused(result, tmp_path):
         RefineResult.load(path)
 
 
-def test_joints_and_vertices(result):
-    body = kitro_np.load_body()
+def test_joints_and_vertices(result, recorded_body):
+    body = recorded_body
     posed = body.forward(result.pose, result.betas, result.transl)
     np.testing.assert_array_equal(result.vertices(), posed.vertices)
     np.testing.assert_allclose(result.joints(), posed.joints, atol=1e-12)
@@ -190,13 +191,45 @@ def test_joints_and_vertices(result):
         result.joints("open")
 
 
-def test_a_loaded_result_asks_for_its_body(result, tmp_path):
-    loaded = RefineResult.load(result.save(tmp_path / "r.npz"))
+def test_a_loaded_result_is_on_the_body_that_its_file_names(result, recorded_body, open_body, tmp_path):
+    path = result.save(tmp_path / "r.npz")
+    loaded = RefineResult.load(path)
+    assert loaded.body is recorded_body
+    assert loaded.body_name == "open_v1"
+    np.testing.assert_array_equal(loaded.joints(), result.joints())
+    assert RefineResult.load(path, open_body).body is open_body
+    assert RefineResult.load(path, open_body).body_name == "open_v1"  # whose betas the file holds
+
+
+@pytest.mark.parametrize("name", ["SMPL_NEUTRAL", "", "a\nb", "x" * 1000, None])
+def test_a_loaded_result_asks_for_a_body_that_its_file_does_not_name(result, tmp_path, name):
+    """Or that does not ship; a name that is none is not taken for one."""
+    path = tmp_path / "r.npz"
+    with np.load(result.save(tmp_path / "named.npz")) as file:
+        arrays = {key: file[key] for key in file.files if key != "body"}
+    np.savez(path, **arrays, **({} if name is None else {"body": name}))
+    loaded = RefineResult.load(path)
+    assert loaded.body_name == (name if name == "SMPL_NEUTRAL" else "")
     with pytest.raises(InputError, match=r"^body: expected a BodyModel or a Skeleton, got none\.$"):
         loaded.joints()
 
 
-def test_axis_angle_results_become_matrices(sim_batch):
+def test_a_result_on_a_bare_skeleton_names_no_body(sim_batch, recorded_body, tmp_path):
+    bare = refine(*sim_batch.some(np.arange(3)), body=recorded_body.skeleton)
+    assert bare.body_name == ""
+    assert repr(bare).startswith("RefineResult(3: ")
+    with np.load(bare.save(tmp_path / "r.npz")) as file:
+        assert "body" not in file.files
+
+
+def test_concat_of_results_on_two_bodies_is_on_none(sim_batch):
+    few = sim_batch.some(np.arange(3))
+    on_both = RefineResult.concat([refine(*few), refine(*few, body="open_v2")])
+    assert (on_both.body, on_both.body_name) == (None, "")
+    assert RefineResult.concat([refine(*few), refine(*few)]).body_name == "open_v1"
+
+
+def test_axis_angle_results_become_matrices(sim_batch, recorded_body):
     from scipy.spatial.transform import Rotation
 
     few = sim_batch.some(np.arange(12, 15))
@@ -208,7 +241,7 @@ def test_axis_angle_results_become_matrices(sim_batch):
         back = Rotation.from_matrix(matrices.pose.reshape(-1, 3, 3)).as_rotvec().reshape(3, 24, 3)
         np.testing.assert_allclose(back, expected.pose, atol=1e-9)
     assert matrices.with_matrices() is matrices
-    bare = matrices.joints(Skeleton.with_betas(kitro_np.load_body().skeleton, 10))
+    bare = matrices.joints(Skeleton.with_betas(recorded_body.skeleton, 10))
     np.testing.assert_allclose(bare, expected.joints(), atol=1e-9)
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bodies import Batch, make_batch, make_skeleton
+from recorded import refine
 from same import assert_identical, join
 from scipy.spatial.transform import Rotation
 
-from kitro_np import InputError, Status, load_body, refine
+from kitro_np import InputError, Status, load_body
 from kitro_np.camera import project
 from kitro_np.evaluation.evaluate import evaluate
 from kitro_np.evaluation.protocols import usual_protocol
@@ -155,7 +156,7 @@ def clean(batch):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_errors_fall(sim, sim_batch, open_body, dtype):
+def test_errors_fall(sim, sim_batch, recorded_body, dtype):
     found = refine(*sim_batch.astype(dtype), method="smplify")
     assert found.pose.dtype == dtype
     np.testing.assert_array_equal(found.status, 0)
@@ -163,15 +164,15 @@ def test_errors_fall(sim, sim_batch, open_body, dtype):
     gram = found.pose.swapaxes(-1, -2) @ found.pose
     np.testing.assert_allclose(gram, np.broadcast_to(np.eye(3), gram.shape), atol=1e-5)
     sides = (sim_batch.pose, sim_batch.betas), (found.pose, found.betas), (sim["GT_theta"], sim["GT_beta"])
-    figures = evaluate(open_body, *sides).as_dict()
+    figures = evaluate(recorded_body, *sides).as_dict()
     assert all(
         figures["after"][name] < 0.7 * figures["before"][name] for name in ("mpjpe", "pa_mpjpe", "pve")
     )
     assert figures["improved"] > 0.7
 
 
-def test_tuned_weights_are_better_on_what_they_were_tuned_for(sim, sim_batch, open_body):
-    request = read_request(Arguments(*sim_batch), open_body)
+def test_tuned_weights_are_better_on_what_they_were_tuned_for(sim, sim_batch, recorded_body):
+    request = read_request(Arguments(*sim_batch), recorded_body)
     mpjpe = []
     for weights in (WEIGHTS, TUNED):
         found = run_smplify(request, energy_terms(request.skeleton, weights), None, None, threads=1)
@@ -180,22 +181,24 @@ def test_tuned_weights_are_better_on_what_they_were_tuned_for(sim, sim_batch, op
             (found.pose, found.betas),
             (sim["GT_theta"], sim["GT_beta"]),
         )
-        mpjpe.append(evaluate(open_body, *sides).as_dict()["after"]["mpjpe"])
+        mpjpe.append(evaluate(recorded_body, *sides).as_dict()["after"]["mpjpe"])
     assert mpjpe[1] < 0.85 * mpjpe[0]
 
 
 @pytest.mark.parametrize(("weights", "pixels", "metres"), [(WEIGHTS, 4, 0.04), (TUNED, 2, 0.015)])
-def test_a_perfect_estimate_stays_near(sim, open_body, weights, pixels, metres):
+def test_a_perfect_estimate_stays_near(sim, recorded_body, weights, pixels, metres):
     """The priors draw it to likelier poses: by four centimetres or one, where estimates are eight off."""
     pose, betas, transl = (sim[key].astype(float) for key in ("GT_theta", "GT_beta", "GT_cam"))
     intrinsics = sim["intrinsics"].copy()
     intrinsics[:, 0, 0] = intrinsics[:, 1, 1] = sim["GT_focal"]
-    there = open_body.joints(pose, betas, transl)
-    request = read_request(Arguments(pose, betas, transl, project(there, intrinsics), intrinsics), open_body)
+    there = recorded_body.joints(pose, betas, transl)
+    request = read_request(
+        Arguments(pose, betas, transl, project(there, intrinsics), intrinsics), recorded_body
+    )
     found = run_smplify(request, energy_terms(request.skeleton, weights), None, None, threads=1)
     assert np.mean(found.reprojection_error) < pixels
-    after = open_body.joints(found.pose, found.betas)
-    before = open_body.joints(pose, betas)
+    after = recorded_body.joints(found.pose, found.betas)
+    before = recorded_body.joints(pose, betas)
     apart = np.linalg.norm((after - after[:, :1]) - (before - before[:, :1]), axis=-1)
     assert np.mean(apart) < metres
 
@@ -314,6 +317,6 @@ def test_backends(backend, dtype):
 
 def test_refine_keeps_the_kind_of_arrays(backend, batch, clean):
     given = [backend.array(part[:2]) for part in batch]
-    found = refine(*given, method="smplify", engine="array", body=load_body())
+    found = refine(*given, method="smplify", engine="array")
     assert isinstance(found.pose, type(given[0]))
     np.testing.assert_allclose(backend.numpy(found.pose), clean["array"].pose[:2], rtol=0, atol=1e-6)

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from recorded import BODY
 
 from kitro_np.cli.main import main
 from kitro_np.errors import InputError
@@ -188,7 +189,12 @@ def test_refine_and_eval_are_as_on_the_same_npz(tmp_path, path, capsys, engine):
     rewrite(AUTHORS, path, {})  # torch aligns its numbers, others need not
     assert not all(array.flags.aligned for array in EstimateFile(path).estimates())
     for name, file in [("a", AUTHORS), ("b", as_npz(tmp_path)), ("c", path)]:
-        assert main(["refine", str(file), "-o", str(tmp_path / f"{name}.npz"), "--engine", engine]) == 0
+        assert (
+            main(
+                ["refine", str(file), "--body", BODY, "-o", str(tmp_path / f"{name}.npz"), "--engine", engine]
+            )
+            == 0
+        )
     said = capsys.readouterr().out
     with np.load(tmp_path / "b.npz") as expected:
         refined = np.sum(expected["status"] == 0)
@@ -201,7 +207,7 @@ def test_refine_and_eval_are_as_on_the_same_npz(tmp_path, path, capsys, engine):
                     np.testing.assert_array_equal(found[key], expected[key])
     printed = []
     for file in (AUTHORS, as_npz(tmp_path)):
-        assert main(["eval", str(file), "--json", "--engine", engine]) == 0
+        assert main(["eval", str(file), "--body", BODY, "--json", "--engine", engine]) == 0
         printed.append(json.loads(capsys.readouterr().out))
     assert printed[0] == printed[1]
     assert printed[0]["after"]["mpjpe"] < printed[0]["before"]["mpjpe"]

@@ -7,10 +7,11 @@ import pytest
 from bodies import Batch
 from hypothesis import given
 from hypothesis import strategies as st
+from recorded import refine
 from same import assert_identical
 
 import kitro_np
-from kitro_np import LAYOUTS, KeypointLayout, Skeleton, Status, default_intrinsics, find_layout, refine
+from kitro_np import LAYOUTS, KeypointLayout, Skeleton, Status, default_intrinsics, find_layout
 from kitro_np.arrays.rotations import matrix_from_axis_angle
 from kitro_np.body.load import default_body
 from kitro_np.camera import project
@@ -348,12 +349,12 @@ def test_the_border_that_is_known_needs_no_guess(few):
 
 @pytest.mark.parametrize("name", LAYOUTS)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_a_frontal_pose_at_rest_has_no_flat_edge(open_body, name, dtype):
+def test_a_frontal_pose_at_rest_has_no_flat_edge(recorded_body, name, dtype):
     """Exact or rounded to pixels; nor has it one from the side or from above.
 
     But MediaPipe's six points of the eyes are its highest, and exactly at one height.
     """
-    layout, skeleton = find_layout(name, open_body), open_body.skeleton
+    layout, skeleton = find_layout(name, recorded_body), recorded_body.skeleton
     camera = default_intrinsics((1920, 1080))[None]
     for angles in ([0, 0, 0], [np.pi, 0, 0], [0, np.pi / 2, 0], [np.pi / 2, 0, 0]):
         pose = np.tile(np.eye(3), (1, skeleton.num_joints, 1, 1))
@@ -372,16 +373,16 @@ def test_a_frontal_pose_at_rest_has_no_flat_edge(open_body, name, dtype):
 # ------------------------------------------------------------------------------------------ behind the camera
 
 
-def lying(open_body, count=12):
+def lying(recorded_body, count=12):
     """Bodies with their feet towards the camera, and beyond: only what is in front of it is seen."""
-    skeleton = open_body.skeleton
+    skeleton = recorded_body.skeleton
     random = np.random.default_rng(0)
     vectors = random.normal(0, 0.1, (count, skeleton.num_joints, 3))
     vectors[:, 0] = random.normal([np.pi / 2, 0, 0], 0.1, (count, 3))
     transl = random.normal([0, 0, 0.8], 0.03, (count, 3))
     camera = default_intrinsics((1000, 1000))
     betas = np.zeros((count, 10))
-    there = open_body.joints(vectors, betas, transl)
+    there = recorded_body.joints(vectors, betas, transl)
     keypoints = project(there, np.tile(camera, (count, 1, 1)))
     keypoints[there[..., 2] < 0.3] = np.nan
     off = random.normal(0, 0.05, vectors.shape)
@@ -390,8 +391,8 @@ def lying(open_body, count=12):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_what_is_not_seen_may_be_behind_the_camera(open_body, engine, dtype):
-    batch, there = lying(open_body)
+def test_what_is_not_seen_may_be_behind_the_camera(recorded_body, engine, dtype):
+    batch, there = lying(recorded_body)
     seen = np.isfinite(batch.keypoints_2d[..., 0])
     assert np.all(there[..., 2].min(axis=1) < -0.03)
     assert np.all(seen.sum(axis=1) > 10)
@@ -402,13 +403,13 @@ def test_what_is_not_seen_may_be_behind_the_camera(open_body, engine, dtype):
     before = refine(*batch.astype(dtype), engine=engine, confidence=np.zeros((12, 24)))
     assert np.all(before.status == Status.TOO_FEW_KEYPOINTS)
     off = np.linalg.norm(found.joints() - there, axis=-1)
-    estimate = np.linalg.norm(open_body.joints(*batch[:3]) - there, axis=-1)
+    estimate = np.linalg.norm(recorded_body.joints(*batch[:3]) - there, axis=-1)
     assert np.mean(off[seen]) < 0.5 * np.mean(estimate[seen])
     assert np.all(found.reprojection_error[found.accepted] < 10)
 
 
-def test_what_is_seen_must_be_in_front_of_the_camera(open_body, engine):
-    batch, there = lying(open_body)
+def test_what_is_seen_must_be_in_front_of_the_camera(recorded_body, engine):
+    batch, there = lying(recorded_body)
     keypoints = batch.keypoints_2d.copy()
     behind = np.argmin(there[..., 2], axis=1)
     keypoints[np.arange(12), behind] = 300, 700

@@ -81,10 +81,11 @@ class Family:
 _SMPL = ((*BODY_PARENTS, 20, 21), (*BODY_JOINTS, "left_hand", "right_hand"))
 _HAND = ((-1, *_finger_parents(0, 1)), ("wrist", *FINGERS))
 
-FAMILIES = {
+_FAMILIES = {
     family.name: family
     for family in (
-        Family("open", *_SMPL, 6887, embedded="open_body.npz"),
+        Family("open_v2", *_SMPL, 6887, embedded="open_body.npz"),
+        Family("open_v1", *_SMPL, 6887, embedded="open_body_v1.npz"),
         Family("open_hand", *_HAND, 778, SIDES, embedded="open_hand.npz"),
         # Names are compared case-insensitively: the releases contain basicModel_f_ and basicmodel_m_.
         Family(
@@ -139,7 +140,9 @@ FAMILIES = {
         ),
     )
 }
-"""All families, by name."""
+
+FAMILIES = {"open": _FAMILIES["open_v2"], **_FAMILIES}
+"""All families, by name; "open" is the current version of the open body."""
 
 EMBEDDED = tuple(name for name, family in FAMILIES.items() if family.embedded)
 """Bodies that ship with this package (CC0)."""

@@ -29,7 +29,8 @@ def load_body(
     Parameters
     ----------
     name : str or path
-        ``"open"``: the embedded CC0 body. ``"open_hand"``: the embedded CC0 hand in MANO's format.
+        ``"open"``: the embedded CC0 body in its current version, ``"open_v2"``; ``"open_v1"``: its first
+        version, which older files are on. ``"open_hand"``: the embedded CC0 hand in MANO's format.
         ``"smpl"``, ``"smplh"``, ``"smplx"`` or ``"mano"``: a licensed model, whose file you provide. Or the
         path of a .pkl or .npz file in SMPL's format. Names are case-insensitive.
     gender : {"neutral", "female", "male"}
@@ -60,36 +61,30 @@ def load_body(
     """
     if num_betas is not None:
         num_betas = check_integer("num_betas", num_betas, least=1)
-    family = str(name).lower()
-    if family in LICENSED:
-        path = find_model_file(family, gender, folder)
-    else:
-        if family == "open_hand":
-            return _open_hand(kind_of(family, gender), num_betas)
+    family = FAMILIES.get(str(name).lower())
+    if family is None or (family.embedded and not family.is_hand):
         one_of("gender", gender, (*GENDERS, *SIDES))
-        if family == "open":
-            return _open_body(num_betas)
+    if family is None:
         path = _model_path(name)
+    elif family.embedded:
+        return _embedded(family.name, kind_of(family.name, gender) if family.is_hand else None, num_betas)
+    else:
+        path = find_model_file(family.name, gender, folder)
     return _from_arrays(path.stem, read_model_file(path, num_betas))
 
 
 def default_body() -> BodyModel:
-    """Return the embedded open body, loaded once."""
-    return _open_body(DEFAULT_BETAS)
+    """Return the embedded open body of the current version, loaded once."""
+    return _embedded(FAMILIES["open"].name, None, DEFAULT_BETAS)
 
 
-@lru_cache(maxsize=4)
-def _open_body(num_betas: int | None) -> BodyModel:
-    with as_file(files(__package__) / str(FAMILIES["open"].embedded)) as path:
-        return _from_arrays("open", read_model_file(path, num_betas))
-
-
-@lru_cache(maxsize=8)
-def _open_hand(side: str, num_betas: int | None) -> BodyModel:
+@lru_cache(maxsize=16)
+def _embedded(name: str, side: str | None, num_betas: int | None) -> BodyModel:
+    """Load an embedded body, or one side of an embedded hand."""
     if side == "left":
-        return mirror_body(_open_hand("right", num_betas), "open_hand_left")
-    with as_file(files(__package__) / str(FAMILIES["open_hand"].embedded)) as path:
-        return _from_arrays("open_hand_right", read_model_file(path, num_betas))
+        return mirror_body(_embedded(name, "right", num_betas), f"{name}_left")
+    with as_file(files(__package__) / str(FAMILIES[name].embedded)) as path:
+        return _from_arrays(name if side is None else f"{name}_{side}", read_model_file(path, num_betas))
 
 
 def _model_path(name: Any) -> Path:

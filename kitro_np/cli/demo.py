@@ -5,7 +5,9 @@ from __future__ import annotations
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from ..body import load_body
 from ..evaluation.report import Measures
+from ..formats.estimates import EstimateFile
 from ..safe_io.atomic_write import check_output
 from .eval import refine_and_measure
 from .exit_status import ExitStatus
@@ -23,12 +25,15 @@ def add(commands: Commands) -> None:
 
 
 def run(options: Options) -> int:
-    """Refine the embedded clip on the open body; print its errors and the path of the result."""
+    """Refine the embedded clip on its open body; print its errors and the path of the result."""
     output = options.output or unused_name("kitro-np-demo", ".npz")
     check_output(output, force=options.force)
     with as_file(files("kitro_np") / "data" / "demo_clip.npz") as clip:
-        result, report = refine_and_measure(clip, Refinement(), Measures())
-    print(f"A clip of {len(result)} frames of real motion (CMU mocap), simulated estimates, open body:")
+        file = EstimateFile(clip)
+        refinement = Refinement(load_body(file.body_name))
+        result, report = refine_and_measure(file, refinement, Measures())
+    about = "real motion (CMU mocap), simulated estimates"
+    print(f"A clip of {len(result)} frames of {about}, body {report.body}:")
     print(report.text())
     write_result(output, result, force=options.force)
     return ExitStatus.DONE

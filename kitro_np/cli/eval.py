@@ -24,7 +24,7 @@ from .body_options import BODY_DEFAULTS, has_genders, read_body
 from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command
 from .progress import progress_bar
-from .refinement import Refinement, add_refinement, read_refinement
+from .refinement import Refinement, add_refinement, print_own_body, read_refinement
 
 PROTOCOLS = {"lsp14": LSP14, "smpl24": SMPL24}
 """Protocols of the skeleton's joints."""
@@ -80,13 +80,15 @@ def run(options: Options) -> int:
         raise InputError(
             f"IN: expected a file, or --example NAME, got neither; see {options.command.prog} --help."
         )
-    measures, refinement = read_measures(options), read_refinement(options)
-    result, report = refine_and_measure(Path(options.input), refinement, measures, options)
+    measures, file = read_measures(options), EstimateFile(options.input)
+    refinement = read_refinement(options, file)
+    result, report = refine_and_measure(file, refinement, measures, options)
     if options.json:
         print(json.dumps(report.as_dict(), allow_nan=False))
         if result.hint:
             print(result.hint, file=sys.stderr)
         return ExitStatus.DONE
+    print_own_body(options, file, refinement.body)
     print(report.text())
     print(result.summary())
     print_changed_options(report.method, report.options)
@@ -121,14 +123,14 @@ def run_example(options: Options) -> int:
 
 
 def refine_and_measure(
-    path: Path, refinement: Refinement, measures: Measures, options: Options | None = None
+    file: EstimateFile, refinement: Refinement, measures: Measures, options: Options | None = None
 ) -> tuple[RefineResult[np.ndarray], Report]:
     """Refine the bodies of a file and evaluate them.
 
     The ground truth is read and checked first, because refinement takes long. It is that of the file, unless
     `options` name a sequence.
     """
-    file, body = EstimateFile(path), refinement.body
+    body = refinement.body
     estimates = refinement.read(file)
     lead = estimates.lead(body.num_joints)
     if options is None or options.truth is None:

@@ -39,7 +39,7 @@ def run(options: Options) -> int:
     for name, state in describe_backends().items():
         print(f"  {name}: {state}")
     print(f"compiled kernels: {kernel_cache()}")
-    print(f"bodies: {' and '.join(EMBEDDED)} (embedded)")
+    print(f"bodies: {', '.join(EMBEDDED)} (embedded; open is {FAMILIES['open'].name})")
     for name in LICENSED:
         paths = dict(_model_files(name, options.models))
         for gender, path in paths.items():

@@ -41,7 +41,7 @@ def add(commands: Commands) -> None:
     )
     add("--regressor", metavar="FILE.npy", help="J_regressor_h36m.npy: compare its 14 joints in --data")
     add("--image-size", nargs=2, type=number, metavar=("W", "H"), help="in pixels, instead of intrinsics")
-    add_body(command)
+    add_body(command, "each file's own if that is embedded, else open")
 
 
 def run(options: Options) -> int:
@@ -75,6 +75,7 @@ def read_sets(options: Options) -> Sets:
                 raise InputError(f"{flag}: expected --data, which this option applies to, got only {value}.")
         return simulated_sets(count)
     protocol = None if options.regressor is None else regressed_protocol(options.regressor)
-    data = file_sets(options.data, read_body(options), protocol, image_size=options.image_size)
+    body = None if options.body is None else read_body(options)
+    data = file_sets(options.data, body, protocol, image_size=options.image_size)
     sets = simulated_sets(count)
     return sets._replace(hands=data) if data[0].hand else sets._replace(people=data, bases=data)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from ..body.names import other_body
 from ..formats.estimates import EstimateFile
 from ..safe_io.atomic_write import check_output
 from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command
-from .refinement import ESTIMATE_KEYS, add_refinement, read_refinement, write_result
+from .refinement import ESTIMATE_KEYS, add_refinement, print_own_body, read_refinement, write_result
 
 
 def add(commands: Commands) -> None:
@@ -21,8 +22,11 @@ def add(commands: Commands) -> None:
 def run(options: Options) -> int:
     """Refine the bodies of a file and write the result."""
     check_output(options.output, force=options.force)
-    refinement = read_refinement(options)
     file = EstimateFile(options.input)
+    refinement = read_refinement(options, file)
     result = refinement.run(file, refinement.read(file))
+    print_own_body(options, file, refinement.body)
+    if warning := other_body(str(file.path), file.body_name, "refined", refinement.body.name):
+        print(warning)
     write_result(options.output, result, force=options.force)
     return ExitStatus.DONE

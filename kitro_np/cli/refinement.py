@@ -117,7 +117,7 @@ class Refinement:
 
 def add_refinement(command: Parser) -> None:
     """Add the options of :class:`Refinement`."""
-    add_body(command)
+    add_body(command, "the file's own if that is embedded, else open")
     add = command.add_argument_group("detections and camera").add_argument
     add("--keypoints-key", default="keypoints_2d", metavar="KEY", help="key of the keypoints in the file")
     add(
@@ -138,8 +138,8 @@ def add_refinement(command: Parser) -> None:
     add("--strict", action="store_true", help="fail if any body cannot be refined")
 
 
-def read_refinement(options: Options) -> Refinement:
-    """Return the refinement of the options."""
+def read_refinement(options: Options, file: EstimateFile | None = None) -> Refinement:
+    """Return the refinement of the options, of a file by default on its own body."""
     engine = None
     if options.engine is not None:
         engine = cast("EngineName", one_of("engine", options.engine, CPU_ENGINES))
@@ -153,8 +153,14 @@ def read_refinement(options: Options) -> Refinement:
         engine=engine,
         threads=options.threads,
         strict=options.strict,
-        body=read_body(options),
+        body=read_body(options, own="" if file is None else file.body_name),
     )
+
+
+def print_own_body(options: Options, file: EstimateFile, body: BodyModel) -> None:
+    """Say that the body is the file's own, if that is neither asked for nor the usual one."""
+    if options.body is None and body is not default_body():
+        print(f"{file.path} is on {body.name}, so that body is used.")
 
 
 def write_result(path: str | os.PathLike[str], result: RefineResult[np.ndarray], *, force: bool) -> None:

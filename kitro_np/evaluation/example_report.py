@@ -10,7 +10,7 @@ import numpy as np
 
 from ..api import refine
 from ..arrays.rotations import norm
-from ..body.load import default_body
+from ..body import BodyModel
 from ..errors import InputError, one_of
 from ..refinement.method import METHODS, Method, option_names, resolve_method
 from .evaluate import MILLIMETRES
@@ -65,6 +65,8 @@ class ExampleReport:
     options : dict
         Options of the method.
     cases : tuple of CaseReport
+    body : str
+        Name of the body that is measured.
     """
 
     example: str
@@ -72,6 +74,7 @@ class ExampleReport:
     method: str
     options: dict[str, object]
     cases: tuple[CaseReport, ...]
+    body: str = ""
 
     def as_dict(self) -> dict[str, object]:
         """Return the report as a dict for JSON."""
@@ -121,12 +124,14 @@ def measure_example(name: str, method: Method | str = "map", **execution: Any) -
     asked = resolve_method(chosen, {"uncertainty": True} if predicts else {})
     example = EXAMPLES[name]()
     cases = (_measure(example, case, method=asked, **execution) for case in example.cases)
-    return ExampleReport(name, example.title, chosen.name, dict(vars(chosen)), tuple(cases))
+    options = dict(vars(chosen))
+    return ExampleReport(name, example.title, chosen.name, options, tuple(cases), example.body.name)
 
 
 def _measure(example: ExampleSet, case: Case, **arguments: Any) -> CaseReport:
     """Refine the runs of a case, each in a call of its own, and pool their errors."""
-    true = _joints(*example.truth)
+    body = example.body
+    true = _joints(body, *example.truth)
     before, after, accepted, ratios = [], [], [], []
     for run in case.runs:
         result = refine(
@@ -135,10 +140,11 @@ def _measure(example: ExampleSet, case: Case, **arguments: Any) -> CaseReport:
             example.intrinsics,
             confidence=case.confidence,
             keypoint_layout=case.layout,
+            body=body,
             **arguments,
         )
-        joints = _joints(result.pose, result.betas)
-        before.append(_errors(_joints(run.pose, run.betas), true))
+        joints = _joints(body, result.pose, result.betas)
+        before.append(_errors(_joints(body, run.pose, run.betas), true))
         after.append(_errors(joints, true))
         accepted.append(result.accepted)
         if result.joint_spread is not None:
@@ -162,8 +168,8 @@ def _measure(example: ExampleSet, case: Case, **arguments: Any) -> CaseReport:
     )
 
 
-def _joints(pose: np.ndarray, betas: np.ndarray) -> np.ndarray:
-    return default_body().joints(pose, betas).astype(np.float64)
+def _joints(body: BodyModel, pose: np.ndarray, betas: np.ndarray) -> np.ndarray:
+    return body.joints(pose, betas).astype(np.float64)
 
 
 def _errors(joints: np.ndarray, true: np.ndarray) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..body import BodyModel, load_body
 from ..formats.estimates import EstimateFile, TrueBodies
 from ..keypoints.detectors import LayoutName
 
@@ -45,12 +46,14 @@ class Case(NamedTuple):
 
 
 class ExampleSet(NamedTuple):
-    """A set of N views of people on the open body.
+    """A set of N views of people.
 
     Attributes
     ----------
     title : str
         What is in it.
+    body : BodyModel
+        Body of truth and estimates.
     intrinsics : (N, 3, 3) array
         Camera of each view.
     truth : TrueBodies
@@ -58,6 +61,7 @@ class ExampleSet(NamedTuple):
     """
 
     title: str
+    body: BodyModel
     intrinsics: np.ndarray
     truth: TrueBodies
     cases: tuple[Case, ...]
@@ -79,12 +83,14 @@ def real_example() -> ExampleSet:
         network = CaseRun(*(file.required(f"mediapipe_{part}") for part in ("theta", "beta", "cam")))
         intrinsics = file.required("intrinsics")
         truth = TrueBodies(file.required("GT_theta"), file.required("GT_beta"))
+        body = load_body(file.body_name)
     points, score = openpose
     score = np.where(score < LEAST_SCORE, 0, score)
     coco = points[:, :17], score[:, :17]
     return ExampleSet(
         "200 views of one person balancing, from two cameras; estimates simulated with three seeds, in the "
         "last row a network's (MediaPipe)",
+        body,
         intrinsics,
         truth,
         (

@@ -27,6 +27,7 @@ from .evaluate import (
     evaluate,
 )
 from .protocols import Protocol, usual_protocol
+from .truth_body import truth_on_another_body
 
 
 class Sequence3DPW(NamedTuple):
@@ -68,6 +69,8 @@ class Truth:
         The sequence of each body.
     source : Sequence3DPW, optional
         Summary of the sequence file.
+    warning : str
+        A sentence if the truth is on another body than the estimates; else empty.
     """
 
     pose: np.ndarray
@@ -75,6 +78,7 @@ class Truth:
     bodies: Sequence[BodyModel] | None = None
     sequences: Sequence[str] | np.ndarray | None = None
     source: Sequence3DPW | None = None
+    warning: str = ""
 
 
 def truth_of_file(
@@ -91,8 +95,12 @@ def truth_of_file(
     sequences : bool
         Whether to read the name of each body's sequence, too.
     """
-    pose, betas = file.truth(body, lead)
-    return Truth(pose, betas, sequences=file.sequences(lead) if sequences else None)
+    truth = file.truth(body, lead)
+    return Truth(
+        *truth,
+        sequences=file.sequences(lead) if sequences else None,
+        warning=truth_on_another_body(file, truth, body, lead),
+    )
 
 
 def truth_of_3dpw(
@@ -141,6 +149,10 @@ class Report:
         Name of the refinement method.
     options : dict
         Options of the method.
+    body : str
+        Name of the body that is measured.
+    warning : str
+        A sentence if the truth is on another body; else empty.
     """
 
     evaluation: Evaluation
@@ -148,10 +160,14 @@ class Report:
     source: Sequence3DPW | None = None
     method: str = ""
     options: dict[str, object] = field(default_factory=dict)
+    body: str = ""
+    warning: str = ""
 
     def as_dict(self) -> dict[str, object]:
         """Return the report as a dict for JSON."""
-        content: dict[str, object] = {"method": self.method, "options": self.options}
+        content: dict[str, object] = {"method": self.method, "options": self.options, "body": self.body}
+        if self.warning:
+            content["warning"] = self.warning
         content |= self.evaluation.as_dict()
         content |= {f"per_{rows}": table for rows, table in self.tables.items()}
         return content if self.source is None else {**content, "truth": self.source._asdict()}
@@ -160,7 +176,7 @@ class Report:
         """Format the report as text."""
         tables = (breakdown_table(rows, table) for rows, table in self.tables.items())
         text = "\n\n".join((self.evaluation.table(), *tables))
-        return text if self.source is None else f"{text}\n{self.source}"
+        return "\n".join([text, *(str(line) for line in (self.source, self.warning) if line)])
 
 
 @dataclass(frozen=True)
@@ -260,4 +276,5 @@ class Measures:
             tables["joint"] = by_joint(evaluation, protocol.names_of(body))
         if self.per_sequence:
             tables["sequence"] = by_sequence(evaluation, truth.sequences)
-        return Report(evaluation, tables, truth.source, result.method, dict(result.options or {}))
+        options = dict(result.options or {})
+        return Report(evaluation, tables, truth.source, result.method, options, body.name, truth.warning)

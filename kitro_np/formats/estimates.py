@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arrays.poses import pose_tail
 from ..body.model import BodyModel
+from ..body.names import name_in
 from ..errors import InputError
 from .registry import read_arrays
 
@@ -63,6 +64,11 @@ class EstimateFile:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._arrays = read_arrays(self.path)
+
+    @property
+    def body_name(self) -> str:
+        """Name of the body that estimates and truth are on, the key body; empty if the file says none."""
+        return name_in(self._arrays)
 
     def estimates(self, keypoints_key: str = "keypoints_2d", *, need_intrinsics: bool = True) -> Estimates:
         """Read the arguments of :func:`kitro_np.refine`; InputError names the missing keys."""

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..body import BodyModel, Skeleton
 from ..body.families import BODY_JOINTS, BODY_PARENTS, FAMILIES
-from ..body.load import default_body
+from ..body.load import default_body, load_body
 
 OPEN_VERTICES = {
     "nose": 42, "head_top": 251,
@@ -30,7 +30,10 @@ OPEN_VERTICES = {
     "right_thumb_tip": 1118, "right_index_tip": 946, "right_middle_tip": 965,
     "right_ring_tip": 1066, "right_pinky_tip": 1105,
 }  # fmt: skip
-"""Vertices of the open body, found by models/find_landmarks.py."""
+"""Vertices of the open body, found by models/find_landmarks.py; its versions share them."""
+
+OPEN_VERSIONS = ("open", "open_v1")
+"""Versions of the open body, the current one first."""
 
 SMPL_VERTICES = {
     "nose": 332, "head_top": 412,
@@ -185,8 +188,8 @@ def place_landmarks(body: BodyModel | Skeleton, names: Iterable[str]) -> dict[st
     """Compute landmarks on a body whose skeleton begins with SMPL's first 22 joints.
 
     On a known mesh they are exact. For a bare skeleton or another mesh, surface points are those of the open
-    body: unchanged if the skeleton is the open body's, else scaled by the total length of the bones, to first
-    order in betas.
+    body: unchanged if the skeleton is the open body's, in any version, else scaled by the total length of the
+    bones, to first order in betas.
     """
     if isinstance(body, BodyModel):
         body = body._origin or body
@@ -216,12 +219,15 @@ def _surface_points(
         vertices = list(numbers.values())
         points = _with_betas(body.v_template[vertices, :], body.shapedirs[vertices, :, :])
         return dict(zip(numbers, points, strict=True))
-    open_joints, open_offsets = _open_offsets()
-    betas = min(skeleton.num_betas, open_joints.shape[2] - 1)
-    difference = joints[:NUM_BODY, :, : 1 + betas] - open_joints[:, :, : 1 + betas]
-    if betas == skeleton.num_betas and np.abs(difference).max() < TOLERANCE:
-        offsets = {name: offset[:, : 1 + betas] for name, offset in open_offsets.items()}
+    for version in OPEN_VERSIONS:
+        open_joints, open_offsets = _open_offsets(version)
+        betas = min(skeleton.num_betas, open_joints.shape[2] - 1)
+        difference = joints[:NUM_BODY, :, : 1 + betas] - open_joints[:, :, : 1 + betas]
+        if betas == skeleton.num_betas and np.abs(difference).max() < TOLERANCE:
+            offsets = {name: offset[:, : 1 + betas] for name, offset in open_offsets.items()}
+            break
     else:
+        open_joints, open_offsets = _open_offsets(OPEN_VERSIONS[0])
         scale = _size(joints[:NUM_BODY]) / _size(open_joints)[0]
         offsets = {name: offset[:, :1] * scale for name, offset in open_offsets.items()}
     return {name: joints[_frame(name)] + offset for name, offset in offsets.items()}
@@ -233,10 +239,10 @@ def _has_known_mesh(body: BodyModel) -> bool:
     return body.num_vertices in MESHES
 
 
-@lru_cache(maxsize=1)
-def _open_offsets() -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Return the open body's first 22 rest joints, and the offsets of its surface points from them."""
-    body = default_body()
+@lru_cache(maxsize=len(OPEN_VERSIONS))
+def _open_offsets(version: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return an open body's first 22 rest joints, and the offsets of its surface points from them."""
+    body = load_body(version)
     joints = _with_betas(body.skeleton.joint_template, body.skeleton.joint_shapedirs)[:NUM_BODY]
     vertices = list(OPEN_VERTICES.values())
     surface = _with_betas(body.v_template[vertices], body.shapedirs[vertices])

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays.poses import as_matrices
 from ..body import BodyModel, load_body
+from ..body.names import embedded_body
 from ..errors import InputError
 from ..evaluation.evaluate import check_body
 from ..evaluation.protocols import Protocol, usual_protocol
@@ -110,9 +111,9 @@ def _simulated(name: str, body: BodyModel, level: str | None, count: int) -> Dat
 
 
 def file_set(
-    path: Path, body: BodyModel, protocol: Protocol | None = None, *, image_size: Any = None
+    path: Path, body: BodyModel | None = None, protocol: Protocol | None = None, *, image_size: Any = None
 ) -> DataSet:
-    """Read a data set from a file, as ``kitro-np eval`` does.
+    """Read a data set from a file, as ``kitro-np eval`` does; by default on the file's own body.
 
     Raises
     ------
@@ -120,9 +121,11 @@ def file_set(
         If there is no such file, it has no ground truth or arrays of inconsistent shapes, or `image_size` is
         invalid.
     """
+    file = EstimateFile(path)
+    if body is None:
+        body = embedded_body(file.body_name) or load_body()
     protocol = protocol or usual_protocol(body)
     check_body(body, protocol)
-    file = EstimateFile(path)
     estimates = file.estimates(need_intrinsics=image_size is None)
     lead = estimates.lead(body.num_joints)
     truth = file.truth(body, lead)
@@ -145,7 +148,11 @@ def file_set(
 
 
 def file_sets(
-    paths: Sequence[Path], body: BodyModel, protocol: Protocol | None = None, *, image_size: Any = None
+    paths: Sequence[Path],
+    body: BodyModel | None = None,
+    protocol: Protocol | None = None,
+    *,
+    image_size: Any = None,
 ) -> list[DataSet]:
     """Read data sets from files, see :func:`file_set`; files of the same name are named by their paths."""
     paths = list(dict.fromkeys(paths))

@@ -99,7 +99,7 @@ def simulate(
         local, (clip, category) = matrices[indices], motion.labels(indices)
     with np.errstate(all="ignore"):
         simulated = _observe(
-            skeleton, local, scene, errors, draws, clip=clip, category=category, notice=notice
+            skeleton, local, scene, errors, draws, clip=clip, category=category, notice=notice, body=body.name
         )
     floats = [array for array in simulated.arrays().values() if array.dtype.kind == "f"]
     if not all(np.isfinite(array).all() for array in floats):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..body.names import KEY
 from ..formats.estimates import Estimates, TrueBodies
 
 
@@ -31,6 +32,8 @@ class Simulated:
         Recording and activity of the pose; for a hand, its category is the grip.
     notice : str
         Licence notice of the recordings.
+    body : str
+        Name of the body.
     """
 
     pose: np.ndarray
@@ -46,6 +49,7 @@ class Simulated:
     clip: np.ndarray
     category: np.ndarray
     notice: str = ""
+    body: str = ""
 
     @property
     def estimates(self) -> Estimates:
@@ -73,4 +77,5 @@ class Simulated:
             "clip": self.clip,
             "category": self.category,
         }
-        return {**arrays, "LICENSE": np.array(self.notice)} if self.notice else arrays
+        texts = {"LICENSE": self.notice, KEY: self.body}
+        return arrays | {key: np.array(text) for key, text in texts.items() if text}
