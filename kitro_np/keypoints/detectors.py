@@ -61,7 +61,7 @@ POINTS = {
         ),
         neck="mid_shoulder",
     ),
-    "body25b": _points((*_COCO, "upper_neck", "head_top", *_FEET)),
+    "body25b": _points((*_COCO, "neck", "head_top", *_FEET), neck="lower_neck"),
     "halpe26": _points(
         (
             *_COCO, "head", "neck", "hip", "left_big_toe", "right_big_toe", "left_small_toe",

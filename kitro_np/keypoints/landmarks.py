@@ -125,8 +125,8 @@ def _knuckle(tip: str, fraction: float) -> Landmark:
 
 _SHOULDERS = {"left_shoulder": 0.5, "right_shoulder": 0.5}
 _NECK_BASE = {"left_shoulder": 0.25, "right_shoulder": 0.25, "neck": 0.5}
-_LOWER_HIPS = {"left_hip": 0.47, "right_hip": 0.47, "left_knee": 0.03, "right_knee": 0.03}
-_HIGHER_HIPS = {"left_hip": 0.25, "right_hip": 0.25, "pelvis": 0.5}
+_MID_HIP = {"pelvis": 0.845, "left_knee": 0.0775, "right_knee": 0.0775}
+_HIGHER_HIPS = {"left_hip": 0.4, "right_hip": 0.4, "pelvis": 0.2}
 
 _MIDDLE_AND_LEFT = {
     # The position of detectors' hips is known only roughly: they differ from marker-based hips by 3 to 5 cm
@@ -134,12 +134,12 @@ _MIDDLE_AND_LEFT = {
     # shoulders are 36 cm apart, hence 0.29. That they are 2 cm below SMPL's hips is an assumption. They move
     # with the pelvis: a detector cannot see the twist of a thigh.
     "left_outer_hip": Landmark(
-        "pelvis", {**_LOWER_HIPS, "left_shoulder": 0.29, "right_shoulder": -0.29}, spread=2.0
+        "pelvis", {**_MID_HIP, "left_shoulder": 0.325, "right_shoulder": -0.325}, spread=2.0
     ),
-    "mid_hip": Landmark("pelvis", _LOWER_HIPS, spread=1.5),
+    "mid_hip": Landmark("pelvis", _MID_HIP, spread=1.5),
     # Human3.6M's skeletons have hips 27 cm apart for a leg of 90 cm, above SMPL's hips.
     "left_h36m_hip": Landmark(
-        "pelvis", {**_HIGHER_HIPS, "left_shoulder": 0.325, "right_shoulder": -0.325}, spread=2.5
+        "pelvis", {**_HIGHER_HIPS, "left_shoulder": 0.375, "right_shoulder": -0.375}, spread=2.5
     ),
     "h36m_pelvis": Landmark("pelvis", _HIGHER_HIPS, spread=2.0),
     # COCO has no neck: OpenPose's is the midpoint of the shoulders, which depends on both collars, not on
@@ -147,19 +147,20 @@ _MIDDLE_AND_LEFT = {
     "mid_shoulder": Landmark("spine3", _SHOULDERS, spread=1.5),
     "neck_base": Landmark("spine3", _NECK_BASE, spread=2.0),
     "upper_neck": Landmark("neck", _between("neck", "head", 0.75), spread=2.0),
+    "lower_neck": Landmark("neck", _between("neck", "head", 0.05), spread=2.0),
     "mid_face": Landmark("head", _between("head", "nose", 0.5), spread=2.0),
     "mid_spine": Landmark("spine2", {"spine2": 1.0}, spread=2.0),
-    "nose": Landmark("head", {"nose": 1.0}),
-    "head_top": Landmark("head", {"head_top": 1.0}, spread=2.0),
+    "nose": Landmark("head", {"nose": 0.7, "left_eye": 0.15, "right_eye": 0.15}),
+    "head_top": Landmark("head", {"head_top": 1.1, "nose": 0.15, "head": -0.25}, spread=2.5),
     "left_eye": Landmark("head", {"left_eye": 1.0}),
     # An eye's width is about half the distance of the pupils.
     "left_eye_inner": Landmark("head", _between("left_eye", "right_eye", 0.24)),
     "left_eye_outer": Landmark("head", _between("left_eye", "right_eye", -0.24)),
-    "left_ear": Landmark("head", {"left_ear": 1.0}, spread=1.5),
-    "left_big_toe": Landmark("left_foot", {"left_big_toe": 1.0}, spread=1.5),
-    "left_small_toe": Landmark("left_foot", {"left_small_toe": 1.0}, spread=1.5),
+    "left_ear": Landmark("head", {"left_ear": 0.8, "left_eye": 0.1, "nose": 0.1}, spread=1.5),
+    "left_big_toe": Landmark("left_foot", _between("left_big_toe", "left_foot", 0.35), spread=1.5),
+    "left_small_toe": Landmark("left_foot", _between("left_small_toe", "left_foot", 0.35), spread=1.5),
     "left_foot_index": Landmark("left_foot", _between("left_big_toe", "left_small_toe", 0.2), spread=1.5),
-    "left_heel": Landmark("left_ankle", {"left_heel": 1.0}, spread=1.5),
+    "left_heel": Landmark("left_ankle", _between("left_heel", "left_big_toe", 0.13), spread=1.5),
     "left_hand_root": Landmark("left_wrist", {"left_wrist": 1.0}, spread=1.5),
     # Fractions of the way from the wrist to the fingertips, measured on the open hand, which has knuckles. On
     # the open body, whose fingers are slightly bent, they are 1 to 2 cm below the bones.
@@ -183,6 +184,20 @@ LANDMARKS = {
 }
 """All landmarks, by name."""
 
+_ON_OPEN = {
+    # Its arms follow Drillis and Contini, who measure them between points of the skin that lie further apart
+    # than what detectors take for shoulder and elbow. Shoulders move with the collars. The rig's ankles are
+    # behind the malleoli.
+    "left_shoulder": Landmark("left_collar", _between("left_shoulder", "left_elbow", 0.06)),
+    "left_elbow": Landmark("left_shoulder", _between("left_elbow", "left_shoulder", 0.03)),
+    "left_ankle": Landmark("left_ankle", _between("left_ankle", "left_foot", 0.1)),
+}
+
+ON_VERSION = {
+    "open": {**_ON_OPEN, **{mirrored(name): _mirrored_landmark(point) for name, point in _ON_OPEN.items()}}
+}
+"""Landmarks that are not the joint of their name on a version of the open body."""
+
 
 def place_landmarks(body: BodyModel | Skeleton, names: Iterable[str]) -> dict[str, Placed]:
     """Compute landmarks on a body whose skeleton begins with SMPL's first 22 joints.
@@ -195,10 +210,12 @@ def place_landmarks(body: BodyModel | Skeleton, names: Iterable[str]) -> dict[st
         body = body._origin or body
     skeleton = (body.skeleton if isinstance(body, BodyModel) else body).host
     joints = _with_betas(skeleton.joint_template, skeleton.joint_shapedirs)
-    points = {**dict(zip(BODY_JOINTS, joints, strict=False)), **_surface_points(body, skeleton, joints)}
+    version = _version_of(joints)
+    points = {**dict(zip(BODY_JOINTS, joints, strict=False)), **_surface_points(body, version, joints)}
+    landmarks = {**LANDMARKS, **ON_VERSION.get(version, {})}
     placed = {}
     for name in names:
-        joint, weights, spread = LANDMARKS[name]
+        joint, weights, spread = landmarks[name]
         point = np.sum([weight * points[part] for part, weight in weights.items()], axis=0) - points[joint]
         placed[name] = Placed(BODY_JOINTS.index(joint), point[:, 0], point[:, 1:], spread)
     return placed
@@ -210,24 +227,27 @@ def _with_betas(template: Any, shapedirs: Any) -> np.ndarray:
     return np.concatenate(parts, axis=-1, dtype=np.float64)
 
 
-def _surface_points(
-    body: BodyModel | Skeleton, skeleton: Skeleton, joints: np.ndarray
-) -> dict[str, np.ndarray]:
+def _version_of(joints: np.ndarray) -> str:
+    """Return the version of the open body that rest joints (K, 3, 1 + S) are of; empty if of none."""
+    for version in OPEN_VERSIONS:
+        expected = _open_offsets(version)[0]
+        count = joints.shape[2]
+        if count <= expected.shape[2] and np.allclose(joints[:NUM_BODY], expected[..., :count], 0, TOLERANCE):
+            return version
+    return ""
+
+
+def _surface_points(body: BodyModel | Skeleton, version: str, joints: np.ndarray) -> dict[str, np.ndarray]:
     """Surface points in the rest pose, (3, 1 + S) each."""
     if isinstance(body, BodyModel) and _has_known_mesh(body):
         numbers = MESHES[body.num_vertices]
         vertices = list(numbers.values())
         points = _with_betas(body.v_template[vertices, :], body.shapedirs[vertices, :, :])
         return dict(zip(numbers, points, strict=True))
-    for version in OPEN_VERSIONS:
-        open_joints, open_offsets = _open_offsets(version)
-        betas = min(skeleton.num_betas, open_joints.shape[2] - 1)
-        difference = joints[:NUM_BODY, :, : 1 + betas] - open_joints[:, :, : 1 + betas]
-        if betas == skeleton.num_betas and np.abs(difference).max() < TOLERANCE:
-            offsets = {name: offset[:, : 1 + betas] for name, offset in open_offsets.items()}
-            break
+    open_joints, open_offsets = _open_offsets(version or OPEN_VERSIONS[0])
+    if version:
+        offsets = {name: offset[:, : joints.shape[2]] for name, offset in open_offsets.items()}
     else:
-        open_joints, open_offsets = _open_offsets(OPEN_VERSIONS[0])
         scale = _size(joints[:NUM_BODY]) / _size(open_joints)[0]
         offsets = {name: offset[:, :1] * scale for name, offset in open_offsets.items()}
     return {name: joints[_frame(name)] + offset for name, offset in offsets.items()}
