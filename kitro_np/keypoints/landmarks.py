@@ -122,6 +122,7 @@ def _knuckle(tip: str, fraction: float) -> Landmark:
 
 _SHOULDERS = {"left_shoulder": 0.5, "right_shoulder": 0.5}
 _NECK_BASE = {"left_shoulder": 0.25, "right_shoulder": 0.25, "neck": 0.5}
+_THROAT = {"left_shoulder": 0.325, "right_shoulder": 0.325, "neck": 0.35, "nose": 0.35, "head": -0.35}
 _LOWER_HIPS = {"left_hip": 0.47, "right_hip": 0.47, "left_knee": 0.03, "right_knee": 0.03}
 _HIGHER_HIPS = {"left_hip": 0.25, "right_hip": 0.25, "pelvis": 0.5}
 
@@ -165,6 +166,11 @@ _MIDDLE_AND_LEFT = {
     "left_middle_knuckle": _knuckle("left_middle_tip", 0.54),
     "left_ring_knuckle": _knuckle("left_ring_tip", 0.55),
     "left_pinky_knuckle": _knuckle("left_pinky_tip", 0.62),
+    # ---- of SAM 3D Body and Sapiens
+    # On four people in SAM 3D Body's examples the neck lies 1 to 3 cm above the middle of the shoulders and
+    # 4.5 cm in front of it; the hips are 14 to 15.5 cm apart: they are centres of joints.
+    "throat": Landmark("spine3", _THROAT, spread=2.0),
+    "left_hip_centre": Landmark("pelvis", {"left_hip": 1.0}, spread=1.5),
 }  # fmt: skip
 
 
