@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 
 SIMILARITY = 0.6
-"""Least similarity of a suggested name: the default of difflib.get_close_matches."""
+"""Least similarity of a suggested name, as difflib measures it."""
 
 
 class InputError(ValueError):
@@ -35,8 +35,10 @@ def one_of(argument: str, value: object, choices: Iterable[str]) -> str:
 
 
 def did_you_mean(value: object, choices: Iterable[str]) -> str:
-    """Return " (did you mean ...?)" with the choice most similar to `value`, or "" if none is similar."""
-    similar = (
-        get_close_matches(value.lower(), tuple(choices), 1, SIMILARITY) if isinstance(value, str) else []
-    )
-    return f" (did you mean {similar[0]!r}?)" if similar else ""
+    """Return " (did you mean ...?)" with the most similar choice, the first of equals, or "" if none is."""
+    if not isinstance(value, str):
+        return ""
+    word = value.lower()
+    similarity = {choice: SequenceMatcher(None, choice, word).ratio() for choice in choices}
+    best = max(similarity, key=lambda choice: similarity[choice], default="")
+    return f" (did you mean {best!r}?)" if similarity.get(best, 0) >= SIMILARITY else ""

@@ -1,8 +1,9 @@
-"""Find the landmarks of the embedded body's skin by geometry, and print their vertex numbers.
+"""Find the landmarks of the embedded body's and hand's skin by geometry, and print their vertex numbers.
 
-Run ``python -m models.find_landmarks``. It prints ``OPEN_VERTICES`` of ``kitro_np/keypoints/landmarks.py``; a
-test compares the two. Only the body itself is needed: its rest pose stands upright (+y up, +z the front,
-+x its left), arms horizontal, palms down.
+Run ``python -m models.find_landmarks``. It prints ``OPEN_VERTICES`` of ``kitro_np/keypoints/landmarks.py``
+and ``OPEN_HAND_TIPS`` of ``kitro_np/keypoints/fingers.py``; a test compares them. Only the body and the hand
+themselves are needed: the body's rest pose stands upright (+y up, +z the front, +x its left), arms
+horizontal, palms down.
 """
 
 from __future__ import annotations
@@ -49,6 +50,19 @@ def find_landmarks(body: BodyModel) -> dict[str, int]:
     return landmarks | {name.replace("left", "right"): mirrored(points, v) for name, v in landmarks.items()}
 
 
+def find_fingertips(hand: BodyModel) -> dict[str, int]:
+    """Find each fingertip of a hand: of the last bone's vertices, the one furthest along the bone before."""
+    points = np.asarray(hand.v_template, dtype=np.float64)
+    joints = np.asarray(hand.skeleton.joint_template, dtype=np.float64)
+    tips = {}
+    for finger in ("thumb", "index", "middle", "ring", "pinky"):
+        before, last = (hand.skeleton.joint_names.index(f"{finger}{n}") for n in (2, 3))
+        own = np.flatnonzero(hand.weights[:, last] > 0.5)
+        along = points[own] @ (joints[last] - joints[before])
+        tips[f"{finger}_tip"] = int(own[along.argmax()])
+    return tips
+
+
 def parts_of(body: BodyModel) -> np.ndarray:
     """Label each vertex with its connected component of the mesh."""
     edges = np.concatenate([body.faces[:, [0, 1]], body.faces[:, [1, 2]]])
@@ -68,6 +82,6 @@ def mirrored(points: np.ndarray, vertex: int) -> int:
 
 
 if __name__ == "__main__":
-    body = load_body("open")
-    for name, vertex in find_landmarks(body).items():
-        print(f'    "{name}": {vertex},  # {np.round(1e3 * body.v_template[vertex]).astype(int)} mm')
+    for model, find in ((load_body("open"), find_landmarks), (load_body("open_hand"), find_fingertips)):
+        for name, vertex in find(model).items():
+            print(f'    "{name}": {vertex},  # {np.round(1e3 * model.v_template[vertex]).astype(int)} mm')

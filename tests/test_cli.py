@@ -509,7 +509,7 @@ def test_every_module_with_a_command_is_one():
     modules = [pkgutil.resolve_name(f"kitro_np.cli.{m.name}") for m in pkgutil.iter_modules([str(package)])]
     commands = {module for module in modules if hasattr(module, "add") and hasattr(module, "run")}
     assert commands == set(cli.COMMANDS)
-    assert NAMES == ["refine", "eval", "simulate", "paper", "demo", "warmup", "info"]
+    assert NAMES == ["refine", "eval", "simulate", "layouts", "paper", "demo", "warmup", "info"]
 
 
 def test_argparse_is_the_command_lines_alone():
@@ -587,8 +587,9 @@ def test_arguments_that_are_missing(file, capsys):
         capsys, "eval", file, "--threads"
     )
     assert "error: COMMAND: expected a value, got none; see kitro-np --help." in fails(capsys)
-    assert "COMMAND: expected one of refine, eval, simulate, paper, demo, warmup, info, got 'refin'" in fails(
-        capsys, "refin", file
+    assert (
+        "COMMAND: expected one of refine, eval, simulate, layouts, paper, demo, warmup, info, got 'refin'"
+        in fails(capsys, "refin", file)
     )
 
 

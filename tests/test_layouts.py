@@ -9,10 +9,13 @@ import pytest
 import smpl_files
 from bodies import SMPL_PARENTS, TREES, make_skeleton
 
-from kitro_np import LAYOUTS, BodyModel, InputError, KeypointLayout, Skeleton, find_layout
+from kitro_np import LAYOUTS, BodyModel, InputError, KeypointLayout, Skeleton, find_layout, load_body
 from kitro_np.body.families import BODY_JOINTS, BODY_PARENTS, SMPL
 from kitro_np.body.kinematics import forward_kinematics
+from kitro_np.keypoints.detectors import FINGER_POINTS, HAND_LAYOUTS, POINTS, WRITTEN_BY
+from kitro_np.keypoints.fingers import OPEN_HAND_TIPS
 from kitro_np.keypoints.landmarks import LANDMARKS, MESHES, OPEN_VERTICES, SMPL_VERTICES, SMPLX_VERTICES
+from kitro_np.posterior.facing import face_points
 
 SCRIPT = Path(__file__).resolve().parents[1] / "models" / "find_landmarks.py"
 
@@ -41,6 +44,31 @@ nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_
 mouth_left mouth_right left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_pinky
 right_pinky left_index right_index left_thumb right_thumb left_hip right_hip left_knee right_knee left_ankle
 right_ankle left_heel right_heel left_foot_index right_foot_index""",
+    "coco18": """
+nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee
+right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear""",
+    "coco19": """
+neck nose mid_hip left_shoulder left_elbow left_wrist left_hip left_knee left_ankle right_shoulder right_elbow
+right_wrist right_hip right_knee right_ankle left_eye left_ear right_eye right_ear""",
+    "vitpose25": """
+nose left_eye right_eye left_ear right_ear neck left_shoulder right_shoulder left_elbow right_elbow left_wrist
+right_wrist left_hip right_hip hip left_knee right_knee left_ankle right_ankle left_big_toe left_small_toe
+left_heel right_big_toe right_small_toe right_heel""",
+    "spin49": """
+op_nose op_neck op_right_shoulder op_right_elbow op_right_wrist op_left_shoulder op_left_elbow op_left_wrist
+op_mid_hip op_right_hip op_right_knee op_right_ankle op_left_hip op_left_knee op_left_ankle op_right_eye
+op_left_eye op_right_ear op_left_ear op_left_big_toe op_left_small_toe op_left_heel op_right_big_toe
+op_right_small_toe op_right_heel right_ankle right_knee right_hip left_hip left_knee left_ankle right_wrist
+right_elbow right_shoulder left_shoulder left_elbow left_wrist neck head_top pelvis thorax spine jaw head nose
+left_eye right_eye left_ear right_ear""",
+    "hand21": """
+wrist thumb1 thumb2 thumb3 thumb4 forefinger1 forefinger2 forefinger3 forefinger4 middle_finger1
+middle_finger2 middle_finger3 middle_finger4 ring_finger1 ring_finger2 ring_finger3 ring_finger4 pinky_finger1
+pinky_finger2 pinky_finger3 pinky_finger4""",
+    "hand21_interhand": """
+thumb4 thumb3 thumb2 thumb1 forefinger4 forefinger3 forefinger2 forefinger1 middle_finger4 middle_finger3
+middle_finger2 middle_finger1 ring_finger4 ring_finger3 ring_finger2 ring_finger1 pinky_finger4 pinky_finger3
+pinky_finger2 pinky_finger1 wrist""",
 }
 """The points of the detectors, in their order."""
 
@@ -49,6 +77,24 @@ WHOLEBODY = {17: "left_big_toe", 19: "left_heel", 22: "right_heel", 23: "face_0"
     112: "right_hand_root", 114: "right_thumb2", 132: "right_pinky_finger4",
 }  # fmt: skip
 """Some of the points that COCO-WholeBody has beside COCO's."""
+
+HALPE = {17: "head", 18: "neck", 19: "hip", 25: "right_heel", 26: "face_0", 93: "face_67"} | {
+    94: "left_hand_root", 95: "left_thumb1", 114: "left_pinky_finger4", 115: "right_hand_root",
+    135: "right_pinky_finger4",
+}  # fmt: skip
+MHR = {9: "left_hip", 14: "right_ankle", 15: "left_big_toe_tip", 17: "left_heel", 20: "right_heel"} | {
+    21: "right_thumb_tip", 24: "right_thumb_third_joint", 25: "right_index_tip", 37: "right_pinky_tip",
+    40: "right_pinky_third_joint", 41: "right_wrist", 42: "left_thumb_tip", 54: "left_ring_tip",
+    55: "left_ring_first_joint", 61: "left_pinky_third_joint", 62: "left_wrist", 63: "left_olecranon",
+    66: "right_cubital_fossa", 68: "right_acromion", 69: "neck",
+}  # fmt: skip
+SOME = {
+    "wholebody133": (17, WHOLEBODY),
+    "halpe136": (17, HALPE),
+    "mhr70": (9, MHR),
+    "sapiens308": (9, {**MHR, 70: "face_0", 307: "face_237"}),
+}
+"""Of large layouts, how many points are COCO's first, and some of the others by their index."""
 
 JOINTS = {
     "coco17": [15] * 5 + [16, 17, 18, 19, 20, 21, 0, 0, 4, 5, 7, 8],
@@ -83,10 +129,11 @@ def posed_points(layout: KeypointLayout, skeleton: Skeleton, pose, betas):
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_points_are_the_detectors_in_its_order(name, open_body):
-    layout = find_layout(name, open_body)
-    if name == "wholebody133":
-        assert list(layout.names[:17]) == COCO.split()
-        assert {k: layout.names[k] for k in WHOLEBODY} == WHOLEBODY
+    layout = find_layout(name, load_body("open_hand") if name in HAND_LAYOUTS else open_body)
+    if name in SOME:
+        as_coco, others = SOME[name]
+        assert list(layout.names[:as_coco]) == COCO.split()[:as_coco]
+        assert {k: layout.names[k] for k in others} == others
     else:
         assert list(layout.names) == KNOWN[name].split()
     count = int(re.findall(r"\d+", name)[-1])
@@ -97,7 +144,7 @@ def test_points_are_the_detectors_in_its_order(name, open_body):
     assert list(layout.joints) == JOINTS.get(name, list(layout.joints))
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", [name for name in LAYOUTS if name not in HAND_LAYOUTS])
 def test_twins_are_mirror_images(name, open_body):
     """The open body is symmetric: a point's twin is on the other side at the same place, for all betas."""
     layout = find_layout(name, open_body)
@@ -173,11 +220,12 @@ def test_middle_of_the_shoulders_stays_near_it(open_body, sim):
     assert off.max() < 0.06
 
 
-def test_vertices_of_the_open_body_are_those_of_the_script(open_body):
+def test_vertices_of_the_open_body_and_hand_are_those_of_the_script(open_body):
     spec = importlib.util.spec_from_file_location("find_landmarks", SCRIPT)
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     assert script.find_landmarks(open_body) == OPEN_VERTICES
+    assert script.find_fingertips(load_body("open_hand")) == OPEN_HAND_TIPS
 
 
 def test_tables_of_vertices_name_the_same_points():
@@ -236,8 +284,10 @@ def test_points_that_are_nowhere_say_so(open_body):
     assert {f"face_{n}" for n in range(68)} < nowhere
     assert {f"left_forefinger{n}" for n in (2, 3, 4)} < nowhere
     assert len(nowhere) == 68 + 2 * (21 - 6)
-    for name in set(LAYOUTS) - {"wholebody133", "mediapipe33"}:
+    for name in {*LAYOUTS} - {*HAND_LAYOUTS, *SOME, "mediapipe33"}:
         assert -1 not in find_layout(name, open_body).joints
+    for name, count in (("halpe136", 68 + 30), ("mhr70", 30 + 6), ("sapiens308", 30 + 6 + 238)):
+        assert find_layout(name, open_body).joints.count(-1) == count
 
 
 @pytest.mark.parametrize(
@@ -402,8 +452,111 @@ def test_a_layout_must_fit_the_body(open_body):
         find_layout(own_layout(joints=(1, -1, 24)), open_body)
     expected = "keypoint_layout: expected joints below 24, as the body has, got joint 24 for 'right_hip'."
     assert str(caught.value) == expected
-    with pytest.raises(InputError, match=r"^keypoint_layout: expected 'smpl24' for a body without SMPL's "):
-        find_layout("coco17", hand)
+    other = make_skeleton("nested")
+    for name, body, sentence in (
+        ("coco17", hand, "'smpl24', 'hand21' or 'hand21_interhand' for a hand"),
+        ("hand21", open_body, "a layout of whole bodies for this body (fingers: 'wholebody133')"),
+        ("coco17", other, "'smpl24' for a body without SMPL's joints"),
+        ("hand21", other, "'smpl24' for a skeleton that is no hand with MANO's joints"),
+    ):
+        with pytest.raises(InputError) as caught:
+            find_layout(name, body)
+        assert str(caught.value) == f"keypoint_layout: expected {sentence}, got {name!r}."
     for wrong in ("coco", 17, None):
         with pytest.raises(InputError, match=r"^keypoint_layout: expected one of smpl24, coco17, .*, got "):
             find_layout(wrong, open_body)
+
+
+def test_every_layout_says_who_writes_it():
+    assert {*WRITTEN_BY} == {*LAYOUTS} == {"smpl24", *POINTS}
+    assert {*FINGER_POINTS} < {*POINTS}
+    for name, fingers in FINGER_POINTS.items():
+        assert {*fingers} < {*POINTS[name]} and len(fingers) == 40
+
+
+# ------------------------------------------------------------------------------------------- join and rename
+
+
+def test_join_puts_one_layout_after_another(open_body):
+    coco, mine = find_layout("coco17", open_body), own_layout(names=("a", "tip", "b"), spread=[1, 2, 3])
+    joined = KeypointLayout.join(coco, mine)
+    assert (joined.name, joined.num_points) == ("coco17+mine", 20)
+    assert joined.names == (*coco.names, "a", "tip", "b")
+    assert joined.joints == (*coco.joints, 1, -1, 2)
+    assert np.array_equal(joined.offsets, np.concatenate([coco.offsets, mine.offsets]))
+    assert np.array_equal(joined.by_betas[:17], coco.by_betas)
+    assert joined.by_betas.shape == (20, 3, 10) and not joined.by_betas[17:].any()
+    assert joined.spread.tolist() == [*coco.spread, 1, 2, 3]
+    assert joined.mirror == (*coco.mirror, 17, 18, 19)
+    assert KeypointLayout.join(mine, coco, name="both").name == "both"
+    assert KeypointLayout.join(coco).names == coco.names
+
+
+def test_join_pairs_left_and_right_by_name(open_body):
+    body25 = find_layout("body25", open_body)
+    left, right = body25.pick(range(5, 8)), body25.pick(range(2, 5))
+    assert left.mirror == right.mirror == (0, 1, 2)
+    assert KeypointLayout.join(left, right).mirror == (3, 4, 5, 0, 1, 2)
+
+
+def test_join_keeps_pairs_that_names_do_not_tell():
+    first = own_layout(names=("left_a", "x", "b"), mirror=(2, 1, 0))
+    second = own_layout(names=("right_a", "y", "right_b"), mirror=(0, 1, 2))
+    assert KeypointLayout.join(first, second).mirror == (2, 1, 0, 3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("layouts", "message"),
+    [
+        ((), "layouts: expected at least one, got none."),
+        (("coco17",), "layouts: expected KeypointLayouts, got str."),
+        (
+            (own_layout(), own_layout(names=("a", "tip", "b"))),
+            "layouts: expected points with different names, got 'tip' twice; "
+            'layout.rename({"tip": "..."}) gives it another.',
+        ),
+    ],
+)
+def test_a_wrong_join_gives_one_sentence(layouts, message):
+    with pytest.raises(InputError) as caught:
+        KeypointLayout.join(*layouts)
+    assert str(caught.value) == message
+
+
+def test_joined_layouts_of_mediapipe_do_not_trust_scores_of_faces(open_body):
+    """Its detector gives hidden faces high scores, whatever is joined to it."""
+    skeleton, mine = open_body.skeleton, own_layout(names=("a", "b", "c"))
+    assert face_points(skeleton, KeypointLayout.join(find_layout("coco17", open_body), mine)).face
+    assert not face_points(skeleton, KeypointLayout.join(find_layout("mediapipe33", open_body), mine)).face
+
+
+def test_rename_changes_only_names(open_body):
+    coco = find_layout("coco17", open_body)
+    renamed = coco.rename({"nose": "tip of the nose", "left_eye": "oculus sinister"}, name="latin")
+    assert renamed.name == "latin" and coco.rename({}).name == "coco17"
+    assert renamed.names[:3] == ("tip of the nose", "oculus sinister", "right_eye")
+    assert renamed.mirror == coco.mirror
+    for part in ("joints", "offsets", "by_betas", "spread"):
+        assert np.array_equal(getattr(renamed, part), getattr(coco, part))
+    exchanged = coco.rename({"left_eye": "right_eye", "right_eye": "left_eye"})
+    assert exchanged.names[1:3] == ("right_eye", "left_eye")
+
+
+def test_renamed_points_can_be_joined(open_body):
+    coco = find_layout("coco17", open_body)
+    again = coco.rename({name: f"again_{name}" for name in coco.names})
+    joined = KeypointLayout.join(coco, again)
+    assert joined.mirror == (*coco.mirror, *(17 + k for k in coco.mirror))
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ({"noes": "a"}, "names: expected names of points of 'coco17', got 'noes' (did you mean 'nose'?)."),
+        ({"nose": "left_eye"}, "names: expected different names for all points, got 'left_eye' twice."),
+    ],
+)
+def test_a_wrong_renaming_gives_one_sentence(names, message, open_body):
+    with pytest.raises(InputError) as caught:
+        find_layout("coco17", open_body).rename(names)
+    assert str(caught.value) == message

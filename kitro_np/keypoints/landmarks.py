@@ -127,6 +127,7 @@ _SHOULDERS = {"left_shoulder": 0.5, "right_shoulder": 0.5}
 _NECK_BASE = {"left_shoulder": 0.25, "right_shoulder": 0.25, "neck": 0.5}
 _MID_HIP = {"pelvis": 0.845, "left_knee": 0.0775, "right_knee": 0.0775}
 _HIGHER_HIPS = {"left_hip": 0.4, "right_hip": 0.4, "pelvis": 0.2}
+_THROAT = {"left_shoulder": 0.325, "right_shoulder": 0.325, "neck": 0.35, "nose": 0.35, "head": -0.35}
 
 _MIDDLE_AND_LEFT = {
     # The position of detectors' hips is known only roughly: they differ from marker-based hips by 3 to 5 cm
@@ -169,6 +170,11 @@ _MIDDLE_AND_LEFT = {
     "left_middle_knuckle": _knuckle("left_middle_tip", 0.54),
     "left_ring_knuckle": _knuckle("left_ring_tip", 0.55),
     "left_pinky_knuckle": _knuckle("left_pinky_tip", 0.62),
+    # ---- of SAM 3D Body and Sapiens
+    # On four people in SAM 3D Body's examples the neck lies 1 to 3 cm above the middle of the shoulders and
+    # 4.5 cm in front of it; the hips are 14 to 15.5 cm apart: they are centres of joints.
+    "throat": Landmark("spine3", _THROAT, spread=2.0),
+    "left_hip_centre": Landmark("pelvis", {"left_hip": 1.0}, spread=1.5),
 }  # fmt: skip
 
 

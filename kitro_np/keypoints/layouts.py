@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,9 +14,10 @@ from ..arrays.arguments import check_integer, real_array
 from ..arrays.read_only import read_only
 from ..body import BodyModel, Skeleton
 from ..body.families import BODY_JOINTS, FAMILIES, has_body_joints
-from ..errors import InputError, one_of
-from .detectors import LAYOUTS, POINTS
-from .landmarks import mirrored, place_landmarks
+from ..errors import InputError, did_you_mean, one_of
+from .detectors import FINGER_POINTS, HAND_LAYOUTS, LAYOUTS, POINTS, LayoutName
+from .fingers import has_fingers, is_hand, place_fingers
+from .landmarks import LANDMARKS, mirrored, place_landmarks
 
 SMPLH, SMPLX = FAMILIES["smplh"], FAMILIES["smplx"]
 
@@ -122,6 +123,106 @@ class KeypointLayout:
             self.spread[indices],
         )
 
+    @staticmethod
+    def join(*layouts: KeypointLayout, name: str | None = None) -> KeypointLayout:
+        """Return one layout of the points of several, in their order: OpenPose's body and hands, for example.
+
+        Points without a counterpart in their own layout get the one in another that their names tell, such as
+        those of a left and of a right hand.
+
+        Parameters
+        ----------
+        *layouts : KeypointLayout
+            Of the same body. Their points' names must differ; see :meth:`rename`.
+        name : str, optional
+            Name of the new layout; by default theirs with a + between them.
+
+        Raises
+        ------
+        InputError
+            If there is no layout, or two points have the same name.
+
+        Examples
+        --------
+        >>> body = kitro_np.load_body("smplh")
+        >>> whole = kitro_np.find_layout("wholebody133", body)
+        >>> body25 = kitro_np.find_layout("body25", body)
+        >>> hands = whole.pick(range(91, 112)), whole.pick(range(112, 133))
+        >>> openpose = kitro_np.KeypointLayout.join(body25, *hands, name="openpose67")
+        """
+        for layout in layouts:
+            if not isinstance(layout, KeypointLayout):
+                raise InputError(f"layouts: expected KeypointLayouts, got {type(layout).__name__}.")
+        if not layouts:
+            raise InputError("layouts: expected at least one, got none.")
+        names = tuple(point for layout in layouts for point in layout.names)
+        if len({*names}) < len(names):
+            twice = next(point for k, point in enumerate(names) if point in names[:k])
+            raise InputError(
+                f"layouts: expected points with different names, got {twice!r} twice; "
+                f'layout.rename({{"{twice}": "..."}}) gives it another.'
+            )
+        starts = np.cumsum([0, *(layout.num_points for layout in layouts)])
+        parts = zip(starts.tolist(), layouts, strict=False)
+        mirror = [start + twin for start, layout in parts for twin in layout.mirror]
+        by_name = _mirror_of(names)
+        for k, twin in enumerate(by_name):
+            if mirror[k] == k and mirror[twin] == twin:
+                mirror[k], mirror[twin] = twin, k
+        betas = max(layout.num_betas for layout in layouts)
+        return KeypointLayout(
+            "+".join(layout.name for layout in layouts) if name is None else name,
+            names,
+            tuple(joint for layout in layouts for joint in layout.joints),
+            np.concatenate([layout.offsets for layout in layouts]),
+            np.concatenate([_padded(layout.by_betas, betas) for layout in layouts]),
+            tuple(mirror),
+            np.concatenate([layout.spread for layout in layouts]),
+        )
+
+    def rename(self, names: Mapping[str, str], name: str | None = None) -> KeypointLayout:
+        """Return this layout with other names for some of its points; all else is unchanged.
+
+        Parameters
+        ----------
+        names : dict of str to str
+            New name of each point that gets one, by its old name.
+        name : str, optional
+            Name of the new layout; by default that of this one.
+
+        Raises
+        ------
+        InputError
+            If there is no point of an old name, or two points would have the same name.
+        """
+        for old in names:
+            if old not in self.names:
+                raise InputError(
+                    f"names: expected names of points of {self.name!r}, "
+                    f"got {old!r}{did_you_mean(str(old), self.names)}."
+                )
+        renamed = tuple(names.get(point, point) for point in self.names)
+        if len({*renamed}) < len({*self.names}):
+            twice = next(point for k, point in enumerate(renamed) if point in renamed[:k])
+            raise InputError(f"names: expected different names for all points, got {twice!r} twice.")
+        return KeypointLayout(
+            self.name if name is None else name,
+            renamed,
+            self.joints,
+            self.offsets,
+            self.by_betas,
+            self.mirror,
+            self.spread,
+        )
+
+
+def layouts_of(body: BodyModel | Skeleton) -> tuple[LayoutName, ...]:
+    """Names of the layouts that a body takes: those of whole bodies, those of hands, or only its joints."""
+    parents = (body.skeleton if isinstance(body, BodyModel) else body).parents
+    if has_body_joints(parents):
+        return tuple(name for name in LAYOUTS if name not in HAND_LAYOUTS)
+    return (LAYOUTS[0], *HAND_LAYOUTS) if is_hand(parents) else LAYOUTS[:1]
+
 
 def find_layout(layout: str | KeypointLayout, body: BodyModel | Skeleton) -> KeypointLayout:
     """Return a layout for a body, with as many coefficients for each point as the body has betas.
@@ -135,7 +236,10 @@ def find_layout(layout: str | KeypointLayout, body: BodyModel | Skeleton) -> Key
         data with the left leg and the right arm first: ``find_layout("h36m17", body).pick((0, 4, 5, 6, 1, 2,
         3, 7, 8, 9, 10, 14, 15, 16, 11, 12, 13))``.
     body : BodyModel or Skeleton
-        All layouts but ``"smpl24"`` need the 22 joints shared by SMPL, SMPL-H and SMPL-X.
+        All layouts but ``"smpl24"`` need the 22 joints shared by SMPL, SMPL-H and SMPL-X, or for
+        ``"hand21"`` (wrist, then each finger from palm to tip, from the thumb on: OpenPose, MediaPipe) and
+        ``"hand21_interhand"`` (from tip to palm, the wrist last) a hand with MANO's. On SMPL-H and SMPL-X
+        fingers have their joints and tips; on other bodies only knuckles have a place.
 
     Returns
     -------
@@ -152,19 +256,43 @@ def find_layout(layout: str | KeypointLayout, body: BodyModel | Skeleton) -> Key
     layout = one_of("keypoint_layout", layout, LAYOUTS)
     if layout == "smpl24":
         return _all_joints(skeleton)
-    if not has_body_joints(skeleton.parents):
-        raise InputError(
-            f"keypoint_layout: expected 'smpl24' for a body without SMPL's joints, got {layout!r}."
-        )
+    _check_takes(skeleton, layout)
     return _of_landmarks(layout, body)
+
+
+def landmarks_of(layout: str, body: BodyModel | Skeleton) -> dict[str, str | None]:
+    """Landmark of each point of a layout on a body, by the point's name; None for those that it lacks."""
+    skeleton = body.skeleton if isinstance(body, BodyModel) else body
+    if layout == "smpl24":
+        return {name: name for name in _joint_names(skeleton)}
+    fingers = FINGER_POINTS.get(layout, {}) if has_fingers(skeleton.parents) else {}
+    return {**POINTS[layout], **fingers}
+
+
+def _check_takes(skeleton: Skeleton, layout: str) -> None:
+    """Raise InputError for a hand's layout on a body, a body's on a hand, or any on another skeleton."""
+    if layout in layouts_of(skeleton):
+        return
+    if layout in HAND_LAYOUTS and has_body_joints(skeleton.parents):
+        expected = "a layout of whole bodies for this body (fingers: 'wholebody133')"
+    elif is_hand(skeleton.parents):
+        first, *others = layouts_of(skeleton)
+        expected = f"{first!r}, {', '.join(map(repr, others[:-1]))} or {others[-1]!r} for a hand"
+    elif layout in HAND_LAYOUTS:
+        expected = "'smpl24' for a skeleton that is no hand with MANO's joints"
+    else:
+        expected = "'smpl24' for a body without SMPL's joints"
+    raise InputError(f"keypoint_layout: expected {expected}, got {layout!r}.")
 
 
 @lru_cache(maxsize=16)
 def _of_landmarks(layout: str, body: BodyModel | Skeleton) -> KeypointLayout:
     """Return a detector's layout, from the landmarks on the body."""
-    points = POINTS[layout]
+    points = landmarks_of(layout, body)
     skeleton = body.skeleton if isinstance(body, BodyModel) else body
-    placed = place_landmarks(body, {landmark for landmark in points.values() if landmark})
+    fingers = place_fingers(body)
+    others = {landmark for landmark in points.values() if landmark in LANDMARKS and landmark not in fingers}
+    placed = {**fingers, **(place_landmarks(body, others) if others else {})}
     count = len(points)
     joints, spread = np.full(count, -1), np.ones(count)
     offsets, by_betas = np.zeros((count, 3)), np.zeros((count, 3, skeleton.num_betas))
@@ -209,12 +337,15 @@ def _with_num_betas(layout: KeypointLayout, skeleton: Skeleton) -> KeypointLayou
         )
     if layout.num_betas == skeleton.num_betas:
         return layout
-    by_betas = np.zeros((layout.num_points, 3, skeleton.num_betas))
-    shared = min(layout.num_betas, skeleton.num_betas)
-    by_betas[:, :, :shared] = layout.by_betas[:, :, :shared]
+    by_betas = _padded(layout.by_betas[:, :, : skeleton.num_betas], skeleton.num_betas)
     return KeypointLayout(
         layout.name, layout.names, layout.joints, layout.offsets, by_betas, layout.mirror, layout.spread
     )
+
+
+def _padded(by_betas: np.ndarray, betas: int) -> np.ndarray:
+    """Change per beta for more betas, which do not move the points."""
+    return np.pad(by_betas, ((0, 0), (0, 0), (0, betas - by_betas.shape[2])))
 
 
 def _mirror_of(names: tuple[str, ...]) -> tuple[int, ...]:

@@ -49,7 +49,7 @@ def face_points(skeleton: Skeleton, layout: KeypointLayout) -> FacePoints:
     """Return the points of face, ears and limbs of a layout whose detector scores what it sees."""
     if (
         not has_body_joints(skeleton.parents)
-        or layout.name in SCORES_HIDDEN_FACES
+        or {*layout.name.split("+")} & SCORES_HIDDEN_FACES  # joined layouts, too
         or not {*FACE, *EARS, *LIMBS} <= {*layout.names}
     ):
         return FacePoints((), (), ())

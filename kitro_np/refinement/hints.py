@@ -19,12 +19,11 @@ from array_api_compat import array_namespace, device
 from ..arrays.interchange import as_numpy
 from ..arrays.poses import pose_tail
 from ..arrays.rotations import matrix_from_axis_angle
-from ..body.families import has_body_joints
 from ..body.kinematics import forward_kinematics
 from ..body.skeleton import Skeleton
 from ..camera import project
-from ..keypoints.detectors import LAYOUTS, POINTS, LayoutName
-from ..keypoints.layouts import find_layout
+from ..keypoints.detectors import POINTS
+from ..keypoints.layouts import find_layout, layouts_of
 from ..keypoints.visibility import visible_confidence
 from .outcome import Diagnostics, Outcome
 from .request import Request
@@ -365,8 +364,8 @@ def _of_order(sample: Request, points: np.ndarray) -> Iterator[Hypothesis]:
         _reordered(sample, layout.mirror),
         points,
     )
-    if has_body_joints(sample.skeleton.parents):
-        for name in _layouts_of(layout.num_points, layout.name):
+    for name in layouts_of(sample.skeleton)[1:]:
+        if len(POINTS[name]) == layout.num_points and name != layout.name:
             other = replace(sample, layout=find_layout(name, sample.skeleton))
             yield Hypothesis(
                 f"The keypoints look as if in the layout {name!r}, not {layout.name!r}.",
@@ -379,11 +378,6 @@ def _of_order(sample: Request, points: np.ndarray) -> Iterator[Hypothesis]:
             _reordered(sample, np.argsort(OPENPOSE_17)),
             points,
         )
-
-
-def _layouts_of(count: int, known: str) -> list[LayoutName]:
-    """Names of the other layouts with as many points."""
-    return [name for name in LAYOUTS[1:] if len(POINTS[name]) == count and name != known]
 
 
 def _of_units(sample: Request, points: np.ndarray, vectors: np.ndarray | None) -> Iterator[Hypothesis]:
