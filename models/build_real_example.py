@@ -1,8 +1,9 @@
 """Build the set of ``kitro-np eval --example real`` from a file of detections, estimates and ground truth.
 
-Run ``python -m models.build_real_example SET.npz -o kitro_np/data/balancing.npz``. What the example needs is
-kept, and poses become axis-angle vectors, a third of the size of rotation matrices. A set that does not name
-its body is on version 1 of the open body.
+Run ``python -m models.build_real_example SET.npz -o kitro_np/data/balancing.npz``. Truth and estimates are placed
+on the open body: the truth is fitted to the triangulated keypoints, simulated estimates keep their errors, and the
+network's is the body with betas of zero, fitted to MediaPipe's 3D landmarks. Poses become axis-angle vectors, a
+third of the size of rotation matrices.
 """
 
 from __future__ import annotations
@@ -15,35 +16,42 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from kitro_np import load_body
+
 from .shared.command_line import check_output, output_parser, run
 from .shared.errors import BuildError
 from .shared.npz import write_npz
+from .shared.real_person import place_on
 
 PROGRAM = "python -m models.build_real_example"
 
-POSES = ("GT_theta", "pred_theta", "mediapipe_theta")
-"""Keys of rotation matrices (..., 24, 3, 3)."""
+NEEDED = (
+    "GT_theta", "GT_beta", "GT_cam", "pred_theta", "pred_beta", "pred_cam", "mediapipe_theta", "mediapipe_cam",
+    "mediapipe_world",
+)  # fmt: skip
+"""Keys of truth and estimates on the body that the set is on."""
 
 KEPT = (
-    "GT_beta", "GT_cam", "pred_beta", "pred_cam", "mediapipe_beta", "mediapipe_cam", "keypoints_body25b",
-    "keypoints_mediapipe33", "intrinsics", "camera", "frame", "fps", "LICENSE",
+    "keypoints_body25b", "keypoints_mediapipe33", "triangulated_body25b", "intrinsics", "camera", "frame", "fps",
+    "LICENSE",
 )  # fmt: skip
 """Keys of arrays that stay as they are."""
 
 
 def build_example(path: Path) -> dict[str, np.ndarray]:
-    """Read the arrays that the example needs, poses as axis-angle vectors (..., 24, 3)."""
+    """Place truth and estimates on the open body, poses as axis-angle vectors (..., 24, 3)."""
     with np.load(path) as data:
-        if missing := [key for key in (*POSES, *KEPT) if key not in data]:
+        if missing := [key for key in (*NEEDED, *KEPT) if key not in data]:
             raise BuildError(f"{path} lacks {', '.join(missing)}.")
-        poses = {key: data[key] for key in POSES}
-        kept = {key: data[key] for key in KEPT}
-        kept["body"] = data["body"] if "body" in data else np.array("open_v1")
-    vectors = {
-        key: Rotation.from_matrix(pose.reshape(-1, 3, 3)).as_rotvec().reshape(pose.shape[:-1])
-        for key, pose in poses.items()
-    }
-    return {**{key: vector.astype(np.float32) for key, vector in vectors.items()}, **kept}
+        people = {key: data[key] for key in (*NEEDED, *KEPT)}
+    body = load_body()
+    placed = place_on(body, people)
+    for key in ("GT_theta", "pred_theta", "mediapipe_theta"):
+        vectors = Rotation.from_matrix(placed[key].reshape(-1, 3, 3)).as_rotvec()
+        placed[key] = vectors.reshape(placed[key].shape[:-1])
+    kept = {key: people[key] for key in KEPT}
+    single = {key: value.astype(np.float32) for key, value in placed.items()}
+    return {**single, **kept, "body": np.array(body.name)}
 
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -1,0 +1,148 @@
+"""Fit a body to 3D points of one person: one shape, and a free pose for each frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from kitro_np import KeypointLayout, Skeleton
+from kitro_np.body.kinematics import forward_kinematics
+
+ROUNDS = 40
+"""Of Gauss-Newton; a fit converges in 10 to 20."""
+
+DAMPING = 1e-3
+"""Added to the diagonal of the normal equations, relative to it."""
+
+
+@dataclass
+class PointFit:
+    """A fitted person."""
+
+    pose: np.ndarray  # (F, 24, 3, 3) local rotations
+    betas: np.ndarray  # (S,)
+    transl: np.ndarray  # (F, 3)
+    points: np.ndarray  # (F, K, 3) of the layout
+    distance: np.ndarray  # (F, K) from the given points, NaN where these are missing
+
+
+def posed_points(
+    skeleton: Skeleton, layout: KeypointLayout, pose: np.ndarray, betas: np.ndarray, transl: np.ndarray
+) -> np.ndarray:
+    """Points (F, K, 3) of a layout on posed bodies; those that the body lacks are NaN."""
+    posed = forward_kinematics(skeleton, pose, np.broadcast_to(betas, (len(pose), len(betas))))
+    joints = np.array(layout.joints)
+    frames = posed.global_rotations[:, joints]
+    offsets = layout.offsets + layout.by_betas @ betas
+    points = posed.joints[:, joints] + np.einsum("fkab,kb->fka", frames, offsets) + transl[:, None]
+    return np.where((joints >= 0)[:, None], points, np.nan)
+
+
+def fit_to_points(
+    skeleton: Skeleton,
+    layout: KeypointLayout,
+    points: np.ndarray,
+    pose: np.ndarray,
+    *,
+    spread: float = 0.05,
+    pose_spread: float = 10.0,
+    beta_spread: float = 1.0,
+) -> PointFit:
+    """Fit pose, betas and translation to points (F, K, 3) in metres, NaN where missing, from a first pose.
+
+    What is minimised are squares of distances over `spread`, in metres, of turns away from the first pose
+    over `pose_spread`, in radians, and of betas over `beta_spread`.
+    """
+    first, frames, betas = pose, len(points), np.zeros(skeleton.num_betas)
+    seen = np.isfinite(points).all(-1) & (np.array(layout.joints) >= 0)
+    target = np.where(seen[..., None], points, 0)
+    below = _descendants(skeleton.parents)
+    moves = below[:, np.maximum(layout.joints, 0)].T  # (K, 24): which joints move a point
+
+    def residual(pose: np.ndarray, betas: np.ndarray, transl: np.ndarray) -> np.ndarray:
+        placed = posed_points(skeleton, layout, pose, betas, transl)
+        return np.where(seen[..., None], np.nan_to_num(placed) - target, 0) / spread
+
+    start = posed_points(skeleton, layout, pose, betas, np.zeros((frames, 3)))
+    transl = np.nanmean(np.where(seen[..., None], target - start, np.nan), axis=1)
+    cost, before = np.inf, (pose, betas, transl)
+    for _ in range(ROUNDS):
+        error = residual(pose, betas, transl)
+        turns = _turns(pose @ np.swapaxes(first, -1, -2))
+        turns[:, 0] = 0  # the root is free
+        now = (error**2).sum() + (turns**2).sum() / pose_spread**2 + (betas**2).sum() / beta_spread**2
+        if now > cost:
+            pose, betas, transl = before
+        if now > cost * (1 - 1e-6):
+            break
+        cost, before = now, (pose, betas, transl)
+        posed = forward_kinematics(skeleton, pose, np.broadcast_to(betas, (frames, len(betas))))
+        above = posed.global_rotations[:, np.maximum(skeleton.parents, 0)].copy()
+        above[:, 0] = np.eye(3)
+        placed = posed_points(skeleton, layout, pose, betas, np.zeros((frames, 3)))
+        arm = np.nan_to_num(placed)[:, :, None] - posed.joints[:, None]  # (F, K, 24, 3)
+        by_turn = -_cross_matrix(arm * moves[None, :, :, None])  # of each joint, in the world's axes
+        by_turn = np.einsum("fkjab,fjbc->fkajc", by_turn, above)  # in the parent's
+        by_shift = np.broadcast_to(np.eye(3), (*placed.shape[:2], 3, 3))
+        own = np.concatenate([by_turn.reshape(*placed.shape, -1), by_shift], axis=-1) / spread
+        own = np.where(seen[..., None, None], own, 0).reshape(frames, -1, own.shape[-1])
+        shared = _by_betas(skeleton, layout, posed.global_rotations) / spread
+        shared = np.where(seen[..., None, None], shared, 0).reshape(frames, -1, len(betas))
+        flat = error.reshape(frames, -1)
+
+        diagonal = np.full(own.shape[2], 1 / pose_spread**2)
+        diagonal[:3], diagonal[-3:] = 0, 0
+        pull = np.concatenate([turns.reshape(frames, -1) / pose_spread**2, np.zeros((frames, 3))], 1)
+        normal = np.einsum("fra,frb->fab", own, own) + np.diag(diagonal)
+        normal += np.einsum("fa,ab->fab", np.einsum("faa->fa", normal) * DAMPING + 1e-9, np.eye(len(diagonal)))
+        right = np.einsum("fra,fr->fa", own, flat) + pull
+        cross = np.einsum("fra,frs->fas", own, shared)
+        solved = np.linalg.solve(normal, np.concatenate([right[..., None], cross], -1))
+        whole = np.einsum("frs,frt->st", shared, shared) + np.eye(len(betas)) / beta_spread**2
+        gradient = np.einsum("frs,fr->s", shared, flat) + betas / beta_spread**2
+        whole -= np.einsum("fas,fat->st", cross, solved[..., 1:])
+        gradient -= np.einsum("fas,fa->s", cross, solved[..., 0])
+        step_betas = -np.linalg.solve(whole, gradient)
+        step = -(solved[..., 0] + solved[..., 1:] @ step_betas)
+        turned = Rotation.from_rotvec(step[:, :-3].reshape(-1, 3)).as_matrix().reshape(pose.shape)
+        pose, betas, transl = turned @ pose, betas + step_betas, transl + step[:, -3:]
+    placed = posed_points(skeleton, layout, pose, betas, transl)
+    return PointFit(pose, betas, transl, placed, np.linalg.norm(placed - points, axis=-1))
+
+
+def _turns(rotations: np.ndarray) -> np.ndarray:
+    """Rotation vectors (..., 3) of matrices (..., 3, 3)."""
+    vectors = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_rotvec()
+    return vectors.reshape(rotations.shape[:-1])
+
+
+def _descendants(parents: tuple[int, ...]) -> np.ndarray:
+    """Whether turning a joint moves another, itself included: (J, J)."""
+    below = np.eye(len(parents), dtype=bool)
+    for joint, parent in enumerate(parents):
+        if parent >= 0:
+            below[:, joint] |= below[:, parent]
+    return below
+
+
+def _cross_matrix(vectors: np.ndarray) -> np.ndarray:
+    x, y, z = np.moveaxis(vectors, -1, 0)
+    zero = np.zeros_like(x)
+    rows = [[zero, -z, y], [z, zero, -x], [-y, x, zero]]
+    return np.stack([np.stack(row, -1) for row in rows], -2)
+
+
+def _by_betas(skeleton: Skeleton, layout: KeypointLayout, rotations: np.ndarray) -> np.ndarray:
+    """Change of points per unit of each beta, (F, K, 3, S)."""
+    directions = np.asarray(skeleton.joint_shapedirs)
+    change = np.empty((*rotations.shape[:2], *directions.shape[1:]))
+    for joint, parent in enumerate(skeleton.parents):
+        if parent < 0:
+            change[:, joint] = directions[joint]
+        else:
+            bone = directions[joint] - directions[parent]
+            change[:, joint] = change[:, parent] + rotations[:, parent] @ bone
+    joints = np.maximum(layout.joints, 0)
+    return change[:, joints] + np.einsum("fkab,kbs->fkas", rotations[:, joints], layout.by_betas)
