@@ -190,24 +190,65 @@ def test_licence_travels_with_the_data():
     assert notice in (DATA / "BALANCING_LICENSE.txt").read_text(encoding="utf-8")
 
 
-def test_build_keeps_rotations_and_what_the_example_needs(tmp_path, monkeypatch, capsys):
+@pytest.fixture(scope="module")
+def few_views():
+    """Four views of the example, with a network's 3D landmarks of the truth."""
+    views = slice(0, 100, 25)
+    with np.load(DATA / "balancing.npz") as file:
+        people = {key: file[key] for key in file.files}
+    for key in ("pred_theta", "pred_beta", "pred_cam"):
+        people[key] = people[key][:, views]
+    for key in (*(key for key in people if key.startswith(("GT", "mediapipe", "keypoints"))), "intrinsics"):
+        people[key] = people[key][views]
+    people["triangulated_body25b"] = people["triangulated_body25b"][views]
+    body = kitro_np.load_body("open_v2")
+    layout = kitro_np.find_layout("mediapipe33", body)
+    pose = matrix_from_axis_angle(people["GT_theta"].astype(float))
+    posed = forward_kinematics(body.skeleton, pose, np.zeros((4, 10)))
+    joints = list(layout.joints)
+    landmarks = posed.joints[:, joints] + np.einsum(
+        "nkij,kj->nki", posed.global_rotations[:, joints], layout.offsets
+    )
+    landmarks[:, np.array(joints) == -1] = np.nan
+    seen = project(landmarks + people["GT_cam"][:, None], people["intrinsics"].astype(float))
+    people["keypoints_mediapipe33"][..., :2] = seen
+    people["mediapipe_world"] = np.concatenate([landmarks, np.ones((4, 33, 1))], -1).astype(np.float32)
+    return people
+
+
+def test_build_places_truth_and_estimates_on_the_body(tmp_path, monkeypatch, few_views, capsys):
+    """The truth is close to the triangulated points, errors of estimates stay, landmarks are fitted."""
     monkeypatch.syspath_prepend(Path(__file__).resolve().parents[1])
     script = importlib.import_module("models.build_real_example")
-    pose = Rotation.random(48, random_state=0)
-    arrays = {key: np.zeros(3, np.float32) for key in script.KEPT}
-    arrays |= {key: pose.as_matrix().reshape(2, 24, 3, 3) for key in script.POSES}
+    person = importlib.import_module("models.shared.real_person")
     path, out = tmp_path / "set.npz", tmp_path / "out.npz"
-    np.savez(path, other=np.zeros(9), **arrays)
+    np.savez(path, **few_views)
     assert script.main([str(path), "-o", str(out)]) == 0
     with np.load(out) as file:
-        assert {*file.files} == {*script.KEPT, *script.POSES, "body"}
-        assert str(file["body"]) == "open_v1"
-        again = Rotation.from_rotvec(file["pred_theta"].reshape(48, 3).astype(float))
-    assert (again * pose.inv()).magnitude().max() < 1e-6
-    np.savez(path, body="open_v2", **arrays)
-    assert script.main([str(path), "-o", str(out)]) == 0
-    with np.load(out) as file:
-        assert str(file["body"]) == "open_v2"
+        made = {key: file[key] for key in file.files}
+    assert {*made} == {*script.KEPT, *script.NEEDED, "mediapipe_beta", "body"} - {"mediapipe_world"}
+    assert str(made["body"]) == "open_v2"
+    off = person.point_distances(
+        kitro_np.load_body("open"), made["GT_theta"], made["GT_beta"], few_views["triangulated_body25b"]
+    )
+    assert np.nanmean(off[:, 5:17]) < 0.015
+
+    def errors(people):
+        estimate, truth = (
+            Rotation.from_rotvec(people[key].astype(float).reshape(-1, 3)) for key in ("pred_theta", "GT_theta")
+        )
+        return estimate.as_matrix().reshape(3, 4, 24, 3, 3) @ truth.inv().as_matrix().reshape(4, 24, 3, 3)
+
+    assert np.allclose(errors(made), errors(few_views), atol=1e-5)
+    for part in ("beta", "cam"):
+        change = [people[f"pred_{part}"] - people[f"GT_{part}"] for people in (made, few_views)]
+        assert np.allclose(*change, atol=1e-5)
+    joints = [
+        kitro_np.load_body("open").joints(people[key].astype(float), np.zeros((4, 10)))[:, [4, 5, 7, 8, 18, 19, 20, 21]]
+        for people, key in ((made, "mediapipe_theta"), (few_views, "GT_theta"))
+    ]
+    assert np.linalg.norm(joints[0] - joints[1], axis=-1).max() < 0.02
+    assert np.allclose(made["mediapipe_cam"], few_views["GT_cam"], atol=0.03)
     np.savez(path, other=np.zeros(9))
     assert script.main([str(path), "-o", str(out)]) == 1
     assert "lacks GT_theta, " in capsys.readouterr().err

@@ -28,9 +28,9 @@ FEATURES = (
 """Names of the features, in the order of the coefficients; :func:`features_of` says what they are."""
 
 PERSON = (
-    -0.4656, -1.08, -1.049, -0.9305, -1.782, 1.115, -0.4692, -0.6627, -3.201,
-    -2.485, -3.55, 0.724, -0.09117, -1.259, 0.3543, 0.9372, 0.6303, -0.1172,
-), 4.845  # fmt: skip
+    -0.3614, -0.8928, -1.178, -1.031, -1.976, 1.137, -0.5071, -0.7441, -3.777,
+    -2.45, -3.586, 0.6609, -0.09354, -1.407, 0.3499, 0.8607, 0.1507, -0.1111,
+), 5.641  # fmt: skip
 """Coefficients of the features, and the constant, for people."""
 
 OTHER = (

@@ -10,11 +10,12 @@ from scipy.spatial.transform import Rotation
 from kitro_np import KeypointLayout, Skeleton
 from kitro_np.body.kinematics import forward_kinematics
 
-ROUNDS = 40
-"""Of Gauss-Newton; a fit converges in 10 to 20."""
+ROUNDS = 100
+"""Of Levenberg and Marquardt's method; a fit converges in 10 to 40."""
 
-DAMPING = 1e-3
-"""Added to the diagonal of the normal equations, relative to it."""
+DAMPING, MORE, LESS, MOST = 1e-3, 8.0, 0.3, 1e6
+"""Added to the diagonal of the normal equations, relative to it: at first, its change after a step that made the
+fit worse and after one that made it better, and where the fit ends."""
 
 
 @dataclass
@@ -67,7 +68,7 @@ def fit_to_points(
 
     start = posed_points(skeleton, layout, pose, betas, np.zeros((frames, 3)))
     transl = np.nanmean(np.where(seen[..., None], target - start, np.nan), axis=1)
-    cost, before = np.inf, (pose, betas, transl)
+    cost, before, damping = np.inf, (pose, betas, transl), DAMPING
     for _ in range(ROUNDS):
         error = residual(pose, betas, transl)
         turns = _turns(pose @ np.swapaxes(first, -1, -2))
@@ -75,9 +76,16 @@ def fit_to_points(
         now = (error**2).sum() + (turns**2).sum() / pose_spread**2 + (betas**2).sum() / beta_spread**2
         if now > cost:
             pose, betas, transl = before
-        if now > cost * (1 - 1e-6):
+            error = residual(pose, betas, transl)
+            turns = _turns(pose @ np.swapaxes(first, -1, -2))
+            turns[:, 0] = 0
+            damping *= MORE
+        elif now > cost * (1 - 1e-6):
             break
-        cost, before = now, (pose, betas, transl)
+        else:
+            cost, before, damping = now, (pose, betas, transl), damping * LESS
+        if damping > MOST:
+            break
         posed = forward_kinematics(skeleton, pose, np.broadcast_to(betas, (frames, len(betas))))
         above = posed.global_rotations[:, np.maximum(skeleton.parents, 0)].copy()
         above[:, 0] = np.eye(3)
@@ -96,7 +104,7 @@ def fit_to_points(
         diagonal[:3], diagonal[-3:] = 0, 0
         pull = np.concatenate([turns.reshape(frames, -1) / pose_spread**2, np.zeros((frames, 3))], 1)
         normal = np.einsum("fra,frb->fab", own, own) + np.diag(diagonal)
-        normal += np.einsum("fa,ab->fab", np.einsum("faa->fa", normal) * DAMPING + 1e-9, np.eye(len(diagonal)))
+        normal += np.einsum("fa,ab->fab", np.einsum("faa->fa", normal) * damping + 1e-9, np.eye(len(diagonal)))
         right = np.einsum("fra,fr->fa", own, flat) + pull
         cross = np.einsum("fra,frs->fas", own, shared)
         solved = np.linalg.solve(normal, np.concatenate([right[..., None], cross], -1))
@@ -104,10 +112,12 @@ def fit_to_points(
         gradient = np.einsum("frs,fr->s", shared, flat) + betas / beta_spread**2
         whole -= np.einsum("fas,fat->st", cross, solved[..., 1:])
         gradient -= np.einsum("fas,fa->s", cross, solved[..., 0])
+        whole += damping * np.diag(np.diag(whole))
         step_betas = -np.linalg.solve(whole, gradient)
         step = -(solved[..., 0] + solved[..., 1:] @ step_betas)
         turned = Rotation.from_rotvec(step[:, :-3].reshape(-1, 3)).as_matrix().reshape(pose.shape)
         pose, betas, transl = turned @ pose, betas + step_betas, transl + step[:, -3:]
+    pose, betas, transl = before
     placed = posed_points(skeleton, layout, pose, betas, transl)
     return PointFit(pose, betas, transl, placed, np.linalg.norm(placed - points, axis=-1))
 
