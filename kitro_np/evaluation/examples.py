@@ -57,6 +57,8 @@ class ExampleSet(NamedTuple):
     intrinsics : (N, 3, 3) array
         Camera of each view.
     truth : TrueBodies
+    triangulated : (N, 25, 3) array
+        The person's points of BODY_25B in camera axes, in metres, from four cameras; NaN where missing.
     cases : tuple of Case
     """
 
@@ -64,6 +66,7 @@ class ExampleSet(NamedTuple):
     body: BodyModel
     intrinsics: np.ndarray
     truth: TrueBodies
+    triangulated: np.ndarray
     cases: tuple[Case, ...]
 
 
@@ -83,6 +86,7 @@ def real_example() -> ExampleSet:
         network = CaseRun(*(file.required(f"mediapipe_{part}") for part in ("theta", "beta", "cam")))
         intrinsics = file.required("intrinsics")
         truth = TrueBodies(file.required("GT_theta"), file.required("GT_beta"))
+        triangulated = file.required("triangulated_body25b")
         body = load_body(file.body_name)
     points, score = openpose
     score = np.where(score < LEAST_SCORE, 0, score)
@@ -93,6 +97,7 @@ def real_example() -> ExampleSet:
         body,
         intrinsics,
         truth,
+        triangulated,
         (
             Case("body25b", "body25b", points, score, simulated),
             Case("coco17", "coco17", *coco, simulated),
