@@ -28,9 +28,9 @@ FEATURES = (
 """Names of the features, in the order of the coefficients; :func:`features_of` says what they are."""
 
 PERSON = (
-    -0.3614, -0.8928, -1.178, -1.031, -1.976, 1.137, -0.5071, -0.7441, -3.777,
-    -2.45, -3.586, 0.6609, -0.09354, -1.407, 0.3499, 0.8607, 0.1507, -0.1111,
-), 5.641  # fmt: skip
+    -0.193, -0.9664, -1.328, -1.038, -2.032, 1.333, -0.4589, -0.7566, -3.869,
+    -2.842, -3.817, 0.6796, -0.09641, -1.419, 0.3714, 0.8912, 0.1012, -0.1288,
+), 6.126  # fmt: skip
 """Coefficients of the features, and the constant, for people."""
 
 OTHER = (
