@@ -10,13 +10,16 @@ from ..shared.smpl_arrays import smpl_arrays
 from ..shared.smpl_skeleton import JOINT_NAMES, PARENTS
 from .adults import Adults
 from .chest import chest_mask, smooth_chest
+from .correctives import fit_correctives
 from .exact_joints import make_joints_exact
 from .joints import joints_from_bones
+from .packed_correctives import pack_correctives
 from .proportions import arm_shares, crotch_of, give_proportions
 from .regressor import fit_regressor
 from .report import report_of
 from .shape import body_components, centre_of, joints_by_betas
 from .simplify import Mesh, error_weights, simplify_mesh, surface_of
+from .smooth_weights import smooth_weights
 from .weights import merge_weights
 
 
@@ -35,14 +38,16 @@ def build_body(rig: Rig, adults: Adults, vertices: int) -> tuple[dict, list[str]
     regressor = fit_regressor(fitted, fitted_joints, basis, targets, mesh)
     exact = make_joints_exact(template, regressor, targets[..., 0])
 
+    bending = smooth_weights(weights, exact, targets[..., 0], mesh.faces, mesh.mirror)
+
     skeleton = (JOINT_NAMES, PARENTS)
-    body = smpl_arrays(exact, directions, regressor, weights, mesh.faces, skeleton)
+    body = smpl_arrays(exact, directions, regressor, bending, mesh.faces, skeleton)
+    posedirs = fit_correctives(exact, targets[..., 0], bending, mesh.faces, mesh.mirror)
+    body |= pack_correctives(posedirs)
     return body, report_of(body, fitted, skins[held_out], joints[held_out], exact - template)
 
 
-def place_people(
-    adults: Adults, rig: Rig, mesh: Mesh, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def place_people(adults: Adults, rig: Rig, mesh: Mesh, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the kept vertices and the joints of the adults, with smooth chests and people's proportions."""
     skins = adults.vertices[:, mesh.kept].astype(np.float64)
     mask = chest_mask(rig.weights[mesh.kept], rig.labels, mesh.mirror)

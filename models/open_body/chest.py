@@ -20,8 +20,8 @@ def chest_mask(weights: np.ndarray, labels: list[str], mirror: np.ndarray) -> np
     return ramp * ramp * (3 - 2 * ramp)
 
 
-def cotangent_laplacian(points: np.ndarray, faces: np.ndarray) -> csr_array:
-    """Return the Laplacian that subtracts from each vertex the cotangent-weighted mean of its neighbours."""
+def cotangents(points: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return start, end and cotangent of edges, each both ways and once for each triangle at it."""
     rows, columns, values = [], [], []
     for corner in range(3):
         apex, start, end = (faces[:, (corner + step) % 3] for step in range(3))
@@ -30,8 +30,13 @@ def cotangent_laplacian(points: np.ndarray, faces: np.ndarray) -> csr_array:
         rows += [start, end]
         columns += [end, start]
         values += [np.maximum(cotangent, 0.05)] * 2  # an obtuse corner must not push its opposite edge apart
-    entries = np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))
-    pulls = csr_array(entries, shape=(len(points), len(points)))
+    return np.concatenate(rows), np.concatenate(columns), np.concatenate(values)
+
+
+def cotangent_laplacian(points: np.ndarray, faces: np.ndarray) -> csr_array:
+    """Return the Laplacian that subtracts from each vertex the cotangent-weighted mean of its neighbours."""
+    rows, columns, values = cotangents(points, faces)
+    pulls = csr_array((values, (rows, columns)), shape=(len(points), len(points)))
     return diags_array(np.ones(len(points))) - diags_array(1 / pulls.sum(1)) @ pulls
 
 
