@@ -141,7 +141,7 @@ def test_any_tree(skeleton, dtype, safe):
 
 @pytest.mark.parametrize("name", ["body25", "mediapipe33"])
 def test_layouts(open_body, dtype, name):
-    request = make_request(open_body, name, dtype, seed=2)
+    request = make_request(open_body, name, dtype, seed=3)
     fused, expected = by_both(request)
     assert_twins(fused, expected, dtype)
     refined, diagnostics = expected

@@ -111,3 +111,12 @@ def test_the_page_says_what_spreads_landmarks_have():
     for row, names in rows.items():
         for name in names.split():
             assert {**LANDMARKS, **ON_VERSION["open"]}[name].spread == float(found[row]), row
+
+
+def test_the_page_says_what_the_command_prints(script, shares):
+    """Of the shares; the fits are bounded above."""
+    page = (ROOT / "docs" / "body.md").read_text(encoding="utf-8")
+    for share, table in script.TABLES.items():
+        row = re.search(rf"^\| {share} \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", page, re.MULTILINE)
+        assert float(row[1]) == table
+        assert float(row[3]) == pytest.approx(shares[share], abs=1e-4)
