@@ -1,10 +1,10 @@
 """Measure how the skins of bodies bend: triangles that turn over or cross each other, and lost volume.
 
-Run ``python -m models.measure_skin [BODY...] [--people N]``; bodies are names or files as of load_body, by
-default open_v1 and open_v2. Rows are set poses, then the truth of the demo clip: sums, and the lowest
-volumes, of its 60 poses. Columns: triangles turned over; pairs of triangles that cross, but do not in the
-T-pose; and the volume around elbows, knees and hips over that in the T-pose, in percent. Each is given with
-betas of zero (the clip has its own) and, after a slash, on average of N random people.
+Run ``python -m models.measure_skin [BODY...] [--people N] [--correctives]``; bodies are names or files as of
+load_body, by default open_v1 and open_v2. Rows are set poses, then the truth of the demo clip: sums, and the
+lowest volumes, of its 60 poses. Columns: triangles turned over; pairs of triangles that cross, but do not in
+the T-pose; and the volume around elbows, knees and hips over that in the T-pose, in percent. Each is given
+with betas of zero (the clip has its own) and, after a slash, on average of N random people.
 """
 
 from __future__ import annotations
@@ -121,6 +121,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = Parser(PROGRAM, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bodies", nargs="*", default=["open_v1", "open_v2"], metavar="BODY")
     parser.add_argument("--people", type=number_between(1, 1000), default=4, help="random people (default 4)")
+    parser.add_argument("--correctives", action="store_true", help="with pose blend shapes of the open body")
     return parser.parse_args(arguments)
 
 
@@ -130,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     people = np.random.default_rng(0).normal(size=(options.people, 10))
     try:
         for name in options.bodies:
-            print(*table(load_body(name), people), "", sep="\n")
+            print(*table(load_body(name, correctives=options.correctives or None), people), "", sep="\n")
     except (InputError, OSError) as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 1

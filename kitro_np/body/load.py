@@ -8,7 +8,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from ..arrays.arguments import check_integer
+from ..arrays.arguments import check_bool, check_integer
 from ..errors import InputError, did_you_mean, one_of
 from .families import EMBEDDED, FAMILIES, GENDERS, LICENSED, SIDES
 from .locate import find_model_file, kind_of
@@ -23,6 +23,7 @@ def load_body(
     gender: str = "neutral",
     num_betas: int | None = DEFAULT_BETAS,
     folder: str | os.PathLike[str] | None = None,
+    correctives: bool | None = None,
 ) -> BodyModel:
     """Load a body.
 
@@ -40,6 +41,10 @@ def load_body(
         Number of shape coefficients to keep; None keeps all.
     folder : path, optional
         Folder to search first, before ``$KITRO_NP_MODELS``, ``models/`` and the user's data folder.
+    correctives : bool, optional
+        Whether the body has pose blend shapes, which give bent elbows, knees and hips their volume back and
+        move no joint. By default the open body has none, since ``forward`` takes several times longer with
+        them, and others have those of their files.
 
     Returns
     -------
@@ -50,7 +55,7 @@ def load_body(
     FileNotFoundError
         If there is no such file; the message lists the searched folders and the page that offers the file.
     InputError
-        If the name is unknown, or the file is no valid body model.
+        If the name is unknown, the file is no valid body model, or correctives are wanted that it lacks.
 
     Notes
     -----
@@ -61,30 +66,36 @@ def load_body(
     """
     if num_betas is not None:
         num_betas = check_integer("num_betas", num_betas, least=1)
+    if correctives is not None:
+        correctives = check_bool("correctives", correctives)
     family = FAMILIES.get(str(name).lower())
     if family is None or (family.embedded and not family.is_hand):
         one_of("gender", gender, (*GENDERS, *SIDES))
     if family is None:
         path = _model_path(name)
     elif family.embedded:
-        return _embedded(family.name, kind_of(family.name, gender) if family.is_hand else None, num_betas)
+        side = kind_of(family.name, gender) if family.is_hand else None
+        return _embedded(
+            family.name, side, num_betas, correctives if correctives is None else bool(correctives)
+        )
     else:
         path = find_model_file(family.name, gender, folder)
-    return _from_arrays(path.stem, read_model_file(path, num_betas))
+    return _from_arrays(path.stem, read_model_file(path, num_betas, correctives))
 
 
 def default_body() -> BodyModel:
     """Return the embedded open body of the current version, loaded once."""
-    return _embedded(FAMILIES["open"].name, None, DEFAULT_BETAS)
+    return _embedded(FAMILIES["open"].name, None, DEFAULT_BETAS, None)
 
 
 @lru_cache(maxsize=16)
-def _embedded(name: str, side: str | None, num_betas: int | None) -> BodyModel:
+def _embedded(name: str, side: str | None, num_betas: int | None, correctives: bool | None) -> BodyModel:
     """Load an embedded body, or one side of an embedded hand."""
     if side == "left":
-        return mirror_body(_embedded(name, "right", num_betas), f"{name}_left")
+        return mirror_body(_embedded(name, "right", num_betas, correctives), f"{name}_left")
     with as_file(files(__package__) / str(FAMILIES[name].embedded)) as path:
-        return _from_arrays(name if side is None else f"{name}_{side}", read_model_file(path, num_betas))
+        arrays = read_model_file(path, num_betas, correctives)
+        return _from_arrays(name if side is None else f"{name}_{side}", arrays)
 
 
 def _model_path(name: Any) -> Path:

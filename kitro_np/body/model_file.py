@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..safe_io.npz import NpzArrays
 from ..safe_io.pickle_arrays import Array
 from ..safe_io.pickle_stream import read_pickle
+from .correctives import unpack_correctives
 from .families import FAMILIES
 
 __all__ = ["DEFAULT_BETAS", "SUFFIXES", "ModelArrays", "read_model_file"]
@@ -79,7 +80,9 @@ class ModelArrays:
     joint_names: tuple[str, ...] | None
 
 
-def read_model_file(path: str | os.PathLike[str], num_betas: int | None = DEFAULT_BETAS) -> ModelArrays:
+def read_model_file(
+    path: str | os.PathLike[str], num_betas: int | None = DEFAULT_BETAS, correctives: bool | None = None
+) -> ModelArrays:
     """Read an SMPL, SMPL-H, SMPL-X or MANO file, or any other file with the same keys.
 
     Parameters
@@ -89,6 +92,9 @@ def read_model_file(path: str | os.PathLike[str], num_betas: int | None = DEFAUL
     num_betas : int or None
         Number of shape coefficients to keep, at least 1; None keeps all. Facial expressions (SMPL-X) are
         never kept.
+    correctives : bool or None
+        Whether to keep pose blend shapes. None keeps ``posedirs``, and leaves out the open body's packed
+        correctives; True demands that there are some.
 
     Returns
     -------
@@ -100,9 +106,10 @@ def read_model_file(path: str | os.PathLike[str], num_betas: int | None = DEFAUL
     FileNotFoundError
         If there is no such file.
     InputError
-        If the file cannot be read, lacks a key, has fewer betas than requested, or its arrays do not form a
-        body: inconsistent shapes, NaN or infinity, parents that are no tree, weights that do not sum to one,
-        faces out of range. The message names the file and the key.
+        If the file cannot be read, lacks a key, has fewer betas than requested or no pose blend shapes though
+        they are demanded, or its arrays do not form a body: inconsistent shapes, NaN or infinity, parents
+        that are no tree, weights that do not sum to one, faces out of range. The message names the file and
+        the key.
     """
     file = _ModelFile(Path(path))
     parents = file.parents()
@@ -111,7 +118,7 @@ def read_model_file(path: str | os.PathLike[str], num_betas: int | None = DEFAUL
     count = len(v_template)
     shapedirs = file.floats("shapedirs", (count, 3, None))
     shapedirs = shapedirs[:, :, : file.shape_width(shapedirs.shape[2], joints, num_betas)]
-    posedirs = file.floats("posedirs", (count, 3, 9 * (joints - 1))) if file.has("posedirs") else None
+    posedirs = file.posedirs(count, joints, correctives)
     J_regressor = file.floats("J_regressor", (joints, count))  # noqa: N806 (the name of the key)
     weights = file.floats("weights", (count, joints))
     with np.errstate(over="ignore"):
@@ -198,6 +205,21 @@ class _ModelFile:
             return available
         self.expect(num_betas <= available, "shapedirs", f"at least {num_betas} betas (num_betas)", available)
         return num_betas
+
+    def posedirs(self, count: int, joints: int, wanted: bool | None) -> Array | None:
+        """Read the pose blend shapes, which open bodies have packed."""
+        if wanted is not False and self.has("posedirs"):
+            return self.floats("posedirs", (count, 3, 9 * (joints - 1)))
+        if not wanted:
+            return None
+        self.expect(self.has("correctives"), "correctives", "pose blend shapes", "a file without any")
+        of = self.integers("correctives_of")
+        lowest, highest = np.array([1, 0]), np.array([joints - 1, count - 1])
+        inside = of.shape[1] == 2 and bool(np.all((of >= lowest) & (of <= highest)))
+        expected = f"joints 1 to {joints - 1} and vertices 0 to {count - 1}"
+        self.expect(inside, "correctives_of", expected, "others")
+        values = self.floats("correctives", (len(of), 3, 9))
+        return unpack_correctives(values, of, self.floats("correctives_step", (joints - 1, 3, 9)), count)
 
     def parents(self) -> npt.NDArray[np.int64]:
         """Read the kinematic tree; the parent of the root, 4294967295 in some releases, becomes -1."""

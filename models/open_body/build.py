@@ -10,8 +10,10 @@ from ..shared.smpl_arrays import smpl_arrays
 from ..shared.smpl_skeleton import JOINT_NAMES, PARENTS
 from .adults import Adults
 from .chest import chest_mask, smooth_chest
+from .correctives import fit_correctives
 from .exact_joints import make_joints_exact
 from .joints import joints_from_bones
+from .packed_correctives import pack_correctives
 from .proportions import arm_shares, crotch_of, give_proportions
 from .regressor import fit_regressor
 from .report import report_of
@@ -40,6 +42,8 @@ def build_body(rig: Rig, adults: Adults, vertices: int) -> tuple[dict, list[str]
 
     skeleton = (JOINT_NAMES, PARENTS)
     body = smpl_arrays(exact, directions, regressor, bending, mesh.faces, skeleton)
+    posedirs = fit_correctives(exact, targets[..., 0], bending, mesh.faces, mesh.mirror)
+    body |= pack_correctives(posedirs)
     return body, report_of(body, fitted, skins[held_out], joints[held_out], exact - template)
 
 

@@ -1,4 +1,4 @@
-"""Step 4: people to model, drawn from anthropometric tables.
+"""Step 1: people to model, drawn from anthropometric tables.
 
 Sizes and how they go together come from ANSUR II (4,082 men and 1,986 women; half of each are drawn here). It
 measures between points on the skin; where joints lie, as shares of stature, is from Drillis and Contini (1966),
