@@ -30,7 +30,11 @@ PEOPLE, EVERY = 20, 6
 """How many people are made, and every how manieth pose of the clip each is given."""
 
 TABLES = {
-    **{name: share for name, (share, _) in SHARES.items() if "half" not in name and name not in ("neck", "head_below_top")},
+    **{
+        name: share
+        for name, (share, _) in SHARES.items()
+        if "half" not in name and name not in ("neck", "head_below_top")
+    },
     "upper_arm": 0.186,
     "forearm": 0.146,
 }
@@ -66,7 +70,10 @@ def table_fits(body: BodyModel) -> tuple[np.ndarray, np.ndarray]:
 def main() -> int:
     """Print the tables."""
     bodies = {name: load_body(name) for name in VERSIONS}
-    found = {name: shares_of(body.v_template.astype(float), body.skeleton.joint_template) for name, body in bodies.items()}
+    found = {
+        name: shares_of(body.v_template.astype(float), body.skeleton.joint_template)
+        for name, body in bodies.items()
+    }
     print(f"{'over stature':34s}{'table':>8s}" + "".join(f"{name:>10s}" for name in VERSIONS))
     for share, value in TABLES.items():
         print(f"{share:34s}{value:8.3f}" + "".join(f"{found[name][share]:10.4f}" for name in VERSIONS))

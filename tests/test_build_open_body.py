@@ -174,7 +174,7 @@ def mannequin() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
     step = 0.01
     legs = [tube(1, np.arange(0, 0.83, step), (side * 0.09, 0, 0), (0.06, 0.07)) for side in (1, -1)]
-    feet = [leg[:24 * 6] * [1, 1, 1] + [0, 0, 0.08] for leg in legs]
+    feet = [leg[: 24 * 6] * [1, 1, 1] + [0, 0, 0.08] for leg in legs]
     trunk = tube(1, np.arange(0.83, 1.46, step), (0, 0, 0), (0.16, 0.11))
     head = tube(1, np.arange(1.46, 1.7, step), (0, 0, 0), (0.07, 0.09))
     arms = [tube(0, side * np.arange(0.2, 0.87, step), (0, 1.4, 0), (0.04, 0.04)) for side in (1, -1)]

@@ -235,7 +235,8 @@ def test_build_places_truth_and_estimates_on_the_body(tmp_path, monkeypatch, few
 
     def errors(people):
         estimate, truth = (
-            Rotation.from_rotvec(people[key].astype(float).reshape(-1, 3)) for key in ("pred_theta", "GT_theta")
+            Rotation.from_rotvec(people[key].astype(float).reshape(-1, 3))
+            for key in ("pred_theta", "GT_theta")
         )
         return estimate.as_matrix().reshape(3, 4, 24, 3, 3) @ truth.inv().as_matrix().reshape(4, 24, 3, 3)
 
@@ -244,7 +245,9 @@ def test_build_places_truth_and_estimates_on_the_body(tmp_path, monkeypatch, few
         change = [people[f"pred_{part}"] - people[f"GT_{part}"] for people in (made, few_views)]
         assert np.allclose(*change, atol=1e-5)
     joints = [
-        kitro_np.load_body("open").joints(people[key].astype(float), np.zeros((4, 10)))[:, [4, 5, 7, 8, 18, 19, 20, 21]]
+        kitro_np.load_body("open").joints(people[key].astype(float), np.zeros((4, 10)))[
+            :, [4, 5, 7, 8, 18, 19, 20, 21]
+        ]
         for people, key in ((made, "mediapipe_theta"), (few_views, "GT_theta"))
     ]
     assert np.linalg.norm(joints[0] - joints[1], axis=-1).max() < 0.02

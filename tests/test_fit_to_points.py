@@ -28,13 +28,17 @@ def person(script, open_body):
 
 
 def near(pose, degrees, seed=1):
-    turns = Rotation.from_rotvec(np.random.default_rng(seed).normal(0, np.radians(degrees), (pose[..., 0].size // 3, 3)))
+    turns = Rotation.from_rotvec(
+        np.random.default_rng(seed).normal(0, np.radians(degrees), (pose[..., 0].size // 3, 3))
+    )
     return turns.as_matrix().reshape(pose.shape) @ pose
 
 
 def test_exact_points_are_reached(script, open_body, person):
     layout, pose, betas, transl, points = person
-    fit = script.fit_to_points(open_body.skeleton, layout, points, near(pose, 15), spread=0.002, beta_spread=100.0)
+    fit = script.fit_to_points(
+        open_body.skeleton, layout, points, near(pose, 15), spread=0.002, beta_spread=100.0
+    )
     assert fit.distance.max() < 1e-3
     assert np.allclose(fit.transl, transl, atol=0.02)
     assert np.abs(fit.betas - betas).max() < 1.5  # some combinations hardly move the points
@@ -59,10 +63,10 @@ def test_missing_points_do_not_count(script, open_body, person):
 def test_spreads_hold_pose_and_shape(script, open_body, person):
     layout, pose, _, _, points = person
     first = near(pose, 10)
-    held = script.fit_to_points(
-        open_body.skeleton, layout, points, first, pose_spread=1e-4, beta_spread=1e-4
-    )
-    turned = Rotation.from_matrix((held.pose @ np.swapaxes(first, -1, -2))[:, 1:].reshape(-1, 3, 3)).magnitude()
+    held = script.fit_to_points(open_body.skeleton, layout, points, first, pose_spread=1e-4, beta_spread=1e-4)
+    turned = Rotation.from_matrix(
+        (held.pose @ np.swapaxes(first, -1, -2))[:, 1:].reshape(-1, 3, 3)
+    ).magnitude()
     assert turned.max() < 1e-3
     assert np.abs(held.betas).max() < 1e-3
     assert np.nanmean(held.distance) > 0.005

@@ -214,7 +214,12 @@ def test_points_of_the_skin_follow_the_skinned_mesh(open_body, sim):
             # Heels are placed between heel and toes, which the foot's joint moves in posed bodies.
             if point in OPEN_VERTICES and "heel" not in point:
                 expected = sum(
-                    weight * (vertices[:, OPEN_VERTICES[part]] if part in OPEN_VERTICES else joints[:, SMPL.joint_names.index(part)])
+                    weight
+                    * (
+                        vertices[:, OPEN_VERTICES[part]]
+                        if part in OPEN_VERTICES
+                        else joints[:, SMPL.joint_names.index(part)]
+                    )
                     for part, weight in LANDMARKS[point].weights.items()
                 )
                 assert np.abs(points[:, k] - expected).max() < 1e-5, point

@@ -247,6 +247,7 @@ def test_wrong_layouts(few):
         refine(*few, keypoint_layout=far)
     hand = make_skeleton("hand")
     with pytest.raises(
-        InputError, match=r"^keypoint_layout: expected 'smpl24', 'hand21' or 'hand21_interhand' for a hand, got 'coco17'"
+        InputError,
+        match=r"^keypoint_layout: expected 'smpl24', 'hand21' or 'hand21_interhand' for a hand, got 'coco17'",
     ):
         refine(*make_batch(hand, 2), body=hand, keypoint_layout="coco17")

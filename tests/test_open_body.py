@@ -28,7 +28,14 @@ def shares(script, open_body):
 
 @pytest.mark.parametrize(
     ("share", "table"),
-    [("ankle", 0.039), ("knee", 0.285), ("hip", 0.525), ("shoulder", 0.818), ("upper_arm", 0.186), ("forearm", 0.146)],
+    [
+        ("ankle", 0.039),
+        ("knee", 0.285),
+        ("hip", 0.525),
+        ("shoulder", 0.818),
+        ("upper_arm", 0.186),
+        ("forearm", 0.146),
+    ],
 )
 def test_heights_and_lengths_are_those_of_tables(script, shares, share, table):
     """Of Drillis and Contini (1966), over stature; the thigh over the shank is 0.96 to 1.09 in people."""

@@ -138,10 +138,7 @@ def test_errors_are_like_mediapipes_on_the_same_bodies(real):
 
 def test_level_errs_as_its_table_says(open_body):
     """On other motion, in which exchanged sides are less far apart than those of a person who balances."""
-    found = {
-        name: measured(*both(open_body, simulate(errors=name)))
-        for name in ("halfway", "mediapipe")
-    }
+    found = {name: measured(*both(open_body, simulate(errors=name))) for name in ("halfway", "mediapipe")}
     np.testing.assert_allclose(found["halfway"].overall, [107.1, 66.4, 86.2, 59.3], atol=0.1)
     np.testing.assert_allclose(found["mediapipe"].overall, [123.7, 80.1, 98.5, 72.6], atol=0.1)
     assert found["mediapipe"].along > 2.4 * found["mediapipe"].across

@@ -48,7 +48,11 @@ theirs would make the span of the arms longer still. They give no half breadths 
 
 MALE, FEMALE = 0, 1
 
-IN_T_POSE = {"bicepscircumferenceflexed": 0.93, "forearmcircumferenceflexed": 0.97, "thighcircumference": 0.92}
+IN_T_POSE = {
+    "bicepscircumferenceflexed": 0.93,
+    "forearmcircumferenceflexed": 0.97,
+    "thighcircumference": 0.92,
+}
 """Girth in T-pose over that in ANSUR II, which flexes the arm and measures the thigh where both touch."""
 
 RIBS = (1.0, 0.87)
@@ -68,7 +72,11 @@ class Person:
     def arm_joint(self, name: str) -> float:
         """Distance of a joint of the arm from the midline in T-pose."""
         shares = self.joints
-        lengths = {"shoulder": 0.0, "elbow": shares["upper_arm"], "wrist": shares["upper_arm"] + shares["forearm"]}
+        lengths = {
+            "shoulder": 0.0,
+            "elbow": shares["upper_arm"],
+            "wrist": shares["upper_arm"] + shares["forearm"],
+        }
         return shares["shoulder_half_breadth"] + lengths[name]
 
     def wanted(self, measure: str) -> float:
@@ -89,7 +97,10 @@ def draw_people(phenotypes: np.ndarray, labels: list[str], rng: np.random.Genera
     people = []
     for number, sex in enumerate(np.where(female, FEMALE, MALE)):
         drawn = rng.multivariate_normal(means[sex], covariances[sex])
-        wanted = {"waistcircumference": scores["weight"][number], "bicepscircumferenceflexed": scores["muscle"][number]}
+        wanted = {
+            "waistcircumference": scores["weight"][number],
+            "bicepscircumferenceflexed": scores["muscle"][number],
+        }
         drawn = means[sex] + _with_scores(drawn - means[sex], covariances[sex], wanted)
         people.append(_person(dict(zip(MEASURES, drawn, strict=True)), pooled, sex))
     return people

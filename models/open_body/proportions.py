@@ -133,9 +133,7 @@ class Change:
 
         middle = self.trunk_axis(y)
         jaw = self.person.joints["jaw"]
-        x_factor = self.profile(
-            "trunk", 0, {shoulder: self.shoulder_width, jaw: self.factors["headbreadth"]}
-        )
+        x_factor = self.profile("trunk", 0, {shoulder: self.shoulder_width, jaw: self.factors["headbreadth"]})
         z_factor = self.profile("trunk", 1, {jaw: self.factors["headlength"]})
         trunk = x_factor(high) * x, high, middle + z_factor(high) * (z - middle)
 
@@ -190,7 +188,9 @@ def through(values: dict[float, float], beyond: bool = True) -> Curve:
     return lambda at: inner(np.clip(at, places[0], places[-1]))
 
 
-def line_through(points: list[np.ndarray], along: int) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+def line_through(
+    points: list[np.ndarray], along: int
+) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Return the two other coordinates of the line through points, as functions of the one along it."""
     points = np.array(sorted(points, key=lambda point: point[along]))
     first, second = (k for k in range(3) if k != along)

@@ -104,7 +104,9 @@ def fit_to_points(
         diagonal[:3], diagonal[-3:] = 0, 0
         pull = np.concatenate([turns.reshape(frames, -1) / pose_spread**2, np.zeros((frames, 3))], 1)
         normal = np.einsum("fra,frb->fab", own, own) + np.diag(diagonal)
-        normal += np.einsum("fa,ab->fab", np.einsum("faa->fa", normal) * damping + 1e-9, np.eye(len(diagonal)))
+        normal += np.einsum(
+            "fa,ab->fab", np.einsum("faa->fa", normal) * damping + 1e-9, np.eye(len(diagonal))
+        )
         right = np.einsum("fra,fr->fa", own, flat) + pull
         cross = np.einsum("fra,frs->fas", own, shared)
         solved = np.linalg.solve(normal, np.concatenate([right[..., None], cross], -1))

@@ -35,9 +35,7 @@ def fit_truth(body: BodyModel, people: Mapping[str, np.ndarray]) -> PointFit:
     points = people["triangulated_body25b"].astype(np.float64)
     first = matrices(people["GT_theta"])
     layout = find_layout("body25b", body)
-    return fit_to_points(
-        body.skeleton, layout, points, first, spread=TRUTH_SPREAD, pose_spread=POSE_SPREAD
-    )
+    return fit_to_points(body.skeleton, layout, points, first, spread=TRUTH_SPREAD, pose_spread=POSE_SPREAD)
 
 
 def place_on(body: BodyModel, people: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
