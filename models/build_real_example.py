@@ -1,9 +1,9 @@
 """Build the set of ``kitro-np eval --example real`` from a file of detections, estimates and ground truth.
 
-Run ``python -m models.build_real_example SET.npz -o kitro_np/data/balancing.npz``. Truth and estimates are placed
-on the open body: the truth is fitted to the triangulated keypoints, simulated estimates keep their errors, and the
-network's is the body with betas of zero, fitted to MediaPipe's 3D landmarks. Poses become axis-angle vectors, a
-third of the size of rotation matrices.
+Run ``python -m models.build_real_example SET.npz -o kitro_np/data/balancing.npz``. Truth and estimates are
+placed on the open body: the truth is fitted to the triangulated keypoints, simulated estimates keep their
+errors, and the network's is the body with betas of zero, fitted to MediaPipe's 3D landmarks. Poses become
+axis-angle vectors, a third of the size of rotation matrices.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from .shared.real_person import place_on
 PROGRAM = "python -m models.build_real_example"
 
 NEEDED = (
-    "GT_theta", "GT_beta", "GT_cam", "pred_theta", "pred_beta", "pred_cam", "mediapipe_theta", "mediapipe_cam",
-    "mediapipe_world",
+    "GT_theta", "GT_beta", "GT_cam", "pred_theta", "pred_beta", "pred_cam", "mediapipe_theta",
+    "mediapipe_cam", "mediapipe_world",
 )  # fmt: skip
 """Keys of truth and estimates on the body that the set is on."""
 
 KEPT = (
-    "keypoints_body25b", "keypoints_mediapipe33", "triangulated_body25b", "intrinsics", "camera", "frame", "fps",
-    "LICENSE",
+    "keypoints_body25b", "keypoints_mediapipe33", "triangulated_body25b", "intrinsics", "camera", "frame",
+    "fps", "LICENSE",
 )  # fmt: skip
 """Keys of arrays that stay as they are."""
 

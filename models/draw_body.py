@@ -1,7 +1,8 @@
 """Draw the pictures of docs/body.md: docs/body.png and docs/body_proportions.svg.
 
-Run ``python -m models.draw_body``; it needs matplotlib, the extra ``report``. The first shows the open body from
-four sides and in some poses; the second its joints' heights and lengths over stature beside those of tables.
+Run ``python -m models.draw_body``; it needs matplotlib, the extra ``report``. The first shows the open body
+from four sides and in some poses; the second its joints' heights and lengths over stature beside those of
+tables.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Measure how human the open body's proportions are, in both of its versions.
 
 Run ``python -m models.measure_body``. It prints the joints' heights and the lengths between them over stature
-beside those of anthropometric tables; the fit of the body to the triangulated keypoints of a real person (those
-of ``kitro-np eval --example real``, 100 frames of one camera, one shape, free poses); and its fits to people made
-at random from the tables, in poses of the demo's clip. Betas are in standard deviations.
+beside those of anthropometric tables; the fit of the body to the triangulated keypoints of a real person
+(those of ``kitro-np eval --example real``, 100 frames of one camera, one shape, free poses); and its fits to
+people made at random from the tables, in poses of the demo's clip. Betas are in standard deviations.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Summarise ANSUR II, the anthropometric survey of the U.S. Army of 2012, for the build of the open body.
 
-Run ``python -m models.summarise_ansur MALE.csv FEMALE.csv -o models/open_body/ansur_ii.npz``. The two files are
-the public release of the survey (4,082 men and 1,986 women; Gordon et al. 2014, NATICK/TR-15/007), a work of the
-U.S. government in the public domain. What is kept are means and covariances of the measures that the build
-needs, in metres, for each sex; no person's data.
+Run ``python -m models.summarise_ansur MALE.csv FEMALE.csv -o models/open_body/ansur_ii.npz``. The two files
+are the public release of the survey (4,082 men and 1,986 women; Gordon et al. 2014, NATICK/TR-15/007), a work
+of the U.S. government in the public domain. What is kept are means and covariances of the measures that the
+build needs, in metres, for each sex; no person's data.
 """
 
 from __future__ import annotations

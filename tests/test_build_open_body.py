@@ -127,8 +127,12 @@ def test_people_are_those_of_the_tables(body, crowd):
     """Means and spreads of men and women, as published (Gordon et al. 2014), in millimetres."""
     phenotypes, people = crowd
     female = phenotypes[:, 0] == 1
-    published = {"stature": (1756.2, 68.6, 1628.5, 64.2), "biacromialbreadth": (415.7, 19.2, 365.3, 18.3),
-                 "waistcircumference": (940.6, 111.7, 860.9, 99.9), "crotchheight": (845.9, 46.5, 782.3, 44.6)}  # fmt: skip
+    published = {
+        "stature": (1756.2, 68.6, 1628.5, 64.2),
+        "biacromialbreadth": (415.7, 19.2, 365.3, 18.3),
+        "waistcircumference": (940.6, 111.7, 860.9, 99.9),
+        "crotchheight": (845.9, 46.5, 782.3, 44.6),
+    }
     for name, (men, men_spread, women, women_spread) in published.items():
         measured = 1e3 * np.array([person.measures[name] for person in people])
         for sex, mean, spread in ((~female, men, men_spread), (female, women, women_spread)):
@@ -227,8 +231,12 @@ def test_girths_are_those_of_ellipses(body):
     """The girth of a tube and the breadth and depth of another."""
     skin, _, arm = mannequin()
     part = body.girths.Part
-    parts = [part("trunk", 1.1, ("breadth", "depth")), part("leg", 0.4, ("girth",)), part("arm", 0.5, ("arm",)),
-             part("trunk", 1.6, ("head",))]  # fmt: skip
+    parts = [
+        part("trunk", 1.1, ("breadth", "depth")),
+        part("leg", 0.4, ("girth",)),
+        part("arm", 0.5, ("arm",)),
+        part("trunk", 1.6, ("head",)),
+    ]
     found = body.girths.measure(skin, arm, parts)
     assert (found["breadth"], found["depth"]) == pytest.approx((0.32, 0.22))
     assert found["girth"] == pytest.approx(2 * np.pi * np.sqrt((0.06**2 + 0.07**2) / 2), rel=0.01)

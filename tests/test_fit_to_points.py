@@ -74,7 +74,7 @@ def test_spreads_hold_pose_and_shape(script, open_body, person):
 
 def test_a_step_lowers_what_is_minimised(script, open_body, person):
     """Gauss-Newton's derivatives: a fit from nearby cannot be worse than where it starts."""
-    layout, pose, betas, transl, points = person
+    layout, pose, _, _, points = person
     noisy = points + np.random.default_rng(2).normal(0, 0.01, points.shape)
     fit = script.fit_to_points(open_body.skeleton, layout, noisy, near(pose, 5))
     there = np.linalg.norm(points - noisy, axis=-1)

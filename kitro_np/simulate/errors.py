@@ -17,11 +17,11 @@ excerpt in ``tests/data/sim3dpw_excerpt.npz`` has 64 of them):
 
 Calibration. With the measured standard deviations the errors of the estimates on version 1 are 77.3 / 46.3 /
 88.1 mm (MPJPE, PA-MPJPE, PVE; in the development set 79.3 / 47.3 / 90.6). Those of the paper's CLIFF on 3DPW
-are 73.67 / 43.76 / 91.58: larger in what affects only vertices. So the joints' standard deviations were fitted
-to these three errors, starting with head, neck, hands and feet at 2.5 times their measured values; on version 2
-the noise of the betas, a factor on all joints and the root's once more, over eight seeds. Of noises that fit
-alike, the one was chosen with which KITRO's errors after refinement are as published. ``kitro-np simulate -o
-x.npz [--level ...]`` and ``kitro-np eval x.npz`` measure:
+are 73.67 / 43.76 / 91.58: larger in what affects only vertices. So the joints' standard deviations were
+fitted to these three errors, starting with head, neck, hands and feet at 2.5 times their measured values; on
+version 2 the noise of the betas, a factor on all joints and the root's once more, over eight seeds. Of noises
+that fit alike, the one was chosen with which KITRO's errors after refinement are as published. ``kitro-np
+simulate -o x.npz [--level ...]`` and ``kitro-np eval x.npz`` measure:
 
 ======  =======================  =======================  =================
 level   before (seed 0)          after, method kitro      MPJPE on 3DPW
@@ -208,7 +208,7 @@ def network_errors(strength: float) -> EstimateErrors:
 
 
 def _between(first: Any, second: Any, share: float) -> Any:
-    """Number, or numbers of a tuple, at a share of the way from the first to the second."""
+    """Return a number, or the numbers of a tuple, at a share of the way from the first to the second."""
     if isinstance(first, tuple):
         return tuple(_between(*pair, share) for pair in zip(first, second, strict=True))
     return (1 - share) * first + share * second

@@ -16,9 +16,10 @@ ARM_SHARE = 0.35
 
 @dataclass
 class Part:
-    """A slice of the trunk, a leg or an arm at a height, for arms a distance from the midline, and its measures.
+    """A slice of the trunk, a leg or an arm, and its measures.
 
-    Two measures are breadth and depth; one is the girth of a limb or the breadth of the trunk.
+    Its place is a height, of an arm a distance from the midline. Two measures are breadth and depth; one is
+    the girth of a limb or the breadth of the trunk.
     """
 
     of: str
@@ -27,7 +28,7 @@ class Part:
 
 
 def measure(skin: np.ndarray, arm: np.ndarray, parts: list[Part]) -> dict[str, float]:
-    """Measure parts of a body: skin (v, 3), y up from the soles, and how far each vertex belongs to an arm."""
+    """Measure parts of a body: skin (v, 3), soles at y = 0, and how far each vertex belongs to an arm."""
     found = {}
     for part in parts:
         along = 0 if part.of == "arm" else 1

@@ -1,9 +1,9 @@
 """Step 1: people to model, drawn from anthropometric tables.
 
 Sizes and how they go together come from ANSUR II (4,082 men and 1,986 women; half of each are drawn here). It
-measures between points on the skin; where joints lie, as shares of stature, is from Drillis and Contini (1966),
-as reprinted by Winter, Biomechanics and Motor Control of Human Movement. A person's joints are at these shares,
-times how much the person's own measure exceeds the mean one.
+measures between points on the skin; where joints lie, as shares of stature, is from Drillis and Contini
+(1966), as reprinted by Winter, Biomechanics and Motor Control of Human Movement. A person's joints are at
+these shares, times how much the person's own measure exceeds the mean one.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from ..shared.makehuman import phenotype_scores
 TABLE = Path(__file__).with_name("ansur_ii.npz")
 
 MEASURES = (
-    "stature", "trochanterionheight", "crotchheight", "lateralfemoralepicondyleheight", "lateralmalleolusheight",
-    "acromialheight", "cervicaleheight", "tragiontopofhead", "biacromialbreadth", "bicristalbreadth",
-    "acromionradialelength", "radialestylionlength", "handlength", "footlength", "footbreadthhorizontal",
-    "waistheightomphalion", "chestheight", "hipbreadth", "buttockdepth", "waistbreadth", "waistdepth",
-    "chestbreadth", "chestdepth", "headbreadth", "headlength", "waistcircumference", "neckcircumference", "thighcircumference", "lowerthighcircumference",
+    "stature", "trochanterionheight", "crotchheight", "lateralfemoralepicondyleheight",
+    "lateralmalleolusheight", "acromialheight", "cervicaleheight", "tragiontopofhead", "biacromialbreadth",
+    "bicristalbreadth", "acromionradialelength", "radialestylionlength", "handlength", "footlength",
+    "footbreadthhorizontal", "waistheightomphalion", "chestheight", "hipbreadth", "buttockdepth",
+    "waistbreadth", "waistdepth", "chestbreadth", "chestdepth", "headbreadth", "headlength",
+    "waistcircumference", "neckcircumference", "thighcircumference", "lowerthighcircumference",
     "calfcircumference", "anklecircumference", "bicepscircumferenceflexed", "forearmcircumferenceflexed",
     "wristcircumference",
 )  # fmt: skip

@@ -1,16 +1,16 @@
 """Step 5: give an adult the proportions of a person by a smooth change of the T-pose.
 
-In the T-pose heights belong to legs, trunk and head, and x to the arms, so a few curves do it. Every vertex is
-placed in three ways, which are blended by how far it belongs to the arms, the legs or the trunk:
+In the T-pose heights belong to legs, trunk and head, and x to the arms, so a few curves do it. Every vertex
+is placed in three ways, which are blended by how far it belongs to the arms, the legs or the trunk:
 
 - trunk and head: y by the curve of heights; x and z from the axis of the trunk, times factors at each height;
 - a leg: y by the same curve; x and z from the axis of the leg, times factors of its own;
 - an arm: x by a curve of its own; y and z from the axis of the arm, times factors along it.
 
-The curves go through the joints, the factors through the places where girths and breadths are measured; they are
-found by measuring what came out. Curves are PCHIPs: they never overshoot, so nothing folds. How far a
-vertex belongs to an arm is its skinning weight, spread over some centimetres of skin, so that the surface stays
-fair; legs begin gradually between the hips and the crotch.
+The curves go through the joints, the factors through the places where girths and breadths are measured; they
+are found by measuring what came out. Curves are PCHIPs: they never overshoot, so nothing folds. How far a
+vertex belongs to an arm is its skinning weight, spread over some centimetres of skin, so that the surface
+stays fair; legs begin gradually between the hips and the crotch.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ ARM_JOINTS, LEG_JOINTS = (
 
 
 def arm_shares(mean: np.ndarray, faces: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """How far each vertex (v,) belongs to an arm: the skinning weights (v, 24), spread on the mean skin (v, 3)."""
+    """Spread the arms' skinning weights, of (v, 24), over the mean skin (v, 3)."""
     laplacian = cotangent_laplacian(mean, faces)
     solver = splu((diags_array(np.ones(len(mean))) + SPREAD * laplacian).tocsc())
     return np.clip(solver.solve(weights @ ARM_JOINTS), 0, 1)

@@ -14,8 +14,8 @@ ROUNDS = 100
 """Of Levenberg and Marquardt's method; a fit converges in 10 to 40."""
 
 DAMPING, MORE, LESS, MOST = 1e-3, 8.0, 0.3, 1e6
-"""Added to the diagonal of the normal equations, relative to it: at first, its change after a step that made the
-fit worse and after one that made it better, and where the fit ends."""
+"""Added to the diagonal of the normal equations, relative to it: at first, its change after a step that made
+the fit worse and after one that made it better, and where the fit ends."""
 
 
 @dataclass

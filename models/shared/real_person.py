@@ -78,7 +78,7 @@ def _network(body: BodyModel, people: Mapping[str, np.ndarray]) -> dict[str, np.
 
 
 def _seen_from(points: np.ndarray, people: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Translations that project points (F, K, 3) onto MediaPipe's keypoints, by linear least squares."""
+    """Find translations that project points (F, K, 3) onto MediaPipe's keypoints, by linear least squares."""
     keypoints, intrinsics = people["keypoints_mediapipe33"], people["intrinsics"].astype(np.float64)
     found = []
     for at, seen, camera in zip(points, keypoints[..., :2].astype(np.float64), intrinsics, strict=True):

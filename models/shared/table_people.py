@@ -29,9 +29,10 @@ def random_people(count: int, rng: np.random.Generator) -> list[Person]:
 
 
 def skeleton_of(person: Person, like: Skeleton) -> Skeleton:
-    """A skeleton without betas whose limbs are the person's; what the tables do not give is that of another.
+    """Build a skeleton without betas whose limbs are the person's.
 
-    Scaled to the person's stature and stretched between the joints that the tables place.
+    What the tables do not give is another skeleton's, scaled to the person's stature and stretched between
+    the joints that the tables place.
     """
     joints, shares = np.array(like.joint_template, dtype=np.float64), person.joints
     sole = joints[JOINT["left_ankle"], 1] - 0.039 * _stature(joints)
