@@ -86,7 +86,7 @@ class PeopleKeypoints(_Rows):
 class PeopleEstimates(_Rows):
     """Estimated bodies of people in the camera's frame, N rows.
 
-    A vertex X of the posed body, in the coordinates of the body model as SMPL has them, is at X + transl, x to
+    A vertex X of the posed body, in the coordinates of the body model, is at X + transl, x to
     the right, y down, z forwards, and is seen at intrinsics (X + transl).
 
     Attributes
