@@ -18,11 +18,13 @@ METHODS = sorted(path.parent.name for path in PACKAGE.glob("*/method.py") if pat
 
 ROOMS = [
     "errors", "typing", "arrays", "adam", "camera", "safe_io", "body", "keypoints", "refinement",
-    *METHODS, "kernels", "result", "api", "formats", "evaluation", "simulate", "paper", "cli",
+    *METHODS, "points", "kernels", "result", "api", "formats", "evaluation", "simulate", "paper", "cli",
 ]  # fmt: skip
 """From the ground up: a room imports only rooms before it."""
 
-LAZY = {"body/model.py", "kitro/method.py", "posterior/most_probable.py", "smplify/method.py"}
+LAZY = {
+    "body/model.py", "kitro/method.py", "points/fit.py", "posterior/most_probable.py", "smplify/method.py",
+}  # fmt: skip
 """Who loads kernels, at first use: they stand above, and Numba is the slowest import of all."""
 
 HEAVY = {"torch", "cupy", "jax", "chumpy", "smplx"}

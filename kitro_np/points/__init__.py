@@ -1,0 +1,1 @@
+"""Fits of bodies to 3D points: landmarks, lifted joints, triangulated keypoints."""
