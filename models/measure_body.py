@@ -3,25 +3,35 @@
 Run ``python -m models.measure_body``. It prints the joints' heights and the lengths between them over stature
 beside those of anthropometric tables; the fit of the body to the triangulated keypoints of a real person
 (those of ``kitro-np eval --example real``, 100 frames of one camera, one shape, free poses); and its fits to
-people made at random from the tables, in poses of the demo's clip. Betas are in standard deviations.
+people made at random from the tables, in poses of the demo's clip. Betas are in standard deviations. Last,
+how far the points of estimates of the real person are from the triangulated ones, before and after method
+"map".
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Sequence
+from importlib.resources import as_file, files
 
 import numpy as np
 
-from kitro_np import BodyModel, example, find_layout, load_body
+from kitro_np import BodyModel, example, find_layout, load_body, refine
 from kitro_np.arrays.rotations import matrix_from_axis_angle
 from kitro_np.evaluation.examples import real_example
 
 from .open_body.people import SHARES
 from .open_body.report import shares_of
+from .shared.command_line import Parser
 from .shared.fit_to_points import fit_to_points, posed_points
+from .shared.real_person import place_on, point_distances
 from .shared.table_people import LIMBS, random_people, skeleton_of
 
 VERSIONS = ("open_v1", "open_v2")
+
+PARTS = ("theta", "beta", "cam")
+"""Of an estimate, by their keys."""
 
 FRAMES = 100
 """Of the real person, from the first camera."""
@@ -67,8 +77,55 @@ def table_fits(body: BodyModel) -> tuple[np.ndarray, np.ndarray]:
     return np.array(errors), np.array(betas)
 
 
-def main() -> int:
+def thigh_over_shank(body: BodyModel) -> tuple[float, float]:
+    """Lengths of thigh over shank, between joints and between COCO's points."""
+    layout, joints = find_layout("coco17", body), body.skeleton.joint_template
+    points = joints[np.array(layout.joints)] + layout.offsets
+    numbers = [layout.names.index(f"left_{name}") for name in ("hip", "knee", "ankle")]
+    ratios = []
+    for hip, knee, ankle in (joints[[1, 4, 7]], points[numbers]):
+        ratios.append(float(np.linalg.norm(hip - knee) / np.linalg.norm(knee - ankle)))
+    return ratios[0], ratios[1]
+
+
+def refined_points(body: BodyModel) -> dict[str, list[float]]:
+    """Distances in mm of estimates' points from triangulated ones, before and after `map`, by row.
+
+    Estimates of the real person are placed on the body: simulated ones keep their errors, the network's its
+    pose. All 25 points of BODY_25B count, about the mean of shoulders and hips.
+    """
+    people = real_example()
+    with as_file(files("kitro_np") / "data" / "balancing.npz") as path, np.load(path) as file:
+        placed = place_on(body, {key: file[key] for key in file.files})
+    rows: dict[str, list[float]] = {}
+    for case in people.cases:
+        runs = [(*(placed[f"mediapipe_{part}"] for part in PARTS),)]
+        if "network" not in case.name:
+            runs = [(*run,) for run in zip(*(placed[f"pred_{part}"] for part in PARTS), strict=True)]
+        found = []
+        for pose, betas, transl in runs:
+            estimate = (part.astype(np.float32) for part in (pose, betas, transl))
+            result = refine(
+                *estimate,
+                case.keypoints_2d,
+                people.intrinsics,
+                confidence=case.confidence,
+                keypoint_layout=case.layout,
+                body=body,
+            )
+            pairs = ((pose, betas), (result.pose, result.betas))
+            found.append([np.nanmean(point_distances(body, *pair, people.triangulated)) for pair in pairs])
+        rows[case.name] = [float(value) for value in 1e3 * np.mean(found, axis=0)]
+    return rows
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print the tables."""
+    Parser(
+        prog="python -m models.measure_body",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args(arguments)
     bodies = {name: load_body(name) for name in VERSIONS}
     found = {
         name: shares_of(body.v_template.astype(float), body.skeleton.joint_template)
@@ -77,6 +134,9 @@ def main() -> int:
     print(f"{'over stature':34s}{'table':>8s}" + "".join(f"{name:>10s}" for name in VERSIONS))
     for share, value in TABLES.items():
         print(f"{share:34s}{value:8.3f}" + "".join(f"{found[name][share]:10.4f}" for name in VERSIONS))
+    ratios = [thigh_over_shank(body) for body in bodies.values()]
+    for title, number in (("thigh over shank, joints", 0), ("thigh over shank, COCO's points", 1)):
+        print(f"{title:42s}" + "".join(f"{ratio[number]:10.3f}" for ratio in ratios))
     lines: dict[str, list[str]] = {}
     for body in bodies.values():
         distance, betas = real_fit(body)
@@ -90,6 +150,8 @@ def main() -> int:
             ("largest beta among them", largest.max()),
         ):
             lines.setdefault(title, []).append(f"{value:10.1f}")
+        for case, pair in refined_points(body).items():
+            lines.setdefault(f"map, {case}, all points, mm", []).append("{:10.1f}{:6.1f}".format(*pair))
     for title, values in lines.items():
         print(f"{title:42s}" + "".join(values))
     return 0

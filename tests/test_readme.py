@@ -45,7 +45,7 @@ ELSEWHERE = (
     r"\.venv/bin/python (docs/draw_rooms|bench/floor)\.py",
     r"NUMBA_DISABLE_JIT=1 \.venv/bin/pytest .*",
     r"python -m models\.measure_map",
-    r"python -m models\.measure_body",
+    r"python -m models\.measure_(body|skin)",
 )
 """Lines of a shell that are no kitro-np commands, and that are not run here."""
 

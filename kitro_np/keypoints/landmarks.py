@@ -125,17 +125,20 @@ def _knuckle(tip: str, fraction: float) -> Landmark:
 
 _SHOULDERS = {"left_shoulder": 0.5, "right_shoulder": 0.5}
 _NECK_BASE = {"left_shoulder": 0.25, "right_shoulder": 0.25, "neck": 0.5}
-_MID_HIP = {"pelvis": 0.845, "left_knee": 0.0775, "right_knee": 0.0775}
+_MID_HIP = {"pelvis": 0.885, "left_knee": 0.0575, "right_knee": 0.0575}
+_HALF_HIPS = {"left_shoulder": 0.253, "right_shoulder": -0.253, "left_hip": 0.133, "right_hip": -0.133}
 _HIGHER_HIPS = {"left_hip": 0.4, "right_hip": 0.4, "pelvis": 0.2}
 _THROAT = {"left_shoulder": 0.325, "right_shoulder": 0.325, "neck": 0.35, "nose": 0.35, "head": -0.35}
 
 _MIDDLE_AND_LEFT = {
-    # The position of detectors' hips is known only roughly: they differ from marker-based hips by 3 to 5 cm
-    # (Needham et al. 2021). In Pose2Sim's biomechanical model OpenPose's hips are 21 cm apart; SMPL's
-    # shoulders are 36 cm apart, hence 0.29. That they are 2 cm below SMPL's hips is an assumption. They move
-    # with the pelvis: a detector cannot see the twist of a thigh.
+    # Detectors' hips differ from marker-based ones by 3 to 5 cm (Needham et al. 2021). Their height makes the
+    # thigh between detected points 0.97 of the shank on the open body; people have 0.96 to 1.09. It is told
+    # from pelvis and knees, since SMPL's own hips are 4 cm lower than the open body's. They are 21 cm apart
+    # on the open body and on SMPL, as in Pose2Sim's biomechanical model; shoulders and hips tell how far, as
+    # one body has the wider and the other the narrower. They move with the pelvis: a detector cannot see the
+    # twist of a thigh.
     "left_outer_hip": Landmark(
-        "pelvis", {**_MID_HIP, "left_shoulder": 0.325, "right_shoulder": -0.325}, spread=2.0
+        "pelvis", {**_MID_HIP, **_HALF_HIPS}, spread=2.0
     ),
     "mid_hip": Landmark("pelvis", _MID_HIP, spread=1.5),
     # Human3.6M's skeletons have hips 27 cm apart for a leg of 90 cm, above SMPL's hips.

@@ -50,13 +50,13 @@ PA-MPJPE), of the network, of five simulations of its 200 bodies, and of seed 0:
 ==============================  =============  =============  =============  =============
                                 network        same bodies    mediapipe      halfway
 ==============================  =============  =============  =============  =============
-mean of all bodies              147.3 / 87.8   140.1 / 81.4   123.7 / 80.1   107.1 / 66.4
-median                           97.9 / 70.2    98.1 / 70.0    98.5 / 72.6    86.2 / 59.3
+mean of all bodies              146.9 / 87.8   139.9 / 81.3   123.7 / 80.1   107.1 / 66.4
+median                           98.2 / 69.7    98.2 / 69.9    98.5 / 72.6    86.2 / 59.3
 bodies over 200 mm                     11.5%          10.0%           9.2%           7.4%
-mean of the others               99.3 / 70.4    97.8 / 69.4    98.4 / 72.7    89.6 / 61.5
-their rms across, along view       39 / 109       41 / 119       42 / 116        50 / 95
+mean of the others               98.8 / 70.0    97.6 / 69.2    98.4 / 72.7    89.6 / 61.5
+their rms across, along view       39 / 109       40 / 120       42 / 116        50 / 95
 their depth, estimated on true          0.82           0.82           0.81           0.89
-their turn about x, y, degrees    6.0 / 11.8     8.4 / 11.8     6.9 / 11.2     6.7 / 10.1
+their turn about x, y, degrees    5.9 / 11.8     8.5 / 11.8     6.9 / 11.2     6.7 / 10.1
 their error in the image, of
 the person's height                     3.1%           2.9%           3.2%           4.1%
 ==============================  =============  =============  =============  =============
