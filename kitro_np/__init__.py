@@ -9,6 +9,7 @@ from .camera import CameraEstimate, crop_to_full_image, default_intrinsics, with
 from .errors import InputError
 from .keypoints.detectors import LAYOUTS
 from .keypoints.layouts import KeypointLayout, find_layout
+from .points.fit import PointsFit, fit_points
 from .refinement.outcome import Hypotheses
 from .refinement.validity import Status
 from .result import RefineResult
@@ -23,6 +24,7 @@ __all__ = [
     "Hypotheses",
     "InputError",
     "KeypointLayout",
+    "PointsFit",
     "RefineResult",
     "Skeleton",
     "Status",
@@ -30,6 +32,7 @@ __all__ = [
     "crop_to_full_image",
     "default_intrinsics",
     "find_layout",
+    "fit_points",
     "load_body",
     "matrix_from_6d",
     "matrix_from_quaternion",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -13,9 +13,10 @@ from ..body import BodyModel, Skeleton
 from ..body.load import default_body
 from ..errors import InputError, one_of
 from ..keypoints.layouts import KeypointLayout, find_layout
+from ..refinement.method import Execution
 from ..refinement.request import skeleton_of
 from .gauss_newton import State, minimise, noise_of
-from .problem import Problem
+from .problem import PointsProblem
 from .size import scale_of_points
 from .swings import first_pose
 
@@ -36,13 +37,6 @@ FEWEST_POINTS = 4
 
 CHUNK = 256
 """Bodies that the stages fit at a time."""
-
-
-class Execution(NamedTuple):
-    """How bodies are fitted: by "numba" or "array", on how many threads."""
-
-    engine: str
-    threads: int | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +73,8 @@ class PointsFit:
     def transl_in_image(self, keypoints_2d: Any, intrinsics: Any, confidence: Any = None) -> np.ndarray:
         """Find each body's translation in the camera from its keypoints, by linear least squares: (N, 3).
 
-        For points that have the camera's axes but no place in front of it, such as MediaPipe's world landmarks:
-        with pose, betas and this translation, the fit is an estimate for :func:`kitro_np.refine`.
+        For points that have the camera's axes but no place in front of it, such as MediaPipe's world
+        landmarks: with pose, betas and this translation, the fit is an estimate for :func:`kitro_np.refine`.
 
         Parameters
         ----------
@@ -104,7 +98,7 @@ class PointsFit:
         if confidence is not None:
             given = _array("confidence", confidence, (count, points))
             weights *= np.where(np.isfinite(given), np.maximum(given, 0), 0)
-        problem = Problem(skeleton_of(self.body).host, self.layout, self.distance, weights)
+        problem = PointsProblem(skeleton_of(self.body).host, self.layout, self.distance, weights)
         at = problem.place(self.pose, self.betas).points
         focal, centre = np.einsum("nii->ni", cameras)[:, None, :2], cameras[:, None, :2, 2]
         ray = (np.where(weights[..., None] > 0, seen, 0) - centre) / focal
@@ -183,7 +177,7 @@ def fit_points(
     if not usable.any():
         raise InputError(f"points_3d: expected at least {FEWEST_POINTS} points of a body, got fewer of all.")
     weights = weights / np.square(SPREAD * found.spread)
-    given = Problem(skeleton, found, points[usable], weights[usable])
+    given = PointsProblem(skeleton, found, points[usable], weights[usable])
     execution = Execution(
         "numba" if engine is None else one_of("engine", engine, CPU_ENGINES),
         None if threads is None else check_integer("threads", threads, least=1),
@@ -193,7 +187,9 @@ def fit_points(
     return _result(body, found, points, fitted, usable, state, factor)
 
 
-def _scale_and_noise(given: Problem, factor: float, scale: bool, execution: Execution) -> tuple[float, float]:
+def _scale_and_noise(
+    given: PointsProblem, factor: float, scale: bool, execution: Execution
+) -> tuple[float, float]:
     """Find the scale and the spread over the one assumed, from some of the bodies.
 
     The scale at first by lengths that no pose changes, then by the fitted bodies.
@@ -211,7 +207,7 @@ def _scale_and_noise(given: Problem, factor: float, scale: bool, execution: Exec
     return factor, noise
 
 
-def _fit(given: Problem, factor: float, betas: bool, execution: Execution) -> State:
+def _fit(given: PointsProblem, factor: float, betas: bool, execution: Execution) -> State:
     """Fit the bodies, with betas of 0 or one shape for all."""
     shape = np.zeros(given.skeleton.num_betas)
     problem = given.scaled(factor)
@@ -219,7 +215,7 @@ def _fit(given: Problem, factor: float, betas: bool, execution: Execution) -> St
     return minimise(problem, state, max(1.0, len(problem.points) / WITNESSES)) if betas else state
 
 
-def fit_alone(problem: Problem, betas: np.ndarray, execution: Execution) -> State:
+def fit_alone(problem: PointsProblem, betas: np.ndarray, execution: Execution) -> State:
     """Fit each body, with given betas (S,), by the kernel or by the stages."""
     if execution.engine == "numba":
         from ..kernels.points.run import fit
@@ -237,7 +233,7 @@ def fit_alone(problem: Problem, betas: np.ndarray, execution: Execution) -> Stat
     )
 
 
-def _ratio(given: Problem, factor: float, state: State) -> float:
+def _ratio(given: PointsProblem, factor: float, state: State) -> float:
     """Size of the points over that of the fitted bodies: their slope on the bodies, about the centres."""
     problem = given.scaled(factor)
     shapes = np.broadcast_to(state.betas, (len(state.pose), len(state.betas)))
@@ -261,7 +257,7 @@ def _result(
     transl = np.full((count, 3), np.nan)
     pose[usable], transl[usable] = state.pose, state.transl
     shapes = np.tile(state.betas, (count, 1))
-    problem = Problem(skeleton, layout, points, fitted.astype(float))
+    problem = PointsProblem(skeleton, layout, points, fitted.astype(float))
     distance = np.full(fitted.shape, np.nan)
     placed = problem.place(state.pose, shapes[usable]).points + state.transl[:, None]
     distance[usable] = np.linalg.norm(placed - points[usable] / factor, axis=-1)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays.rotations import chord, cross_matrix, matrix_from_axis_angle
-from .problem import Placed, Problem
+from .problem import PlacedPoints, PointsProblem
 
 STEPS = 12
 """At most."""
@@ -40,7 +40,7 @@ class State(NamedTuple):
     transl: np.ndarray
 
 
-def minimise(problem: Problem, start: State, betas_precision: float | None) -> State:
+def minimise(problem: PointsProblem, start: State, betas_precision: float | None) -> State:
     """Minimise half the squares of distances, motion and betas; without a precision betas stay.
 
     Distances count as Student's t, motion as the chord's Gaussian.
@@ -74,21 +74,21 @@ def minimise(problem: Problem, start: State, betas_precision: float | None) -> S
 
 
 class Moved(NamedTuple):
-    """Posed bodies, residuals (N, K, 3) of their points, and squared distances (N, K) over squared spreads."""
+    """Posed bodies, their points' residuals (N, K, 3), and squared distances (N, K) over squared spreads."""
 
-    placed: Placed
+    placed: PlacedPoints
     residual: np.ndarray
     squared: np.ndarray
 
 
-def _place(problem: Problem, state: State) -> Moved:
+def _place(problem: PointsProblem, state: State) -> Moved:
     betas = np.broadcast_to(state.betas, (len(state.pose), len(state.betas)))
     placed = problem.place(state.pose, betas)
     residual = placed.points + state.transl[:, None] - problem.points
     return Moved(placed, residual, problem.weights * np.square(residual).sum(-1))
 
 
-def _cost(problem: Problem, at: Moved, state: State, betas_precision: float | None) -> np.ndarray:
+def _cost(problem: PointsProblem, at: Moved, state: State, betas_precision: float | None) -> np.ndarray:
     points = 0.5 * (DOF + 3) * np.log1p(at.squared / DOF).sum(axis=1)
     away = chord(state.pose)[0] - problem.motion.mean
     motion = 0.5 * np.einsum("nja,jab,njb->n", away, problem.motion.precision, away)
@@ -96,7 +96,7 @@ def _cost(problem: Problem, at: Moved, state: State, betas_precision: float | No
     return points + motion + betas / len(points)
 
 
-class Step(NamedTuple):
+class PointsStep(NamedTuple):
     """Change of a state: turns (N, J, 3) of local rotations, in their parents' frames."""
 
     turns: np.ndarray
@@ -123,7 +123,7 @@ class Equations(NamedTuple):
     gradient: np.ndarray
 
 
-def noise_of(problem: Problem, state: State) -> float:
+def noise_of(problem: PointsProblem, state: State) -> float:
     """Spread of the points found from their residuals, over the one assumed.
 
     Squares over the effective number of residuals, 3 K - tr((A + L)^-1 A) of each body (MacKay 1992), with
@@ -140,7 +140,7 @@ def noise_of(problem: Problem, state: State) -> float:
     return float(np.sqrt(total / max(left.sum(), 1e-3 * seen.sum())))
 
 
-def _equations(problem: Problem, at: Moved, state: State) -> Equations:
+def _equations(problem: PointsProblem, at: Moved, state: State) -> Equations:
     """Linearise points and motion about the current bodies."""
     count, joints = state.pose.shape[:2]
     weights = problem.weights * (DOF + 3) / (DOF + at.squared)
@@ -172,8 +172,8 @@ def _equations(problem: Problem, at: Moved, state: State) -> Equations:
 
 
 def _step(
-    problem: Problem, at: Moved, state: State, damping: np.ndarray, betas_precision: float | None
-) -> Step:
+    problem: PointsProblem, at: Moved, state: State, damping: np.ndarray, betas_precision: float | None
+) -> PointsStep:
     """Solve the normal equations, betas by their Schur complement over all bodies."""
     count, joints = state.pose.shape[:2]
     own, scaled, _, normal, gradient = _equations(problem, at, state)
@@ -205,16 +205,16 @@ def _step(
     parents = at.placed.rotations[:, np.maximum(problem.skeleton.parents, 0)].copy()
     parents[:, 0] = np.eye(3)
     turns = np.matmul(np.swapaxes(parents, -1, -2), turns[..., None])[..., 0]
-    return Step(turns, betas, step[:, -3:])
+    return PointsStep(turns, betas, step[:, -3:])
 
 
-def _moved(state: State, step: Step) -> State:
+def _moved(state: State, step: PointsStep) -> State:
     return State(
         matrix_from_axis_angle(step.turns) @ state.pose, state.betas + step.betas, state.transl + step.transl
     )
 
 
-def by_betas(problem: Problem, rotations: np.ndarray) -> np.ndarray:
+def by_betas(problem: PointsProblem, rotations: np.ndarray) -> np.ndarray:
     """Change of points per unit of each beta, (N, K, 3, S)."""
     directions = np.asarray(problem.skeleton.joint_shapedirs, dtype=np.float64)
     change = np.empty((*rotations.shape[:2], *directions.shape[1:]))

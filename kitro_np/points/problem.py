@@ -15,7 +15,7 @@ from ..posterior.priors import MotionPrior, cmu_motion_prior
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class PointsProblem:
     """Points of N bodies in units of the body, about any origin.
 
     Attributes
@@ -33,15 +33,15 @@ class Problem:
     points: np.ndarray
     weights: np.ndarray
 
-    def take(self, rows: Any) -> Problem:
+    def take(self, rows: Any) -> PointsProblem:
         """Return the bodies with these indices, or of a slice."""
         return replace(self, points=self.points[rows], weights=self.weights[rows])
 
-    def scaled(self, factor: float) -> Problem:
+    def scaled(self, factor: float) -> PointsProblem:
         """Return it in units that are larger by a factor."""
         return replace(self, points=self.points / factor)
 
-    def with_noise(self, factor: float) -> Problem:
+    def with_noise(self, factor: float) -> PointsProblem:
         """Return it with spreads that are larger by a factor."""
         return replace(self, weights=self.weights / factor**2)
 
@@ -69,12 +69,12 @@ class Problem:
         """Offsets (N, K, 3) of the points in their joints' frames."""
         return self.layout.offsets + np.einsum("kcs,ns->nkc", self.layout.by_betas, betas)
 
-    def place(self, pose: np.ndarray, betas: np.ndarray) -> Placed:
+    def place(self, pose: np.ndarray, betas: np.ndarray) -> PlacedPoints:
         """Pose the bodies and place their points."""
         posed = forward_kinematics(self.skeleton, pose, betas)
         rotations = posed.global_rotations
         turned = np.matmul(rotations[:, self.anchors], self.offsets(betas)[..., None])[..., 0]
-        return Placed(posed.joints, rotations, posed.joints[:, self.anchors] + turned)
+        return PlacedPoints(posed.joints, rotations, posed.joints[:, self.anchors] + turned)
 
     def centred(self, vectors: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Vectors (N, K, 3) about their weighted mean, and that mean (N, 1, 3)."""
@@ -84,7 +84,7 @@ class Problem:
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
+class PlacedPoints:
     """Posed joints (N, J, 3), global rotations (N, J, 3, 3) and points (N, K, 3), without translation."""
 
     joints: np.ndarray

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from .problem import Problem
+from .problem import PointsProblem
 
 SHORTEST = 0.08
 """Of the lengths that count, in metres on the body."""
 
 
-def rigid_pairs(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+def rigid_pairs(problem: PointsProblem) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of points (P, 2) that are rigid to each other, and their distance (P,) on the mean body.
 
     A point is rigid in the frame of its joint, and at the joint itself also in that of the parent.
@@ -35,7 +35,7 @@ def rigid_pairs(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     return numbers[kept], lengths[kept]
 
 
-def scale_of_points(problem: Problem) -> float:
+def scale_of_points(problem: PointsProblem) -> float:
     """Median ratio of lengths between points to those on the mean body; 1 if there is no such pair."""
     pairs, lengths = rigid_pairs(problem)
     seen = (problem.weights > 0)[:, pairs].all(axis=2)

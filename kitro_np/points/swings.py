@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .problem import Problem
+from .problem import PointsProblem
 
 HOLD = 0.05
 """Weight of staying with the parent's frame over that of the points: decides the twist about a bone."""
@@ -13,7 +13,7 @@ AT_JOINT = 1e-9
 """Largest offset of a point that lies at its joint, in metres."""
 
 
-def nearest_points(problem: Problem) -> list[np.ndarray]:
+def nearest_points(problem: PointsProblem) -> list[np.ndarray]:
     """For each joint the points that its rotation should aim at: the nearest below it, along each limb.
 
     A point in a joint's own frame counts unless it lies at the joint. Points beyond others do not: they
@@ -41,7 +41,7 @@ def nearest_points(problem: Problem) -> list[np.ndarray]:
     return [np.array(mine + limb, dtype=np.int64) for mine, limb in zip(own, limbs, strict=True)]
 
 
-def first_pose(problem: Problem, betas: np.ndarray) -> np.ndarray:
+def first_pose(problem: PointsProblem, betas: np.ndarray) -> np.ndarray:
     """Local rotations (N, J, 3, 3), joint by joint: each is the rotation that aligns the points it aims at.
 
     The root aligns all it sees about their mean (Kabsch). Another joint is where the points that it does not

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...arrays.threads import each
 from ...points.gauss_newton import State
-from ...points.problem import Problem
+from ...points.problem import PointsProblem
 from ...points.swings import AT_JOINT, nearest_points
 from ..pool import Pool
 from .fit import fit_bodies
@@ -17,7 +17,7 @@ CHUNK = 256
 """Bodies of a call."""
 
 
-def fit(problem: Problem, betas: np.ndarray, start: State | None, threads: int | None = None) -> State:
+def fit(problem: PointsProblem, betas: np.ndarray, start: State | None, threads: int | None = None) -> State:
     """Fused twin of kitro_np.points.fit.fit_alone: bodies with given betas, from a start or from none."""
     count, joints = len(problem.points), problem.skeleton.num_joints
     if start is None:
@@ -50,7 +50,7 @@ def fit(problem: Problem, betas: np.ndarray, start: State | None, threads: int |
     return State(pose, betas, transl)
 
 
-def _skin(problem: Problem, betas: np.ndarray) -> tuple[np.ndarray, ...]:
+def _skin(problem: PointsProblem, betas: np.ndarray) -> tuple[np.ndarray, ...]:
     """Anchors, offsets, whether points are below joints, and what each joint aims at."""
     aims = nearest_points(problem)
     starts = np.cumsum([0, *map(len, aims)])
@@ -67,10 +67,9 @@ def _skin(problem: Problem, betas: np.ndarray) -> tuple[np.ndarray, ...]:
     )
 
 
-def _motion(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    return tuple(
-        np.ascontiguousarray(part, np.float64) for part in (problem.motion.mean, problem.motion.precision)
-    )  # type: ignore[return-value]
+def _motion(problem: PointsProblem) -> tuple[np.ndarray, np.ndarray]:
+    mean, precision = problem.motion.mean, problem.motion.precision
+    return np.ascontiguousarray(mean, np.float64), np.ascontiguousarray(precision, np.float64)
 
 
 def _memory(joints: int, points: int) -> tuple[Any, ...]:
