@@ -19,6 +19,8 @@ import pytest
 import kitro_np
 from kitro_np.arrays.rotations import quaternion_from_matrix
 from kitro_np.body.families import FAMILIES
+from kitro_np.body.kinematics import forward_kinematics
+from kitro_np.camera import project
 from kitro_np.cli.main import main, parser
 from kitro_np.refinement.method import METHODS
 
@@ -82,6 +84,23 @@ def preamble():
         "quaternions": quaternion_from_matrix(pose),
         "crop_camera": np.tile(np.float32([0.9, 0.02, -0.1]), (count, 1)),
         "box": np.tile(np.float32([900, 500, 600]), (count, 1)),
+        **landmarks_of(data),
+    }
+
+
+def landmarks_of(data):
+    """MediaPipe's landmarks of the example: about the hips in metres, their visibility, and in the image."""
+    body = kitro_np.load_body(data["body"])
+    layout = kitro_np.find_layout("mediapipe33", body)
+    posed = forward_kinematics(body.skeleton, data["pose"].astype(float), data["betas"].astype(float))
+    joints = list(layout.joints)
+    offsets = layout.offsets + np.einsum("kcs,ns->nkc", layout.by_betas, data["betas"])
+    points = posed.joints[:, joints] + np.einsum("nkij,nkj->nki", posed.global_rotations[:, joints], offsets)
+    seen = project(points + data["transl"][:, None], data["intrinsics"].astype(float))
+    return {
+        "landmarks": points - points[:, [23, 24]].mean(axis=1, keepdims=True),
+        "visibility": np.ones(points.shape[:2]),
+        "landmarks_2d": seen,
     }
 
 
