@@ -47,12 +47,12 @@ def name_in(arrays: Mapping[str, Array]) -> str:
     return name if len(name) <= MAX_LENGTH and name.isprintable() else ""
 
 
-def embedded_body(name: str) -> BodyModel | None:
+def embedded_body(name: str, *, correctives: bool = False) -> BodyModel | None:
     """Return the embedded body of a name; None for other bodies, and for no name."""
     named = meaning(name)
     if named is None or not named.family.embedded:
         return None
-    return load_body(named.family.name, gender=named.kind or "neutral")
+    return load_body(named.family.name, gender=named.kind or "neutral", correctives=correctives or None)
 
 
 def same_body(first: str, second: str) -> bool:
