@@ -236,7 +236,10 @@ def test_another_number_names_the_layouts_that_have_it(write, sim, open_body, ca
 def test_an_order_of_no_layout(write, sim, open_body, capsys):
     shuffled = np.random.default_rng(2).permutation(25)
     path = write(detected(open_body, "body25", sim)[:, shuffled])
-    assert check(capsys, path)[3] == "The order does not look like that of body25, body25b or vitpose25."
+    assert (
+        check(capsys, path, status=2)[3]
+        == "The order does not look like that of body25, body25b or vitpose25."
+    )
 
 
 def test_points_that_are_never_found(write, sim, open_body, capsys):
@@ -253,10 +256,10 @@ def test_estimates_tell_left_and_right(write, sim, open_body, capsys):
     agree = check(capsys, write(keypoints, estimates=True), "coco17")[4]
     assert agree == "The keypoints agree with the estimates, in left and right too: in 64 of 64 bodies."
     exchanged = keypoints[:, list(find_layout("coco17", open_body).mirror)]
-    told = check(capsys, write(exchanged, estimates=True), "coco17")[4]
+    told = check(capsys, write(exchanged, estimates=True), "coco17", status=2)[4]
     assert told == "The keypoints look as if left and right were exchanged throughout."
     strange = np.random.default_rng(0).permutation(64)
-    told = check(capsys, write(keypoints[strange], estimates=True), "coco17")[4]
+    told = check(capsys, write(keypoints[strange], estimates=True), "coco17", status=2)[4]
     assert told.startswith("The keypoints do not agree with the estimates: only in ")
 
 
@@ -276,11 +279,11 @@ def test_faces_tell_left_and_right(write, open_body, capsys):
         "Left and right look right: faces have their eyes so."
     )
     exchanged = keypoints[:, list(layout.mirror)]
-    assert check(capsys, write(exchanged), "coco17")[4] == (
+    assert check(capsys, write(exchanged), "coco17", status=2)[4] == (
         "Left and right look exchanged, or the images are mirrored: faces have their eyes so."
     )
     mixed = np.concatenate([keypoints[::2], exchanged[::2]])
-    assert check(capsys, write(mixed), "coco17")[4] == (
+    assert check(capsys, write(mixed), "coco17", status=2)[4] == (
         "Left and right look right in some bodies and exchanged in others."
     )
     keypoints[:, :3, 2] = 0.05
@@ -297,12 +300,13 @@ def test_one_body_and_none(write, sim, open_body, capsys):
     one, *_, order, _ = check(capsys, write(detected(open_body, "coco17", sim)[0]), "coco17")
     assert one == "1 body of 17 points, without scores."
     assert order == "The order looks like that of coco17."
-    assert check(capsys, write(np.zeros((0, 17, 2))), "coco17") == [
+    assert check(capsys, write(np.zeros((0, 17, 2))), "coco17", status=2) == [
         "0 bodies of 17 points, without scores.",
         "The number fits: coco17 has 17 points, as h36m17 has.",
     ]
-    nothing = check(capsys, write(np.zeros((9, 17, 2))), "coco17", status=0)
-    assert nothing[2].startswith("Of 17 points 0.0 are found on average; never nose (0), left_eye (1), ")
+    for missing in (0, np.nan):
+        *_, nothing = check(capsys, write(np.full((9, 17, 2), float(missing))), "coco17", status=2)
+        assert nothing.startswith("Of 17 points 0.0 are found on average; never nose (0), left_eye (1), ")
 
 
 def test_a_file_of_3dpw_is_checked_with_its_own_keys(tmp_path, open_body, capsys):
