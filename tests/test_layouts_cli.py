@@ -372,3 +372,12 @@ def test_estimates_of_another_body_are_not_looked_at(write, sim, open_body, caps
     wrong = {key: sim[key] for key in ("pred_beta", "pred_cam", "intrinsics")}
     path = write(detected(open_body, "coco17", sim), pred_theta=np.zeros((64, 55, 3)), **wrong)
     assert check(capsys, path, "coco17")[4].startswith("The estimates could not be looked at; pose: expected")
+
+
+def test_estimates_of_other_leading_shapes_are_none(write, sim, open_body, capsys):
+    keypoints = detected(open_body, "coco17", sim)
+    several = {key: np.stack([sim[key]] * 3) for key in ("pred_theta", "pred_beta", "pred_cam")}
+    told = check(capsys, write(keypoints, intrinsics=sim["intrinsics"], **several), "coco17")[4]
+    assert told == "Left and right cannot be told without estimates in the file, or scores of faces."
+    fewer = {key: sim[key][:20] for key in ("pred_theta", "pred_beta", "pred_cam")}
+    assert check(capsys, write(keypoints, intrinsics=sim["intrinsics"], **fewer), "coco17")[4] == told

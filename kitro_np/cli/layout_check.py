@@ -150,16 +150,19 @@ def _read(path: Path, key: str, body: BodyModel) -> Found:
                 f"got {confidence.shape}."
             )
         confidence = confidence.reshape(keypoints.shape[:2])
-    estimates = _estimates(file, key) if len(lead) == 1 else None
+    estimates = _estimates(file, key, len(keypoints)) if len(lead) == 1 else None
     return _thinned(Found(len(keypoints), keypoints[..., :2], confidence, estimates))
 
 
-def _estimates(file: EstimateFile, key: str) -> Estimates | None:
-    """Estimates of a file; None if it has only keypoints."""
+def _estimates(file: EstimateFile, key: str, count: int) -> Estimates | None:
+    """Estimates of a file, one for each of its `count` bodies; None if it has none, or others."""
     try:
-        return file.estimates(key)
+        estimates = file.estimates(key)
     except InputError:
         return None
+    # Such as one for each network, (networks, bodies, ...).
+    own = estimates.pose.shape[:1] == (count,) and estimates.transl.shape == (count, 3)
+    return estimates if own else None
 
 
 def _thinned(found: Found) -> Found:
