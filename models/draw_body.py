@@ -7,7 +7,9 @@ tables.
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -21,6 +23,7 @@ from kitro_np import BodyModel, load_body
 
 from .measure_body import TABLES, VERSIONS
 from .open_body.report import shares_of
+from .shared.command_line import Parser
 from .shared.smpl_skeleton import JOINT
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -116,13 +119,24 @@ def draw_proportions(bodies: dict[str, BodyModel]) -> Figure:
     return figure
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Draw both pictures."""
+    parser = Parser(
+        prog="python -m models.draw_body",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FOLDER", default=DOCS, help="folder to write to (default: docs)"
+    )
+    folder = parser.parse_args(arguments).output
+    if not folder.is_dir():
+        parser.error(f"the folder {folder} does not exist.")
     mpl.rcParams["svg.hashsalt"] = "kitro_np"
     bodies = {name: load_body(name) for name in VERSIONS}
-    draw_body(bodies["open_v2"]).savefig(DOCS / "body.png", dpi=100, metadata={"Software": None})
-    draw_proportions(bodies).savefig(DOCS / "body_proportions.svg", metadata={"Date": None})
-    print(f"wrote {DOCS / 'body.png'} and {DOCS / 'body_proportions.svg'}")
+    draw_body(bodies["open_v2"]).savefig(folder / "body.png", dpi=100, metadata={"Software": None})
+    draw_proportions(bodies).savefig(folder / "body_proportions.svg", metadata={"Date": None})
+    print(f"wrote {folder / 'body.png'} and {folder / 'body_proportions.svg'}")
     return 0
 
 
