@@ -98,6 +98,19 @@ def test_the_table_of_a_layout(name, open_body, capsys):
     assert max(map(len, lines)) < 80
 
 
+@pytest.mark.parametrize("name", ["coco17", "wholebody133"])
+def test_a_layout_on_a_narrow_terminal(name, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = run(capsys, name).splitlines()
+    assert max(map(len, lines)) < 40
+    words = " ".join(" ".join(lines).split())
+    assert (
+        " 0 nose: nose, moved by head, spread 1.0 1 left_eye: left_eye, moved by head, spread 1.0 2 " in words
+    )
+    for k, point in enumerate(POINTS[name]):
+        assert f" {k} {point}: " in words
+
+
 def test_names_are_accepted_in_any_case(capsys):
     assert run(capsys, "Body25") == run(capsys, "body25", "--body", "OPEN")
 
