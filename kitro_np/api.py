@@ -363,12 +363,12 @@ def _loaded(name: str) -> BodyModel:
     if not path.is_file():
         return load_body(name)
     about = path.stat()
-    return _load_file(path.resolve(), about.st_mtime_ns, about.st_size)
+    return _load_file(name, path.resolve(), about.st_mtime_ns, about.st_size)
 
 
 @lru_cache(maxsize=4)
-def _load_file(path: Path, mtime_ns: int, size: int) -> BodyModel:
-    return load_body(path)
+def _load_file(name: str, path: Path, mtime_ns: int, size: int) -> BodyModel:
+    return load_body(name if name.lower() in LICENSED else path)
 
 
 def _check_layout(method: Method, layout: Any) -> None:

@@ -16,7 +16,7 @@ from .arrays.interchange import as_numpy
 from .arrays.poses import as_matrices, pose_tail
 from .body.kinematics import posed_joints
 from .body.model import BodyModel
-from .body.names import KEY, embedded_body, name_in
+from .body.names import KEY, embedded_body, name_in, same_body
 from .body.skeleton import Skeleton
 from .errors import InputError
 from .refinement.outcome import Hypotheses
@@ -45,6 +45,9 @@ PER_JOINT: dict[str, tuple[int | None, ...]] = {"selection": (None,), "joint_spr
 
 HYPOTHESIS = "hypothesis_"
 """Prefix of the names of the hypotheses' arrays in a file."""
+
+CORRECTIVES = "correctives"
+"""Key of files on an embedded body with pose blend shapes, which its name does not say."""
 
 MAX_SHOWN = 40
 """Characters of invalid options that a message repeats."""
@@ -186,7 +189,7 @@ class RefineResult(Generic[ArrayT]):
         Raises
         ------
         InputError
-            If there are none, one is of a single body, or their methods or arrays differ.
+            If there are none, one is of a single body, or their methods, arrays or bodies differ.
         """
         results = list(results)
         if not results:
@@ -200,6 +203,11 @@ class RefineResult(Generic[ArrayT]):
         for other in results[1:]:
             if other._form() != first._form():
                 raise InputError(f"results: expected {first._form()}, got {other._form()}.")
+            if _on_two_bodies(first.body_name, other.body_name):
+                raise InputError(
+                    f"results: expected all on {first.body_name}, got one on {other.body_name}, whose betas "
+                    "mean other shapes."
+                )
         xp = array_namespace(first.status)
         names = [*first.arrays()]
         joined = {name: xp.concat([getattr(r, name) for r in results], axis=0) for name in names}
@@ -297,7 +305,7 @@ class RefineResult(Generic[ArrayT]):
         """Write this result to an .npz file atomically, each array under its name.
 
         Hypotheses are written as hypothesis_pose and so on; the method, its options (JSON), a hint and the
-        body's name as method, options, hint and body.
+        body's name as method, options, hint and body; correctives is true if an embedded body has them.
 
         Parameters
         ----------
@@ -325,6 +333,9 @@ class RefineResult(Generic[ArrayT]):
             arrays["hint"] = np.array(self.hint)
         if self.body_name:
             arrays[KEY] = np.array(self.body_name)
+        has_correctives = isinstance(self.body, BodyModel) and self.body.posedirs is not None
+        if has_correctives and embedded_body(self.body_name) is not None:
+            arrays[CORRECTIVES] = np.array(True)
         return write_npz(path, arrays, force=force)
 
     @classmethod
@@ -349,7 +360,7 @@ class RefineResult(Generic[ArrayT]):
         FileNotFoundError
             If there is no such file.
         InputError
-            If it is no result, or it is damaged.
+            If it is no result, it is damaged, or `body` is another body than the one that it names.
         """
         file = NpzArrays(Path(path), max_elements=None)
         missing = [name for name in REQUIRED if name not in file]
@@ -365,7 +376,13 @@ class RefineResult(Generic[ArrayT]):
         options = _options(path, str(file["options"]) if "options" in file else "{}")
         hint = str(file["hint"]) if "hint" in file else ""
         name = name_in(file)
-        body = embedded_body(name) if body is None else body
+        if body is None:
+            body = embedded_body(name, correctives=_says_correctives(file))
+        elif isinstance(body, BodyModel) and _on_two_bodies(name, body.name):
+            raise InputError(
+                f"body: expected {name}, which {path} is on, got {body.name}, on which betas mean other "
+                "shapes."
+            )
         result = RefineResult(
             **arrays, method=method, options=options, body=body, body_name=name, hint_source=hint
         )
@@ -425,6 +442,17 @@ class RefineResult(Generic[ArrayT]):
             raise InputError(f"body: expected a BodyModel or a Skeleton, got {got}.")
         pose_tail(tuple(self.pose.shape), body.num_joints)
         return body
+
+
+def _on_two_bodies(first: str, second: str) -> bool:
+    """Whether two names mean different bodies; of no name it is not known."""
+    return bool(first and second) and not same_body(first, second)
+
+
+def _says_correctives(file: NpzArrays) -> bool:
+    """Whether a file says that its body has correctives, as :meth:`RefineResult.save` does."""
+    value = file.get(CORRECTIVES)
+    return value is not None and value.dtype.kind == "b" and not value.shape and bool(value)
 
 
 def _options(path: Any, text: str) -> dict[str, Any]:

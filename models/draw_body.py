@@ -1,14 +1,17 @@
 """Draw the pictures of docs/body.md: docs/body.png and docs/body_proportions.svg.
 
 Run ``python -m models.draw_body``; it needs matplotlib, the extra ``report``. The first shows the open body
-from four sides and in some poses; the second its joints' heights and lengths over stature beside those of
-tables.
+from four sides and in some poses, with bent joints near, an elbow without and with correctives; the second
+its joints' heights and lengths over stature beside those of tables.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -21,12 +24,13 @@ from kitro_np import BodyModel, load_body
 
 from .measure_body import TABLES, VERSIONS
 from .open_body.report import shares_of
+from .shared.command_line import Parser
 from .shared.smpl_skeleton import JOINT
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
-WIDE, HIGH = 0.94, 1.13
-"""Half of what a panel shows, in metres."""
+MARGIN = 0.02
+"""Around the body in a panel, in metres."""
 
 LIGHT = np.array([0.35, 0.5, 0.8])
 SKIN = np.array([0.72, 0.76, 0.82])
@@ -48,24 +52,48 @@ POSES = {
         **both("shoulder", 0, -60, -40),
         **both("elbow", 0, -60, 0),
     },
-    "knees bent": both("knee", 120, 0, 0),
+    "knee bent": {"right_hip": (-50, 0, 0), "right_knee": (120, 0, 0)},
+    "elbows bent": {**both("shoulder", -90, 0, 0), **both("elbow", 0, -120, 0)},
 }
 """Rotation vectors in degrees."""
 
+PIXELS = 195
+"""Side of a panel."""
+
+
+class Panel(NamedTuple):
+    """What a panel shows."""
+
+    title: str
+    pose: str
+    turn: float  # degrees that the body is turned by, about the vertical
+    near: str = ""  # joint of a close-up; without, the whole body is shown
+    half: float = 0.0  # half of a close-up's side, in metres
+    correctives: bool = False
+
+
 PANELS = [
-    ("T pose", 0), ("T pose", 45), ("T pose", 90), ("T pose", 180),
-    ("arms down", 20), ("arms up", 20), ("sitting", 50), ("knees bent", 60),
-]  # fmt: skip
-"""Poses, and degrees that the body is turned by."""
+    Panel("front", "T pose", 0),
+    Panel("half side", "T pose", 45),
+    Panel("side", "T pose", 90),
+    Panel("back", "T pose", 180),
+    Panel("arms up", "arms up", 20),
+    Panel("arms down", "arms down", 20),
+    Panel("sitting", "sitting", 50),
+    Panel("knee bent", "knee bent", 90, "right_knee", 0.3),
+    Panel("elbow bent", "elbows bent", 0, "left_elbow", 0.2),
+    Panel("elbow bent, correctives", "elbows bent", 0, "left_elbow", 0.2, correctives=True),
+]
 
 
-def posed(body: BodyModel, name: str, turn: float) -> np.ndarray:
-    """Vertices (V, 3) of a pose, turned about the vertical."""
+def posed(body: BodyModel, panel: Panel) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices (V, 3) and joints (24, 3) of a panel's pose, turned about the vertical."""
     pose = np.zeros((1, 24, 3))
-    for joint, degrees in POSES[name].items():
+    for joint, degrees in POSES[panel.pose].items():
         pose[0, JOINT[joint]] = np.radians(degrees)
-    vertices = body.forward(pose, np.zeros((1, body.num_betas))).vertices[0]
-    return vertices @ Rotation.from_euler("y", turn, degrees=True).as_matrix().T
+    found = body.forward(pose, np.zeros((1, body.num_betas)))
+    turn = Rotation.from_euler("y", panel.turn, degrees=True).as_matrix().T
+    return found.vertices[0] @ turn, found.joints[0] @ turn
 
 
 def draw_skin(axes: Axes, vertices: np.ndarray, faces: np.ndarray) -> None:
@@ -84,17 +112,25 @@ def draw_skin(axes: Axes, vertices: np.ndarray, faces: np.ndarray) -> None:
     axes.add_collection(
         PolyCollection(corners[seen, :, :2], facecolors=colours, edgecolors=colours, linewidths=0.2)
     )
-    middle = (vertices.min(0) + vertices.max(0)) / 2
-    axes.set(xlim=middle[0] + [-WIDE, WIDE], ylim=middle[1] + [-HIGH, HIGH], aspect="equal")
+    axes.set_aspect("equal")
     axes.axis("off")
 
 
-def draw_body(body: BodyModel) -> Figure:
-    """Draw the body in all panels, two rows."""
-    figure = Figure(figsize=(9, 5.4), layout="constrained")
-    for axes, (name, turn) in zip(figure.subplots(2, 4).flat, PANELS, strict=True):
-        draw_skin(axes, posed(body, name, turn), body.faces)
-        axes.set_title(name, fontsize=9)
+def draw_body(body: BodyModel, corrected: BodyModel) -> Figure:
+    """Draw the body, in some panels with correctives, in two rows."""
+    columns = len(PANELS) // 2
+    figure = Figure(figsize=(columns * PIXELS / 100, 2 * (PIXELS + 20) / 100), layout="constrained")
+    for axes, panel in zip(figure.subplots(2, columns).flat, PANELS, strict=True):
+        vertices, joints = posed(corrected if panel.correctives else body, panel)
+        draw_skin(axes, vertices, body.faces)
+        shown, half = vertices[:, :2], panel.half
+        if panel.near:
+            shown = shown[np.abs(shown - joints[JOINT[panel.near], :2]).max(1) < half]
+        low, high = shown.min(0), shown.max(0)
+        x, y = (low + high) / 2
+        half = half or (high - low).max() / 2 + MARGIN
+        axes.set(xlim=(x - half, x + half), ylim=(y - half, y + half))
+        axes.set_title(panel.title, fontsize=9)
     return figure
 
 
@@ -116,13 +152,25 @@ def draw_proportions(bodies: dict[str, BodyModel]) -> Figure:
     return figure
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Draw both pictures."""
+    parser = Parser(
+        prog="python -m models.draw_body",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FOLDER", default=DOCS, help="folder to write to (default: docs)"
+    )
+    folder = parser.parse_args(arguments).output
+    if not folder.is_dir():
+        parser.error(f"the folder {folder} does not exist.")
     mpl.rcParams["svg.hashsalt"] = "kitro_np"
     bodies = {name: load_body(name) for name in VERSIONS}
-    draw_body(bodies["open_v2"]).savefig(DOCS / "body.png", dpi=100, metadata={"Software": None})
-    draw_proportions(bodies).savefig(DOCS / "body_proportions.svg", metadata={"Date": None})
-    print(f"wrote {DOCS / 'body.png'} and {DOCS / 'body_proportions.svg'}")
+    corrected = load_body("open_v2", correctives=True)
+    draw_body(bodies["open_v2"], corrected).savefig(folder / "body.png", dpi=100, metadata={"Software": None})
+    draw_proportions(bodies).savefig(folder / "body_proportions.svg", metadata={"Date": None})
+    print(f"wrote {folder / 'body.png'} and {folder / 'body_proportions.svg'}")
     return 0
 
 

@@ -8,11 +8,17 @@ horizontal, palms down.
 
 from __future__ import annotations
 
+import argparse
+import sys
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from kitro_np import BodyModel, load_body
+
+from .shared.command_line import Parser
 
 TIP = 0.015  # metres around a vertex within which a fingertip is the outermost one; fingers are 3 cm apart
 
@@ -81,7 +87,19 @@ def mirrored(points: np.ndarray, vertex: int) -> int:
     return int(np.linalg.norm(points - points[vertex] * [-1, 1, 1], axis=1).argmin())
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the tables of both."""
+    parser = Parser(
+        prog="python -m models.find_landmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.parse_args(arguments)
     for model, find in ((load_body("open"), find_landmarks), (load_body("open_hand"), find_fingertips)):
         for name, vertex in find(model).items():
             print(f'    "{name}": {vertex},  # {np.round(1e3 * model.v_template[vertex]).astype(int)} mm')
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -18,9 +18,11 @@ import smpl_files as make
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kitro_np import refine
 from kitro_np.body import load_body
 from kitro_np.body.locate import file_names, find_model_file, search_folders
 from kitro_np.body.model_file import ModelArrays, read_model_file
+from kitro_np.body.names import same_body
 from kitro_np.errors import InputError
 from kitro_np.safe_io import pickle_arrays
 from kitro_np.safe_io.pickle_stream import read_pickle
@@ -110,6 +112,30 @@ def test_smplh_npz_of_amass(tmp_path):
     assert_same(read_model_file(make.write_npz(tmp_path / "model.npz", {**members, **extra})), members)
 
 
+def test_bodies_in_files_of_one_name_have_names_of_their_own(tmp_path):
+    """As in SMPL-H's download: male/model.npz and female/model.npz."""
+    for gender in ("male", "female"):
+        (tmp_path / "smplh" / gender).mkdir(parents=True)
+        path = make.write_npz(tmp_path / "smplh" / gender / "model.npz", make.body(6, 52, 16))
+        by_name = load_body("smplh", gender=gender, folder=tmp_path)
+        assert (by_name.name, load_body(path).name) == (f"smplh_{gender}", f"{gender}_model")
+        assert same_body(by_name.name, load_body(path).name)
+    assert not same_body("male_model", "smplh_female")
+    assert load_body(make.write_npz(tmp_path / "model.npz", make.body(6, 52, 16))).name == "model"
+
+
+def test_bodies_of_refine_have_the_names_of_load_body(tmp_path, monkeypatch):
+    monkeypatch.setenv("KITRO_NP_MODELS", str(tmp_path))
+    path = make.write_npz(tmp_path / "basicmodel_neutral_lbs_10_207_0_v1.1.0.npz", make.body(6, 24, 10))
+    keypoints = np.random.default_rng(0).uniform(0, 500, (2, 24, 2))
+    estimate = (np.zeros((2, 24, 3)), np.zeros((2, 10)), np.tile([0.0, 0, 4], (2, 1)), keypoints)
+    named, by_path = (
+        refine(*estimate, image_size=(500, 500), body=body).body_name for body in ("smpl", str(path))
+    )
+    assert (named, by_path) == ("smpl_neutral", path.stem)
+    assert same_body(named, by_path)
+
+
 @pytest.mark.parametrize("suffix", [".pkl", ".npz"])
 @pytest.mark.parametrize(
     ("name", "gender", "stem", "joints"),
@@ -129,7 +155,8 @@ def test_every_family_is_loaded_from_both_kinds_of_file(tmp_path, name, gender, 
     write = make.write_pickle if suffix == ".pkl" else make.write_npz
     path = write(tmp_path / (stem + suffix), dressed)
     body = load_body(name, gender=gender, folder=tmp_path)
-    assert (body.name, body.num_joints, body.num_betas) == (stem, joints, 10)
+    assert (body.name, body.num_joints, body.num_betas) == (f"{name}_{gender}", joints, 10)
+    assert load_body(path).name == stem
     assert_same(read_model_file(path), members)
     for key in ("v_template", "posedirs", "weights"):
         np.testing.assert_array_equal(getattr(body, key), members[key])

@@ -100,6 +100,10 @@ def test_the_versions_share_their_landmarks():
         ("SMPL_MALE", "smpl", "male"),
         ("open_hand_left", "open_hand", "left"),
         ("smplx_neutral", "smplx", "neutral"),
+        ("basicModel_m_lbs_10_207_0_v1.0.0", "smpl", "male"),
+        ("basicmodel_neutral_lbs_10_207_0_v1.1.0", "smpl", "neutral"),
+        ("female_model", "smplh", "female"),
+        ("MANO_LEFT", "mano", "left"),
     ],
 )
 def test_what_the_name_of_a_body_means(name, family, kind):
@@ -107,7 +111,7 @@ def test_what_the_name_of_a_body_means(name, family, kind):
 
 
 def test_names_of_unknown_bodies():
-    assert meaning("basicmodel_m_lbs_10_207_0_v1.1.0") is meaning("smpl_") is meaning("") is None
+    assert meaning("basicmodel_m") is meaning("smpl_") is meaning("model") is meaning("") is None
     assert embedded_body("SMPL_MALE") is embedded_body("mine") is embedded_body("") is None
     assert embedded_body("open_hand_left") is load_body("open_hand", gender="left")
     assert embedded_body("open_v1") is load_body("open_v1")
@@ -124,6 +128,7 @@ def test_names_of_unknown_bodies():
         ("mine", "open_v2", "give its file with --body"),
         ("open", "open_v2", None),
         ("smpl", "SMPL_MALE", None),
+        ("basicmodel_neutral_lbs_10_207_0_v1.1.0", "SMPL_NEUTRAL", None),
         ("Mine", "mine", None),
         ("", "open_v2", None),
         ("open_v1", "", None),

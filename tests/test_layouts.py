@@ -1,6 +1,6 @@
 """Keypoint layouts: what detectors give, in their order, and where on the body it sits."""
 
-import importlib.util
+import importlib
 import re
 from pathlib import Path
 
@@ -16,8 +16,6 @@ from kitro_np.keypoints.detectors import FINGER_POINTS, HAND_LAYOUTS, POINTS, WR
 from kitro_np.keypoints.fingers import OPEN_HAND_TIPS
 from kitro_np.keypoints.landmarks import LANDMARKS, MESHES, OPEN_VERTICES, SMPL_VERTICES, SMPLX_VERTICES
 from kitro_np.posterior.facing import face_points
-
-SCRIPT = Path(__file__).resolve().parents[1] / "models" / "find_landmarks.py"
 
 COCO = """nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow
 left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle"""
@@ -239,10 +237,9 @@ def test_middle_of_the_shoulders_stays_near_it(open_body, sim):
     assert off.max() < 0.06
 
 
-def test_vertices_of_the_open_body_and_hand_are_those_of_the_script(open_body):
-    spec = importlib.util.spec_from_file_location("find_landmarks", SCRIPT)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+def test_vertices_of_the_open_body_and_hand_are_those_of_the_script(open_body, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[1])
+    script = importlib.import_module("models.find_landmarks")
     assert script.find_landmarks(open_body) == OPEN_VERTICES
     assert script.find_fingertips(load_body("open_hand")) == OPEN_HAND_TIPS
 

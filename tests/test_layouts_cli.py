@@ -98,6 +98,19 @@ def test_the_table_of_a_layout(name, open_body, capsys):
     assert max(map(len, lines)) < 80
 
 
+@pytest.mark.parametrize("name", ["coco17", "wholebody133"])
+def test_a_layout_on_a_narrow_terminal(name, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = run(capsys, name).splitlines()
+    assert max(map(len, lines)) < 40
+    words = " ".join(" ".join(lines).split())
+    assert (
+        " 0 nose: nose, moved by head, spread 1.0 1 left_eye: left_eye, moved by head, spread 1.0 2 " in words
+    )
+    for k, point in enumerate(POINTS[name]):
+        assert f" {k} {point}: " in words
+
+
 def test_names_are_accepted_in_any_case(capsys):
     assert run(capsys, "Body25") == run(capsys, "body25", "--body", "OPEN")
 
@@ -236,7 +249,10 @@ def test_another_number_names_the_layouts_that_have_it(write, sim, open_body, ca
 def test_an_order_of_no_layout(write, sim, open_body, capsys):
     shuffled = np.random.default_rng(2).permutation(25)
     path = write(detected(open_body, "body25", sim)[:, shuffled])
-    assert check(capsys, path)[3] == "The order does not look like that of body25, body25b or vitpose25."
+    assert (
+        check(capsys, path, status=2)[3]
+        == "The order does not look like that of body25, body25b or vitpose25."
+    )
 
 
 def test_points_that_are_never_found(write, sim, open_body, capsys):
@@ -253,10 +269,10 @@ def test_estimates_tell_left_and_right(write, sim, open_body, capsys):
     agree = check(capsys, write(keypoints, estimates=True), "coco17")[4]
     assert agree == "The keypoints agree with the estimates, in left and right too: in 64 of 64 bodies."
     exchanged = keypoints[:, list(find_layout("coco17", open_body).mirror)]
-    told = check(capsys, write(exchanged, estimates=True), "coco17")[4]
+    told = check(capsys, write(exchanged, estimates=True), "coco17", status=2)[4]
     assert told == "The keypoints look as if left and right were exchanged throughout."
     strange = np.random.default_rng(0).permutation(64)
-    told = check(capsys, write(keypoints[strange], estimates=True), "coco17")[4]
+    told = check(capsys, write(keypoints[strange], estimates=True), "coco17", status=2)[4]
     assert told.startswith("The keypoints do not agree with the estimates: only in ")
 
 
@@ -276,11 +292,11 @@ def test_faces_tell_left_and_right(write, open_body, capsys):
         "Left and right look right: faces have their eyes so."
     )
     exchanged = keypoints[:, list(layout.mirror)]
-    assert check(capsys, write(exchanged), "coco17")[4] == (
+    assert check(capsys, write(exchanged), "coco17", status=2)[4] == (
         "Left and right look exchanged, or the images are mirrored: faces have their eyes so."
     )
     mixed = np.concatenate([keypoints[::2], exchanged[::2]])
-    assert check(capsys, write(mixed), "coco17")[4] == (
+    assert check(capsys, write(mixed), "coco17", status=2)[4] == (
         "Left and right look right in some bodies and exchanged in others."
     )
     keypoints[:, :3, 2] = 0.05
@@ -297,12 +313,13 @@ def test_one_body_and_none(write, sim, open_body, capsys):
     one, *_, order, _ = check(capsys, write(detected(open_body, "coco17", sim)[0]), "coco17")
     assert one == "1 body of 17 points, without scores."
     assert order == "The order looks like that of coco17."
-    assert check(capsys, write(np.zeros((0, 17, 2))), "coco17") == [
+    assert check(capsys, write(np.zeros((0, 17, 2))), "coco17", status=2) == [
         "0 bodies of 17 points, without scores.",
         "The number fits: coco17 has 17 points, as h36m17 has.",
     ]
-    nothing = check(capsys, write(np.zeros((9, 17, 2))), "coco17", status=0)
-    assert nothing[2].startswith("Of 17 points 0.0 are found on average; never nose (0), left_eye (1), ")
+    for missing in (0, np.nan):
+        *_, nothing = check(capsys, write(np.full((9, 17, 2), float(missing))), "coco17", status=2)
+        assert nothing.startswith("Of 17 points 0.0 are found on average; never nose (0), left_eye (1), ")
 
 
 def test_a_file_of_3dpw_is_checked_with_its_own_keys(tmp_path, open_body, capsys):
@@ -368,3 +385,12 @@ def test_estimates_of_another_body_are_not_looked_at(write, sim, open_body, caps
     wrong = {key: sim[key] for key in ("pred_beta", "pred_cam", "intrinsics")}
     path = write(detected(open_body, "coco17", sim), pred_theta=np.zeros((64, 55, 3)), **wrong)
     assert check(capsys, path, "coco17")[4].startswith("The estimates could not be looked at; pose: expected")
+
+
+def test_estimates_of_other_leading_shapes_are_none(write, sim, open_body, capsys):
+    keypoints = detected(open_body, "coco17", sim)
+    several = {key: np.stack([sim[key]] * 3) for key in ("pred_theta", "pred_beta", "pred_cam")}
+    told = check(capsys, write(keypoints, intrinsics=sim["intrinsics"], **several), "coco17")[4]
+    assert told == "Left and right cannot be told without estimates in the file, or scores of faces."
+    fewer = {key: sim[key][:20] for key in ("pred_theta", "pred_beta", "pred_cam")}
+    assert check(capsys, write(keypoints, intrinsics=sim["intrinsics"], **fewer), "coco17")[4] == told

@@ -197,8 +197,30 @@ def test_a_loaded_result_is_on_the_body_that_its_file_names(result, recorded_bod
     assert loaded.body is recorded_body
     assert loaded.body_name == "open_v1"
     np.testing.assert_array_equal(loaded.joints(), result.joints())
-    assert RefineResult.load(path, open_body).body is open_body
-    assert RefineResult.load(path, open_body).body_name == "open_v1"  # whose betas the file holds
+    assert RefineResult.load(path, recorded_body.skeleton).body is recorded_body.skeleton
+    with pytest.raises(InputError) as error:
+        RefineResult.load(path, open_body)
+    assert str(error.value) == (
+        f"body: expected open_v1, which {path} is on, got open_v2, on which betas mean other shapes."
+    )
+
+
+def test_a_loaded_result_has_the_correctives_of_its_body(sim_batch, tmp_path):
+    few = sim_batch.some(np.arange(3))
+    body = kitro_np.load_body("open", correctives=True)
+    result = refine(*few, body=body)
+    loaded = RefineResult.load(result.save(tmp_path / "r.npz"))
+    np.testing.assert_array_equal(loaded.vertices(), result.vertices())
+    assert np.abs(loaded.vertices(kitro_np.load_body("open")) - result.vertices()).max() > 1e-3
+    again = RefineResult.load(loaded.save(tmp_path / "again.npz"))
+    np.testing.assert_array_equal(again.vertices(), result.vertices())
+    plain = refine(*few, body="open").save(tmp_path / "plain.npz")
+    assert RefineResult.load(plain).body is kitro_np.load_body("open")
+    with np.load(plain) as file:
+        arrays = dict(file)
+    for other in (np.zeros((3, 2)), np.array("yes"), np.array(1.0), np.array(False)):
+        np.savez(plain, **arrays, correctives=other)
+        assert RefineResult.load(plain).body is kitro_np.load_body("open")
 
 
 @pytest.mark.parametrize("name", ["SMPL_NEUTRAL", "", "a\nb", "x" * 1000, None])
@@ -222,11 +244,18 @@ def test_a_result_on_a_bare_skeleton_names_no_body(sim_batch, recorded_body, tmp
         assert "body" not in file.files
 
 
-def test_concat_of_results_on_two_bodies_is_on_none(sim_batch):
+def test_results_on_two_bodies_are_not_joined(sim_batch, recorded_body):
     few = sim_batch.some(np.arange(3))
-    on_both = RefineResult.concat([refine(*few), refine(*few, body="open_v2")])
+    result = refine(*few)
+    with pytest.raises(InputError) as error:
+        RefineResult.concat([result, refine(*few, body="open_v2")])
+    assert str(error.value) == (
+        "results: expected all on open_v1, got one on open_v2, whose betas mean other shapes."
+    )
+    bare = refine(*few, body=recorded_body.skeleton)  # it may be the same one
+    on_both = RefineResult.concat([result, bare])
     assert (on_both.body, on_both.body_name) == (None, "")
-    assert RefineResult.concat([refine(*few), refine(*few)]).body_name == "open_v1"
+    assert RefineResult.concat([result, refine(*few)]).body_name == "open_v1"
 
 
 def test_axis_angle_results_become_matrices(sim_batch, recorded_body):

@@ -64,7 +64,9 @@ def test_nothing_is_said_of_the_usual_body(run):
 def test_eval_says_that_it_was_asked_for_another_body(run, said):
     found = run("--json", "--body", "open", body=BODY)
     assert (found["body"], found["warning"]) == ("open_v2", said)
-    assert run("--body", "open", body=BODY).splitlines()[5:7] == [said, "12 bodies refined by map"]
+    lines = run("--body", "open", body=BODY).splitlines()
+    assert lines[0] == said  # before the numbers
+    assert lines[6:] == ["12 bodies refined by map"]
 
 
 @pytest.mark.parametrize(
@@ -135,13 +137,23 @@ def test_refine_uses_the_files_body_or_says_that_it_does_not(run, tmp_path):
         "add --body open_v1."
     )
     assert kitro_np.RefineResult.load(tmp_path / "out.npz").body_name == "open_v2"
-    assert run(command="refine").startswith("12 bodies refined by map")
+
+
+def test_refine_tells_the_body_by_the_truth_of_a_file_that_names_none(run, tmp_path, arrays):
+    assert run(command="refine").splitlines()[0] == (
+        f"{tmp_path / 'in.npz'} is on open_v1 but bodies are refined on open_v2: betas mean other shapes; "
+        "add --body open_v1."
+    )
+    assert run("--body", BODY, command="refine").startswith("12 bodies refined by map")
+    for key in ("GT_theta", "GT_beta"):  # without truth, and with none that fits
+        assert run(command="refine", **{key: None}).startswith("12 bodies refined by map")
+        assert run(command="refine", **{key: arrays[key][:5]}).startswith("12 bodies refined by map")
 
 
 @pytest.mark.parametrize("value", [np.zeros((12, 63)), np.array(["a", "b"]), np.array("x\ny"), np.array("")])
 def test_a_key_of_another_meaning_names_no_body(run, value):
     assert name_in({"body": value}) == ""
-    assert run(command="refine", body=value).startswith("12 bodies refined by map")
+    assert run(command="refine", body=value, GT_theta=None).startswith("12 bodies refined by map")
 
 
 def test_a_body_that_does_not_ship_is_not_looked_for(run):

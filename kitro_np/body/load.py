@@ -11,7 +11,7 @@ from typing import Any
 from ..arrays.arguments import check_bool, check_integer
 from ..errors import InputError, did_you_mean, one_of
 from .families import EMBEDDED, FAMILIES, GENDERS, LICENSED, SIDES
-from .locate import find_model_file, kind_of
+from .locate import find_model_file, kind_of, name_of_file
 from .mirror import mirror_body
 from .model import BodyModel
 from .model_file import DEFAULT_BETAS, SUFFIXES, ModelArrays, read_model_file
@@ -49,6 +49,7 @@ def load_body(
     Returns
     -------
     BodyModel
+        Named by family and gender or side, such as ``smpl_male``; of a path by the file, without its suffix.
 
     Raises
     ------
@@ -73,6 +74,7 @@ def load_body(
         one_of("gender", gender, (*GENDERS, *SIDES))
     if family is None:
         path = _model_path(name)
+        body_name = name_of_file(path)
     elif family.embedded:
         side = kind_of(family.name, gender) if family.is_hand else None
         return _embedded(
@@ -80,7 +82,8 @@ def load_body(
         )
     else:
         path = find_model_file(family.name, gender, folder)
-    return _from_arrays(path.stem, read_model_file(path, num_betas, correctives))
+        body_name = f"{family.name}_{kind_of(family.name, gender)}"
+    return _from_arrays(body_name, read_model_file(path, num_betas, correctives))
 
 
 def default_body() -> BodyModel:

@@ -14,6 +14,7 @@ __all__ = [
     "file_names",
     "find_model_file",
     "kind_of",
+    "name_of_file",
     "search_folders",
 ]
 
@@ -107,6 +108,15 @@ def file_names(name: str, gender: str = "neutral") -> list[str]:
     model, kind = _checked(name, gender)
     words = {"gender": kind, "GENDER": kind.upper(), "letter": _LETTERS.get(kind, kind)}
     return [pattern.format(**words) for pattern in FAMILIES[model].file_names]
+
+
+def name_of_file(path: Path) -> str:
+    """Return the name of the body in a file: its stem; male_model for SMPL-H's male/model.npz."""
+    known = (file for model in LICENSED for kind in FAMILIES[model].kinds for file in file_names(model, kind))
+    in_folder = f"{path.parent.name}/{path.name}"
+    if in_folder.lower() in (file.lower() for file in known):
+        return f"{path.parent.name}_{path.stem}"
+    return path.stem
 
 
 def _checked(name: str, gender: str) -> tuple[str, str]:

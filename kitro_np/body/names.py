@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError
 from ..safe_io.pickle_arrays import Array
 from .families import FAMILIES, Family
 from .load import load_body
+from .locate import file_names, name_of_file
 from .model import BodyModel
 
 KEY = "body"
@@ -26,13 +29,24 @@ class Named(NamedTuple):
 
 
 def meaning(name: str) -> Named | None:
-    """Return the family and kind of names such as open_v1, smpl, SMPL_MALE and open_hand_left, else None."""
-    text = name.lower()
+    """Return the family and kind of names such as open_v1, smpl, SMPL_MALE and open_hand_left, else None.
+
+    Names of bodies in files of the releases, such as basicmodel_m_lbs_10_207_0_v1.1.0, are understood, too.
+    """
+    return _meanings().get(name.lower())
+
+
+@lru_cache(maxsize=1)
+def _meanings() -> dict[str, Named]:
+    """All names that mean a body, in lower case."""
+    meanings = {}
     for key, family in FAMILIES.items():
-        kinds = {key: None, **{f"{key}_{kind}": kind for kind in family.kinds}}
-        if text in kinds:
-            return Named(family, kinds[text])
-    return None
+        meanings[key] = Named(family, None)
+        for kind in family.kinds:
+            files = [] if family.embedded else file_names(key, kind)
+            for name in (f"{key}_{kind}", *(name_of_file(Path(file)) for file in files)):
+                meanings[name.lower()] = Named(family, kind)
+    return meanings
 
 
 def name_in(arrays: Mapping[str, Array]) -> str:
@@ -47,12 +61,12 @@ def name_in(arrays: Mapping[str, Array]) -> str:
     return name if len(name) <= MAX_LENGTH and name.isprintable() else ""
 
 
-def embedded_body(name: str) -> BodyModel | None:
+def embedded_body(name: str, *, correctives: bool = False) -> BodyModel | None:
     """Return the embedded body of a name; None for other bodies, and for no name."""
     named = meaning(name)
     if named is None or not named.family.embedded:
         return None
-    return load_body(named.family.name, gender=named.kind or "neutral")
+    return load_body(named.family.name, gender=named.kind or "neutral", correctives=correctives or None)
 
 
 def same_body(first: str, second: str) -> bool:

@@ -91,7 +91,8 @@ def check_file(
     -------
     sentences : list of str
     fits : bool
-        Whether number and order of the points are those of the layout, or of any if none is expected.
+        Whether there are bodies with visible points, whose number and order are those of the layout, or of
+        any if none is expected, and nothing looks wrong with left and right, or beside the estimates.
 
     Raises
     ------
@@ -111,16 +112,18 @@ def check_file(
     fits = bool(names) if layout is None else layout.num_points == count
     sentences.append(_of_number(count, names, layout))
     if not found.total:
-        return sentences, fits
+        return sentences, False
     sentences.append(_of_visible(found, layout if fits else None))
-    if not names:
-        return sentences, fits
+    if not names or not found.visible.any():
+        return sentences, False
     own = layout.name if layout is not None and fits else None
-    order, likeliest = _of_order(found, names, own, body)
+    order, likeliest, known = _of_order(found, names, own, body)
     sentences.append(order)
+    agrees = True
     if likeliest is not None:
-        sentences.append(_of_sides(found, find_layout(likeliest, body), body))
-    return sentences, fits and likeliest in (None, own or likeliest)
+        sides, agrees = _of_sides(found, find_layout(likeliest, body), body)
+        sentences.append(sides)
+    return sentences, fits and known and likeliest in (None, own or likeliest) and agrees
 
 
 # ------------------------------------------------------------------------------------------------- the file
@@ -147,16 +150,19 @@ def _read(path: Path, key: str, body: BodyModel) -> Found:
                 f"got {confidence.shape}."
             )
         confidence = confidence.reshape(keypoints.shape[:2])
-    estimates = _estimates(file, key) if len(lead) == 1 else None
+    estimates = _estimates(file, key, len(keypoints)) if len(lead) == 1 else None
     return _thinned(Found(len(keypoints), keypoints[..., :2], confidence, estimates))
 
 
-def _estimates(file: EstimateFile, key: str) -> Estimates | None:
-    """Estimates of a file; None if it has only keypoints."""
+def _estimates(file: EstimateFile, key: str, count: int) -> Estimates | None:
+    """Estimates of a file, one for each of its `count` bodies; None if it has none, or others."""
     try:
-        return file.estimates(key)
+        estimates = file.estimates(key)
     except InputError:
         return None
+    # Such as one for each network, (networks, bodies, ...).
+    own = estimates.pose.shape[:1] == (count,) and estimates.transl.shape == (count, 3)
+    return estimates if own else None
 
 
 def _thinned(found: Found) -> Found:
@@ -214,20 +220,25 @@ def _of_visible(found: Found, layout: KeypointLayout | None) -> str:
     return f"{sentence}; never {_listed(shown)}."
 
 
-def _of_order(found: Found, names: list[str], own: str | None, body: BodyModel) -> tuple[str, str | None]:
-    """Say which layout's order the keypoints have; also return its name, None if it is not told."""
+def _of_order(
+    found: Found, names: list[str], own: str | None, body: BodyModel
+) -> tuple[str, str | None, bool]:
+    """Say which layout's order the keypoints have.
+
+    Also return its name, None if it is not told, and whether it may be one of the known.
+    """
     distances = _mean_distances(found)
     alike = {name: _likeness(find_layout(name, body), body, distances) for name in names}
     best = max(alike, key=lambda name: alike[name])
     others = [value for name, value in alike.items() if name != best]
     clear = alike[best] >= ALIKE and all(alike[best] - value >= CLEARER for value in others)
     if clear and own in (None, best):
-        return f"The order looks like that of {best}.", best
+        return f"The order looks like that of {best}.", best, True
     if clear:
-        return f"The order looks like that of {best}, not of {own}.", best
+        return f"The order looks like that of {best}, not of {own}.", best, True
     if max(alike.values()) < ALIKE and len(found.keypoints_2d) >= FEWEST_FACES:
-        return f"The order does not look like that of {_listed(names, 'or')}.", None
-    return "The order cannot be told from these points.", own
+        return f"The order does not look like that of {_listed(names, 'or')}.", None, False
+    return "The order cannot be told from these points.", own, True
 
 
 def _mean_distances(found: Found) -> np.ndarray:
@@ -261,22 +272,27 @@ def _likeness(layout: KeypointLayout, body: BodyModel, distances: np.ndarray) ->
     return float(np.corrcoef(*logarithms)[0, 1])
 
 
-def _of_sides(found: Found, layout: KeypointLayout, body: BodyModel) -> str:
-    """Say whether left and right look exchanged, and whether keypoints and estimates agree."""
+def _of_sides(found: Found, layout: KeypointLayout, body: BodyModel) -> tuple[str, bool]:
+    """Say whether left and right look exchanged, and whether keypoints and estimates agree.
+
+    Also return whether nothing looks wrong.
+    """
     if found.estimates is not None:
         return _of_estimates(found, found.estimates, layout, body)
     told = _faces(found, layout, body)
     if told is None:
-        return "Left and right cannot be told without estimates in the file, or scores of faces."
+        return "Left and right cannot be told without estimates in the file, or scores of faces.", True
     if told > MOST:
-        return "Left and right look exchanged, or the images are mirrored: faces have their eyes so."
+        return "Left and right look exchanged, or the images are mirrored: faces have their eyes so.", False
     if told < 1 - MOST:
-        return "Left and right look right: faces have their eyes so."
-    return "Left and right look right in some bodies and exchanged in others."
+        return "Left and right look right: faces have their eyes so.", True
+    return "Left and right look right in some bodies and exchanged in others.", False
 
 
-def _of_estimates(found: Found, estimates: Estimates, layout: KeypointLayout, body: BodyModel) -> str:
-    """Say what refining some of the bodies tells."""
+def _of_estimates(
+    found: Found, estimates: Estimates, layout: KeypointLayout, body: BodyModel
+) -> tuple[str, bool]:
+    """Say what refining some of the bodies tells; also return whether nothing looks wrong."""
     count = len(found.keypoints_2d)
     own = slice(None, None, -(-count // MAX_REFINED))
     some = _some(estimates, own, count)
@@ -295,13 +311,16 @@ def _of_estimates(found: Found, estimates: Estimates, layout: KeypointLayout, bo
             engine="array",  # without compilation
         )
     except InputError as problem:
-        return f"The estimates could not be looked at; {problem}"
+        return f"The estimates could not be looked at; {problem}", True
     if result.hint:
-        return result.hint
-    accepted, total = int(np.sum(result.status == 0)), len(result)
+        return result.hint, False
+    accepted, total = int(np.sum(result.accepted)), len(result)
     if 2 * accepted <= total:
-        return f"The keypoints do not agree with the estimates: only in {accepted} of {total} bodies."
-    return f"The keypoints agree with the estimates, in left and right too: in {accepted} of {total} bodies."
+        return f"The keypoints do not agree with the estimates: only in {accepted} of {total} bodies.", False
+    return (
+        f"The keypoints agree with the estimates, in left and right too: in {accepted} of {total} bodies.",
+        True,
+    )
 
 
 def _faces(found: Found, layout: KeypointLayout, body: BodyModel) -> float | None:

@@ -67,7 +67,10 @@ def _list() -> list[str]:
 
 
 def _table(layout: KeypointLayout, body: BodyModel) -> list[str]:
-    """Points of a layout on a body, a line each: index, name, landmark, joint that moves it, spread."""
+    """Points of a layout on a body: index, name, landmark, joint that moves it, spread.
+
+    They are a line each, on a narrow terminal an item each.
+    """
     joints = find_layout("smpl24", body).names
     rows = [("#", "point", "landmark", "moved by", "spread")]
     landmarks = landmarks_of(layout.name, body)
@@ -77,7 +80,12 @@ def _table(layout: KeypointLayout, body: BodyModel) -> list[str]:
         else:
             rows.append((str(k), point, landmarks[point] or "-", joints[joint], f"{layout.spread[k]:.1f}"))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [f"{layout.name} on the body {body.name}, {layout.num_points} points"]
+    lines = _wrapped("", f"{layout.name} on the body {body.name}, {layout.num_points} points")
+    if sum(widths) + 2 * (len(widths) - 1) >= shutil.get_terminal_size().columns:
+        rows, narrow = [], rows[1:]
+        for index, point, landmark, joint, spread in narrow:
+            about = "-" if joint == "-" else f"{landmark}, moved by {joint}, spread {spread}"
+            lines += _wrapped(f"{index:>{widths[0]}}  ", f"{point}: {about}")
     for index, *texts, spread in rows:
         cells = [f"{text:<{width}}" for text, width in zip(texts, widths[1:-1], strict=True)]
         lines.append("  ".join([f"{index:>{widths[0]}}", *cells, f"{spread:>{widths[-1]}}"]))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from ..body import BodyModel
 from ..body.names import other_body
-from ..formats.estimates import EstimateFile
+from ..errors import InputError
+from ..evaluation.truth_body import body_of_truth
+from ..formats.estimates import EstimateFile, Estimates
 from ..safe_io.atomic_write import check_output
 from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command
@@ -24,9 +27,21 @@ def run(options: Options) -> int:
     check_output(options.output, force=options.force)
     file = EstimateFile(options.input)
     refinement = read_refinement(options, file)
-    result = refinement.run(file, refinement.read(file))
+    estimates = refinement.read(file)
+    result = refinement.run(file, estimates)
     print_own_body(options, file, refinement.body)
-    if warning := other_body(str(file.path), file.body_name, "refined", refinement.body.name):
+    name = _name_of_body(file, estimates, refinement.body)
+    if warning := other_body(str(file.path), name, "refined", refinement.body.name):
         print(warning)
     write_result(options.output, result, force=options.force)
     return ExitStatus.DONE
+
+
+def _name_of_body(file: EstimateFile, estimates: Estimates, used: BodyModel) -> str:
+    """Name of the body that a file is on, as it says or its truth tells; "" if neither does."""
+    lead = estimates.lead(used.num_joints)
+    try:
+        truth = file.truth(used, lead)
+    except InputError:  # there is none, or none that fits; nothing else here needs it
+        return file.body_name
+    return body_of_truth(file, truth, used, lead)

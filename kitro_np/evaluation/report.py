@@ -176,7 +176,7 @@ class Report:
         """Format the report as text."""
         tables = (breakdown_table(rows, table) for rows, table in self.tables.items())
         text = "\n\n".join((self.evaluation.table(), *tables))
-        return "\n".join([text, *(str(line) for line in (self.source, self.warning) if line)])
+        return "\n".join(str(part) for part in (self.warning, text, self.source) if part)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,15 @@ def truth_on_another_body(
 ) -> str:
     """Return a sentence if a file's truth is on another body than the one in use, else "".
 
+    Parameters are those of :func:`body_of_truth`.
+    """
+    name = body_of_truth(file, truth, used, lead)
+    return other_body(f"{file.path}'s truth", name, "measured", used.name)
+
+
+def body_of_truth(file: EstimateFile, truth: TrueBodies, used: BodyModel, lead: tuple[int, ...]) -> str:
+    """Return the name of the body that a file's truth is on; "" if neither tells.
+
     The file names its body. Of one that names none, an embedded body is told where the true joints on it
     project onto the file's keypoints, and those on the body in use do not.
 
@@ -38,8 +47,7 @@ def truth_on_another_body(
     lead : tuple of int
         Leading shape of the truth.
     """
-    name = file.body_name or _seen_in_the_image(file, truth, used, lead)
-    return other_body(f"{file.path}'s truth", name, "measured", used.name)
+    return file.body_name or _seen_in_the_image(file, truth, used, lead)
 
 
 def _seen_in_the_image(file: EstimateFile, truth: TrueBodies, used: BodyModel, lead: tuple[int, ...]) -> str:

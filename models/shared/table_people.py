@@ -59,5 +59,5 @@ def skeleton_of(person: Person, like: Skeleton) -> Skeleton:
 
 
 def _stature(joints: np.ndarray) -> float:
-    """Stature of a skeleton, from the heights of its knees and ankles over it in the tables."""
+    """Stature of a skeleton, from the tables' heights of shoulders and ankles over it."""
     return float((joints[JOINT["left_shoulder"], 1] - joints[JOINT["left_ankle"], 1]) / (0.818 - 0.039))
