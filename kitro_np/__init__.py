@@ -10,6 +10,7 @@ from .errors import InputError
 from .formats.keypoints_in import read_keypoints
 from .keypoints.detectors import LAYOUTS
 from .keypoints.layouts import KeypointLayout, find_layout
+from .matching import Match, check_projection, match_people
 from .refinement.outcome import Hypotheses
 from .refinement.validity import Status
 from .result import RefineResult
@@ -24,14 +25,17 @@ __all__ = [
     "Hypotheses",
     "InputError",
     "KeypointLayout",
+    "Match",
     "RefineResult",
     "Skeleton",
     "Status",
     "__version__",
+    "check_projection",
     "crop_to_full_image",
     "default_intrinsics",
     "find_layout",
     "load_body",
+    "match_people",
     "matrix_from_6d",
     "matrix_from_quaternion",
     "pad_pose",
