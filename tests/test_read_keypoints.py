@@ -531,6 +531,55 @@ def test_damaged_files(tmp_path, data, part):
     assert part in str(caught.value) and str(path) in str(caught.value)
 
 
+JUNK = (None, [], {}, "x", -1, float("inf"), float("nan"), 10**30, True, [[]], {"a": 1}, 0.5)
+
+
+def spoil(content, generator):
+    """Put junk in place of one of the parts, somewhere on a way down, or leave it out."""
+    while True:
+        keys = [*content] if isinstance(content, dict) else range(min(len(content), 4))
+        if not keys:
+            return
+        key = keys[generator.integers(len(keys))]
+        if not isinstance(content[key], (dict, list)) or generator.random() < 0.3:
+            break
+        content = content[key]
+    if generator.random() < 0.25:
+        del content[key]
+    else:
+        content[key] = JUNK[generator.integers(len(JUNK))]
+
+
+def test_spoiled_files_are_read_or_refused_in_a_sentence():
+    expected, generator = truth(17), np.random.default_rng(0)
+    wholes = [
+        instances(expected, True)[0],
+        [{"frame_id": n, "instances": one} for n, one in enumerate(instances(expected, True))],
+        {"instance_info": [{"frame_id": 1, "instances": instances(expected, False)[0]}]},
+        coco_list(expected, lambda n: f"{n}.jpg", idx=lambda p: p),
+        coco_list(expected, lambda n: n),
+        {"images": [{"id": 0, "file_name": "a1.jpg"}], "annotations": coco_list(expected, lambda _: 0)},
+        summaries(expected),
+        {"keypoints": [{"0": [[1, 20, 0.5]] * 17}], "skeleton": {}},
+        {"people": [{"person_id": [-1], "pose_keypoints_2d": [9] * 75}]},
+        [{"pose_landmarks": [landmarks(expected[0][0, :1].repeat(33, 0), np.ones(33), dict)]}],
+        [[{"keypoints": [[1, 20.0]] * 17, "scores": [0.5] * 17, "labels": list(range(17))}]],
+        [{"pred_keypoints_2d": [[1, 20.0]] * 70, "bbox": [1, 2, 3, 4]}],
+        np.full((3, 17, 3), 9.0).tolist(),
+    ]
+    refused = 0
+    for whole in wholes:
+        for _ in range(60):
+            content = json.loads(json.dumps(whole))
+            spoil(content, generator)
+            try:
+                read_keypoints(content, image_size=SIZE)
+            except InputError as error:
+                refused += 1
+                assert str(error).endswith(".") and "\n" not in str(error) and len(str(error)) < 600
+    assert refused > 200
+
+
 def test_files_that_are_too_large_are_not_read(tmp_path, monkeypatch):
     monkeypatch.setattr(source_module, "MAX_BYTES", 1000)
     folder = openpose(tmp_path / "json", truth(25))

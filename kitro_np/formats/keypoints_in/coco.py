@@ -79,7 +79,11 @@ def read_annotations(source: Source) -> PeopleKeypoints:
     """Read annotations: the third number of a point, 0, 1 or 2, says whether it is marked and seen."""
     rows = Rows(source, ANNOTATIONS)
     content = source.single(ANNOTATIONS)
-    marked = [one for one in content["annotations"] if one.get("keypoints") and any(one["keypoints"][2::3])]
+    marked = [
+        one
+        for one in content["annotations"]
+        if isinstance(one, Mapping) and isinstance(one.get("keypoints"), list) and any(one["keypoints"][2::3])
+    ]
     frames, names = _named(source, content, [one.get("image_id") for one in marked])
     for one, frame, name in zip(marked, frames, names, strict=True):
         rows.add(frame, one["keypoints"], person=one.get("track_id"), box=_box(one.get("bbox")), name=name)

@@ -50,7 +50,9 @@ def read_openpose(source: Source) -> PeopleKeypoints:
         rows.persons = [None] * len(rows.persons)
     if more:
         source.notes.append("Points of hands and face are left out.")
-    if source.layout is None and any(len(points) == 75 for points in rows.points):
+    if source.layout is None and any(
+        isinstance(points, list) and len(points) == 75 for points in rows.points
+    ):
         source.notes.append("25 points are read as BODY_25's; layout='body25b' reads BODY_25B's.")
     _to_pixels(rows)
     return rows.people(columns=3, usual=USUAL)
@@ -58,8 +60,6 @@ def read_openpose(source: Source) -> PeopleKeypoints:
 
 def _to_pixels(rows: Rows) -> None:
     """Undo --keypoint_scale 3 and 4, which map the centres of the first and last pixel to 0 or -1 and 1."""
-    if not rows.points or len({len(points) for points in rows.points}) > 1 or len(rows.points[0]) % 3:
-        return
     try:
         values = np.array(rows.points, np.float64).reshape(len(rows.points), -1, 3)
     except (ValueError, TypeError):  # told with the other wrong numbers

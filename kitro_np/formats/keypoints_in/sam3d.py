@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import InputError
 from ..people import PeopleKeypoints
 from .registry import KeypointFormat
 from .returned import are_people, images_of, numpy_of
@@ -28,7 +29,10 @@ def read_sam(source: Source) -> PeopleKeypoints:
     rows = Rows(source, NAME)
     for frame, name, people in images_of(source):
         for one in people:
-            points = np.asarray(numpy_of(one["pred_keypoints_2d"]))
+            try:
+                points = np.asarray(numpy_of(one["pred_keypoints_2d"]), np.float64)
+            except (ValueError, TypeError):
+                raise InputError(f"{source.name}: pred_keypoints_2d: expected numbers, got others.") from None
             each = points if points.ndim == 3 else points[None]
             for person in each:
                 box = corners_to_box(one["bbox"]) if "bbox" in one and len(each) == 1 else None

@@ -25,7 +25,7 @@ def read_transformers(source: Source) -> PeopleKeypoints:
     """Read what post_process_pose_estimation returns: labels number the points."""
     rows = Rows(source, NAME)
     found = [(frame, one) for frame, _, people in images_of(source) for one in people]
-    labels = [np.asarray(numpy_of(one["labels"])).reshape(-1) for _, one in found]
+    labels = [_labels(source, one["labels"]) for _, one in found]
     count = num_points(source.layout or "coco17")
     highest = max((int(label.max(initial=-1)) for label in labels), default=-1)
     if source.layout is None and highest >= count:
@@ -36,7 +36,7 @@ def read_transformers(source: Source) -> PeopleKeypoints:
     for (frame, one), label in zip(found, labels, strict=True):
         points, scores = np.full((count, 2), np.nan), np.zeros(count)
         try:
-            if label.size and (label.min() < 0 or label.dtype.kind not in "iu"):
+            if label.size and label.min() < 0:
                 raise IndexError
             points[label] = np.asarray(numpy_of(one["keypoints"]), np.float64)
             scores[label] = np.asarray(numpy_of(one["scores"]), np.float64).reshape(-1)
@@ -46,6 +46,16 @@ def read_transformers(source: Source) -> PeopleKeypoints:
             ) from None
         rows.add(frame, points, scores)
     return rows.people()
+
+
+def _labels(source: Source, value: Any) -> np.ndarray:
+    try:
+        found = np.asarray(numpy_of(value)).reshape(-1)
+    except (ValueError, TypeError):
+        found = np.zeros(1)
+    if found.size and found.dtype.kind not in "iu":
+        raise InputError(f"{source.name}: labels: expected the number of each point, got others.")
+    return found.astype(np.int64)
 
 
 FORMATS = (KeypointFormat(NAME, ("keypoints", "scores", "labels"), is_transformers, read_transformers),)
