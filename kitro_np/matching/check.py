@@ -16,13 +16,13 @@ from .project import Projected, project_people
 TOLERATED = 0.12
 """Largest median distance of estimates to their keypoints, in heights: networks have a third of it."""
 
-BETTER = 0.4
-"""Share of the distance that a cause leaves which explains it."""
+BETTER, BETTER_BY_FITTING = 0.55, 0.4
+"""Share of the distance that a cause leaves which explains it: without unknowns, and with some."""
 
 SUSPICIOUS, MUCH_BETTER = 0.008, 0.3
 """Distance that is looked into although it is tolerated, and the share of it that a cause must leave then."""
 
-SIMPLER = 1.5
+SIMPLER = 2.0
 """How many times farther a cause with fewer unknowns may leave the points, and still be the likely one."""
 
 LEAST_LEFT = 0.01
@@ -149,7 +149,8 @@ class _Comparison:
             (cause for cause in causes if cause.left <= enough),
             key=lambda cause: (cause.unknowns, cause.left),
         )
-        if likely.left <= (MUCH_BETTER if fits else BETTER) * heights:
+        share = BETTER_BY_FITTING if likely.unknowns else BETTER
+        if likely.left <= (MUCH_BETTER if fits else share) * heights:
             return ProjectionCheck(pixels, heights, False, likely.sentence)
         return ProjectionCheck(pixels, heights, fits)
 

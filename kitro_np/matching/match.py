@@ -140,7 +140,7 @@ def match_people(
     apart = np.full(len(estimates), np.nan)
     apart[one[chosen]] = distance[chosen]
     unmatched = np.setdiff1d(np.arange(len(keypoints)), two[chosen])
-    notes = (note, *_left_over(row, unmatched, len(keypoints)))
+    notes = (note, projected.note, *_left_over(row, unmatched, len(keypoints)))
     return Match(row, apart, unmatched, tuple(sentence for sentence in notes if sentence))
 
 

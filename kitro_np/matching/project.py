@@ -44,12 +44,15 @@ class Projected(NamedTuple):
         Index of each point in the layout.
     mirror : (K,) array of int
         Index here of each point's left-right counterpart.
+    note : str
+        A sentence if another body takes the place of the estimates'; empty if not.
     """
 
     points: np.ndarray
     height: np.ndarray
     chosen: np.ndarray
     mirror: np.ndarray
+    note: str = ""
 
 
 def project_people(estimates: PeopleEstimates, layout: str, body: BodyModel | str | None = None) -> Projected:
@@ -90,7 +93,10 @@ def project_people(estimates: PeopleEstimates, layout: str, body: BodyModel | st
     rest = model.skeleton.host.joint_template[:, 1]
     with np.errstate(all="ignore"):
         height = camera[:, 1, 1] * np.ptp(np.asarray(rest)) / _middle(depth)
-    return Projected(image, height, chosen, mirror)
+    note = ""
+    if root is not None:
+        note = f"There is no file of {estimates.body}: the open body takes its place to compare points."
+    return Projected(image, height, chosen, mirror, note)
 
 
 def _body_of(estimates: PeopleEstimates, body: BodyModel | str | None) -> tuple[BodyModel, np.ndarray | None]:

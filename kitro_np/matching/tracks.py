@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .pairs import pair_distances, pairs_of_frames
+from .pairs import bounds, pair_distances, pairs_of_frames
 
 NEAR = 0.15
 """Farthest that a person's points move from one frame to the next, in the person's size."""
@@ -54,8 +54,6 @@ def _clearest(row: np.ndarray, distance: np.ndarray) -> np.ndarray:
 
 def _sizes(points: np.ndarray) -> np.ndarray:
     """Diagonal of the box around each person's points; at least a pixel."""
-    missing = np.isnan(points)
-    high, low = np.where(missing, -np.inf, points).max(axis=1), np.where(missing, np.inf, points).min(axis=1)
-    with np.errstate(invalid="ignore"):
-        size = np.hypot(*(high - low).T)
+    low, high = bounds(points)
+    size = np.hypot(*(high - low).T)
     return np.where(np.isfinite(size), np.maximum(size, 1.0), 1.0)
