@@ -159,6 +159,15 @@ def test_images_are_matched_by_their_names():
     assert any("names of the images" in note for note in found.notes)
 
 
+def test_names_that_several_folders_share_do_not_tell_the_image():
+    estimates, keypoints, expected = scene(0, None)
+    both = [np.array([f"{n % 2}/img_{n // 2:04d}.png" for n in one.frame]) for one in (estimates, keypoints)]
+    found = match_people(
+        replace(estimates, image_name=both[0]), replace(keypoints, image_name=both[1])
+    )  # fmt: skip
+    np.testing.assert_array_equal(found.row, expected)
+
+
 def test_nothing_near():
     estimates, keypoints, _ = scene(0, None)
     found = match_people(estimates, replace(keypoints, points=keypoints.points + 5000))

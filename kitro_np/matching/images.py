@@ -25,7 +25,8 @@ def shared_frames(
         return estimates.frame, keypoints.frame, ""
     # Frames of the estimates stay; images that only the keypoints have get numbers that no estimate has.
     frame_of = dict(zip(first.tolist(), estimates.frame.tolist(), strict=True))
-    if len(set(frame_of.values())) < len(frame_of):
+    images = set(zip(first.tolist(), estimates.frame.tolist(), strict=True))
+    if not len(images) == len(frame_of) == len(set(frame_of.values())):  # names of several folders
         return estimates.frame, keypoints.frame, ""
     spare = {name: -1 - index for index, name in enumerate(names_2.tolist())}
     mapped = np.array([frame_of.get(name, spare[name]) for name in second.tolist()], np.int64)

@@ -16,10 +16,10 @@ from .tracks import known_tracks, link
 LIMIT = 0.35
 """Farthest that a person's keypoints are, in heights of the person."""
 
-BONUS = 0.1
+BONUS = 0.04
 """How much farther, in heights, keypoints may be that belong to the person's track."""
 
-BONUS_OF_IDENTITY = 0.05
+BONUS_OF_IDENTITY = 0.02
 """The same for the identities that the detector's tracker gives."""
 
 LIMIT_OF_OTHERS = 0.15
