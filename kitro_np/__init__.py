@@ -7,8 +7,10 @@ from .body import BodyModel, BodyOutput, Skeleton, load_body
 from .body.padding import pad_pose
 from .camera import CameraEstimate, crop_to_full_image, default_intrinsics, with_focal_length
 from .errors import InputError
+from .formats.keypoints_in import read_keypoints
 from .keypoints.detectors import LAYOUTS
 from .keypoints.layouts import KeypointLayout, find_layout
+from .matching import Match, check_projection, match_people
 from .points.fit import PointsFit, fit_points
 from .refinement.outcome import Hypotheses
 from .refinement.validity import Status
@@ -24,19 +26,23 @@ __all__ = [
     "Hypotheses",
     "InputError",
     "KeypointLayout",
+    "Match",
     "PointsFit",
     "RefineResult",
     "Skeleton",
     "Status",
     "__version__",
+    "check_projection",
     "crop_to_full_image",
     "default_intrinsics",
     "find_layout",
     "fit_points",
     "load_body",
+    "match_people",
     "matrix_from_6d",
     "matrix_from_quaternion",
     "pad_pose",
+    "read_keypoints",
     "with_focal_length",
 ]
 

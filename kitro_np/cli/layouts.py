@@ -82,7 +82,7 @@ def _table(layout: KeypointLayout, body: BodyModel) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = _wrapped("", f"{layout.name} on the body {body.name}, {layout.num_points} points")
     if sum(widths) + 2 * (len(widths) - 1) >= shutil.get_terminal_size().columns:
-        rows, narrow = [], rows[1:]
+        rows, narrow = rows[:0], rows[1:]
         for index, point, landmark, joint, spread in narrow:
             about = "-" if joint == "-" else f"{landmark}, moved by {joint}, spread {spread}"
             lines += _wrapped(f"{index:>{widths[0]}}  ", f"{point}: {about}")

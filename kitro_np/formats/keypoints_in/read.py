@@ -1,0 +1,80 @@
+"""Read keypoints of any detector: one function for all formats."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...arrays.arguments import check_number
+from ...errors import InputError, one_of
+from ...keypoints.detectors import LAYOUTS
+from ..people import PeopleKeypoints
+from .registry import find_keypoint_format
+from .source import open_source, read_content
+
+
+def read_keypoints(
+    keypoints: Any,
+    layout: str | None = None,
+    *,
+    image_size: tuple[float, float] | None = None,
+    annotations: Any = None,
+) -> PeopleKeypoints:
+    """Read the keypoints that a detector found, from its files or its objects.
+
+    Recognised by content: OpenPose, MMPose, Sapiens, AlphaPose, COCO, Ultralytics (JSON, text),
+    easy_ViTPose, rtmlib and other arrays, Hugging Face transformers, MediaPipe, SAM 3D Body, and .npz files
+    of this package.
+
+    Parameters
+    ----------
+    keypoints : path or object
+        A file, a folder with a file for each image, or what such a file holds or the program returns.
+    layout : str, optional
+        One of :data:`kitro_np.LAYOUTS`; by default what the format or the number of points tells. OpenPose's
+        BODY_25B, for example, is told by ``layout="body25b"`` only.
+    image_size : (width, height), optional
+        In pixels; needed where points are in units of the image, as MediaPipe's.
+    annotations : path or mapping, optional
+        COCO's annotation file, whose images a results file of COCO names by number only.
+
+    Returns
+    -------
+    PeopleKeypoints
+        A row for each person in each frame, sorted by frame.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    InputError
+        If the format is unknown, or something is wrong or missing in the file.
+    """
+    source = open_source(keypoints)
+    if layout is not None:
+        source.layout = one_of("layout", layout, LAYOUTS)
+    if image_size is not None:
+        source.image_size = _size(image_size)
+    if annotations is not None:
+        source.annotations = _annotations(annotations)
+    return find_keypoint_format(source).read(source)
+
+
+def _size(image_size: Any) -> tuple[float, float]:
+    try:
+        width, height = image_size
+    except (TypeError, ValueError):
+        raise InputError(f"image_size: expected width and height in pixels, got {image_size!r}.") from None
+    width, height = (check_number("image_size", float(side), least=1) for side in (width, height))
+    return width, height
+
+
+def _annotations(value: Any) -> Mapping[str, Any]:
+    is_path = isinstance(value, (str, os.PathLike))
+    content = read_content(Path(value)) if is_path else value
+    if not (isinstance(content, Mapping) and isinstance(content.get("images"), (list, tuple))):
+        name = str(value) if is_path else "annotations"
+        raise InputError(f"{name}: expected COCO's annotation file with the key images, got another.")
+    return content

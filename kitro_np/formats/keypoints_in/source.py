@@ -1,0 +1,220 @@
+"""What is to be read: a file, a folder with one file for each image, or an object, in pieces."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...errors import InputError
+from ...safe_io.npz import NpzArrays
+
+MAX_BYTES = 2 * 10**9
+"""Most bytes of a file, or of a folder's files together: as Python objects JSON takes several times more."""
+
+SUFFIXES = (".json", ".txt")
+"""Files of a folder that are read: those with the first of these suffixes that it has."""
+
+_ZIP, _NPY = b"PK\x03\x04", b"\x93NUMPY"
+
+
+@dataclass(frozen=True)
+class Text:
+    """Lines of a text file."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass
+class Source:
+    """Pieces to read, each a file's name without suffix and its content.
+
+    Attributes
+    ----------
+    name : str
+        For messages: the path, or the argument.
+    paths : list of Path
+        Files, in the order of their names; none for an object.
+    value : object
+        The object given instead of files.
+    layout : str or None
+        Layout that the caller names.
+    image_size : (width, height) or None
+    annotations : mapping or None
+        Content of the annotation file of COCO results.
+    notes : list of str
+        Sentences for people to read.
+    """
+
+    name: str
+    paths: list[Path] = field(default_factory=list)
+    value: Any = None
+    layout: str | None = None
+    image_size: tuple[float, float] | None = None
+    annotations: Mapping[str, Any] | None = None
+    is_folder: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    def pieces(self) -> Iterator[tuple[str, Any]]:
+        """Yield the name and the content of each piece; that of an object has no name."""
+        if not self.paths:
+            yield "", self.value
+        for path in self.paths:
+            yield path.stem, read_content(path)
+
+    def single(self, form: str) -> Any:
+        """Return the content of the only file: this format has all frames in one."""
+        if len(self.paths) > 1:
+            raise InputError(
+                f"{self.name}: expected one file, as {form} writes for all frames, "
+                f"got a folder of {len(self.paths)}."
+            )
+        return next(self.pieces())[1]
+
+
+def open_source(value: Any) -> Source:
+    """Return the source of a path or of an object.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    InputError
+        If a folder has no files to read, or there is too much.
+    """
+    if not isinstance(value, (str, os.PathLike)):
+        return Source("keypoints", value=value)
+    path = Path(value)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: expected a file or folder of keypoints, got none.")
+    if not path.is_dir():
+        return Source(str(path), [path])
+    sizes: dict[str, dict[Path, int]] = {suffix: {} for suffix in SUFFIXES}
+    with os.scandir(path) as entries:
+        for entry in entries:
+            suffix = os.path.splitext(entry.name)[1].lower()
+            if suffix in sizes and entry.is_file() and not entry.name.startswith("."):
+                sizes[suffix][Path(entry.path)] = entry.stat().st_size
+    files = next((found for found in sizes.values() if found), {})
+    if not files:
+        raise InputError(f"{path}: expected a folder of .json or .txt files of keypoints, got none of these.")
+    _check_bytes(str(path), sum(files.values()))
+    return Source(str(path), sorted(files), is_folder=True)
+
+
+def read_content(path: Path) -> Any:
+    """Return what a file holds: JSON, arrays by name, or lines of text; nothing in it is executed.
+
+    Raises
+    ------
+    InputError
+        If it is too large, or none of these.
+    """
+    with open(path, "rb") as file:
+        if path.is_file():
+            _check_bytes(str(path), os.fstat(file.fileno()).st_size)
+        else:
+            raise InputError(f"{path}: expected a file, got a device or a pipe.")
+        head = file.read(64)
+        if head.startswith(_ZIP):
+            arrays = NpzArrays(path, max_elements=None)
+            if len(arrays):
+                return arrays
+            raise InputError(
+                f"{path}: expected JSON, text or an .npz file of keypoints, got another zip archive."
+            )
+        if head.startswith(_NPY):
+            raise InputError(
+                f"{path}: expected JSON, text or an .npz file of keypoints, got a bare array; "
+                "give the array itself."
+            )
+        data = head + file.read()
+    start = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    try:
+        if start in (b"[", b"{"):
+            return json.loads(data)
+        text = data.decode("utf-8-sig")
+    except (ValueError, RecursionError) as error:
+        kind = "JSON" if start in (b"[", b"{") else "JSON, text or an .npz file of keypoints"
+        reason = "is damaged" if start in (b"[", b"{") else "is neither"
+        raise InputError(
+            f"{path}: expected {kind}, got a file that {reason} ({type(error).__name__})."
+        ) from None
+    return Text(tuple(line for line in text.splitlines() if line.strip()))
+
+
+def number_frames(names: Sequence[str]) -> tuple[list[int], str]:
+    """Return the frames of image names: by the last number in each, else in the names' order.
+
+    Parameters
+    ----------
+    names : sequence of str
+        With or without suffix; a name may occur several times.
+
+    Returns
+    -------
+    frames : list of int
+    note : str
+        A sentence if the names tell no numbers.
+    """
+    distinct = dict.fromkeys(names)
+    numbers = {name: _last_number(name) for name in distinct}
+    found = {number for number in numbers.values() if number is not None}
+    if len(found) == len(distinct):
+        return [numbers[name] for name in names], ""  # type: ignore[misc]
+    order = {name: index for index, name in enumerate(sorted(distinct, key=_natural))}
+    note = "Names do not number the images: frames are counted in the order of the names, from 0."
+    return [order[name] for name in names], note if len(distinct) > 1 else ""
+
+
+def describe(content: Any) -> str:
+    """Say what a content is, for a message."""
+    if isinstance(content, Text):
+        return f"text of {len(content.lines)} lines"
+    if isinstance(content, Mapping):
+        return f"an object with the keys {_listed(content)}" if len(content) else "an empty object"
+    if isinstance(content, (list, tuple)):
+        if not content:
+            return "an empty list"
+        first = next((part for part in content if not isinstance(part, list) or part), content[0])
+        return f"a list of {len(content)}, of {describe(first)}"
+    shape = getattr(content, "shape", None)
+    return f"an array of shape {tuple(shape)}" if shape is not None else f"a {type(content).__name__}"
+
+
+def keys_in(content: Any, depth: int = 4) -> set[str]:
+    """Keys in a content and in the first parts of its lists, down to some depth."""
+    if not depth:
+        return set()
+    if isinstance(content, Mapping):
+        keys = {str(key) for key in content}
+        return keys.union(*(keys_in(content[key], depth - 1) for key in list(content)[:20]))
+    if isinstance(content, (list, tuple)):
+        return set().union(*(keys_in(part, depth - 1) for part in content[:5]))
+    return set()
+
+
+def _listed(keys: Any, most: int = 8) -> str:
+    names = [str(key)[:40] for key in list(keys)[: most + 1]]
+    return ", ".join(names[:most]) + (" and more" if len(names) > most else "")
+
+
+def _last_number(name: str) -> int | None:
+    stem = re.sub(r"\.[A-Za-z]\w{1,4}$", "", name).removesuffix("_keypoints")
+    found = re.findall(r"\d+", stem)
+    return int(found[-1]) if found and len(found[-1]) <= 18 else None
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """Key that sorts numbers in names by their value."""
+    parts = re.split(r"(\d+)", name)
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part]
+
+
+def _check_bytes(name: str, count: int) -> None:
+    if count > MAX_BYTES:
+        raise InputError(f"{name}: expected at most {MAX_BYTES // 10**9} GB, got {count / 1e9:.1f} GB.")

@@ -1,0 +1,6 @@
+"""Which keypoints are whose: people of two programs, matched in the image."""
+
+from .check import ProjectionCheck, check_projection
+from .match import Match, match_people
+
+__all__ = ["Match", "ProjectionCheck", "check_projection", "match_people"]
