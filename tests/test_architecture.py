@@ -18,7 +18,7 @@ METHODS = sorted(path.parent.name for path in PACKAGE.glob("*/method.py") if pat
 
 ROOMS = [
     "errors", "typing", "arrays", "adam", "camera", "safe_io", "body", "keypoints", "refinement",
-    *METHODS, "kernels", "result", "api", "formats", "evaluation", "simulate", "paper", "cli",
+    *METHODS, "kernels", "result", "api", "formats", "export", "evaluation", "simulate", "paper", "cli",
 ]  # fmt: skip
 """From the ground up: a room imports only rooms before it."""
 
