@@ -93,7 +93,7 @@ def test_bones_have_one_length_and_the_error_is_told(tmp_path, clip, body):
     truth = body.joints(clip["pose"].astype(float), betas, clip["transl"])[:, order] * UP
     worst = 1000 * np.linalg.norm(joints / 100 - truth, axis=-1).max()
     assert told == [
-        f"person_0: bones have the lengths of the mean betas: joints are off by up to {worst:.1f} mm."
+        f"person_0: one shape for all frames, the mean of the betas: joints are off by up to {worst:.1f} mm."
     ]
 
 

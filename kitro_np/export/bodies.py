@@ -99,6 +99,18 @@ class Person:
         posed = forward_kinematics(self.skeleton, self.pose[rows], self.betas[rows])
         return PosedSkeleton(posed.joints + self.transl[rows][:, None], posed.global_rotations)
 
+    def of_one_shape(self) -> Person:
+        """Return this person with the mean of the betas in every frame; the root joint stays where it is."""
+        betas = np.broadcast_to(self.mean_betas, self.betas.shape)
+        transl = self.root - self.rest_joints[0]
+        return Person(self.number, self.frame, self.pose, betas, transl, self.body)
+
+    @cached_property
+    def error_of_one_shape(self) -> float:
+        """Largest distance between a joint of the mean betas and of the body, in metres."""
+        difference = self.of_one_shape().posed().joints - self.posed().joints
+        return float(np.linalg.norm(difference, axis=-1).max())
+
     def without_gaps(self) -> Person:
         """Return this person with a body in every frame from the first to the last.
 
@@ -187,6 +199,17 @@ class Bodies:
         if twice.size:
             raise InputError(f"frame: expected each frame once for person {number}, got {twice[0]} twice.")
         return Person(number, frame, self.pose[rows], self.betas[rows], self.transl[rows], self.body)
+
+    def tracks(self) -> Iterator[Person]:
+        """Yield each person in one shape, with a body in every frame; told what that changes."""
+        for person in self.every_frame():
+            if not person.one_shape:
+                error = 1000 * person.error_of_one_shape
+                self.tell(
+                    f"{person.name}: one shape for all frames, the mean of the betas: "
+                    f"joints are off by up to {error:.1f} mm."
+                )
+            yield person.of_one_shape()
 
     def every_frame(self) -> Iterator[Person]:
         """Yield each person with a body in every frame; told where gaps were filled."""

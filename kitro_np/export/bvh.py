@@ -31,15 +31,9 @@ LINES = 1024
 def write_bvh(path: Path, bodies: Bodies, force: bool) -> list[Path]:
     """Write a file for each person: y up, the mean shape, a line for every frame."""
     unit = UNITS[one_of("unit", bodies.options.get("unit", "cm"), UNITS)]
-    people = list(bodies.every_frame())
+    people = list(bodies.tracks())
     targets = files_of_people(path, [person.number for person in people], force)
     for person in people:
-        if not person.one_shape:
-            error = 1000 * _joint_error(person)
-            bodies.tell(
-                f"{person.name}: bones have the lengths of the mean betas: "
-                f"joints are off by up to {error:.1f} mm."
-            )
         if person.frame[0] != bodies.first_frame:
             bodies.tell(f"{person.name}: the first line is frame {person.frame[0]}.")
         _write_person(targets[person.number], turned(person, "y"), bodies.fps, unit)
@@ -94,14 +88,6 @@ def _hierarchy(person: Person, unit: float, joint: int = 0, depth: int = 0) -> I
 
 def _numbers(vector: np.ndarray) -> str:
     return " ".join(f"{number:.6f}" for number in vector + 0.0)
-
-
-def _joint_error(person: Person) -> float:
-    """Return how far joints of the mean betas are from the body's, at most, in metres."""
-    mean = np.broadcast_to(person.mean_betas, person.betas.shape)
-    transl = person.root - person.rest_joints[0]
-    same = Person(person.number, person.frame, person.pose, mean, transl, person.body)
-    return float(np.linalg.norm(same.posed().joints - person.posed().joints, axis=-1).max())
 
 
 def euler_zxy(rotation: np.ndarray) -> np.ndarray:

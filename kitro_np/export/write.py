@@ -47,9 +47,9 @@ def write(
     .bvh    a person's skeleton and motion, a file each; y up, in cm                 unit
     .npz    a person's motion as in AMASS, a file each; z up                         joints, up
     .smpl   a person's motion in the layout of smplcodec, a file each; y up          up
-    .obj    a mesh in the camera's axes, a file for each body                        up
+    .obj    a mesh, a file for each body; y up                                       up
     .ply    the same, in binary                                                      up
-    .csv    joints of all bodies in camera space, in metres, a joint a line
+    .csv    joints of all bodies in camera space, in metres, a joint a line          up
     .json   projected keypoints of all bodies as COCO annotations                    layout
     ======= ======================================================================== ====================
 
@@ -78,9 +78,9 @@ def write(
         leaving pose blend shapes out, and on what was assumed. By default it is printed; None is silent.
     **options
         Of the format. ``bake=True`` (.glb) adds morph targets that correct the skin. ``unit`` (.bvh) is
-        ``"cm"`` or ``"m"``. ``joints`` (.npz) is 52, SMPL-H's, which AMASS has, or None for the body's own.
-        ``up`` is ``"y"``, ``"z"`` or ``"camera"``. ``layout`` (.json) is that of the keypoints, by default
-        COCO's 17.
+        ``"cm"`` or ``"m"``. SMPL's 24 joints are written to .npz as SMPL-H's 52, which AMASS has;
+        ``joints=24`` keeps them. ``up`` is ``"y"``, ``"z"`` or ``"camera"``, which turns nothing.
+        ``layout`` (.json) names the keypoints, by default COCO's 17.
 
     Returns
     -------
