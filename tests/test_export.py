@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import kitro_np
+from kitro_np.arrays.rotations import matrix_from_axis_angle
 from kitro_np.camera import project
+from kitro_np.export.bodies import read_bodies
 from kitro_np.export.registry import known_exports
 from kitro_np.export.write import write
 from kitro_np.formats.people import PeopleEstimates
@@ -161,6 +163,21 @@ def test_leading_axes_are_frames_and_people(tmp_path, bodies):
     ]
 
 
+def test_gaps_are_filled_evenly(body):
+    frame = np.arange(9)
+    angles = np.stack([0.35 * frame, 0 * frame, 0 * frame], axis=-1)
+    pose = np.tile(np.eye(3), (9, 24, 1, 1))
+    pose[:, 0] = pose[:, 18] = matrix_from_axis_angle(angles)
+    transl = np.stack([0.1 * frame, 0 * frame, 3 + 0.2 * frame], axis=-1)
+    kept = [0, 1, 5, 8]
+    parts = {"pose": pose[kept], "transl": transl[kept], "frame": frame[kept], "fps": 30}
+    (person,) = read_bodies(parts, body, None, print).people()
+    full = person.without_gaps()
+    np.testing.assert_array_equal(full.frame, frame)
+    np.testing.assert_allclose(full.pose, pose, atol=1e-12)
+    np.testing.assert_allclose(full.transl, transl, atol=1e-12)
+
+
 def test_bodies_that_are_not_finite_are_left_out_and_told(tmp_path, bodies):
     transl = bodies["transl"].copy()
     transl[2] = np.nan
@@ -245,6 +262,7 @@ def test_other_errors_are_one_sentence(tmp_path, bodies, body):
         ("a.bvh", bodies, {"unit": "mm"}, "^unit: expected one of cm, m, got 'mm'"),
         ("a.obj", bodies, {"up": "x"}, "^up: expected one of y, z, camera, got 'x'"),
         ("a.bvh", 7, {}, "^bodies: expected a RefineResult, PeopleEstimates or a mapping .*, got int"),
+        ("a.obj", bodies, {"frame": [1] * 6}, "^frame: expected each frame once for a person, got one twice"),
         ("no/a.bvh", bodies, {}, "expected an existing folder"),
     ):
         with pytest.raises(kitro_np.InputError, match=message):

@@ -72,7 +72,7 @@ def test_a_file_for_each_person_with_every_frame(tmp_path, clip, body):
     assert [path.name for path in paths] == ["two_person_0.bvh", "two_person_2.bvh"]
     assert told == [
         "person_2: 3 frames without an estimate were interpolated.",
-        "person_2: the first line is frame 7.",
+        "person_2: the file begins 7 frames after that of the first to be seen.",
     ]
     names, joints, file = joints_of(paths[1])
     assert file.nframes == 8

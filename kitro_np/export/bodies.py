@@ -209,6 +209,11 @@ class Bodies:
                     f"{person.name}: one shape for all frames, the mean of the betas: "
                     f"joints are off by up to {error:.1f} mm."
                 )
+            if person.frame[0] != self.first_frame:
+                late = int(person.frame[0]) - self.first_frame
+                self.tell(
+                    f"{person.name}: the file begins {_frames(late)} after that of the first to be seen."
+                )
             yield person.of_one_shape()
 
     def every_frame(self) -> Iterator[Person]:

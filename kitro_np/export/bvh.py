@@ -34,8 +34,6 @@ def write_bvh(path: Path, bodies: Bodies, force: bool) -> list[Path]:
     people = list(bodies.tracks())
     targets = files_of_people(path, [person.number for person in people], force)
     for person in people:
-        if person.frame[0] != bodies.first_frame:
-            bodies.tell(f"{person.name}: the first line is frame {person.frame[0]}.")
         _write_person(targets[person.number], turned(person, "y"), bodies.fps, unit)
     return list(targets.values())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..errors import InputError
 from ..safe_io.atomic_write import check_output
 from .bodies import Bodies
 
@@ -29,4 +30,6 @@ def files_of_bodies(path: Path, bodies: Bodies, force: bool) -> list[Path]:
     for frame, person in zip(bodies.frame.tolist(), bodies.person.tolist(), strict=True):
         who = f"_person_{person}" if several else ""
         names.append(path.with_name(f"{path.stem}_{frame:06d}{who}{path.suffix}"))
+    if len(set(names)) < len(names):
+        raise InputError("frame: expected each frame once for a person, got one twice.")
     return [check_output(name, force=force) for name in names]
