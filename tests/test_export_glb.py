@@ -12,6 +12,8 @@ import pytest
 from gltf_reader import GltfFile
 
 import kitro_np
+from kitro_np.arrays.rotations import matrix_from_axis_angle
+from kitro_np.camera import project
 from kitro_np.export.glb import continuous
 from kitro_np.formats.people import PeopleEstimates
 
@@ -87,7 +89,11 @@ def test_skin_and_joints_are_those_of_the_body(tmp_path, clip, body):
 
 
 def test_between_frames_no_joint_turns_the_long_way(tmp_path, clip):
-    turned = kitro_np.write(tmp_path / "walk.glb", clip, fps=FPS)
+    # The elbow turns twice about itself: its quaternions, with w >= 0, change sign on the way.
+    turns = np.stack([np.linspace(0, 4 * np.pi, 12), np.zeros(12), np.zeros(12)], axis=-1)
+    pose = np.array(clip["pose"])
+    pose[:, 18] = matrix_from_axis_angle(turns)
+    turned = kitro_np.write(tmp_path / "walk.glb", clip | {"pose": pose}, fps=FPS)
     file = GltfFile(turned)
     rotations = [part for (_, path), part in file.channels.items() if path == "rotation"]
     assert len(rotations) > 15
@@ -122,6 +128,27 @@ def test_people_have_their_own_frames_and_are_hidden_in_others(tmp_path, people,
                 np.testing.assert_allclose(vertices, truth.vertices[0] * UP, atol=1e-5)
                 np.testing.assert_allclose(joints, truth.joints[0] * UP, atol=1e-5)
     assert len(file.json["animations"]) == 1
+
+
+def test_camera_sees_the_pixels_of_the_video(tmp_path, clip, body):
+    intrinsics = np.array([[900.0, 0, 640], [0, 900, 360], [0, 0, 1]])
+    camera = {"intrinsics": intrinsics, "image_size": (1280, 720)}
+    file = GltfFile(kitro_np.write(tmp_path / "a.glb", clip, fps=FPS, **camera))
+    lens = file.json["cameras"][0]["perspective"]
+    assert "translation" not in file.nodes[file.named("video_camera")[0]]
+    joints = file.skinned(*file.named("person_0_mesh"), 0.0)[1]
+    # The specification's projection, to the unit square with y up.
+    half = np.tan(lens["yfov"] / 2) * -joints[:, 2]
+    x, y = joints[:, 0] / (half * lens["aspectRatio"]), joints[:, 1] / half
+    pixels = np.stack([(x + 1) / 2 * 1280, (1 - y) / 2 * 720], axis=-1)
+    truth = body.joints(clip["pose"], np.tile(clip["betas"], (12, 1)), clip["transl"])
+    np.testing.assert_allclose(pixels, project(truth, intrinsics[None])[0], atol=0.01)
+    off_centre, unequal = intrinsics.copy(), intrinsics.copy()
+    off_centre[0, 2] += 9
+    unequal[0, 0] *= 1.1
+    for other in (off_centre, unequal):
+        path = kitro_np.write(tmp_path / "b.glb", clip, fps=FPS, force=True, **camera | {"intrinsics": other})
+        assert "cameras" not in GltfFile(path).json
 
 
 def test_pose_blend_shapes_left_out_are_told_in_mm(tmp_path, clip):
@@ -199,6 +226,10 @@ def test_files_are_valid(tmp_path, clip, people, body):
     cases = {
         "clip": (clip, {}),
         "one": (one, {"body": body}),
+        "camera": (
+            clip,
+            {"intrinsics": np.array([[900.0, 0, 640], [0, 900, 360], [0, 0, 1]]), "image_size": (1280, 720)},
+        ),
         "people": (people, {}),
         "changing": (changing, {}),
         "baked": (changing, {"body": blended, "bake": True}),

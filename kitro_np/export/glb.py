@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,12 @@ from .skin import LinearSkin, Morphs, largest_error, morphs_of, normals_of, skin
 COLOUR = [0.72, 0.62, 0.55, 1.0]
 """Of the skin."""
 
+CENTRED = 1.0
+"""Largest difference in pixels between the camera and one of glTF, whose axis meets the image's centre."""
+
+NEAR = 0.01
+"""Distance in metres from which on the camera sees."""
+
 STILL = 1e-7
 """Largest change of a number in a channel that does not move, which is then no channel."""
 
@@ -35,7 +42,7 @@ def write_glb(path: Path, bodies: Bodies, force: bool) -> list[Path]:
         name="skin",
         pbrMetallicRoughness={"baseColorFactor": COLOUR, "metallicFactor": 0, "roughnessFactor": 0.8},
     )
-    top: list[int] = []
+    top: list[int] = _camera(gltf, bodies)
     channels: list[dict[str, Any]] = []
     samplers: list[dict[str, Any]] = []
     for person in bodies.people():
@@ -54,6 +61,25 @@ def write_glb(path: Path, bodies: Bodies, force: bool) -> list[Path]:
 
 
 EXPORT = Export("glb", ".glb", "skinned, animated meshes", write_glb, ("bake",))
+
+
+def _camera(gltf: Gltf, bodies: Bodies) -> list[int]:
+    """Add the camera of the video, to look through; return its node, or none if glTF's cannot be like it."""
+    if bodies.intrinsics is None or bodies.image_size is None:
+        return []
+    (width, height), intrinsics = bodies.image_size, bodies.intrinsics[0]
+    focal, skew = intrinsics[[0, 1], [0, 1]], intrinsics[0, 1]
+    off = np.abs(intrinsics[:2, 2] - (width / 2, height / 2)).max()
+    moves = np.abs(bodies.intrinsics - intrinsics).max()
+    if max(off, moves, abs(focal[0] - focal[1]), abs(skew)) > CENTRED or focal.min() <= 0:
+        return []
+    lens = {
+        "yfov": 2 * math.atan(height / (2 * float(focal[1]))),
+        "aspectRatio": width / height,
+        "znear": NEAR,
+    }
+    camera = gltf.add("cameras", name="video", type="perspective", perspective=lens)
+    return [gltf.add("nodes", name="video_camera", camera=camera)]
 
 
 class _PersonInScene:

@@ -66,9 +66,9 @@ def write(
     frame, person : arrays of int, optional
         Of each body, in the leading shape of the pose. By default the leading axes are frames and people.
     intrinsics : (..., 3, 3) array, optional
-        Camera matrices in pixels; only .json needs them.
+        Camera matrices in pixels. .json needs them; .glb has the camera if it is the same in all frames.
     image_size : (2,) array, optional
-        Width and height in pixels, for .json.
+        Width and height in pixels, for .json and the camera of .glb.
     format : str, optional
         Instead of the suffix: "glb", "bvh", "amass", "smpl", "obj", "ply", "csv" or "coco".
     force : bool
