@@ -7,6 +7,7 @@ from .body import BodyModel, BodyOutput, Skeleton, load_body
 from .body.padding import pad_pose
 from .camera import CameraEstimate, crop_to_full_image, default_intrinsics, with_focal_length
 from .errors import InputError
+from .export.write import write
 from .formats.keypoints_in import read_keypoints
 from .keypoints.detectors import LAYOUTS
 from .keypoints.layouts import KeypointLayout, find_layout
@@ -44,6 +45,7 @@ __all__ = [
     "pad_pose",
     "read_keypoints",
     "with_focal_length",
+    "write",
 ]
 
 __all__ += _api.__all__

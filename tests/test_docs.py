@@ -11,8 +11,9 @@ PAGES = [ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "CONTRIBUTIN
 PAGES += [*sorted((ROOT / "docs").glob("*.md")), ROOT / "bench" / "README.md", ROOT / "models" / "README.md"]
 
 READERS = {
-    "DIR/README.md", "IN.npz", "sim3dpw_dev.npz", "formats/NAME.py", "cli/NAME.py", "NAME/method.py",
-    "kernels/NAME/", "SMPLX_NEUTRAL.npz", "male/model.npz", "smpl/", "smplh/", "smplx/", "mano/",
+    "DIR/README.md", "IN.npz", "sim3dpw_dev.npz", "formats/NAME.py", "export/NAME.py", "cli/NAME.py",
+    "NAME/method.py", "kernels/NAME/", "SMPLX_NEUTRAL.npz", "male/model.npz",
+    "smpl/", "smplh/", "smplx/", "mano/",
     "body_models/", "SMPL_python_v.1.1.0/smpl/models/",
 }  # fmt: skip
 """Files and folders of the reader's."""

@@ -1,0 +1,1 @@
+"""Files that other programs open: animations, meshes and labels, one module each."""
