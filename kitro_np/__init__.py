@@ -7,6 +7,7 @@ from .body import BodyModel, BodyOutput, Skeleton, load_body
 from .body.padding import pad_pose
 from .camera import CameraEstimate, crop_to_full_image, default_intrinsics, with_focal_length
 from .errors import InputError
+from .formats.estimates_in.read import read_estimates
 from .keypoints.detectors import LAYOUTS
 from .keypoints.layouts import KeypointLayout, find_layout
 from .refinement.outcome import Hypotheses
@@ -34,6 +35,7 @@ __all__ = [
     "matrix_from_6d",
     "matrix_from_quaternion",
     "pad_pose",
+    "read_estimates",
     "with_focal_length",
 ]
 
