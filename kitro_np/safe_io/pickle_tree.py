@@ -6,6 +6,7 @@ hold millions of arrays, so a record that was met before is recognised as a whol
 
 from __future__ import annotations
 
+import codecs
 import gc
 import pickle
 import struct
@@ -369,7 +370,7 @@ def _parse(data: bytes, start: int, nested: int) -> tuple[Any, int]:
 def _quoted(text: str) -> str:
     if len(text) < 2 or text[0] not in "'\"" or text[-1] != text[0]:
         raise RefusedError("a quoted text", "another")
-    return text[1:-1]
+    return codecs.escape_decode(text[1:-1].encode("latin1"))[0].decode("latin1")
 
 
 _LINES: dict[int, Callable[[str], Any]] = {
@@ -379,8 +380,8 @@ _LINES: dict[int, Callable[[str], Any]] = {
     0x49: lambda text: text == "01" if text in ("00", "01") else int(text),  # INT
     0x4C: lambda text: int(text.rstrip("L")),  # LONG
     0x46: float,  # FLOAT
-    0x53: _quoted,  # STRING; escapes are left as they are
-    0x56: str,  # UNICODE
+    0x53: _quoted,  # STRING
+    0x56: lambda text: text.encode("latin1").decode("raw-unicode-escape"),  # UNICODE
 }
 """Instructions of protocol 0, whose argument is a line."""
 
@@ -485,17 +486,14 @@ def _dtype(node: object) -> np.dtype[Any] | None:
 
 def as_array(value: object) -> Array:
     """Evaluate a leaf, or a list of numbers or texts, as an array; RefusedError if it is neither."""
-    kind = type(value)
-    if kind is StoredArray:
-        return value.array()  # type: ignore[attr-defined]
+    if isinstance(value, StoredArray):
+        return value.array()
     if isinstance(value, np.ndarray):
         return value
-    if kind is Node:
-        if value.name.kind == "parameter" and value.args:  # type: ignore[attr-defined]
-            return as_array(value.args[0])  # type: ignore[attr-defined]
-        if value.name.kind == "tensor":  # type: ignore[attr-defined]
-            return _tensor(value)  # type: ignore[arg-type]
-        return _evaluated(value)
+    if isinstance(value, Node):
+        if value.name.kind == "parameter" and value.args:
+            return as_array(value.args[0])
+        return _tensor(value) if value.name.kind == "tensor" else _evaluated(value)
     if isinstance(value, (list, tuple)):
         return _listed(value)
     return _evaluated(value)

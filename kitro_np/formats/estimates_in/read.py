@@ -8,6 +8,8 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from ...errors import InputError, one_of
 from ..people import PeopleEstimates
 from .records import EstimateReader, Options
@@ -65,11 +67,24 @@ def read_estimates(
         reader = names[one_of("format", format, names)]
         if not reader.recognises(opened.tree):
             raise InputError(f"{opened.name}: {_lacking(reader, opened)}.")
-        return reader.read(opened, options)
+        return _read(reader, opened, options)
     for reader in known_readers():
         if reader.recognises(opened.tree):
-            return reader.read(opened, options)
+            return _read(reader, opened, options)
     raise _unknown(opened)
+
+
+def _read(reader: EstimateReader, source: Source, options: Options) -> PeopleEstimates:
+    try:
+        with np.errstate(all="ignore"):  # what overflows is refused later, as not finite
+            return reader.read(source, options)
+    except InputError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        kind = type(error).__name__
+        raise InputError(
+            f"{source.name}: expected {reader.name}'s layout, got one that is damaged or new ({kind})."
+        ) from error
 
 
 def _size(value: Sequence[float]) -> tuple[float, float]:

@@ -197,8 +197,10 @@ def stacked(name: str, parts: Sequence[Any]) -> np.ndarray:
         return quick
     try:
         return np.stack([read_array(name, part) for part in parts]) if parts else np.zeros(0)
-    except ValueError:
-        raise InputError(f"{name}: expected arrays of one shape, got several.") from None
+    except InputError:
+        raise
+    except (ValueError, RecursionError):
+        raise InputError(f"{name}: expected arrays of one shape, got several or endless lists.") from None
 
 
 def checked(name: str, array: np.ndarray, shapes: Sequence[tuple[int | None, ...]] = ()) -> np.ndarray:
