@@ -105,9 +105,9 @@ def parse_tree(data: bytes, start: int = 0, nested: int = 0) -> tuple[Any, int]:
         return _parse(data, start, nested)
     except RefusedError:
         raise
-    except (IndexError, struct.error):
+    except (LookupError, struct.error):
         raise RefusedError("a complete pickle", "one that is damaged or incomplete") from None
-    except (ValueError, TypeError, OverflowError, AttributeError, KeyError, MemoryError) as error:
+    except (ValueError, TypeError, OverflowError, AttributeError, MemoryError) as error:
         raise RefusedError(
             "a pickle", f"another file or one that is damaged ({type(error).__name__})"
         ) from None
@@ -118,10 +118,12 @@ def parse_tree(data: bytes, start: int = 0, nested: int = 0) -> tuple[Any, int]:
 
 def _parse(data: bytes, start: int, nested: int) -> tuple[Any, int]:
     """Run the instructions in one loop, the frequent ones first."""
-    pos, size = start, len(data)
+    pos = start
     stack: list[Any] = []
     below: list[list[Any]] = []
-    memo: list[Any] = []
+    memo: dict[int, Any] = {}  # without what belongs to records that were met before
+    count_memo = 0
+    last: ArrayForm | None = None
     wrapper: Name | None = None
     record_at = -1
     known: dict[bytes, ArrayForm] = {}  # records of arrays that were met, by their bytes
@@ -137,7 +139,8 @@ def _parse(data: bytes, start: int, nested: int) -> tuple[Any, int]:
         code = data[pos]
         pos += 1
         if code == 0x94:  # MEMOIZE
-            memo.append(stack[-1])
+            memo[count_memo] = stack[-1]
+            count_memo += 1
         elif code in (0x68, 0x6A):  # BINGET, LONG_BINGET
             at = pos - 1
             if code == 0x68:
@@ -147,27 +150,33 @@ def _parse(data: bytes, start: int, nested: int) -> tuple[Any, int]:
                 value = memo[uint4(data, pos)[0]]
                 pos += 4
             if value is wrapper:
-                for length in lengths:
-                    form = known.get(data[at : at + length])
-                    if form is not None:
-                        break
-                else:
+                form = None if last is None else last.after  # most likely
+                if form is None or not data.startswith(form.record, at):
+                    form = None
+                    for length in lengths:
+                        form = known.get(data[at : at + length])
+                        if form is not None:
+                            break
+                    if last is not None:
+                        last.after = form
+                if form is None:
                     record_at = at
                     push(value)
                     continue
-                if length is not lengths[0]:  # the next one is likely to be alike
-                    lengths.remove(length)
-                    lengths.insert(0, length)
-                memo += form.memo
-                pos = at + length
-                if form.aligned:
-                    pos += 1 + data[pos]
-                push(StoredArray((form, pos)))
-                pos += form.nbytes
-                if pos >= size:
-                    raise RefusedError("a complete pickle", "one that ends early, as incomplete downloads do")
-                if data[pos] == 0x95:  # FRAME
-                    pos += 9
+                record, length, size, aligned = form.record, len(form.record), form.nbytes, form.aligned
+                while True:  # arrays of a list follow one another
+                    pos = at + length
+                    if aligned:
+                        pos += 1 + data[pos]
+                    push(StoredArray((form, pos)))
+                    pos += size
+                    count_memo += form.memoized
+                    if data[pos] == 0x95:  # FRAME
+                        pos += 9
+                    if not data.startswith(record, pos):
+                        break
+                    at = pos
+                last = form
             else:
                 push(value)
         elif code == 0x7D:  # EMPTY_DICT
@@ -184,7 +193,7 @@ def _parse(data: bytes, start: int, nested: int) -> tuple[Any, int]:
             name = stack[-1]
             if wrapper is not None and name is wrapper:
                 node = Node(wrapper, ())
-                begun[id(node)] = (record_at, len(memo))
+                begun[id(node)] = (record_at, count_memo)
                 stack[-1] = node
             else:
                 stack[-1] = _call(name, args)
@@ -295,7 +304,7 @@ def _parse(data: bytes, start: int, nested: int) -> tuple[Any, int]:
                     and len(known) < _MAX_FORMS
                     and len(record) < _MAX_RECORD
                 ):
-                    form.memo = memo[length:]
+                    form.record, form.memoized = record, count_memo - length
                     known[record] = form
                     if len(record) not in lengths:
                         lengths.append(len(record))
@@ -313,7 +322,7 @@ def _parse(data: bytes, start: int, nested: int) -> tuple[Any, int]:
                 (index,) = uint4(data, pos)
                 pos += 4
             puts += 1
-            _put(memo, index, stack[-1])
+            count_memo = _put(memo, count_memo, index, stack[-1])
         elif code in (0x4E, 0x88, 0x89):  # NONE, NEWTRUE, NEWFALSE
             push(None if code == 0x4E else code == 0x88)
         elif code == 0x93:  # STACK_GLOBAL
@@ -355,7 +364,7 @@ def _parse(data: bytes, start: int, nested: int) -> tuple[Any, int]:
                     wrapper, record_at = found, -1
             elif code == 0x70:  # PUT
                 puts += 1
-                _put(memo, int(text), stack[-1])
+                count_memo = _put(memo, count_memo, int(text), stack[-1])
             elif code == 0x67:  # GET
                 push(memo[int(text)])
             else:
@@ -393,15 +402,12 @@ def _cut(data: bytes, pos: int, count: int) -> bytes:
     return block
 
 
-def _put(memo: list[Any], index: int, value: object) -> None:
-    """Remember a value; Python 2 counts from 1, all others from 0, without gaps."""
-    if index < len(memo):
-        memo[index] = value
-        return
-    if index > len(memo) + 1 or index < 0:
+def _put(memo: dict[int, Any], count: int, index: int, value: object) -> int:
+    """Remember a value and return how many are; Python 2 counts from 1, all others from 0, without gaps."""
+    if index > count + 1 or index < 0:
         raise RefusedError("a pickle that counts its objects", "one with gaps")
-    memo.extend([None] * (index - len(memo)))
-    memo.append(value)
+    memo[index] = value
+    return max(count, index + 1)
 
 
 def _fill(target: object, items: list[Any]) -> None:

@@ -14,9 +14,9 @@ __all__ = ["ArrayForm", "StoredArray", "stack_stored"]
 
 
 class ArrayForm:
-    """What arrays of one shape and type share."""
+    """What arrays of one shape and type share: their record in the pickle, and how it is read."""
 
-    __slots__ = ("aligned", "data", "dtype", "memo", "nbytes", "order", "shape")
+    __slots__ = ("after", "aligned", "data", "dtype", "memoized", "nbytes", "order", "record", "shape")
 
     def __init__(self, data: bytes, shape: tuple[int, ...], dtype: np.dtype[Any], order: str) -> None:
         self.data = data
@@ -25,7 +25,9 @@ class ArrayForm:
         self.order = order
         self.nbytes = prod(shape) * dtype.itemsize
         self.aligned = False
-        self.memo: list[object] = []
+        self.record = b""  # before the numbers of each such array
+        self.memoized = 0  # objects that the record counts
+        self.after: ArrayForm | None = None  # form of the array that came after the last of these
 
 
 class StoredArray(tuple[ArrayForm, int]):
