@@ -10,7 +10,8 @@ import codecs
 import gc
 import pickle
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from .pickle_arrays import (
 from .pickle_stream import NUMPY_NAMES
 from .stored import ArrayForm, StoredArray, check_form
 
-__all__ = ["STORAGES", "TREE_NAMES", "as_array", "parse_tree", "tensor_view"]
+__all__ = ["STORAGES", "TREE_NAMES", "as_array", "parse_tree", "paused_collection", "tensor_view"]
 
 _MAX_STEPS = 2**26
 """Most instructions: each may allocate an object."""
@@ -84,6 +85,18 @@ TREE_NAMES: dict[tuple[str, str], str] = {
 """Names that such a file may have, and the kind of each; the others are refused."""
 
 
+@contextmanager
+def paused_collection() -> Iterator[None]:
+    """Pause the collection of garbage: it would look at millions of new objects again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def parse_tree(data: bytes, start: int = 0, nested: int = 0) -> tuple[Any, int]:
     """Parse a pickle that begins at `start`; return its value and where it ends.
 
@@ -99,10 +112,9 @@ def parse_tree(data: bytes, start: int = 0, nested: int = 0) -> tuple[Any, int]:
         raise RefusedError(f"pickles at most {_MAX_NESTED} deep in one another", "deeper ones")
     if start >= len(data):
         raise RefusedError("a pickle", "no bytes")
-    paused = gc.isenabled()
-    gc.disable()  # millions of new objects, none of them garbage
     try:
-        return _parse(data, start, nested)
+        with paused_collection():
+            return _parse(data, start, nested)
     except RefusedError:
         raise
     except (LookupError, struct.error):
@@ -111,9 +123,6 @@ def parse_tree(data: bytes, start: int = 0, nested: int = 0) -> tuple[Any, int]:
         raise RefusedError(
             "a pickle", f"another file or one that is damaged ({type(error).__name__})"
         ) from None
-    finally:
-        if paused:
-            gc.enable()
 
 
 def _parse(data: bytes, start: int, nested: int) -> tuple[Any, int]:

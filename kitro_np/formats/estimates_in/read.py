@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError, one_of
+from ...safe_io.pickle_tree import paused_collection
 from ..people import PeopleEstimates
 from .records import EstimateReader, Options
 from .source import Source, open_source
@@ -60,17 +61,22 @@ def read_estimates(
         If it is of no known program, damaged, or on a body that cannot be read.
     """
     size = None if image_size is None else _size(image_size)
-    opened = open_source(source)
-    options = Options(size, body)
+    with paused_collection():
+        opened = open_source(source)
+        return _read(_reader(opened, format), opened, Options(size, body))
+
+
+def _reader(opened: Source, format: str | None) -> EstimateReader:
+    """Return the reader of that name, or the first that recognises the file."""
     if format is not None:
         names = {reader.name: reader for reader in known_readers()}
-        reader = names[one_of("format", format, names)]
-        if not reader.recognises(opened.tree):
-            raise InputError(f"{opened.name}: {_lacking(reader, opened)}.")
-        return _read(reader, opened, options)
+        named = names[one_of("format", format, names)]
+        if not named.recognises(opened.tree):
+            raise InputError(f"{opened.name}: {_lacking(named, opened)}.")
+        return named
     for reader in known_readers():
         if reader.recognises(opened.tree):
-            return _read(reader, opened, options)
+            return reader
     raise _unknown(opened)
 
 
