@@ -8,6 +8,7 @@ from .body.padding import pad_pose
 from .camera import CameraEstimate, crop_to_full_image, default_intrinsics, with_focal_length
 from .errors import InputError
 from .export.write import write
+from .formats.estimates_in.read import read_estimates
 from .formats.keypoints_in import read_keypoints
 from .keypoints.detectors import LAYOUTS
 from .keypoints.layouts import KeypointLayout, find_layout
@@ -43,6 +44,7 @@ __all__ = [
     "matrix_from_6d",
     "matrix_from_quaternion",
     "pad_pose",
+    "read_estimates",
     "read_keypoints",
     "with_focal_length",
     "write",

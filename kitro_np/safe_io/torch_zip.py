@@ -59,6 +59,9 @@ _LOCAL_SIGNATURE = b"PK\3\4"
 _ENCRYPTED = 1
 """Bit of a member's flags that says that it is encrypted (PKWARE's APPNOTE.TXT, 4.4.4)."""
 
+_MAX_DEPTH = 16
+"""Deepest dict: released files nest three."""
+
 _MAX_BYTE_ORDER = 9
 """Bytes read of the member byteorder: more than "little" and "big" have."""
 
@@ -104,6 +107,24 @@ class TorchArrays(PickledArrays):
                     f"({kind})."
                 ) from error
         super().__init__(path, top)
+
+    def tree(self) -> dict[str, Any]:
+        """Return dicts and lists as the file nests them, tensors as arrays; others stay records."""
+        return {key: self._branch(value, 0) for key, value in self._values.items()}
+
+    def _branch(self, value: object, depth: int) -> Any:
+        if depth > _MAX_DEPTH:
+            raise InputError(f"{self._path}: expected dicts at most {_MAX_DEPTH} deep, got deeper ones.")
+        if isinstance(value, dict):
+            return {key: self._branch(item, depth + 1) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._branch(item, depth + 1) for item in value]
+        if type(value) is not Node:
+            return value
+        try:
+            return self._evaluate(value)
+        except (RefusedError, ValueError, TypeError):
+            return value
 
     def _evaluate(self, value: object) -> Array:
         match value:

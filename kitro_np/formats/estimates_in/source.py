@@ -1,0 +1,181 @@
+"""What a file holds, whatever its container: dicts, lists and arrays; nothing in it is executed."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from ...errors import InputError
+from ...safe_io.inflate import MAX_BYTES, inflate, read_inflated
+from ...safe_io.npz import NpzArrays
+from ...safe_io.pickle_arrays import RefusedError
+from ...safe_io.pickle_tree import parse_tree
+from ...safe_io.torch_zip import TorchArrays, is_torch_file
+
+_NUMPY, _ZIP = b"\x93NUMPY", b"PK\3\4"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file's or object's content.
+
+    Attributes
+    ----------
+    name : str
+        Path, or "estimates" for an object; messages begin with it.
+    tree : object
+        Dicts, lists and arrays.
+    path : Path or None
+    """
+
+    name: str
+    tree: Any
+    path: Path | None = None
+
+    def beside(self, *names: str) -> Source | None:
+        """Open the first file of these names that lies beside this one; None if there is none."""
+        folder = None if self.path is None else self.path if self.path.is_dir() else self.path.parent
+        paths = [] if folder is None else [folder / name for name in names]
+        return next((open_source(path) for path in paths if path.is_file()), None)
+
+
+def open_source(source: Any) -> Source:
+    """Open a path, or take an object that was loaded already.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    InputError
+        If it has no container that is known, is damaged, or names anything but plain data.
+    """
+    if not isinstance(source, (str, os.PathLike)):
+        return Source("estimates", source)
+    path = Path(source)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: expected a file, got none.")
+    if path.is_dir():
+        return Source(str(path), _folder(path), path)
+    if not path.is_file():
+        raise InputError(f"{path}: expected a file or a folder, got a device or a pipe.")
+    try:
+        return Source(str(path), _read(path), path)
+    except RefusedError as reason:
+        raise InputError(f"{path}: expected {reason.expected}, got {reason.got}.") from None
+
+
+def _read(path: Path) -> Any:
+    with open(path, "rb") as file:
+        start = file.read(8)
+    if start.startswith(_ZIP):
+        return TorchArrays(path).tree() if is_torch_file(path) else NpzTree(path)
+    data = read_inflated(path)
+    if data.startswith(_NUMPY):
+        return read_npy(data)
+    if data.lstrip()[:1] in (b"{", b"[") and path.suffix.lower() == ".json":
+        return _json(data)
+    tree, _ = parse_tree(data)
+    if tree == _LEGACY_MAGIC:
+        raise RefusedError(
+            "torch's zip format",
+            "the format from before torch 1.6; convert it by torch.save(torch.load(old), new)",
+        )
+    return tree
+
+
+_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        raise RefusedError("JSON", "text that is none or is damaged") from None
+
+
+_MAX_FILES = 10**6
+
+
+def _folder(path: Path) -> Any:
+    """Read a folder of numbered files: one for each frame (.json) or for each track (.npy)."""
+    names = sorted(name for name in os.listdir(path)[:_MAX_FILES] if name.lower().endswith((".json", ".npy")))
+    tracks = [name for name in names if name.startswith("hps_track_") and name.endswith(".npy")]
+    if tracks:
+        return {name: open_source(path / name).tree for name in tracks}
+    frames = [name for name in names if name.lower().endswith(".json")]
+    if not frames:
+        raise InputError(
+            f"{path}: expected estimates (EasyMocap's .json, TRAM's hps_track_*.npy), got another."
+        )
+    return {name: open_source(path / name).tree for name in frames}
+
+
+def read_npy(data: bytes, max_bytes: int = MAX_BYTES) -> Any:
+    """Read an .npy file: an array of numbers or text, or the objects of an array of them."""
+    stream = io.BytesIO(data)
+    try:
+        version = npy.read_magic(stream)
+        read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
+        shape, fortran, dtype = read_header(stream)
+    except Exception as error:  # NumPy raises many types of errors for a forged header
+        raise RefusedError("an array", f"one that is damaged ({type(error).__name__})") from None
+    if dtype.hasobject:
+        if dtype.kind != "O":
+            raise RefusedError("numbers, text or objects", "records of objects")
+        return parse_tree(data, stream.tell())[0]
+    if dtype.kind not in "biufSU" or min(shape, default=0) < 0:
+        raise RefusedError("numbers or text", f"dtype {dtype}")
+    expected = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if len(data) - stream.tell() != expected:
+        raise RefusedError(f"{expected} bytes", str(len(data) - stream.tell()))
+    return np.ndarray(shape, dtype, data, stream.tell(), order="F" if fortran else "C")
+
+
+class NpzTree(Mapping[str, Any]):
+    """The members of an .npz file, each read on access; arrays of objects as dicts and lists."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._arrays = NpzArrays(path, max_elements=None)
+        self._read: dict[str, Any] = {}
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._arrays:
+            raise KeyError(key)
+        if key not in self._read:
+            self._read[key] = self._member(key)
+        return self._read[key]
+
+    def _member(self, key: str) -> Any:
+        with zipfile.ZipFile(self._path) as archive, archive.open(key + ".npy") as member:
+            start = member.read(1024)
+            if b"'O'" not in start and b"'|O'" not in start:
+                return self._arrays[key]
+            if archive.getinfo(key + ".npy").file_size > MAX_BYTES:
+                raise InputError(f"{self._path}: {key}: expected at most {MAX_BYTES} bytes, got more.")
+            try:
+                return read_npy(start + member.read(MAX_BYTES))
+            except RefusedError as reason:
+                message = f"{self._path}: {key}: expected {reason.expected}, got {reason.got}."
+                raise InputError(message) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._arrays
+
+
+__all__ = ["NpzTree", "Source", "inflate", "open_source", "read_npy"]

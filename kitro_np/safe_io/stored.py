@@ -1,0 +1,66 @@
+"""Arrays that lie in the bytes of a file, and how to stack many of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from .pickle_arrays import Array, RefusedError
+
+__all__ = ["ArrayForm", "StoredArray", "stack_stored"]
+
+
+class ArrayForm:
+    """What arrays of one shape and type share: their record in the pickle, and how it is read."""
+
+    __slots__ = ("after", "aligned", "data", "dtype", "memoized", "nbytes", "order", "record", "shape")
+
+    def __init__(self, data: bytes, shape: tuple[int, ...], dtype: np.dtype[Any], order: str) -> None:
+        self.data = data
+        self.shape = shape
+        self.dtype = dtype
+        self.order = order
+        self.nbytes = prod(shape) * dtype.itemsize
+        self.aligned = False
+        self.record = b""  # before the numbers of each such array
+        self.memoized = 0  # objects that the record counts
+        self.after: ArrayForm | None = None  # form of the array that came after the last of these
+
+
+class StoredArray(tuple[ArrayForm, int]):
+    """An array's form and its offset in a file's bytes: a file may hold millions, few of which are needed."""
+
+    __slots__ = ()
+
+    def array(self) -> Array:
+        """Return a read-only view."""
+        form, offset = self
+        order: Any = "F" if form.order == "F" else "C"
+        return np.ndarray(form.shape, form.dtype, form.data, offset, order=order)
+
+
+def stack_stored(items: Sequence[object]) -> Array | None:
+    """Stack arrays of one shape and type along a new first axis; None if the items are anything else."""
+    if not all(type(item) is StoredArray for item in items):
+        return None
+    stored: Sequence[StoredArray] = items  # type: ignore[assignment]
+    first = stored[0][0]
+    shape, dtype, size, data = first.shape, first.dtype, first.nbytes, first.data
+    for form in {id(form): form for form, _ in stored}.values():
+        if form.shape != shape or form.dtype != dtype or form.data is not data or form.order == "F":
+            return None
+    joined = b"".join([data[start : start + size] for _, start in stored])
+    return np.frombuffer(joined, dtype).reshape(len(items), *shape)
+
+
+def check_form(shape: object, dtype: np.dtype[Any], left: int) -> tuple[int, ...]:
+    """Return the shape, if it is one that `left` bytes can hold."""
+    sizes = shape if isinstance(shape, tuple) else ()
+    if shape != sizes or len(sizes) > 8 or not all(type(size) is int and size >= 0 for size in sizes):
+        raise RefusedError("a shape of at most 8 integers of at least 0", "another shape")
+    if prod(sizes) * dtype.itemsize > left:
+        raise RefusedError(f"at most {left} bytes of an array", f"shape {sizes}")
+    return sizes
