@@ -83,8 +83,8 @@ def _table(layout: KeypointLayout, body: BodyModel) -> list[str]:
     lines = _wrapped("", f"{layout.name} on the body {body.name}, {layout.num_points} points")
     if sum(widths) + 2 * (len(widths) - 1) >= shutil.get_terminal_size().columns:
         rows, narrow = rows[:0], rows[1:]
-        for index, point, landmark, joint, spread in narrow:
-            about = "-" if joint == "-" else f"{landmark}, moved by {joint}, spread {spread}"
+        for index, point, landmark, mover, spread in narrow:
+            about = "-" if mover == "-" else f"{landmark}, moved by {mover}, spread {spread}"
             lines += _wrapped(f"{index:>{widths[0]}}  ", f"{point}: {about}")
     for index, *texts, spread in rows:
         cells = [f"{text:<{width}}" for text, width in zip(texts, widths[1:-1], strict=True)]

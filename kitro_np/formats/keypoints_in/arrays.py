@@ -12,7 +12,7 @@ from ..people import PeopleKeypoints
 from .registry import KeypointFormat
 from .returned import numpy_of
 from .rows import Rows
-from .source import Source
+from .source import KeypointsSource
 
 ARRAYS, NPZ = "arrays as rtmlib's", "NumPy .npz"
 
@@ -61,7 +61,7 @@ def is_npz(content: Any) -> bool:
     )
 
 
-def read_arrays(source: Source) -> PeopleKeypoints:
+def read_arrays(source: KeypointsSource) -> PeopleKeypoints:
     """Read arrays.
 
     A pair is of a frame's people, (N, K, 2) and (N, K), a list of pairs of frames; an array (T, K, 2 or 3) of
@@ -97,7 +97,7 @@ def read_arrays(source: Source) -> PeopleKeypoints:
     return rows.people()
 
 
-def read_npz(source: Source) -> PeopleKeypoints:
+def read_npz(source: KeypointsSource) -> PeopleKeypoints:
     """Read an .npz file: points, and optionally scores, layout, frame, person, image_name and image_size."""
     content = source.single(NPZ)
     rows = Rows(source, NPZ)

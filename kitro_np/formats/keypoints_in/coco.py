@@ -9,7 +9,7 @@ from ...errors import InputError
 from ..people import PeopleKeypoints
 from .registry import KeypointFormat
 from .rows import Rows
-from .source import Source, number_frames
+from .source import KeypointsSource, number_frames
 
 ALPHAPOSE, RESULTS, ANNOTATIONS = "AlphaPose", "COCO results", "COCO annotations"
 
@@ -42,7 +42,7 @@ def is_annotations(content: Any) -> bool:
     )
 
 
-def read_alphapose(source: Source) -> PeopleKeypoints:
+def read_alphapose(source: KeypointsSource) -> PeopleKeypoints:
     """Read AlphaPose's list; scores of its 17 points may reach 6."""
     rows = Rows(source, ALPHAPOSE)
     content = source.single(ALPHAPOSE)
@@ -58,7 +58,7 @@ def read_alphapose(source: Source) -> PeopleKeypoints:
     return rows.people(columns=3)
 
 
-def read_results(source: Source) -> PeopleKeypoints:
+def read_results(source: KeypointsSource) -> PeopleKeypoints:
     """Read results, with the names of the annotation file if it is given."""
     rows = Rows(source, RESULTS)
     content = source.single(RESULTS)
@@ -75,7 +75,7 @@ def read_results(source: Source) -> PeopleKeypoints:
     return rows.people(columns=3)
 
 
-def read_annotations(source: Source) -> PeopleKeypoints:
+def read_annotations(source: KeypointsSource) -> PeopleKeypoints:
     """Read annotations: the third number of a point, 0, 1 or 2, says whether it is marked and seen."""
     rows = Rows(source, ANNOTATIONS)
     content = source.single(ANNOTATIONS)
@@ -90,7 +90,9 @@ def read_annotations(source: Source) -> PeopleKeypoints:
     return rows.people(columns=3)
 
 
-def _named(source: Source, content: Mapping[str, Any], identifiers: list[Any]) -> tuple[list[Any], list[str]]:
+def _named(
+    source: KeypointsSource, content: Mapping[str, Any], identifiers: list[Any]
+) -> tuple[list[Any], list[str]]:
     """Frames and names of images, of an annotation file; all images count, those without people, too."""
     try:
         files = {image["id"]: str(image["file_name"]) for image in content["images"]}

@@ -9,7 +9,7 @@ from ...errors import InputError
 from ..people import PeopleKeypoints
 from .registry import KeypointFormat
 from .rows import Rows
-from .source import Source
+from .source import KeypointsSource
 
 NAME = "easy_ViTPose"
 
@@ -22,7 +22,7 @@ def is_easy_vitpose(content: Any) -> bool:
     return isinstance(frames, list) and bool(frames) and all(isinstance(one, Mapping) for one in frames)
 
 
-def read_easy_vitpose(source: Source) -> PeopleKeypoints:
+def read_easy_vitpose(source: KeypointsSource) -> PeopleKeypoints:
     """Read the file, putting x before y."""
     rows = Rows(source, NAME)
     for frame, people in enumerate(source.single(NAME)["keypoints"]):

@@ -12,7 +12,7 @@ from ...errors import InputError
 from ..people import PeopleKeypoints
 from .registry import KeypointFormat
 from .rows import Rows, in_pixels
-from .source import Source, number_frames
+from .source import KeypointsSource, number_frames
 
 NAME = "MediaPipe"
 
@@ -28,7 +28,7 @@ def is_mediapipe(content: Any) -> bool:
     return _landmarks(content) is not None
 
 
-def read_mediapipe(source: Source) -> PeopleKeypoints:
+def read_mediapipe(source: KeypointsSource) -> PeopleKeypoints:
     """Read landmarks, x in units of the image's width and y of its height."""
     pieces = [(name, _landmarks(content) or []) for name, content in source.pieces()]
     frames = [(frame, "", people) for frame, people in enumerate(pieces[0][1])]
@@ -111,7 +111,7 @@ def _person(value: Any) -> Sequence[Any] | None:
     return value if named or (hasattr(first, "x") and hasattr(first, "y")) else None
 
 
-def _point(source: Source, landmark: Any) -> tuple[float, float, float]:
+def _point(source: KeypointsSource, landmark: Any) -> tuple[float, float, float]:
     try:
         if isinstance(landmark, Mapping):
             x, y, score = landmark["x"], landmark["y"], landmark.get("visibility")

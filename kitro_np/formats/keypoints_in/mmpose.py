@@ -9,7 +9,7 @@ from ...errors import InputError
 from ..people import PeopleKeypoints
 from .registry import KeypointFormat
 from .rows import Rows, corners_to_box
-from .source import Source, number_frames
+from .source import KeypointsSource, number_frames
 
 USUAL = {21: "hand21"}
 
@@ -41,17 +41,17 @@ def is_demo(content: Any) -> bool:
     )
 
 
-def read_inferencer(source: Source) -> PeopleKeypoints:
+def read_inferencer(source: KeypointsSource) -> PeopleKeypoints:
     """Read the inferencer's JSON, whose frames are numbered from 0."""
     return _read(source, INFERENCER, first=0)
 
 
-def read_demo(source: Source) -> PeopleKeypoints:
+def read_demo(source: KeypointsSource) -> PeopleKeypoints:
     """Read the demo's JSON, whose frames are numbered from 1."""
     return _read(source, DEMO, first=1)
 
 
-def _read(source: Source, form: str, first: int) -> PeopleKeypoints:
+def _read(source: KeypointsSource, form: str, first: int) -> PeopleKeypoints:
     rows = Rows(source, form)
     if source.is_folder:
         pieces = dict(source.pieces())
@@ -83,7 +83,7 @@ def _read(source: Source, form: str, first: int) -> PeopleKeypoints:
     return rows.people(usual=USUAL)
 
 
-def _people(source: Source, content: Any, name: str) -> list[Any]:
+def _people(source: KeypointsSource, content: Any, name: str) -> list[Any]:
     """Return the people of one of many files, each of an image."""
     found = content.get("instance_info") if isinstance(content, Mapping) else content
     if not isinstance(found, list) or not all(map(is_instance, found)):
@@ -91,7 +91,7 @@ def _people(source: Source, content: Any, name: str) -> list[Any]:
     return found
 
 
-def _add(rows: Rows, frame: int, one: Any, name: str = "", source: Source | None = None) -> None:
+def _add(rows: Rows, frame: int, one: Any, name: str = "", source: KeypointsSource | None = None) -> None:
     if source is not None and not is_instance(one):
         raise InputError(f"{source.name}: instances: expected keypoints and keypoint_scores, got others.")
     # The inferencer's box is nested: [[x1, y1, x2, y2]].

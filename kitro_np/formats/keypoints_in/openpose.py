@@ -11,7 +11,7 @@ from ...errors import InputError
 from ..people import PeopleKeypoints
 from .registry import KeypointFormat
 from .rows import NORMALISED, Rows, in_pixels
-from .source import Source, number_frames
+from .source import KeypointsSource, number_frames
 
 USUAL = {25: "body25", 18: "coco18"}
 
@@ -23,7 +23,7 @@ def is_openpose(content: Any) -> bool:
     return all(isinstance(one, Mapping) and "pose_keypoints_2d" in one for one in content["people"])
 
 
-def read_openpose(source: Source) -> PeopleKeypoints:
+def read_openpose(source: KeypointsSource) -> PeopleKeypoints:
     """Read a file or a folder: images are numbered by their names."""
     rows = Rows(source, "OpenPose")
     stems, tracked, more = [], True, False

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...errors import InputError
 from ..people import PeopleKeypoints
-from .source import Source, describe, keys_in
+from .source import KeypointsSource, describe, keys_in
 
 SNIFFED = 100
 """Files of a folder that are looked into: the first images may have nobody in them."""
@@ -29,7 +29,7 @@ class KeypointFormat:
     recognise : callable
         From the content of a file, or an object, to bool.
     read : callable
-        From a :class:`Source` to the record.
+        From a :class:`KeypointsSource` to the record.
     rank : int
         Formats that others contain are tried later.
     """
@@ -37,7 +37,7 @@ class KeypointFormat:
     name: str
     keys: tuple[str, ...]
     recognise: Callable[[Any], bool]
-    read: Callable[[Source], PeopleKeypoints]
+    read: Callable[[KeypointsSource], PeopleKeypoints]
     rank: int = 0
 
 
@@ -52,7 +52,7 @@ def keypoint_formats() -> list[KeypointFormat]:
     return sorted(found, key=lambda form: form.rank)
 
 
-def find_keypoint_format(source: Source) -> KeypointFormat:
+def find_keypoint_format(source: KeypointsSource) -> KeypointFormat:
     """Return the format of a source, by its content.
 
     Raises

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .source import Source, number_frames
+from .source import KeypointsSource, number_frames
 
 
 def numpy_of(value: Any) -> Any:
@@ -28,7 +28,7 @@ def are_people(content: Any, keys: set[str]) -> bool:
     )
 
 
-def images_of(source: Source) -> list[tuple[int, str, Any]]:
+def images_of(source: KeypointsSource) -> list[tuple[int, str, Any]]:
     """Return the frame, the name and the people of each image."""
     if source.is_folder:
         pieces = list(source.pieces())

@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import InputError
 from ...keypoints.detectors import LAYOUTS, POINTS
 from ..people import PeopleKeypoints
-from .source import Source
+from .source import KeypointsSource
 
 USUAL = {
     16: "mpii16", 17: "coco17", 18: "coco18", 19: "coco19", 24: "smpl24", 26: "halpe26", 33: "mediapipe33",
@@ -29,7 +29,7 @@ MAX_FRAME = 2**53
 class Rows:
     """People of all frames, a row each, as a format's reader finds them."""
 
-    def __init__(self, source: Source, form: str) -> None:
+    def __init__(self, source: KeypointsSource, form: str) -> None:
         self.source, self.form = source, form
         self.points: list[Any] = []
         self.scores: list[Any] = []
@@ -172,7 +172,7 @@ class Rows:
         return np.array(numbers, np.int64)
 
 
-def layout_of(source: Source, count: int, usual: dict[int, str], form: str) -> str:
+def layout_of(source: KeypointsSource, count: int, usual: dict[int, str], form: str) -> str:
     """Return the layout of K points: the one that the caller names, else the format's."""
     if source.layout is not None:
         expected = num_points(source.layout)
@@ -200,7 +200,7 @@ def num_points(layout: str) -> int:
     return len(POINTS[layout]) if layout in POINTS else 24
 
 
-def in_pixels(source: Source, points: np.ndarray, normalised: bool | None = None) -> np.ndarray:
+def in_pixels(source: KeypointsSource, points: np.ndarray, normalised: bool | None = None) -> np.ndarray:
     """Convert points in units of the image's width and height to pixels; others are returned as they are."""
     if normalised is None:
         with np.errstate(invalid="ignore"):

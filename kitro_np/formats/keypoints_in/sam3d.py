@@ -12,7 +12,7 @@ from ..people import PeopleKeypoints
 from .registry import KeypointFormat
 from .returned import are_people, images_of, numpy_of
 from .rows import Rows, corners_to_box
-from .source import Source
+from .source import KeypointsSource
 
 NAME = "SAM 3D Body"
 
@@ -24,7 +24,7 @@ def is_sam(content: Any) -> bool:
     )
 
 
-def read_sam(source: Source) -> PeopleKeypoints:
+def read_sam(source: KeypointsSource) -> PeopleKeypoints:
     """Read the 70 keypoints, which have no scores."""
     rows = Rows(source, NAME)
     for frame, name, people in images_of(source):

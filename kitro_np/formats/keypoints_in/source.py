@@ -30,7 +30,7 @@ class Text:
 
 
 @dataclass
-class Source:
+class KeypointsSource:
     """Pieces to read, each a file's name without suffix and its content.
 
     Attributes
@@ -76,7 +76,7 @@ class Source:
         return next(self.pieces())[1]
 
 
-def open_source(value: Any) -> Source:
+def open_source(value: Any) -> KeypointsSource:
     """Return the source of a path or of an object.
 
     Raises
@@ -87,12 +87,12 @@ def open_source(value: Any) -> Source:
         If a folder has no files to read, or there is too much.
     """
     if not isinstance(value, (str, os.PathLike)):
-        return Source("keypoints", value=value)
+        return KeypointsSource("keypoints", value=value)
     path = Path(value)
     if not path.exists():
         raise FileNotFoundError(f"{path}: expected a file or folder of keypoints, got none.")
     if not path.is_dir():
-        return Source(str(path), [path])
+        return KeypointsSource(str(path), [path])
     sizes: dict[str, dict[Path, int]] = {suffix: {} for suffix in SUFFIXES}
     with os.scandir(path) as entries:
         for entry in entries:
@@ -103,7 +103,7 @@ def open_source(value: Any) -> Source:
     if not files:
         raise InputError(f"{path}: expected a folder of .json or .txt files of keypoints, got none of these.")
     _check_bytes(str(path), sum(files.values()))
-    return Source(str(path), sorted(files), is_folder=True)
+    return KeypointsSource(str(path), sorted(files), is_folder=True)
 
 
 def read_content(path: Path) -> Any:

@@ -11,7 +11,7 @@ from ..people import PeopleKeypoints
 from .registry import KeypointFormat
 from .returned import are_people, images_of, numpy_of
 from .rows import Rows, num_points
-from .source import Source
+from .source import KeypointsSource
 
 NAME = "Hugging Face transformers"
 
@@ -21,7 +21,7 @@ def is_transformers(content: Any) -> bool:
     return are_people(content, {"keypoints", "scores", "labels"})
 
 
-def read_transformers(source: Source) -> PeopleKeypoints:
+def read_transformers(source: KeypointsSource) -> PeopleKeypoints:
     """Read what post_process_pose_estimation returns: labels number the points."""
     rows = Rows(source, NAME)
     found = [(frame, one) for frame, _, people in images_of(source) for one in people]
@@ -48,7 +48,7 @@ def read_transformers(source: Source) -> PeopleKeypoints:
     return rows.people()
 
 
-def _labels(source: Source, value: Any) -> np.ndarray:
+def _labels(source: KeypointsSource, value: Any) -> np.ndarray:
     try:
         found = np.asarray(numpy_of(value)).reshape(-1)
     except (ValueError, TypeError):

@@ -9,7 +9,7 @@ from ...errors import InputError
 from ..people import PeopleKeypoints
 from .registry import KeypointFormat
 from .rows import Rows, corners_to_box
-from .source import Source, number_frames
+from .source import KeypointsSource, number_frames
 
 NAME = "Ultralytics JSON"
 
@@ -32,7 +32,7 @@ def is_ultralytics_json(content: Any) -> bool:
     return bool(frames) and all(isinstance(one, list) and all(map(is_person, one)) for one in frames)
 
 
-def read_ultralytics_json(source: Source) -> PeopleKeypoints:
+def read_ultralytics_json(source: KeypointsSource) -> PeopleKeypoints:
     """Read frames; a point at (0, 0) is missing, whatever its score."""
     rows = Rows(source, NAME)
     if source.is_folder:

@@ -11,7 +11,7 @@ from ...errors import InputError
 from ..people import PeopleKeypoints
 from .registry import KeypointFormat
 from .rows import Rows, num_points
-from .source import Source, Text, number_frames
+from .source import KeypointsSource, Text, number_frames
 
 NAME = "Ultralytics text"
 
@@ -33,7 +33,7 @@ def is_ultralytics_txt(content: Any) -> bool:
     return len(numbers) > BOX and numbers[0] == int(numbers[0]) and all(0 <= x <= 1 for x in numbers[1:BOX])
 
 
-def read_ultralytics_txt(source: Source) -> PeopleKeypoints:
+def read_ultralytics_txt(source: KeypointsSource) -> PeopleKeypoints:
     """Read a file or a folder of labels; the number of columns tells scores and identities."""
     lines: dict[str, tuple[str, ...]] = {}
     for stem, content in source.pieces():
@@ -76,7 +76,7 @@ def read_ultralytics_txt(source: Source) -> PeopleKeypoints:
     return rows.people()
 
 
-def _columns(source: Source, numbers: int) -> tuple[int, bool, int]:
+def _columns(source: KeypointsSource, numbers: int) -> tuple[int, bool, int]:
     """Return the number of points, whether they have scores, and how many numbers follow them."""
     counts = (num_points(source.layout),) if source.layout else COUNTS
     for count in counts:
