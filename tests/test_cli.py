@@ -408,7 +408,7 @@ def test_failed_write_leaves_nothing_behind(file, tmp_path, monkeypatch, capsys)
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full)
-    assert "No space left" in fails(capsys, "refine", file, "-o", tmp_path / "out.npz")
+    assert "No space left" in fails(capsys, "refine", *ON, file, "-o", tmp_path / "out.npz")
     assert os.listdir(tmp_path) == ["in.npz"]
 
 

@@ -72,7 +72,7 @@ def _reader(opened: Source, format: str | None) -> EstimateReader:
         names = {reader.name: reader for reader in known_readers()}
         named = names[one_of("format", format, names)]
         if not named.recognises(opened.tree):
-            raise InputError(f"{opened.name}: {_lacking(named, opened)}.")
+            raise _lacking(named, opened)
         return named
     for reader in known_readers():
         if reader.recognises(opened.tree):
@@ -103,10 +103,10 @@ def _size(value: Sequence[float]) -> tuple[float, float]:
     return width, height
 
 
-def _lacking(reader: EstimateReader, source: Source) -> str:
+def _lacking(reader: EstimateReader, source: Source) -> InputError:
     found = reader.found(source.tree)
-    missing = [key for key in reader.keys if key not in found]
-    return f"expected {reader.name}'s keys {', '.join(reader.keys)}, got a file without {', '.join(missing)}"
+    keys, missing = (", ".join(part) for part in (reader.keys, [k for k in reader.keys if k not in found]))
+    return InputError(f"{source.name}: expected {reader.name}'s keys {keys}, got a file without {missing}.")
 
 
 def _unknown(source: Source) -> InputError:

@@ -159,8 +159,8 @@ class Entry:
         array = self.numbers(key)
         flat = array.ravel()
         if (count is not None and len(flat) != count) or not np.array_equal(flat, np.round(flat)):
-            wanted = "" if count is None else f" {count}"
-            raise InputError(f"{self.name}: {key}: expected{wanted} integers, got shape {array.shape}.")
+            wanted = "integers" if count is None else f"{count} integers"
+            raise InputError(f"{self.name}: {key}: expected {wanted}, got shape {array.shape}.")
         return flat.astype(np.int64)
 
     def texts(self, key: str) -> np.ndarray | None:

@@ -165,8 +165,9 @@ class NpzTree(Mapping[str, Any]):
             try:
                 return read_npy(start + member.read(MAX_BYTES))
             except RefusedError as reason:
-                message = f"{self._path}: {key}: expected {reason.expected}, got {reason.got}."
-                raise InputError(message) from None
+                raise InputError(
+                    f"{self._path}: {key}: expected {reason.expected}, got {reason.got}."
+                ) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._arrays)
