@@ -8,7 +8,10 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from kitro_np import KeypointLayout, Skeleton
+from kitro_np.arrays.rotations import cross_matrix
 from kitro_np.body.kinematics import forward_kinematics
+from kitro_np.points.gauss_newton import by_betas
+from kitro_np.points.problem import PointsProblem
 
 ROUNDS = 100
 """Of Levenberg and Marquardt's method; a fit converges in 10 to 40."""
@@ -91,8 +94,7 @@ class _Problem:
         self.spread, self.pose_spread, self.beta_spread = spread, pose_spread, beta_spread
         self.seen = np.isfinite(points).all(-1) & (np.array(layout.joints) >= 0)
         self.target = np.where(self.seen[..., None], points, 0)
-        below = _descendants(skeleton.parents)
-        self.moves = below[:, np.maximum(layout.joints, 0)].T  # (K, 24): which joints move a point
+        self.problem = PointsProblem(skeleton, layout, self.target, self.seen / spread**2)
 
     def translation(self, pose: np.ndarray) -> np.ndarray:
         """Return the translation (F, 3) that brings the mean shape's points to the given ones on average."""
@@ -151,12 +153,12 @@ class _Problem:
         above[:, 0] = np.eye(3)
         placed = posed_points(self.skeleton, self.layout, pose, betas, np.zeros((frames, 3)))
         arm = np.nan_to_num(placed)[:, :, None] - posed.joints[:, None]  # (F, K, 24, 3)
-        by_turn = -_cross_matrix(arm * self.moves[None, :, :, None])  # of each joint, in the world's axes
+        by_turn = -cross_matrix(arm * self.problem.below[None, :, :, None])  # in the world
         by_turn = np.einsum("fkjab,fjbc->fkajc", by_turn, above)  # in the parent's
         by_shift = np.broadcast_to(np.eye(3), (*placed.shape[:2], 3, 3))
         own = np.concatenate([by_turn.reshape(*placed.shape, -1), by_shift], axis=-1) / self.spread
         own = np.where(self.seen[..., None, None], own, 0).reshape(frames, -1, own.shape[-1])
-        shared = _by_betas(self.skeleton, self.layout, posed.global_rotations) / self.spread
+        shared = by_betas(self.problem, posed.global_rotations) / self.spread
         shared = np.where(self.seen[..., None, None], shared, 0).reshape(frames, -1, len(betas))
         return own, shared
 
@@ -165,33 +167,3 @@ def _turns(rotations: np.ndarray) -> np.ndarray:
     """Rotation vectors (..., 3) of matrices (..., 3, 3)."""
     vectors = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_rotvec()
     return vectors.reshape(rotations.shape[:-1])
-
-
-def _descendants(parents: tuple[int, ...]) -> np.ndarray:
-    """Whether turning a joint moves another, itself included: (J, J)."""
-    below = np.eye(len(parents), dtype=bool)
-    for joint, parent in enumerate(parents):
-        if parent >= 0:
-            below[:, joint] |= below[:, parent]
-    return below
-
-
-def _cross_matrix(vectors: np.ndarray) -> np.ndarray:
-    x, y, z = np.moveaxis(vectors, -1, 0)
-    zero = np.zeros_like(x)
-    rows = [[zero, -z, y], [z, zero, -x], [-y, x, zero]]
-    return np.stack([np.stack(row, -1) for row in rows], -2)
-
-
-def _by_betas(skeleton: Skeleton, layout: KeypointLayout, rotations: np.ndarray) -> np.ndarray:
-    """Change of points per unit of each beta, (F, K, 3, S)."""
-    directions = np.asarray(skeleton.joint_shapedirs)
-    change = np.empty((*rotations.shape[:2], *directions.shape[1:]))
-    for joint, parent in enumerate(skeleton.parents):
-        if parent < 0:
-            change[:, joint] = directions[joint]
-        else:
-            bone = directions[joint] - directions[parent]
-            change[:, joint] = change[:, parent] + rotations[:, parent] @ bone
-    joints = np.maximum(layout.joints, 0)
-    return change[:, joints] + np.einsum("fkab,kbs->fkas", rotations[:, joints], layout.by_betas)
