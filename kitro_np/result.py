@@ -323,6 +323,10 @@ class RefineResult(Generic[ArrayT]):
         InputError
             If the file exists and `force` is not set, or it cannot be written.
         """
+        return write_npz(path, self.stored(), force=force)
+
+    def stored(self) -> dict[str, Any]:
+        """Return the arrays that :meth:`save` writes, by their keys in the file."""
         result = self.numpy()
         arrays: dict[str, Any] = dict(result.arrays())
         if result.hypotheses is not None:
@@ -336,7 +340,7 @@ class RefineResult(Generic[ArrayT]):
         has_correctives = isinstance(self.body, BodyModel) and self.body.posedirs is not None
         if has_correctives and embedded_body(self.body_name) is not None:
             arrays[CORRECTIVES] = np.array(True)
-        return write_npz(path, arrays, force=force)
+        return arrays
 
     @classmethod
     def load(

@@ -10,7 +10,7 @@ import pytest
 import smpl_files
 from scipy.spatial.transform import Rotation
 
-from kitro_np import InputError, load_body, read_estimates
+from kitro_np import InputError, check_projection, load_body, read_estimates
 from kitro_np.camera import project
 
 joblib = pytest.importorskip("joblib")
@@ -132,6 +132,13 @@ def test_phalp_of_an_upright_image_and_as_an_object(people, body):
     estimates = read_estimates(tree)
     same(estimates, body, expected[[0, 1, 2, 4, 5]])
     assert estimates.image_size == (720, 1280)
+
+
+def test_phalp_on_windows(people, body):
+    """Paths of images then have both separators."""
+    tree, _ = phalp(people, body)
+    tree = {name.replace("demo/", "demo/img\\"): frame for name, frame in tree.items()}
+    assert read_estimates(tree).image_name.tolist()[0] == "000001.jpg"
 
 
 def test_phalp_keeps_people_filled_in_and_says_so(people, body):
@@ -276,6 +283,20 @@ def test_vibe(tmp_path, people):
     np.testing.assert_allclose(ours, expected, rtol=0, atol=PIXEL)
     assert estimates.image_size == SIZE
     assert estimates.person.tolist() == [2] * COUNT
+    assert estimates.joints_2d is None
+    own = np.random.default_rng(5).uniform(0, 700, (COUNT, 49, 2))
+    tree[2]["joints2d_img_coord"] = own
+    joints = read_estimates(tree).joints_2d
+    assert joints.layout == "spin49"
+    np.testing.assert_array_equal(joints.points, own)
+    # PARE writes a file of other keys for each image.
+    image = {"pred_pose": people["pose"], "pred_shape": people["betas"], "smpl_joints2d": own}
+    image |= {key: tree[2][key] for key in ("pred_cam", "orig_cam", "bboxes")}
+    same_image = read_estimates(dump(tmp_path / "image.pkl", image))
+    np.testing.assert_allclose(same_image.transl, estimates.transl)
+    np.testing.assert_array_equal(same_image.joints_2d.points, own)
+    assert (same_image.source, same_image.image_size) == ("PARE", SIZE)
+    assert same_image.person.tolist() == list(range(COUNT))
 
 
 def test_spin_draws_in_its_crop(people, body):
@@ -305,6 +326,24 @@ def test_spin_draws_in_its_crop(people, body):
     np.testing.assert_allclose(ours, weak, rtol=0, atol=PIXEL)
 
 
+def test_spins_evaluation_has_cameras_of_crops_only(tmp_path, people, body):
+    rng = np.random.default_rng(6)
+    camera = np.stack([rng.uniform(0.6, 1, COUNT), *rng.normal(0, 0.1, (2, COUNT))], axis=1)
+    np.savez(
+        tmp_path / "spin.npz",
+        pred_joints=np.zeros((COUNT, 14, 3)),
+        pose=people["vectors"].reshape(COUNT, 72),
+        betas=people["betas"],
+        camera=camera,
+    )
+    estimates = read_estimates(tmp_path / "spin.npz", image_size=SIZE)
+    depth = 2 * 5000 / (224 * camera[:, 0])
+    joints = joints_of(people, body, np.stack([camera[:, 1], camera[:, 2], depth], axis=1))
+    same(estimates, body, pixels(joints, 5000, (112, 112)))
+    assert estimates.image_size == (224, 224)
+    assert "crops of 224 pixels" in estimates.notes[0]
+
+
 def test_eft(tmp_path, people):
     rng = np.random.default_rng(7)
     rows = [
@@ -327,6 +366,14 @@ def test_eft(tmp_path, people):
     expected = centre[:, None] + (camera[:, :1, None] * points[..., :2] + camera[:, None, 1:]) * 150
     ours = project(points + estimates.transl[:, None], estimates.intrinsics)
     np.testing.assert_allclose(ours, expected, rtol=0, atol=PIXEL)
+    # EFT's demo pickles a list for each image; a side of 300 pixels becomes one of 224.
+    demo = [
+        {key: np.array(row[key]) for key in ("parm_pose", "parm_shape", "parm_cam")}
+        | {"bbox_topLeft": np.array(row["bbox_center"]) - 150, "bbox_scale_o2n": 224 / 300, "annotId": -1}
+        for row in rows
+    ]
+    other = read_estimates(dump(tmp_path / "00001.pkl", demo, "pickle"), image_size=SIZE)
+    np.testing.assert_allclose(other.transl, estimates.transl)
 
 
 def test_hmr2_output(people):
@@ -371,6 +418,28 @@ def test_cliff(tmp_path, people, body):
     assert estimates.frame.tolist() == [0, 0, 1, 1, 2, 2]
     assert estimates.person.tolist() == [0, 1] * 3
     assert read_estimates(tmp_path / "cliff.npz").intrinsics is None
+
+
+@pytest.mark.parametrize("tracked", [False, True])
+def test_cliffs_demo_tells_frames_by_its_detections(tmp_path, people, tracked):
+    """imgname is of all images: those without people, too."""
+    frame = np.array([0, 0, 2, 3, 3, 3])
+    identity = np.array([4, 2, 4, 4, 2, 7]) if tracked else np.zeros(COUNT)
+    detections = np.column_stack([frame, np.ones((COUNT, 6)), identity])
+    np.savez(
+        tmp_path / "cliff.npz",
+        imgname=[f"video/{n:06d}.png" for n in range(COUNT)],
+        pose=people["vectors"].reshape(COUNT, 72),
+        shape=people["betas"],
+        global_t=people["transl"],
+        pred_joints=np.zeros((COUNT, 24, 3)),
+        focal_l=np.full(COUNT, 1000.0),
+        detection_all=detections,
+    )
+    estimates = read_estimates(tmp_path / "cliff.npz", image_size=SIZE)
+    assert estimates.frame.tolist() == frame.tolist()
+    assert estimates.person.tolist() == ([4, 2, 4, 4, 2, 7] if tracked else [0, 1, 0, 0, 1, 2])
+    assert estimates.image_name.tolist()[2] == "video/000002.png"
 
 
 def test_camerahmr_labels(tmp_path, people, body):
@@ -426,9 +495,23 @@ def test_hybrik(tmp_path, people, body):
         "img_path": names,
         "pred_camera": np.ones((COUNT, 1)),
     }
-    estimates = read_estimates(dump(tmp_path / "res.pk", tree, "pickle"))
-    same(estimates, body, pixels(joints_of(people, body), 1000 / 256 * (box[:, 2] - box[:, 0]), (640, 360)))
+    estimates = read_estimates(dump(tmp_path / "res.pk", tree, "pickle"), body=body)
+    root = body.skeleton.rest_joints(people["betas"])[:, 0]
+    expected = pixels(
+        joints_of(people, body, people["transl"] - root), 1000 / 256 * (box[:, 2] - box[:, 0]), (640, 360)
+    )
+    same(estimates, body, expected)
     assert estimates.frame.tolist() == [0, 1, 4, 5, 6, 8]
+    assert estimates.joints_2d is None
+    # The network's own joints are in the box, from -0.5 to 0.5; five more than SMPL's follow.
+    centre, side = (box[:, :2] + box[:, 2:]) / 2, (box[:, 2] - box[:, 0])[:, None, None]
+    own = np.zeros((COUNT, 29, 3), np.float32)
+    own[:, :24, :2] = (expected - centre[:, None]) / side
+    tree |= {"pred_uvd": own, "img_path": np.array([f"{'ab'[n // 3]}/{n % 3}.png" for n in range(COUNT)])}
+    two_clips = read_estimates(tree, body=body)
+    np.testing.assert_allclose(two_clips.joints_2d.points, expected, atol=1e-3)
+    assert check_projection(two_clips, body=body).pixels < PIXEL
+    assert two_clips.frame.tolist() == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("video", [False, True])
@@ -451,6 +534,22 @@ def test_romp(tmp_path, people, body, video):
     same(estimates, body, pixels(joints_of(people, body), 443.4 / 512 * 1280, (640, 360)))
     assert estimates.frame.tolist() == ([0, 0, 0, 2, 2, 2] if video else [0] * COUNT)
     assert estimates.joints_2d.layout == "smpl24"
+
+
+def test_bev_moves_the_middle_of_the_hips(tmp_path, people, body):
+    """Its bodies have it at their origin, and the root where the file's joints say."""
+    joints = joints_of(people, body)
+    hips = joints[:, 1:3].mean(axis=1)
+    results = {
+        "smpl_thetas": people["vectors"].reshape(COUNT, 72),
+        "smpl_betas": np.column_stack([people["betas"], np.full(COUNT, 0.1)]),
+        "cam_trans": hips,
+        "joints": joints - hips[:, None],
+    }
+    np.savez(tmp_path / "image.npz", results=results)
+    estimates = read_estimates(tmp_path / "image.npz", image_size=SIZE, body=body)
+    same(estimates, body, pixels(joints, 443.4 / 512 * 1280, (640, 360)))
+    assert "eleventh beta" in estimates.notes[1]
 
 
 def tram(people, torch):
@@ -484,6 +583,17 @@ def test_tram(tmp_path, people, body, folder):
     same(estimates, body, pixels(joints_of(people, body), 1100.5, (630, 350)))
     assert estimates.person.tolist() == [3] * COUNT
     assert estimates.frame.tolist() == people["frame"].tolist()
+
+
+def test_tram_folder_of_a_video(tmp_path, people):
+    torch = pytest.importorskip("torch")
+    (tmp_path / "hps").mkdir()
+    np.save(tmp_path / "hps" / "hps_track_1.npy", tram(people, torch))
+    np.save(tmp_path / "boxes.npy", np.zeros((3, 5)))
+    np.save(tmp_path / "camera.npy", {"img_focal": np.float32(900), "img_center": np.array([640.0, 360])})
+    estimates = read_estimates(tmp_path)
+    assert len(estimates) == COUNT
+    assert estimates.intrinsics[0].tolist() == [[900, 0, 640], [0, 900, 360], [0, 0, 1]]
 
 
 def test_tram_without_its_camera_says_so(tmp_path, people):
@@ -549,6 +659,41 @@ def test_smplcodec(tmp_path, people):
     np.testing.assert_allclose(estimates.pose, people["pose"], atol=1e-6)
 
 
+def smpl_codec(path, **parts):
+    """Write a file as smplcodec does: numbers of 32 bits; what is not set is left out."""
+    kinds = {"i": np.int32, "f": np.float32}
+    arrays = {key: np.asarray(value) for key, value in parts.items()}
+    with open(path, "wb") as file:
+        np.savez_compressed(
+            file, **{key: array.astype(kinds[array.dtype.kind]) for key, array in arrays.items()}
+        )
+    return path
+
+
+def test_smplcodec_of_smplx(tmp_path, people):
+    """The head has as many joints as a matrix has rows; translation is optional."""
+    vectors = np.random.default_rng(2).normal(0, 0.4, (COUNT, 55, 3))
+    parts = {"smplVersion": 2, "gender": 0, "frameCount": COUNT, "shapeParameters": people["betas"][0]}
+    parts |= {"bodyPose": vectors[:, :22], "headPose": vectors[:, 22:25]}
+    parts |= {"leftHandPose": vectors[:, 25:40], "rightHandPose": vectors[:, 40:]}
+    estimates = read_estimates(smpl_codec(tmp_path / "a.smpl", **parts))
+    turned = Rotation.from_matrix(estimates.pose.reshape(-1, 3, 3)).as_rotvec().reshape(COUNT, 55, 3)
+    np.testing.assert_allclose(turned, vectors, atol=1e-6)
+    assert estimates.body == "smplx" and not estimates.transl.any()
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"smplVersion": 5, "gender": 1, "bodyPose": np.zeros((2, 46))}, "smplVersion: expected 0 to 2"),
+        ({"smplVersion": 2, "gender": 0, "codecVersion": 2}, "expected poses"),
+    ],
+)
+def test_smplcodec_without_smpls_pose_is_refused(tmp_path, parts, message):
+    with pytest.raises(InputError, match=message):
+        read_estimates(smpl_codec(tmp_path / "a.smpl", **parts))
+
+
 def world_camera(seed=4):
     """Cameras that move, and their transforms from the world."""
     extrinsics = np.tile(np.eye(4), (COUNT, 1, 1))
@@ -595,6 +740,15 @@ def test_slahmr_moves_bodies_into_the_camera_and_drops_unseen_frames(tmp_path, p
     seen = read_estimates(folder / "a_world_results.npz", body=body)
     assert seen.person.tolist() == [0, 0, 1, 1]
     assert seen.frame.tolist() == [0, 2, 0, 1]
+    # Masks are of all images of the data, frames of those where somebody is seen.
+    tracks = {
+        name: {**track, "vis_mask": [False, False, *track["vis_mask"]]} for name, track in tracks.items()
+    }
+    meta = {"seq_interval": [2, 5], "data_interval": [10, 15]}
+    (tmp_path / "track_info.json").write_text(json.dumps({"tracks": tracks, "meta": meta}), encoding="utf-8")
+    seen = read_estimates(folder / "a_world_results.npz", body=body)
+    assert seen.person.tolist() == [0, 0, 1, 1]
+    assert seen.frame.tolist() == [12, 14, 12, 13]
 
 
 def test_easymocap_turns_about_the_origin(tmp_path, people, body):
@@ -635,6 +789,26 @@ def test_comotion(tmp_path, people, body):
     estimates = read_estimates(tmp_path / "a.pt", image_size=SIZE)
     same(estimates, body, pixels(joints_of(people, body), 2560, (640, 360)))
     assert estimates.person.tolist() == list(range(COUNT))
+
+
+def test_comotions_image_tells_its_camera(tmp_path, people, body):
+    torch = pytest.importorskip("torch")
+    joints = joints_of(people, body)
+    expected = pixels(joints, 2560, (640, 360))
+    tree = {
+        "betas": people["betas"],
+        "pose": people["vectors"].reshape(COUNT, 72),
+        "trans": people["transl"],
+        "pred_3d": np.pad(joints, ((0, 0), (0, 3), (0, 0)), "edge"),
+        "pred_2d": np.pad(expected, ((0, 0), (0, 3), (0, 0)), "edge"),
+        "conf": np.ones((COUNT, 1)),
+    }
+    torch.save({key: torch.tensor(value) for key, value in tree.items()}, tmp_path / "image.pt")
+    estimates = read_estimates(tmp_path / "image.pt")
+    same(estimates, body, expected)
+    assert estimates.image_size == SIZE
+    np.testing.assert_allclose(estimates.joints_2d.points, expected)
+    assert estimates.frame.tolist() == [0] * COUNT
 
 
 def test_emdb(tmp_path, people, body):
@@ -700,10 +874,26 @@ def test_gvhmr(tmp_path, people, smplx):
         pixels(smplx.joints(pose, people["betas"], people["transl"]), np.hypot(*SIZE), (640, 360)),
     )
     assert estimates.body == "smplx"
+    assert estimates.keypoints is None
     with pytest.raises(InputError, match=r"expected a SMPL-X body for GVHMR's estimates .*got none"):
         read_estimates(tmp_path / "hmr4d_results.pt")
     with pytest.raises(InputError, match=r"got another"):
         read_estimates(tmp_path / "hmr4d_results.pt", body="open")
+
+
+def test_gvhmr_brings_the_keypoints_beside_it(tmp_path, people, smplx):
+    """The demo leaves them in a file of a single tensor."""
+    torch = pytest.importorskip("torch")
+    torch.save(gvhmr(people, torch), tmp_path / "hmr4d_results.pt")
+    points = torch.rand(COUNT, 17, 3) * 100 + 1
+    points[2, 3, 2] = 0
+    (tmp_path / "preprocess").mkdir()
+    torch.save(points, tmp_path / "preprocess" / "vitpose.pt")
+    keypoints = read_estimates(tmp_path / "hmr4d_results.pt", body=smplx).keypoints
+    assert keypoints.layout == "coco17"
+    assert keypoints.image_size == SIZE
+    assert np.isnan(keypoints.points[2, 3]).all()
+    np.testing.assert_array_equal(keypoints.points[0], points[0, :, :2].numpy())
 
 
 def test_prompthmr(tmp_path, people, smplx):

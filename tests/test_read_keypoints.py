@@ -1,6 +1,8 @@
 """Keypoints of every detector's format, written here as its program writes them, come back to the pixel."""
 
 import json
+import os
+import pickle
 import time
 from types import SimpleNamespace
 
@@ -87,11 +89,62 @@ def test_openpose_identities(tmp_path):
     check(read_keypoints(folder), expected, "body25", tracked=True)
 
 
-def test_body25b_is_told_by_its_name_only(tmp_path):
-    folder = openpose(tmp_path / "json", truth(25))
-    assert any("body25b" in note for note in read_keypoints(folder).notes)
-    found = read_keypoints(folder, layout="body25b")
-    assert found.layout == "body25b" and not any("body25b" in note for note in found.notes)
+@pytest.mark.parametrize(
+    ("near", "layout"), [(slice(15, 19), "body25"), (slice(1, 5), "body25b"), (None, "")]
+)
+def test_the_points_near_the_nose_tell_body25b(tmp_path, near, layout):
+    points, scores, *rest = truth(25)
+    if near is not None:  # eyes and ears
+        points[:, near] = points[:, :1] + 5
+    folder = openpose(tmp_path / "json", (points, scores, *rest))
+    found = read_keypoints(folder)
+    assert found.layout == (layout or "body25")
+    assert any("layout=" in note for note in found.notes) == (layout != "body25")
+    for named in ("body25", "body25b"):
+        found = read_keypoints(folder, layout=named)
+        assert found.layout == named and not any("layout=" in note for note in found.notes)
+
+
+def test_pose2sim_writes_a_person_of_nan_where_it_sees_nobody(tmp_path):
+    points, scores, frame, _ = expected = truth(26)
+    folder = openpose(tmp_path / "json", expected)
+    nobody = {"person_id": [-1], "pose_keypoints_2d": [float("nan")] * 81}
+    save(folder / "walk_000000000009_keypoints.json", {"version": 1.3, "people": [nobody]})
+    check(read_keypoints(folder), (points, scores, frame, None), "halpe26")
+
+
+@pytest.mark.parametrize(("people", "key"), [("people", "pose_keypoints_2d"), ("bodies", "joints")])
+@pytest.mark.parametrize("apart", [False, True])
+def test_alphapose_in_openposes_form(tmp_path, people, key, apart):
+    """Its formats open and cmu have all images in one file, and each in one of the folder sep-json."""
+    expected = truth(18)
+    points, scores, frame, _ = expected
+    flats = [{key: flat(one, score)} for one, score in zip(points, scores, strict=True)]
+    images = {
+        f"{n}.jpg": {"version": "AlphaPose v0.3", people: one}
+        for n, one in enumerate(in_frames(flats, frame))
+    }
+    path = tmp_path / "sep-json"
+    if apart:
+        path.mkdir()
+        for name, content in images.items():
+            save(path / name.replace("jpg", "json"), content)
+    else:
+        save(path, images)
+    check(read_keypoints(path), expected, "coco18")
+
+
+def test_opencap(tmp_path):
+    expected = truth(25)
+    points, scores, frame, person = expected
+    points[:, 15:19] = points[:, :1] + 5
+    people = [
+        {"person_id": [int(p)], "pose_keypoints_2d": flat(one, score)}
+        for one, score, p in zip(points, scores, person, strict=True)
+    ]
+    path = tmp_path / "walk_keypoints.pkl"
+    path.write_bytes(pickle.dumps(in_frames(people, frame)))
+    check(read_keypoints(path), expected, "body25", tracked=True)
 
 
 @pytest.mark.parametrize("scale", [3, 4])
@@ -163,6 +216,37 @@ def test_mmpose_demo_counts_from_1(tmp_path):
     assert any("from 1" in note for note in found.notes)
 
 
+H36M = "root right_hip right_knee right_foot left_hip left_knee left_foot spine thorax neck_base head"
+POSETRACK = "nose head_bottom head_top left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow"
+
+
+def mmpose_demo(path, expected, names):
+    """Write the demo's file, which names the first of the points."""
+    count = expected[0].shape[1]
+    named = {str(n): name for n, name in enumerate((names.split() + ["more"] * count)[:count])}
+    frames = [{"frame_id": n + 1, "instances": one} for n, one in enumerate(instances(expected, False))]
+    meta = {"dataset_name": "any", "num_keypoints": count, "keypoint_id2name": named}
+    return save(path, {"meta_info": meta, "instance_info": frames})
+
+
+def test_mmpose_demo_names_its_points(tmp_path):
+    expected = truth(17)
+    check(read_keypoints(mmpose_demo(tmp_path / "a.json", expected, H36M)), expected, "h36m17")
+    path = mmpose_demo(tmp_path / "b.json", expected, POSETRACK)
+    with pytest.raises(
+        InputError, match=r"^layout: expected 'coco17', 'h36m17' for 17 points, .* head_bottom"
+    ):
+        read_keypoints(path)
+    check(read_keypoints(path, "coco17"), expected, "coco17")
+
+
+def test_mmposes_3d_points_are_refused(tmp_path):
+    points, *rest = truth(17)
+    points = np.concatenate([points, points[..., :1]], axis=2)
+    with pytest.raises(InputError, match=r"got \(x, y, z\), as the program's 3D demo writes: fit_points"):
+        read_keypoints(mmpose_demo(tmp_path / "a.json", (points, *rest), H36M))
+
+
 def test_mmpose_demo_with_a_frame_0_is_refused(tmp_path):
     content = {"instance_info": [{"frame_id": 0, "instances": []}]}
     with pytest.raises(InputError, match="frame_id: expected a number of at least 1"):
@@ -216,6 +300,15 @@ def test_alphapose(tmp_path, idx):
     assert found.image_name[-1] == "3.jpg" and found.box.shape == (7, 4)
 
 
+def test_fractions_of_a_second_do_not_number_the_images(tmp_path):
+    expected = truth(17)
+    names = ["12_04_17.738", "12_04_17.790", "12_04_18.007", "12_04_18.057"]
+    rows = coco_list(expected, lambda n: f"2018-07-04T{names[n]}.png")
+    found = read_keypoints(save(tmp_path / "alphapose-results.json", rows))
+    check(found, expected, "coco17")
+    assert any("do not number the images" in note for note in found.notes)
+
+
 def test_alphapose_with_25_points_needs_a_layout_and_names_them(tmp_path):
     path = save(tmp_path / "results.json", coco_list(truth(25), lambda n: f"{n}.jpg"))
     with pytest.raises(
@@ -256,6 +349,34 @@ def test_coco_annotations(tmp_path):
     images = [{"id": n, "file_name": f"{n:06d}.jpg"} for n in range(FRAMES)]
     found = read_keypoints(save(tmp_path / "person.json", {"images": images, "annotations": rows}))
     check(found, expected, "coco17")
+
+
+@pytest.mark.parametrize("annotated", [False, True])
+def test_coco_wholebody_has_parts_under_keys_of_their_own(tmp_path, annotated):
+    expected = truth(133)
+    rows = coco_list(expected, lambda n: n)
+    cuts = {"keypoints": 51, "foot_kpts": 69, "face_kpts": 273, "lefthand_kpts": 336, "righthand_kpts": 399}
+    starts = [0, *cuts.values()]
+    rows = [
+        one
+        | {key: one["keypoints"][start:end] for start, (key, end) in zip(starts, cuts.items(), strict=False)}
+        for one in rows
+    ]
+    images = [{"id": n, "file_name": f"{n:06d}.jpg"} for n in range(FRAMES)]
+    path = save(tmp_path / "a.json", {"images": images, "annotations": rows} if annotated else rows)
+    check(read_keypoints(path), expected, "wholebody133")
+
+
+def test_coco_annotations_with_nested_points(tmp_path):
+    expected = truth(26)
+    rows = coco_list(expected, lambda n: n)
+    rows = [one | {"keypoints": np.reshape(one["keypoints"], (-1, 3)).tolist()} for one in rows]
+    images = [{"id": n, "file_name": f"{n:06d}.jpg"} for n in range(FRAMES)]
+    check(
+        read_keypoints(save(tmp_path / "a.json", {"images": images, "annotations": rows})),
+        expected,
+        "halpe26",
+    )
 
 
 # ------------------------------------------------------------------------------------- Ultralytics
@@ -397,13 +518,47 @@ def test_transformers_dicts_are_scattered_by_their_labels():
     assert np.isnan(found.points[~seen]).all()
 
 
+def test_whams_tracks(tmp_path):
+    """joblib's pickle of a dict for each person."""
+    joblib = pytest.importorskip("joblib")
+    expected = truth(17)
+    points, scores, frame, person = expected
+    every = np.concatenate([points, scores[..., None]], axis=2)
+    tracks = {
+        p: {"frame_id": frame[person == p], "keypoints": every[person == p], "features": np.zeros((3, 8))}
+        for p in (0, 1)
+    }
+    joblib.dump(tracks, tmp_path / "tracking_results.pth")
+    check(read_keypoints(tmp_path / "tracking_results.pth"), expected, "coco17", tracked=True)
+
+
+def test_a_tensor_in_a_file_is_of_one_person(tmp_path):
+    torch = pytest.importorskip("torch")
+    points, scores, _, _ = truth(17)
+    torch.save(torch.tensor(np.concatenate([points, scores[..., None]], axis=2)), tmp_path / "vitpose.pt")
+    found = read_keypoints(tmp_path / "vitpose.pt")
+    check(found, (points, scores, np.arange(7), np.zeros(7)), "coco17", tracked=True)
+
+
+@pytest.mark.parametrize("name", ["a.pkl", "a.pt"])
+def test_nothing_in_a_pickle_is_executed(tmp_path, name):
+    class Evil:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "made"),)
+
+    (tmp_path / name).write_bytes(pickle.dumps({"keypoints": Evil()}))
+    with pytest.raises(InputError, match="nothing was executed"):
+        read_keypoints(tmp_path / name)
+    assert not (tmp_path / "made").exists()
+
+
 def landmarks(unit, scores, kind):
     return [
         kind(x=x, y=y, z=0.1, visibility=v) for (x, y), v in zip(unit.tolist(), scores.tolist(), strict=True)
     ]
 
 
-@pytest.mark.parametrize("form", ["result", "legacy", "json", "lists"])
+@pytest.mark.parametrize("form", ["result", "legacy", "json", "lists", "frames", "numbered", "keypoints"])
 def test_mediapipe_landmarks(form, tmp_path):
     """x is in units of the width and y of the height; they may lie outside."""
     points, scores, _, _ = truth(33)
@@ -425,6 +580,13 @@ def test_mediapipe_landmarks(form, tmp_path):
             {"pose_landmarks": [landmarks(one, score, dict)]} for one, score in zip(unit, scores, strict=True)
         ]
         given = save(tmp_path / "pose.json", content)
+    elif form in ("frames", "numbered", "keypoints"):  # as people save what the program sees of one person
+        people = [landmarks(one, score, dict) for one, score in zip(unit, scores, strict=True)]
+        if form == "numbered":
+            people = [dict(enumerate(one)) for one in people]
+        if form == "keypoints":
+            people = [{"frame": n, "keypoints": one} for n, one in enumerate(people)]
+        given = save(tmp_path / "pose.json", people)
     else:
         rows = np.concatenate([unit, unit[..., :1], scores[..., None]], axis=2)
         given = save(tmp_path / "pose.json", rows.tolist())
@@ -566,6 +728,15 @@ def test_spoiled_files_are_read_or_refused_in_a_sentence():
         [[{"keypoints": [[1, 20.0]] * 17, "scores": [0.5] * 17, "labels": list(range(17))}]],
         [{"pred_keypoints_2d": [[1, 20.0]] * 70, "bbox": [1, 2, 3, 4]}],
         np.full((3, 17, 3), 9.0).tolist(),
+        {"1.jpg": {"version": "AlphaPose v0.3", "bodies": [{"joints": [9] * 54}]}},
+        [[{"person_id": [0], "pose_keypoints_2d": [9] * 75}], []],
+        {"0": {"keypoints": [[[9] * 3] * 17] * 2, "frame_id": [0, 1]}},
+        [dict(enumerate(landmarks(expected[0][0, :1].repeat(33, 0), np.ones(33), dict)))],
+        {
+            "meta_info": {"keypoint_id2name": {"0": "nose", "1": "left_eye"}},
+            "instance_info": instances(expected, True)[0],
+        },
+        [{"image_id": 1, "keypoints": [9] * 51, "foot_kpts": [9] * 18}],
     ]
     refused = 0
     for whole in wholes:

@@ -12,16 +12,23 @@ from ..arrays.poses import pose_tail
 from ..body.model import BodyModel
 from ..body.names import name_in
 from ..errors import InputError
+from ..keypoints.detectors import LAYOUTS
+from .refined import ESTIMATE
 from .registry import read_arrays
 
 KEYS = {
-    "pose": ("pose", "pred_theta"),
-    "betas": ("betas", "pred_beta"),
-    "transl": ("transl", "pred_cam"),
+    "pose": (f"{ESTIMATE}pose", "pose", "pred_theta"),
+    "betas": (f"{ESTIMATE}betas", "betas", "pred_beta"),
+    "transl": (f"{ESTIMATE}transl", "transl", "pred_cam"),
     "keypoints_2d": ("keypoints_2d",),
     "intrinsics": ("intrinsics",),
 }
-"""Keys of each array: this package's, then that of the KITRO authors' data."""
+"""Keys of each array: of a complete result, of this package's files, then of the KITRO authors' data."""
+
+
+def _own(keys: tuple[str, ...]) -> list[str]:
+    """Return the keys that a message names: not those of complete results, which have all."""
+    return [key for key in keys if not key.startswith(ESTIMATE)]
 
 
 class Estimates(NamedTuple):
@@ -70,11 +77,22 @@ class EstimateFile:
         """Name of the body that estimates and truth are on, the key body; empty if the file says none."""
         return name_in(self._arrays)
 
+    @property
+    def layout(self) -> str:
+        """Layout of the keypoints, the key layout; empty if the file says none that is known."""
+        text = self.get("layout")
+        name = "" if text is None or text.dtype.kind != "U" or text.shape else str(text)
+        return name if name in LAYOUTS else ""
+
+    def get(self, key: str) -> np.ndarray | None:
+        """Read an array of any type; None if the file lacks the key."""
+        return self._arrays.get(key)
+
     def estimates(self, keypoints_key: str = "keypoints_2d", *, need_intrinsics: bool = True) -> Estimates:
         """Read the arguments of :func:`kitro_np.refine`; InputError names the missing keys."""
         names = {**KEYS, "keypoints_2d": (keypoints_key,)}
         keys = {name: self._first(choices) for name, choices in names.items()}
-        missing = [" or ".join(names[name]) for name, key in keys.items() if key is None]
+        missing = [" or ".join(_own(names[name])) for name, key in keys.items() if key is None]
         if not need_intrinsics and keys["intrinsics"] is None:
             missing.remove("intrinsics")
         if missing:

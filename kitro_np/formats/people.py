@@ -6,6 +6,7 @@ Readers give these records whatever the program; matching, refining, checking an
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -120,6 +121,12 @@ class PeopleEstimates(_Rows):
         Format of the file, for people to read.
     notes : tuple of str
         Sentences on what was found or left out.
+    path : Path or None
+        The file or folder that was read.
+    up : {"camera", "y", "z"}
+        Axis of the world that points up, if the bodies are in a world instead of a camera.
+    row : (N,) array of int64 or None
+        Place of each body among all in the file, where some were left out or more is written back to it.
     """
 
     pose: np.ndarray
@@ -138,6 +145,9 @@ class PeopleEstimates(_Rows):
     joints_2d: PeopleKeypoints | None = None
     source: str = ""
     notes: tuple[str, ...] = ()
+    path: Path | None = None
+    up: str = "camera"
+    row: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         count = len(self.frame)
@@ -148,6 +158,7 @@ class PeopleEstimates(_Rows):
         _check("intrinsics", self.intrinsics, (count, 3, 3))
         _check("extrinsics", self.extrinsics, (count, 4, 4))
         _check("image_name", self.image_name, (count,))
+        _check("row", self.row, (count,))
 
 
 def _check(name: str, array: np.ndarray | None, shape: tuple[int | None, ...]) -> None:

@@ -80,7 +80,7 @@ TREE_NAMES: dict[tuple[str, str], str] = {
     ("torch._utils", "_rebuild_tensor_v2"): "tensor",
     ("torch._utils", "_rebuild_parameter"): "parameter",
     ("torch.storage", "_load_from_bytes"): "legacy storage",
-    **{("torch", storage): storage for storage in STORAGES},
+    **{("torch", storage): storage for storage in (*STORAGES, "BFloat16Storage")},
 }  # fmt: skip
 """Names that such a file may have, and the kind of each; the others are refused."""
 

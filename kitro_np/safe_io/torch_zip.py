@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import struct
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -18,10 +18,11 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 
 from ..errors import InputError
-from .pickle_arrays import MAX_ELEMENTS, Array, Name, Node, RefusedError
+from .pickle_arrays import MAX_ELEMENTS, Array, Name, Node, RefusedError, evaluate
 from .pickle_stream import NUMPY_NAMES, Dialect, PickledArrays, parse
+from .pickle_tree import parse_tree
 
-__all__ = ["TorchArrays", "is_torch_file"]
+__all__ = ["TorchArrays", "is_torch_file", "torch_tree"]
 
 _LEGACY = b"\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 """First pickle of a file from before torch 1.6, which wrote several in a row: torch's magic number."""
@@ -62,84 +63,29 @@ _ENCRYPTED = 1
 _MAX_DEPTH = 16
 """Deepest dict: released files nest three."""
 
+_MAX_PICKLE = 2**28
+"""Most bytes of data.pkl: it has no numbers of tensors."""
+
 _MAX_BYTE_ORDER = 9
 """Bytes read of the member byteorder: more than "little" and "big" have."""
 
 
-class TorchArrays(PickledArrays):
-    """The arrays of a dict that torch.save wrote, each read on access.
+class _Members:
+    """The members of a file of torch.save, and tensors as views of them."""
 
-    Tensors are read-only views of the memory-mapped file, except that bfloat16, which NumPy lacks, becomes
-    float32. NumPy arrays, numbers, text and lists of text become arrays, too.
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path = path
+        with zipfile.ZipFile(file) as archive:
+            self._directory = {info.filename: info for info in archive.infolist()}
+        self._folder = _folder(self._directory)
+        self._order = self._byte_order(file)
 
-    Parameters
-    ----------
-    path : Path
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    InputError
-        If torch.save did not write it, or wrote it in the format from before torch 1.6; if it is damaged, or
-        names anything but arrays. Indexing raises it for a key that is no array.
-    """
-
-    def __init__(self, path: Path) -> None:
-        with open(path, "rb") as file:
-            if file.read(len(_LEGACY)) == _LEGACY:
-                raise InputError(
-                    f"{path}: expected torch's zip format, got the format from before torch 1.6; convert it "
-                    "by torch.save(torch.load(old), new) with a later torch."
-                )
-            try:
-                with zipfile.ZipFile(file) as archive:
-                    self._directory = {info.filename: info for info in archive.infolist()}
-                self._folder = _folder(self._directory)
-                self._order = self._byte_order(file)
-                top = parse(file, self._seek(file, "data.pkl"), _TORCH_FILE)
-            except RefusedError as reason:
-                raise InputError(f"{path}: expected {reason.expected}, got {reason.got}.") from None
-            except Exception as error:  # zipfile and the unpickler raise many types of errors
-                kind = type(error).__name__
-                raise InputError(
-                    f"{path}: expected a file written by torch.save, got another file or one that is damaged "
-                    f"({kind})."
-                ) from error
-        super().__init__(path, top)
-
-    def tree(self) -> dict[str, Any]:
-        """Return dicts and lists as the file nests them, tensors as arrays; others stay records."""
-        return {key: self._branch(value, 0) for key, value in self._values.items()}
-
-    def _branch(self, value: object, depth: int) -> Any:
-        if depth > _MAX_DEPTH:
-            raise InputError(f"{self._path}: expected dicts at most {_MAX_DEPTH} deep, got deeper ones.")
-        if isinstance(value, dict):
-            return {key: self._branch(item, depth + 1) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self._branch(item, depth + 1) for item in value]
-        if type(value) is not Node:
-            return value
-        try:
-            return self._evaluate(value)
-        except (RefusedError, ValueError, TypeError):
-            return value
-
-    def _evaluate(self, value: object) -> Array:
-        match value:
-            case Node(Name("parameter"), (tensor, *_)):
-                return self._evaluate(tensor)
-            case Node(Name("tensor"), args):
-                return self._tensor(*args)
-            case list() if all(type(text) is str for text in value):
-                return _texts(value)
-        return super()._evaluate(value)
-
-    def _tensor(
+    def tensor(
         self, storage: Any, offset: Any, shape: Any, strides: Any, _grad: Any, _hooks: Any, flags: Any = None
     ) -> Array:
         """Return a view of a storage, from the arguments of torch._utils._rebuild_tensor_v2."""
+        if type(storage) is Node and len(storage.args) == 1 and type(storage.args[0]) is tuple:
+            storage = Node(storage.name, storage.args[0])  # as parse_tree records it
         match storage:
             case Node(Name("persistent id"), ("storage", Name(kind), str(key), _, int(length))) if (
                 kind in _DTYPES and key.isdecimal()
@@ -170,14 +116,14 @@ class TorchArrays(PickledArrays):
         return array
 
     def _map(self, name: str, expected: int) -> Array:
-        with open(self._path, "rb") as file:
-            size = self._seek(file, name)
+        with open(self.path, "rb") as file:
+            size = self.seek(file, name)
             if size != expected:
                 raise RefusedError(f"{expected} bytes in {name}", str(size))
             # An empty file cannot be mapped.
             return np.memmap(file, np.uint8, "r", file.tell(), size) if size else np.empty(0, np.uint8)
 
-    def _seek(self, file: BinaryIO, name: str) -> int:
+    def seek(self, file: BinaryIO, name: str) -> int:
         """Move to the first byte of a member and return its number of bytes."""
         info = self._directory.get(self._folder + name)
         if info is None:
@@ -198,10 +144,115 @@ class TorchArrays(PickledArrays):
         """Read the byte order; torch before 2.1 did not write it: little-endian is assumed."""
         if self._folder + "byteorder" not in self._directory:
             return "<"
-        order = file.read(min(self._seek(file, "byteorder"), _MAX_BYTE_ORDER))
+        order = file.read(min(self.seek(file, "byteorder"), _MAX_BYTE_ORDER))
         if order not in (b"little", b"big"):
             raise RefusedError("the byte order little or big", repr(order))
         return "<" if order == b"little" else ">"
+
+
+def _parsed(path: Path, parse_top: Callable[[BinaryIO, int], Any]) -> tuple[_Members, Any]:
+    """Open a file, and parse its data.pkl."""
+    with open(path, "rb") as file:
+        if file.read(len(_LEGACY)) == _LEGACY:
+            raise InputError(
+                f"{path}: expected torch's zip format, got the format from before torch 1.6; convert it "
+                "by torch.save(torch.load(old), new) with a later torch."
+            )
+        try:
+            members = _Members(path, file)
+            return members, parse_top(file, members.seek(file, "data.pkl"))
+        except RefusedError as reason:
+            raise InputError(f"{path}: expected {reason.expected}, got {reason.got}.") from None
+        except Exception as error:  # zipfile and the unpickler raise many types of errors
+            kind = type(error).__name__
+            raise InputError(
+                f"{path}: expected a file written by torch.save, got another file or one that is damaged "
+                f"({kind})."
+            ) from error
+
+
+def _parse_dict(file: BinaryIO, size: int) -> dict[str, object]:
+    return parse(file, size, _TORCH_FILE)
+
+
+def _parse_any(file: BinaryIO, size: int) -> Any:
+    if size > _MAX_PICKLE:
+        raise RefusedError(f"a pickle of at most {_MAX_PICKLE} bytes", str(size))
+    return parse_tree(file.read(size))[0]
+
+
+def torch_tree(path: Path) -> Any:
+    """Return what torch.save wrote, of any type: dicts and lists, tensors as arrays; others stay records.
+
+    Raises
+    ------
+    FileNotFoundError, InputError
+        As :class:`TorchArrays`.
+    """
+    members, top = _parsed(path, _parse_any)
+    return _branch(members, top, 0, {})
+
+
+def _branch(members: _Members, value: object, depth: int, done: dict[int, Any]) -> Any:
+    """Evaluate the tensors of a tree; what is there several times is evaluated once."""
+    if depth > _MAX_DEPTH:
+        raise InputError(f"{members.path}: expected dicts at most {_MAX_DEPTH} deep, got deeper ones.")
+    if not isinstance(value, (dict, list, tuple, Node)):
+        return value
+    if id(value) not in done:
+        if isinstance(value, dict):
+            made: Any = {key: _branch(members, item, depth + 1, done) for key, item in value.items()}
+        elif isinstance(value, (list, tuple)):
+            made = [_branch(members, item, depth + 1, done) for item in value]
+        else:
+            made = _leaf(members, value)
+        done[id(value)] = made
+    return done[id(value)]
+
+
+def _leaf(members: _Members, node: Node) -> Any:
+    """Return an array; the record where it is another, or wrong, which whoever needs it says."""
+    try:
+        match node:
+            case Node(Name("parameter"), (Node(Name("tensor"), args), *_)) | Node(Name("tensor"), args):
+                return members.tensor(*args)
+        return evaluate(node, 0)
+    except (RefusedError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        return node
+
+
+class TorchArrays(PickledArrays):
+    """The arrays of a dict that torch.save wrote, each read on access.
+
+    Tensors are read-only views of the memory-mapped file, except that bfloat16, which NumPy lacks, becomes
+    float32. NumPy arrays, numbers, text and lists of text become arrays, too.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    InputError
+        If torch.save did not write it, or wrote it in the format from before torch 1.6; if it is damaged, or
+        names anything but arrays. Indexing raises it for a key that is no array.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._members, top = _parsed(path, _parse_dict)
+        super().__init__(path, top)
+
+    def _evaluate(self, value: object) -> Array:
+        match value:
+            case Node(Name("parameter"), (tensor, *_)):
+                return self._evaluate(tensor)
+            case Node(Name("tensor"), args):
+                return self._members.tensor(*args)
+            case list() if all(type(text) is str for text in value):
+                return _texts(value)
+        return super()._evaluate(value)
 
 
 def is_torch_file(path: Path) -> bool:

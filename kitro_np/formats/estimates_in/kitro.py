@@ -10,6 +10,7 @@ from ...body.names import name_in
 from ...safe_io.pickle_arrays import RefusedError
 from ...safe_io.pickle_tree import as_array
 from ..people import PeopleEstimates, PeopleKeypoints
+from ..refined import ESTIMATE
 from .records import Entry, EstimateReader, Options, image_frames, make, rotations, top
 from .source import Source
 
@@ -24,6 +25,8 @@ def _read_authors(source: Source, options: Options) -> PeopleEstimates:
 
 def _read(source: Source, options: Options, system: str, keys: tuple[str, str, str]) -> PeopleEstimates:
     record = Entry(source.name, source.tree)
+    if f"{ESTIMATE}pose" in record and not options.refined:
+        keys = (f"{ESTIMATE}pose", f"{ESTIMATE}betas", f"{ESTIMATE}transl")
     pose_key, betas_key, transl_key = keys
     array = record.array(pose_key)
     single = array.shape in ((72,), (24, 3), (24, 3, 3))
@@ -49,6 +52,8 @@ def _read(source: Source, options: Options, system: str, keys: tuple[str, str, s
     if "image_size" in record:
         width, height = record.numbers("image_size", (2,)).tolist()
         others["image_size"] = (width, height)
+    if "extrinsics" in record:
+        others["extrinsics"] = record.numbers("extrinsics", (count, 4, 4))
     if "fps" in record:
         others["fps"] = float(record.numbers("fps").ravel()[0])
     return make(
@@ -60,7 +65,7 @@ def _read(source: Source, options: Options, system: str, keys: tuple[str, str, s
         transl=record.numbers(transl_key, (count, 3), *([(3,)] if single else [])).reshape(count, 3),
         frame=frame,
         person=record.integers("person", count) if "person" in record else None,
-        body=_text(source.tree, "body") or "smpl",
+        body=_text(source.tree, "body") or ("smpl" if system == "KITRO" else "open"),
         image_name=images,
         keypoints=_keypoints(record, count, frame, images),
         **others,
@@ -100,7 +105,7 @@ def _keypoints(
         frame=np.arange(count) if frame is None else frame,
         person=record.integers("person", count) if "person" in record else None,
         image_name=images,
-        source="with the estimates",
+        source="the same file",
     )
 
 

@@ -17,12 +17,37 @@ def _people(record: Entry, count: int) -> dict[str, Any]:
     if names is None or len(names) != count:
         return {"frame": np.arange(count)}
     frame = image_frames(names)
+    return {"frame": frame, "person": _numbers(frame), "image_name": names}
+
+
+def _numbers(frame: np.ndarray) -> np.ndarray:
+    """Give the rows of each frame numbers from 0 on."""
     order = np.argsort(frame, kind="stable")
     ordered = frame[order]
-    first = np.searchsorted(ordered, ordered)
-    person = np.empty(count, np.int64)
-    person[order] = np.arange(count) - first
-    return {"frame": frame, "person": person, "image_name": names}
+    person = np.empty(len(frame), np.int64)
+    person[order] = np.arange(len(frame)) - np.searchsorted(ordered, ordered)
+    return person
+
+
+def _detected(record: Entry, count: int) -> dict[str, Any]:
+    """Images and people of CLIFF's demo, by its detections: a row is frame, box, scores and identity.
+
+    imgname is then of all images, not of the rows.
+    """
+    if "detection_all" not in record:
+        return _people(record, count)
+    rows = record.numbers("detection_all", (count, None))
+    frame, identity = rows[:, 0], rows[:, -1]
+    whole = np.array_equal(frame, np.round(frame)) and np.array_equal(identity, np.round(identity))
+    if not (rows.shape[1] >= 8 and whole and frame.min(initial=0) >= 0):
+        return _people(record, count)
+    frame, identity = frame.astype(np.int64), identity.astype(np.int64)
+    alone = len(np.unique(np.stack([frame, identity], axis=1), axis=0)) == count
+    people = {"frame": frame, "person": identity if alone else _numbers(frame)}
+    names = record.texts("imgname")
+    if names is not None and len(names) > frame.max(initial=-1):
+        people["image_name"] = names[frame]
+    return people
 
 
 def _read_cliff(source: Source, options: Options) -> PeopleEstimates:
@@ -40,7 +65,7 @@ def _read_cliff(source: Source, options: Options) -> PeopleEstimates:
         transl=record.numbers("global_t", (count, 3), (count, 1, 3)).reshape(count, 3),
         intrinsics=None if size is None else centred(focal, size, count),
         camera="focal length of the file, centre of the image" + ("" if size else ": give image_size"),
-        **_people(record, count),
+        **_detected(record, count),
     )
 
 
@@ -55,7 +80,7 @@ def _read_camerahmr(source: Source, options: Options) -> PeopleEstimates:
         options,
         pose=pose,
         betas=record.numbers("shape", (count, None)),
-        transl=record.numbers("cam_t", (count, 3)),
+        transl=record.numbers("cam_t", (count, 3), (count, 1, 3)).reshape(count, 3),
         intrinsics=_cameras(record, count),
         camera="cam_int of the file",
         keypoints=_openpose(record, "gt_keypoints", people),

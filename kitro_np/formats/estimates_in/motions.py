@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ...arrays.rotations import matrix_from_axis_angle
 from ...errors import InputError
-from ..people import PeopleEstimates
+from ..people import PeopleEstimates, PeopleKeypoints
 from .records import (
     Entry,
     EstimateReader,
     Options,
+    camera_of_points,
     centred,
     items,
     make,
@@ -40,6 +42,7 @@ def _read_amass(source: Source, options: Options) -> PeopleEstimates:
         betas=record.numbers("betas", (None,), (1, None), (len(pose), None)),
         transl=record.numbers("trans", (len(pose), 3)),
         camera=_WORLD,
+        up="z",
         body=_BODIES.get(pose.shape[1], ""),
         fps=None if rate is None else float(record.numbers(rate).ravel()[0]),
     )
@@ -47,14 +50,17 @@ def _read_amass(source: Source, options: Options) -> PeopleEstimates:
 
 def _read_smpl_codec(source: Source, options: Options) -> PeopleEstimates:
     record = Entry(source.name, source.tree)
-    pose = rotations(f"{source.name}: bodyPose", record.array("bodyPose"))
-    count = len(pose)
     version = int(record.integers("smplVersion")[0])
     body = {0: "smpl", 1: "smplh", 2: "smplx"}.get(version, "")
     if not body:
+        name = {3: "SUPR", 4: "SMPL++", 5: "SKEL"}.get(version, "another body")
         raise InputError(
-            f"{source.name}: smplVersion: expected 0 to 2 (SMPL, SMPL-H or SMPL-X), got {version}."
+            f"{source.name}: smplVersion: expected 0 to 2 (SMPL, SMPL-H or SMPL-X), got {version} ({name})."
         )
+    if "bodyPose" not in record:
+        raise InputError(f"{source.name}: expected poses (the key bodyPose), got a shape without any.")
+    pose = rotations(f"{source.name}: bodyPose", record.array("bodyPose"))
+    count = len(pose)
     joints = next(number for number, name in _BODIES.items() if name == body)
     rest = {"headPose": 3, "leftHandPose": 15, "rightHandPose": 15} if body == "smplx" else {}
     if body == "smplh":
@@ -74,9 +80,12 @@ def _read_smpl_codec(source: Source, options: Options) -> PeopleEstimates:
         "smplcodec",
         options,
         pose=pose,
-        betas=record.numbers("shapeParameters", (None,)),
-        transl=record.numbers("bodyTranslation", (count, 3)),
+        betas=record.numbers("shapeParameters", (None,)) if "shapeParameters" in record else np.zeros(10),
+        transl=record.numbers("bodyTranslation", (count, 3))
+        if "bodyTranslation" in record
+        else np.zeros((count, 3)),  # both are optional in the format
         camera=_WORLD,
+        up="y",
         body=body,
         fps=float(record.numbers("frameRate").ravel()[0]) if "frameRate" in record else None,
     )
@@ -132,15 +141,23 @@ def _read_slahmr(source: Source, options: Options) -> PeopleEstimates:
 
 
 def _seen(source: Source, estimates: PeopleEstimates) -> PeopleEstimates:
-    """Leave out extrapolated frames, which track_info.json beside the file lists."""
+    """Leave out extrapolated frames, which track_info.json beside the file lists, and number the others.
+
+    Masks are of all images from the first of `data_interval` on, the file's frames are those of
+    `seq_interval` among them.
+    """
     info = source.beside("track_info.json", "../track_info.json")
-    tracks = info.tree.get("tracks") if info is not None and isinstance(info.tree, dict) else None
+    tree = info.tree if info is not None and isinstance(info.tree, dict) else {}
+    tracks = tree.get("tracks")
     if not isinstance(tracks, dict):
         return estimates
+    meta = tree.get("meta")
+    first, start = (_start(meta, key) for key in ("seq_interval", "data_interval"))
+    estimates = replace(estimates, frame=estimates.frame + first + start)
     keep = np.ones(len(estimates), bool)
     for track in tracks.values():
         mask = (
-            np.asarray(track.get("vis_mask", []), dtype=bool).ravel()
+            np.asarray(track.get("vis_mask", []), dtype=bool).ravel()[first:]
             if isinstance(track, dict)
             else np.zeros(0)
         )
@@ -152,6 +169,13 @@ def _seen(source: Source, estimates: PeopleEstimates) -> PeopleEstimates:
         if len(mask) >= len(rows):
             keep[rows] = mask[: len(rows)]
     return estimates if keep.all() else estimates.take(np.flatnonzero(keep))
+
+
+def _start(meta: Any, key: str) -> int:
+    """Return the first of an interval of images; 0 if there is none."""
+    value = meta.get(key) if isinstance(meta, dict) else None
+    start = value[0] if isinstance(value, list) and value else 0
+    return start if type(start) is int and 0 <= start < 2**31 else 0
 
 
 def into_camera(
@@ -232,14 +256,50 @@ def _read_comotion(source: Source, options: Options) -> PeopleEstimates:
     )
 
 
+def _read_comotion_image(source: Source, options: Options) -> PeopleEstimates:
+    """Read the people of one image; their joints in space and in the image tell the camera."""
+    record = Entry(source.name, source.tree)
+    pose = rotations(f"{source.name}: pose", record.array("pose"), 24)
+    count = len(pose)
+    in_space = record.numbers("pred_3d", (count, None, 3))
+    in_image = record.numbers("pred_2d", (count, len(in_space[0]) if count else None, 2))
+    matrix = camera_of_points(in_image.reshape(-1, 2), in_space.reshape(-1, 3))
+    width, height = np.round(2 * matrix[:2, 2])
+    frame = np.zeros(count, np.int64)
+    joints = None
+    if in_image.shape[1] >= 24:
+        joints = PeopleKeypoints(
+            points=in_image[:, :24],
+            confidence=np.ones((count, 24)),
+            layout="smpl24",
+            frame=frame,
+            source="CoMotion",
+        )
+    return make(
+        source,
+        "CoMotion",
+        options,
+        pose=pose,
+        betas=record.numbers("betas", (count, None)),
+        transl=record.numbers("trans", (count, 3)),
+        frame=frame,
+        person=np.arange(count),
+        intrinsics=np.tile(matrix, (count, 1, 1)),
+        camera="what the file's joints in space and in the image tell",
+        image_size=options.image_size or (float(width), float(height)),
+        joints_2d=joints,
+    )
+
+
 READERS = [
     EstimateReader("AMASS", ("poses", "betas", "trans"), top, _read_amass),
-    EstimateReader(
-        "smplcodec", ("smplVersion", "bodyPose", "bodyTranslation", "shapeParameters"), top, _read_smpl_codec
-    ),
+    EstimateReader("smplcodec", ("smplVersion", "gender"), top, _read_smpl_codec),
     EstimateReader(
         "SLAHMR", ("trans", "root_orient", "pose_body", "betas", "cam_R", "cam_t"), top, _read_slahmr
     ),
     EstimateReader("EasyMocap", ("Rh", "Th", "poses", "shapes"), _easymocap_items, _read_easymocap),
     EstimateReader("CoMotion", ("id", "frame_idx", "pose", "trans", "betas"), top, _read_comotion),
+    EstimateReader(
+        "CoMotion's image", ("pred_3d", "pred_2d", "pose", "trans", "betas"), top, _read_comotion_image
+    ),
 ]

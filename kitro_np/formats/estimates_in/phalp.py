@@ -13,7 +13,18 @@ import numpy as np
 
 from ...errors import InputError
 from ..people import PeopleEstimates, PeopleKeypoints
-from .records import Entry, EstimateReader, Options, centred, checked, make, one_size, stacked, values
+from .records import (
+    Entry,
+    EstimateReader,
+    Options,
+    base_names,
+    centred,
+    checked,
+    make,
+    one_size,
+    stacked,
+    values,
+)
 from .source import Source
 
 _FOCAL, _CROP = 5000.0, 256.0
@@ -96,7 +107,7 @@ def _read(source: Source, options: Options) -> PeopleEstimates:
         )
     if np.any(stale < 0):
         notes.append(f"{int(np.sum(stale < 0))} rows were filled in by the program (tracked_time < 0).")
-    image = np.repeat(np.array([name.rpartition("/")[2] for name in names]), counts)
+    image = np.repeat(base_names(names), counts)
     estimates = make(
         source,
         "PHALP",
@@ -112,6 +123,7 @@ def _read(source: Source, options: Options) -> PeopleEstimates:
         image_name=image,
         joints_2d=_joints(where, optional["2d_joints"], size, np.repeat(np.array(times), counts)),
         notes=tuple(notes),
+        row=np.arange(total),
     )
     return estimates.take(rows) if dropped else estimates
 

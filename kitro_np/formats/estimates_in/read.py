@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from ...arrays.arguments import check_bool
 from ...errors import InputError, one_of
 from ...safe_io.pickle_tree import paused_collection
 from ..people import PeopleEstimates
+from .kitro import READERS as OWN_READERS
 from .records import EstimateReader, Options
 from .source import Source, open_source
 
-__all__ = ["known_readers", "read_estimates"]
+__all__ = ["find_reader", "known_readers", "read_estimates", "reads_own"]
 
 
 @cache
@@ -31,7 +33,12 @@ def known_readers() -> tuple[EstimateReader, ...]:
 
 
 def read_estimates(
-    source: Any, *, format: str | None = None, image_size: Sequence[float] | None = None, body: Any = None
+    source: Any,
+    *,
+    format: str | None = None,
+    image_size: Sequence[float] | None = None,
+    body: Any = None,
+    refined: bool = False,
 ) -> PeopleEstimates:
     """Read the estimates of bodies that another program wrote, with the camera that belongs to them.
 
@@ -48,6 +55,8 @@ def read_estimates(
     body : BodyModel or str, optional
         The body that will be refined. Files that place the body by its root joint, or in the world, need it;
         by default a licensed body is searched for.
+    refined : bool
+        Of a complete result of this package, read the refined bodies, not what they were refined from.
 
     Returns
     -------
@@ -63,7 +72,27 @@ def read_estimates(
     size = None if image_size is None else _size(image_size)
     with paused_collection():
         opened = open_source(source)
-        return _read(_reader(opened, format), opened, Options(size, body))
+        return _read(_reader(opened, format), opened, Options(size, body, check_bool("refined", refined)))
+
+
+def find_reader(source: Any) -> EstimateReader | None:
+    """Return the reader that recognises a file; None if none does, or it is damaged.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    """
+    try:
+        with paused_collection():
+            return _reader(open_source(source), None)
+    except InputError:
+        return None
+
+
+def reads_own(reader: EstimateReader) -> bool:
+    """Whether a reader's files hold arrays with a row for each body, as arguments of refine."""
+    return reader in OWN_READERS
 
 
 def _reader(opened: Source, format: str | None) -> EstimateReader:

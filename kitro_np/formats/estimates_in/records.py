@@ -23,6 +23,8 @@ __all__ = [
     "Entry",
     "EstimateReader",
     "Options",
+    "base_names",
+    "camera_of_points",
     "centred",
     "focal_of_diagonal",
     "image_frames",
@@ -42,6 +44,7 @@ class Options:
 
     image_size: tuple[float, float] | None = None
     body: Any = None
+    refined: bool = False
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,7 @@ def rotations(name: str, array: np.ndarray, joints: int | None = None) -> np.nda
     count = len(array) if array.ndim else 0
     size = array[0].size if count else 3 * (joints or 1)
     matrices = array.shape[-2:] == (3, 3) or (joints is not None and size == 9 * joints)
+    matrices &= not (joints == 3 and array.ndim == 3)  # as many vectors as a matrix has rows
     width = 9 if matrices else 3
     found = size // width
     if array.ndim < 2 or size % width or (joints is not None and found != joints):
@@ -245,6 +249,17 @@ def centred(focal: Any, image_size: Any, count: int) -> np.ndarray:
     return matrix
 
 
+def camera_of_points(points_2d: np.ndarray, points_3d: np.ndarray) -> np.ndarray:
+    """Return the camera (3, 3) that projects points to pixels, by least squares: u Z = f X + c Z."""
+    x, y, z = points_3d.T
+    zero = np.zeros_like(z)
+    left = np.concatenate([np.stack([x, z, zero], 1), np.stack([y, zero, z], 1)])
+    focal, across, down = np.linalg.lstsq(
+        left, np.concatenate([points_2d[:, 0] * z, points_2d[:, 1] * z]), rcond=None
+    )[0]
+    return np.array([[focal, 0, across], [0, focal, down], [0, 0, 1.0]])
+
+
 def focal_of_diagonal(image_size: Any) -> np.ndarray:
     """Return the focal length that is assumed where none is known: the image's diagonal."""
     return np.hypot(*np.moveaxis(np.asarray(image_size, dtype=np.float64), -1, 0))
@@ -255,6 +270,11 @@ def image_frames(names: np.ndarray) -> np.ndarray:
     _, first, inverse = np.unique(names, return_index=True, return_inverse=True)
     order = np.argsort(np.argsort(first))
     return order[inverse.ravel()].astype(np.int64)
+
+
+def base_names(names: Any) -> np.ndarray:
+    """Return the last part of paths, as they are written on Windows or elsewhere."""
+    return np.array([str(name).replace("\\", "/").rpartition("/")[2] for name in names], dtype=str)
 
 
 def one_size(sizes: np.ndarray) -> tuple[float, float] | None:
@@ -336,5 +356,6 @@ def make(
         frame=np.arange(count) if frame is None else np.asarray(frame, dtype=np.int64),
         person=np.zeros(count, np.int64) if person is None else np.asarray(person, dtype=np.int64),
         source=system,
+        path=source.path,
         **others,
     )

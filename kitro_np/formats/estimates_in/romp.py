@@ -1,7 +1,8 @@
 """ROMP's and BEV's .npz: the dict `results`, of an image or, for a video, of images.
 
 Their translation comes from a camera of 443.4 pixels on a square of 512; their own 2D joints are orthographic
-and agree with it to some pixels only, which refining with keypoints repairs.
+and agree with it to some pixels only, which refining with keypoints repairs. It moves the body's origin or,
+in BEV and with ROMP's --root_align, the middle of its hips: the file's own joints say where the body is.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import numpy as np
 
 from ...errors import InputError
 from ..people import PeopleEstimates, PeopleKeypoints
-from .records import Entry, EstimateReader, Options, centred, make, rotations
+from .records import Entry, EstimateReader, Options, base_names, centred, make, root_joints, rotations
 from .source import Source
 
 _FOCAL, _SQUARE = 443.4, 512.0
+
+_BETAS = 10
 
 
 def _frames(tree: Any) -> list[tuple[str, Mapping[Any, Any]]]:
@@ -36,6 +39,16 @@ def _records(tree: Any) -> list[Mapping[Any, Any]]:
         return []
 
 
+def _transl(record: Entry, count: int, options: Options) -> np.ndarray:
+    """Return the translation of the body model: the first of the file's joints is SMPL's root."""
+    transl = record.numbers("cam_trans", (count, 3))
+    if "joints" not in record:
+        return transl
+    joints = record.numbers("joints", (count, None, 3))
+    betas = record.numbers("smpl_betas", (count, None))[:, :_BETAS]
+    return transl + joints[:, 0] - root_joints(betas, options)
+
+
 def _read(source: Source, options: Options) -> PeopleEstimates:
     parts = []
     frames = _frames(source.tree)
@@ -48,17 +61,19 @@ def _read(source: Source, options: Options) -> PeopleEstimates:
         part = {
             "pose": pose,
             "betas": record.numbers("smpl_betas", (count, None)),
-            "transl": record.numbers("cam_trans", (count, 3)),
+            "transl": _transl(record, count, options),
             "frame": np.full(count, number),
             "person": record.integers("track_ids", count) if "track_ids" in record else np.arange(count),
-            "image_name": np.full(count, name.rpartition("/")[2] or ""),
+            "image_name": np.repeat(base_names([name]), count),
         }
         if "pj2d_org" in record:
             part["joints"] = record.numbers("pj2d_org", (count, None, 2))[:, :24]
         parts.append(part)
-    width = min((part["betas"].shape[1] for part in parts), default=0)
+    notes = ["Its own 2D joints are orthographic: they lie some pixels from those of its translation."]
+    if any(np.any(part["betas"][:, _BETAS:]) for part in parts):
+        notes.append("The eleventh beta, by which BEV makes children of adults, is left out.")
     for part in parts:
-        part["betas"] = part["betas"][:, :width]  # BEV's eleventh is a child's size
+        part["betas"] = part["betas"][:, :_BETAS]
         if any("joints" not in other for other in parts):
             part.pop("joints", None)
     joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
@@ -84,7 +99,7 @@ def _read(source: Source, options: Options) -> PeopleEstimates:
             frame=joined["frame"],
             source="ROMP",
         ),
-        notes=("Its own 2D joints are orthographic: they lie some pixels from those of its translation.",),
+        notes=tuple(notes),
     )
 
 

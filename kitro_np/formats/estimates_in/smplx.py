@@ -17,6 +17,7 @@ from .records import (
     Entry,
     EstimateReader,
     Options,
+    camera_of_points,
     centred,
     items,
     make,
@@ -44,6 +45,7 @@ def _read_gvhmr(source: Source, options: Options) -> PeopleEstimates:
     vectors = np.concatenate([root, body], axis=1).reshape(count, 22, 3)
     matrix = record.numbers("K_fullimg", (count, 3, 3), (3, 3))
     intrinsics = np.array(np.broadcast_to(matrix, (count, 3, 3)))
+    image_size = options.image_size or (2 * float(intrinsics[0, 0, 2]), 2 * float(intrinsics[0, 1, 2]))
     return make(
         source,
         "GVHMR",
@@ -54,8 +56,27 @@ def _read_gvhmr(source: Source, options: Options) -> PeopleEstimates:
         intrinsics=intrinsics,
         camera="K_fullimg of the file",
         body="smplx",
-        image_size=options.image_size or (2 * float(intrinsics[0, 0, 2]), 2 * float(intrinsics[0, 1, 2])),
+        image_size=image_size,
+        keypoints=_detected(source, count, image_size),
         notes=("Hands are flat: the file has no pose of them.",),
+    )
+
+
+def _detected(source: Source, count: int, image_size: tuple[float, float]) -> PeopleKeypoints | None:
+    """Return the keypoints that the estimates are made from, which the demo leaves beside them."""
+    beside = source.beside("preprocess/vitpose.pt")
+    points = None if beside is None else beside.tree
+    if not isinstance(points, np.ndarray) or points.shape != (count, 17, 3) or points.dtype.kind != "f":
+        return None
+    seen = (points[..., 2] > 0) & np.isfinite(points).all(axis=-1)
+    return PeopleKeypoints(
+        points=np.where(seen[..., None], points[..., :2], np.nan).astype(np.float64),
+        confidence=np.where(seen, points[..., 2], 0).astype(np.float64),
+        layout="coco17",
+        frame=np.arange(count),
+        person=np.zeros(count, np.int64),
+        image_size=image_size,
+        source="GVHMR",
     )
 
 
@@ -188,17 +209,6 @@ def _read_smplestx(source: Source, options: Options) -> PeopleEstimates:
         else "the file lacks the key bbox (x, y, w, h)",
         body="smplx",
     )
-
-
-def camera_of_points(points_2d: np.ndarray, points_3d: np.ndarray) -> np.ndarray:
-    """Return the camera (3, 3) that projects points to pixels, by least squares: u Z = f X + c Z."""
-    x, y, z = points_3d.T
-    zero = np.zeros_like(z)
-    left = np.concatenate([np.stack([x, z, zero], 1), np.stack([y, zero, z], 1)])
-    focal, across, down = np.linalg.lstsq(
-        left, np.concatenate([points_2d[:, 0] * z, points_2d[:, 1] * z]), rcond=None
-    )[0]
-    return np.array([[focal, 0, across], [0, focal, down], [0, 0, 1.0]])
 
 
 def _read_sam(source: Source, options: Options) -> PeopleEstimates:

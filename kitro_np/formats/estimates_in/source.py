@@ -19,7 +19,7 @@ from ...safe_io.inflate import MAX_BYTES, inflate, read_inflated
 from ...safe_io.npz import NpzArrays
 from ...safe_io.pickle_arrays import RefusedError
 from ...safe_io.pickle_tree import parse_tree
-from ...safe_io.torch_zip import TorchArrays, is_torch_file
+from ...safe_io.torch_zip import is_torch_file, torch_tree
 
 _NUMPY, _ZIP = b"\x93NUMPY", b"PK\3\4"
 
@@ -77,7 +77,7 @@ def _read(path: Path) -> Any:
     with open(path, "rb") as file:
         start = file.read(8)
     if start.startswith(_ZIP):
-        return TorchArrays(path).tree() if is_torch_file(path) else NpzTree(path)
+        return torch_tree(path) if is_torch_file(path) else NpzTree(path)
     data = read_inflated(path)
     if data.startswith(_NUMPY):
         return read_npy(data)
@@ -104,6 +104,9 @@ def _json(data: bytes) -> Any:
 
 _MAX_FILES = 10**6
 
+_TRACKS = "hps"
+"""Folder of tracks in TRAM's folder of a video."""
+
 
 def _folder(path: Path) -> Any:
     """Read a folder of numbered files: one for each frame (.json) or for each track (.npy)."""
@@ -112,6 +115,8 @@ def _folder(path: Path) -> Any:
     if tracks:
         return {name: open_source(path / name).tree for name in tracks}
     frames = [name for name in names if name.lower().endswith(".json")]
+    if not frames and (path / _TRACKS).is_dir():  # TRAM's folder of a video, with its camera's files
+        return _folder(path / _TRACKS)
     if not frames:
         raise InputError(
             f"{path}: expected estimates (EasyMocap's .json, TRAM's hps_track_*.npy), got another."
@@ -156,18 +161,23 @@ class NpzTree(Mapping[str, Any]):
         return self._read[key]
 
     def _member(self, key: str) -> Any:
-        with zipfile.ZipFile(self._path) as archive, archive.open(key + ".npy") as member:
-            start = member.read(1024)
-            if b"'O'" not in start and b"'|O'" not in start:
-                return self._arrays[key]
-            if archive.getinfo(key + ".npy").file_size > MAX_BYTES:
-                raise InputError(f"{self._path}: {key}: expected at most {MAX_BYTES} bytes, got more.")
-            try:
+        try:
+            with zipfile.ZipFile(self._path) as archive, archive.open(key + ".npy") as member:
+                start = member.read(1024)
+                if b"'O'" not in start and b"'|O'" not in start:
+                    return self._arrays[key]
+                if archive.getinfo(key + ".npy").file_size > MAX_BYTES:
+                    raise RefusedError(f"at most {MAX_BYTES} bytes", "more")
                 return read_npy(start + member.read(MAX_BYTES))
-            except RefusedError as reason:
-                raise InputError(
-                    f"{self._path}: {key}: expected {reason.expected}, got {reason.got}."
-                ) from None
+        except InputError:
+            raise
+        except RefusedError as reason:
+            raise InputError(f"{self._path}: {key}: expected {reason.expected}, got {reason.got}.") from None
+        except Exception as error:  # zipfile raises many types of errors for forged archives
+            kind = type(error).__name__
+            raise InputError(
+                f"{self._path}: {key}: expected an array, got one that is damaged ({kind})."
+            ) from error
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._arrays)

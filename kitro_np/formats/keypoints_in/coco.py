@@ -71,7 +71,8 @@ def read_results(source: KeypointsSource) -> PeopleKeypoints:
     else:
         frames, names = _named(source, source.annotations, identifiers)
     for one, frame, name in zip(content, frames, names, strict=True):
-        rows.add(frame, one["keypoints"], person=one.get("track_id"), box=_box(one.get("bbox")), name=name)
+        box = _box(one.get("bbox", one.get("box")))
+        rows.add(frame, _points(one), person=one.get("track_id"), box=box, name=name)
     return rows.people(columns=3)
 
 
@@ -86,7 +87,7 @@ def read_annotations(source: KeypointsSource) -> PeopleKeypoints:
     ]
     frames, names = _named(source, content, [one.get("image_id") for one in marked])
     for one, frame, name in zip(marked, frames, names, strict=True):
-        rows.add(frame, one["keypoints"], person=one.get("track_id"), box=_box(one.get("bbox")), name=name)
+        rows.add(frame, _points(one), person=one.get("track_id"), box=_box(one.get("bbox")), name=name)
     return rows.people(columns=3)
 
 
@@ -111,6 +112,21 @@ def _named(
         source.notes.append(note)
     frames = dict(zip(files, numbers, strict=True))
     return [frames[identifier] for identifier in identifiers], names
+
+
+PARTS = {"foot_kpts": 18, "face_kpts": 204, "lefthand_kpts": 63, "righthand_kpts": 63}
+"""Numbers of points beside the body's, in COCO-WholeBody's files."""
+
+
+def _points(one: Mapping[str, Any]) -> Any:
+    """Return the points of a person, those of COCO-WholeBody's 133 if all parts are there."""
+    points = one["keypoints"]
+    parts = [one.get(key) for key in PARTS]
+    whole = isinstance(points, list) and len(points) == 51
+    whole &= all(
+        isinstance(part, list) and len(part) == size for part, size in zip(parts, PARTS.values(), strict=True)
+    )
+    return points + [x for part in parts for x in part] if whole else points  # type: ignore[union-attr]
 
 
 def _box(value: Any) -> list[Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,9 @@ NAME = "MediaPipe"
 
 POSE = 33
 """Landmarks of a pose."""
+
+KEYS = ("pose_landmarks", "landmarks", "keypoints")
+"""Keys of an image's landmarks: the program's, and as people save them."""
 
 FAR_OUTSIDE = 4.0
 """Median of coordinates in units of the image that landmarks never have: they are in pixels already."""
@@ -66,13 +70,13 @@ def _landmarks(content: Any) -> list[list[Any]] | None:
     if person is not None:
         return [[person]]
     people = _people_of(content)
+    if people and isinstance(content, list) and all(_is_plain(one) for one in people):
+        # Nothing tells people from frames: programs that save lists of plain landmarks see one person.
+        return [[one] for one in people]
     if people is not None and (people or not isinstance(content, list)):
         return [people]
     if not isinstance(content, (list, tuple)):
         return None
-    if content and all(_person(one) is not None for one in content):
-        # Neither nesting tells people from frames: detectors that write lists for each frame see one person.
-        return [[_person(one)] for one in content]
     frames = [_people_of(one) if one is not None else [] for one in content]
     known = [one for one in frames if one is not None]
     return known if any(known) and len(known) == len(frames) else None
@@ -81,9 +85,10 @@ def _landmarks(content: Any) -> list[list[Any]] | None:
 def _people_of(content: Any) -> list[Any] | None:
     """Return the people of a frame: of a result, or a list of them."""
     if isinstance(content, Mapping):
-        found = content.get("pose_landmarks", content.get("landmarks"))
+        key = next((key for key in KEYS if key in content), None)
+        found = None if key is None else content[key]
         if found is None:
-            return [] if {"pose_landmarks", "landmarks"} & {*content} else None
+            return None if key is None else []
     elif hasattr(content, "pose_landmarks"):
         found = content.pose_landmarks
         if found is None:
@@ -99,16 +104,33 @@ def _people_of(content: Any) -> list[Any] | None:
     return people if all(one is not None for one in people) else None
 
 
+def _is_plain(person: Sequence[Any]) -> bool:
+    """Whether landmarks are dicts, of a file, not the program's objects."""
+    return isinstance(person[0], Mapping)
+
+
 def _person(value: Any) -> Sequence[Any] | None:
     """Return a person's landmarks, if these are that."""
     value = getattr(value, "landmark", value)
-    if isinstance(value, Mapping) and isinstance(value.get("landmark"), list):
-        value = value["landmark"]
+    if isinstance(value, Mapping):
+        value = value["landmark"] if isinstance(value.get("landmark"), list) else _numbered(value)
     if isinstance(value, (str, bytes, Mapping)) or not hasattr(value, "__len__") or len(value) != POSE:
         return None
     first = value[0]
     named = isinstance(first, Mapping) and {"x", "y"} <= {*first}
     return value if named or (hasattr(first, "x") and hasattr(first, "y")) else None
+
+
+def _numbered(value: Mapping[Any, Any]) -> Any:
+    """Return landmarks under their numbers or names, as people save them, in order; others as they are."""
+    keys = [re.sub(r"[ -]", "_", str(key).lower()) for key in value] if len(value) == POSE else []
+    if {*keys} == {str(number) for number in range(POSE)}:
+        return [
+            one
+            for _, one in sorted(zip(map(int, keys), value.values(), strict=True), key=lambda pair: pair[0])
+        ]
+    named = bool(keys) and keys[0].endswith("nose") and keys[-1].endswith("right_foot_index")
+    return list(value.values()) if named else value
 
 
 def _point(source: KeypointsSource, landmark: Any) -> tuple[float, float, float]:

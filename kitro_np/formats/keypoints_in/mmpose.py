@@ -1,4 +1,7 @@
-"""MMPose: JSON of its inferencer, of its top-down demo, and Sapiens', which has the demo's form."""
+"""MMPose: JSON of its inferencer, of its top-down demo, and Sapiens', which has the demo's form.
+
+The demo's file names its points, under `meta_info`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,18 @@ from .rows import Rows, corners_to_box
 from .source import KeypointsSource, number_frames
 
 USUAL = {21: "hand21"}
+
+NAMED = {
+    (17, "nose", "left_eye"): "coco17",
+    (17, "root", "right_hip"): "h36m17",
+    (16, "right_ankle", "right_knee"): "mpii16",
+    (26, "nose", "left_eye"): "halpe26",
+    (133, "nose", "left_eye"): "wholebody133",
+    (136, "nose", "left_eye"): "halpe136",
+    (21, "wrist", "thumb1"): "hand21",
+    (21, "thumb4", "thumb3"): "hand21_interhand",
+}
+"""Layouts by the number of the points, and the names of the first two."""
 
 INFERENCER, DEMO = "MMPose's inferencer", "MMPose's demo or Sapiens"
 
@@ -65,7 +80,9 @@ def _read(source: KeypointsSource, form: str, first: int) -> PeopleKeypoints:
                 _add(rows, frame, one, name)
         return rows.people(usual=USUAL)
     content = source.single(form)
-    content = content["instance_info"] if isinstance(content, Mapping) else content
+    if isinstance(content, Mapping):
+        _tell_layout(source, content)
+        content = content["instance_info"]
     for part in content:
         if is_frame(part):
             frame = part.get("frame_id")
@@ -83,8 +100,26 @@ def _read(source: KeypointsSource, form: str, first: int) -> PeopleKeypoints:
     return rows.people(usual=USUAL)
 
 
+def _tell_layout(source: KeypointsSource, content: Mapping[str, Any]) -> None:
+    """Take the layout from the names of the points, unless the caller names it."""
+    meta = content.get("meta_info")
+    names = meta.get("keypoint_id2name") if isinstance(meta, Mapping) else None
+    if source.layout is not None or not isinstance(names, Mapping) or len(names) < 2:
+        return
+    count, told = len(names), [str(name)[:40] for name in list(names.values())[:2]]
+    source.layout = NAMED.get((count, told[0], told[1]))
+    if source.layout is None and any(count == known for known, *_ in NAMED):
+        known = ", ".join(repr(name) for key, name in NAMED.items() if key[0] == count)
+        raise InputError(
+            f"layout: expected {known} for {count} points, which {source.name} does not have, "
+            f"got {', '.join(told)} and others."
+        )
+
+
 def _people(source: KeypointsSource, content: Any, name: str) -> list[Any]:
     """Return the people of one of many files, each of an image."""
+    if isinstance(content, Mapping):
+        _tell_layout(source, content)
     found = content.get("instance_info") if isinstance(content, Mapping) else content
     if not isinstance(found, list) or not all(map(is_instance, found)):
         raise InputError(f"{source.name}: expected files of one image each, got {name!r}, which is another.")
@@ -94,10 +129,16 @@ def _people(source: KeypointsSource, content: Any, name: str) -> list[Any]:
 def _add(rows: Rows, frame: int, one: Any, name: str = "", source: KeypointsSource | None = None) -> None:
     if source is not None and not is_instance(one):
         raise InputError(f"{source.name}: instances: expected keypoints and keypoint_scores, got others.")
+    points = one["keypoints"]
+    if isinstance(points, list) and points and isinstance(points[0], list) and len(points[0]) == 3:
+        raise InputError(
+            f"{rows.source.name}: expected points (x, y) in the image and their scores, got (x, y, z), "
+            "as the program's 3D demo writes: fit_points takes these."
+        )
     # The inferencer's box is nested: [[x1, y1, x2, y2]].
     box = corners_to_box(one["bbox"]) if "bbox" in one else None
     person = one.get("track_id", one.get("instance_id"))
-    rows.add(frame, one["keypoints"], one["keypoint_scores"], person=person, box=box, name=name)
+    rows.add(frame, points, one["keypoint_scores"], person=person, box=box, name=name)
 
 
 FORMATS = (

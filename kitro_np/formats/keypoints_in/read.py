@@ -25,16 +25,16 @@ def read_keypoints(
     """Read the keypoints that a detector found, from its files or its objects.
 
     Recognised by content: OpenPose, MMPose, Sapiens, AlphaPose, COCO, Ultralytics (JSON, text),
-    easy_ViTPose, rtmlib and other arrays, Hugging Face transformers, MediaPipe, SAM 3D Body, and .npz files
-    of this package.
+    easy_ViTPose, rtmlib and other arrays, Hugging Face transformers, MediaPipe, SAM 3D Body, WHAM's tracks,
+    and .npz files of this package. Nothing in a file is executed.
 
     Parameters
     ----------
     keypoints : path or object
         A file, a folder with a file for each image, or what such a file holds or the program returns.
     layout : str, optional
-        One of :data:`kitro_np.LAYOUTS`; by default what the format or the number of points tells. OpenPose's
-        BODY_25B, for example, is told by ``layout="body25b"`` only.
+        One of :data:`kitro_np.LAYOUTS`; by default what the format or the number of points tells. Of
+        OpenPose's models BODY_25 and BODY_25B, the points that are near the nose tell.
     image_size : (width, height), optional
         In pixels; needed where points are in units of the image, as MediaPipe's.
     annotations : path or mapping, optional

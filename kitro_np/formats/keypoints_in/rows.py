@@ -68,7 +68,7 @@ class Rows:
         Parameters
         ----------
         columns : int, optional
-            Numbers of each point, where points are flat lists; 3 if there is a score.
+            Numbers of each point, where points are flat lists; 3 if there is a score. Nested ones say it.
         usual : dict, optional
             Layouts of this format by the number of points, before :data:`USUAL`.
         missing_at_zero : bool
@@ -78,7 +78,7 @@ class Rows:
         if not self.points:
             raise InputError(f"{source.name}: expected people, got {self.form} without any.")
         values = self._numbers("keypoints", self.points)
-        if columns is not None:
+        if columns is not None and values.ndim != 3:
             flat = values.shape[1] if values.ndim == 2 else 0
             if not flat or flat % columns:
                 raise InputError(

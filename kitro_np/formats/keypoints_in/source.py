@@ -7,11 +7,17 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
+from ...safe_io.inflate import read_inflated
 from ...safe_io.npz import NpzArrays
+from ...safe_io.pickle_arrays import Node, RefusedError
+from ...safe_io.pickle_tree import as_array, parse_tree
+from ...safe_io.stored import StoredArray
+from ...safe_io.torch_zip import is_torch_file, torch_tree
 
 MAX_BYTES = 2 * 10**9
 """Most bytes of a file, or of a folder's files together: as Python objects JSON takes several times more."""
@@ -19,7 +25,13 @@ MAX_BYTES = 2 * 10**9
 SUFFIXES = (".json", ".txt")
 """Files of a folder that are read: those with the first of these suffixes that it has."""
 
+PICKLES = (".pkl", ".pickle", ".pk", ".pth", ".pt")
+"""Files that are read as pickles, if they begin neither as text nor as an archive."""
+
 _ZIP, _NPY = b"PK\x03\x04", b"\x93NUMPY"
+
+_MAX_DEPTH = 16
+"""Deepest dict or list of a pickle."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +132,8 @@ def read_content(path: Path) -> Any:
         else:
             raise InputError(f"{path}: expected a file, got a device or a pipe.")
         head = file.read(64)
+        if head.startswith(_ZIP) and is_torch_file(path):
+            return _evaluated(path, torch_tree(path))
         if head.startswith(_ZIP):
             arrays = NpzArrays(path, max_elements=None)
             if len(arrays):
@@ -133,6 +147,8 @@ def read_content(path: Path) -> Any:
                 "give the array itself."
             )
         data = head + file.read()
+    if path.suffix.lower() in PICKLES and data[:1] not in (b"[", b"{"):
+        return _pickled(path)
     start = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     try:
         if start in (b"[", b"{"):
@@ -145,6 +161,35 @@ def read_content(path: Path) -> Any:
             f"{path}: expected {kind}, got a file that {reason} ({type(error).__name__})."
         ) from None
     return Text(tuple(line for line in text.splitlines() if line.strip()))
+
+
+def _pickled(path: Path) -> Any:
+    """Return the dicts, lists and arrays of a pickle, also of joblib."""
+    try:
+        return _evaluated(path, parse_tree(read_inflated(path, MAX_BYTES))[0])
+    except RefusedError as reason:
+        raise InputError(f"{path}: expected {reason.expected}, got {reason.got}.") from None
+
+
+def _evaluated(path: Path, value: Any, depth: int = 0, done: dict[int, Any] | None = None) -> Any:
+    """Return a tree with arrays in place of their records; what is there several times is made once."""
+    if depth > _MAX_DEPTH:
+        raise InputError(f"{path}: expected dicts at most {_MAX_DEPTH} deep, got deeper ones.")
+    if not isinstance(value, (dict, list, tuple, Node, StoredArray)):
+        return value
+    done = {} if done is None else done
+    if id(value) not in done:
+        if isinstance(value, (Node, StoredArray)):
+            try:
+                made: Any = as_array(value)
+            except RefusedError:  # of no use for keypoints
+                made = None
+        elif isinstance(value, dict):
+            made = {key: _evaluated(path, item, depth + 1, done) for key, item in value.items()}
+        else:
+            made = [_evaluated(path, item, depth + 1, done) for item in value]
+        done[id(value)] = made
+    return done[id(value)]
 
 
 def number_frames(names: Sequence[str]) -> tuple[list[int], str]:
@@ -163,10 +208,12 @@ def number_frames(names: Sequence[str]) -> tuple[list[int], str]:
     """
     distinct = dict.fromkeys(names)
     numbers = {name: _last_number(name) for name in distinct}
-    found = {number for number in numbers.values() if number is not None}
-    if len(found) == len(distinct):
+    ordered = sorted(distinct, key=_natural)
+    found = [number for name in ordered if (number := numbers[name]) is not None]
+    # Fractions of a second are no numbers of frames: those follow the order of the names.
+    if len(found) == len(distinct) and all(one < two for one, two in pairwise(found)):
         return [numbers[name] for name in names], ""  # type: ignore[misc]
-    order = {name: index for index, name in enumerate(sorted(distinct, key=_natural))}
+    order = {name: index for index, name in enumerate(ordered)}
     note = "Names do not number the images: frames are counted in the order of the names, from 0."
     return [order[name] for name in names], note if len(distinct) > 1 else ""
 

@@ -1,0 +1,53 @@
+"""The complete .npz of a refinement: the result, and all that it came from, to be refined or drawn again.
+
+Arrays of the result have the names that :meth:`kitro_np.RefineResult.save` gives them, so that `load` reads
+the file too; the estimate's are named `estimate_pose`, `estimate_betas` and `estimate_transl`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..result import RefineResult
+from ..safe_io.npz import write_npz
+
+ESTIMATE = "estimate_"
+"""Prefix of the names of the estimate's arrays, whose own names are the result's."""
+
+
+class Inputs(NamedTuple):
+    """What a result came from; None is not written."""
+
+    pose: np.ndarray
+    betas: np.ndarray
+    transl: np.ndarray
+    keypoints_2d: np.ndarray
+    intrinsics: np.ndarray | None = None
+    confidence: np.ndarray | None = None
+    layout: str | None = None
+    frame: np.ndarray | None = None
+    person: np.ndarray | None = None
+    image_name: np.ndarray | None = None
+    image_size: Any = None
+    fps: float | None = None
+    extrinsics: np.ndarray | None = None
+    source: str | None = None
+
+
+def write_refined(
+    path: str | os.PathLike[str], result: RefineResult[Any], inputs: Inputs, *, force: bool = False
+) -> Path:
+    """Write a result and its inputs; errors are those of :meth:`kitro_np.RefineResult.save`."""
+    from .. import __version__  # which the package names after it has loaded this module
+
+    arrays: dict[str, Any] = {}
+    for name, value in inputs._asdict().items():
+        if value is not None:
+            key = f"{ESTIMATE}{name}" if name in ("pose", "betas", "transl") else name
+            arrays[key] = np.asarray(value)
+    arrays["version"] = np.array(__version__)
+    return write_npz(path, {**arrays, **result.stored()}, force=force)
