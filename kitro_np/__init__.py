@@ -12,7 +12,7 @@ from .formats.estimates_in.read import read_estimates
 from .formats.keypoints_in import read_keypoints
 from .keypoints.detectors import LAYOUTS
 from .keypoints.layouts import KeypointLayout, find_layout
-from .matching import Match, check_projection, match_people
+from .matching import Match, RefinedPeople, check_projection, match_people, refine_people
 from .points.fit import PointsFit, fit_points
 from .refinement.outcome import Hypotheses
 from .refinement.validity import Status
@@ -31,6 +31,7 @@ __all__ = [
     "Match",
     "PointsFit",
     "RefineResult",
+    "RefinedPeople",
     "Skeleton",
     "Status",
     "__version__",
@@ -46,6 +47,7 @@ __all__ = [
     "pad_pose",
     "read_estimates",
     "read_keypoints",
+    "refine_people",
     "with_focal_length",
     "write",
 ]

@@ -63,12 +63,19 @@ def test_refine_writes_what_refine_returns(file, tmp_path, estimates, capsys):
     expected = refine(**{key: estimates[name] for key, name in names.items()})
     with np.load(tmp_path / "out.npz") as out:
         assert out["pose"].shape == (12, 24, 3, 3)
-        for key in set(out.files) - {"method", "options", "body"}:
-            np.testing.assert_array_equal(out[key], getattr(expected, key))
-        assert set(out.files) == {
+        computed = {
             "pose", "betas", "transl", "reprojection_error", "status",
-            "quality", "swapped", "turned", "noise", "evidence", "method", "options", "body",
+            "quality", "swapped", "turned", "noise", "evidence",
         }  # fmt: skip
+        for key in computed:
+            np.testing.assert_array_equal(out[key], getattr(expected, key))
+        given = {f"estimate_{key}": KEYS[key][-1] for key in ("pose", "betas", "transl")}
+        given |= {"intrinsics": "intrinsics", "keypoints_2d": "keypoints_2d"}
+        for key, name in given.items():
+            np.testing.assert_array_equal(out[key], estimates[name])
+        texts = {"method": "map", "body": BODY, "layout": "smpl24", "version": kitro_np.__version__}
+        assert {key: str(out[key]) for key in texts} == texts and str(out["source"]) == str(file)
+        assert set(out.files) == {*computed, *given, *texts, "source", "options"}
     loaded = kitro_np.RefineResult.load(tmp_path / "out.npz")
     assert (loaded.method, loaded.options, loaded.body_name) == ("map", expected.options, BODY)
     assert "12 bodies refined" in capsys.readouterr().out
@@ -111,7 +118,7 @@ def test_smplify(file, tmp_path, estimates, capsys):
     names = {key: authors[-1] for key, authors in KEYS.items()}
     expected = refine(**{key: estimates[name] for key, name in names.items()}, method="smplify")
     with np.load(output) as out:
-        for key in set(out.files) - {"method", "options", "body"}:
+        for key in ("pose", "betas", "transl", "reprojection_error", "status"):
             np.testing.assert_array_equal(out[key], getattr(expected, key))
     capsys.readouterr()
     assert "iterations: expected method='kitro'" in fails(
@@ -185,7 +192,9 @@ def test_a_single_body_needs_no_leading_axis(tmp_path, estimates, capsys, axis_a
     assert "% of 1 body" in printed[0]
     assert written[1]["pose"].shape == (24, 3, 3)
     for key, value in written[1].items():
-        if key in ("method", "options", "body"):
+        if key == "source":
+            continue
+        if key in ("method", "options", "body", "layout", "version"):
             assert value == written[0][key]
             continue
         np.testing.assert_array_equal(value, written[0][key][0])
@@ -433,9 +442,10 @@ def test_wrong_files_give_one_sentence(tmp_path, file, capsys, estimates):
     np.savez(tmp_path / "some.npz", pred_theta=estimates["pred_theta"])
     assert "keypoints_2d" in fails(capsys, "refine", tmp_path / "some.npz", "-o", output)
     np.save(tmp_path / "single.npy", estimates["pred_theta"])
-    formats = "torch.save (.pt, .pth), 3DPW (.pkl), NumPy (.npz)"
-    assert f"single.npy: expected a file in one of the formats {formats}, got another." in fails(
-        capsys, "refine", tmp_path / "single.npy", "-o", output
+    single = fails(capsys, "refine", tmp_path / "single.npy", "-o", output)
+    assert (
+        "single.npy: expected estimates of 3DPW, AMASS," in single
+        and "got an array of shape (12, 24" in single
     )
     bare = {key: value for key, value in estimates.items() if not key.startswith("GT")}
     np.savez(tmp_path / "bare.npz", **bare)
@@ -509,7 +519,18 @@ def test_every_module_with_a_command_is_one():
     modules = [pkgutil.resolve_name(f"kitro_np.cli.{m.name}") for m in pkgutil.iter_modules([str(package)])]
     commands = {module for module in modules if hasattr(module, "add") and hasattr(module, "run")}
     assert commands == set(cli.COMMANDS)
-    assert NAMES == ["refine", "eval", "simulate", "layouts", "paper", "demo", "warmup", "info"]
+    assert NAMES == [
+        "refine",
+        "convert",
+        "inspect",
+        "eval",
+        "simulate",
+        "layouts",
+        "paper",
+        "demo",
+        "warmup",
+        "info",
+    ]
 
 
 def test_argparse_is_the_command_lines_alone():
@@ -588,8 +609,8 @@ def test_arguments_that_are_missing(file, capsys):
     )
     assert "error: COMMAND: expected a value, got none; see kitro-np --help." in fails(capsys)
     assert (
-        "COMMAND: expected one of refine, eval, simulate, layouts, paper, demo, warmup, info, got 'refin'"
-        in fails(capsys, "refin", file)
+        "COMMAND: expected one of refine, convert, inspect, eval, simulate, layouts, paper, demo, warmup, "
+        "info, got 'refin'" in fails(capsys, "refin", file)
     )
 
 

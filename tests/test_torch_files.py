@@ -203,7 +203,7 @@ def test_refine_and_eval_are_as_on_the_same_npz(tmp_path, path, capsys, engine):
         for name in ("a.npz", "c.npz"):
             with np.load(tmp_path / name) as found:
                 assert found.files == expected.files
-                for key in found.files:
+                for key in set(found.files) - {"source"}:
                     np.testing.assert_array_equal(found[key], expected[key])
     printed = []
     for file in (AUTHORS, as_npz(tmp_path)):

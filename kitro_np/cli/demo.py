@@ -32,10 +32,11 @@ def run(options: Options) -> int:
         file = EstimateFile(clip)
         refinement = Refinement(load_body(file.body_name))
         result, report = refine_and_measure(file, refinement, Measures())
+        inputs = refinement.inputs(file, refinement.read(file))
     about = "real motion (CMU mocap), simulated estimates"
     print(f"A clip of {len(result)} frames of {about}, body {report.body}:")
     print(report.text())
-    write_result(output, result, force=options.force)
+    write_result(output, result, inputs, force=options.force)
     return ExitStatus.DONE
 
 

@@ -2,29 +2,82 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from ..body import BodyModel
 from ..body.names import other_body
 from ..errors import InputError
 from ..evaluation.truth_body import body_of_truth
 from ..formats.estimates import EstimateFile, Estimates
+from ..formats.estimates_in.read import find_reader, reads_own
+from ..formats.keypoints_in.read import read_keypoints
+from ..matching.refine import refine_people
 from ..safe_io.atomic_write import check_output
+from .body_options import read_body
+from .description import lines_of_estimates, lines_of_keypoints, print_lines
 from .exit_status import ExitStatus
+from .output import add_output, export_of, write_bodies
 from .parser import Commands, Options, add_command
-from .refinement import ESTIMATE_KEYS, add_refinement, print_own_body, read_refinement, write_result
+from .progress import progress_bar
+from .refinement import (
+    ESTIMATE_KEYS,
+    add_refinement,
+    print_own_body,
+    read_layout,
+    read_refinement,
+    write_result,
+)
+from .source import add_source, read_source
+
+OWN = ".npz"
+"""Suffix of a complete result, if no format is named."""
 
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
     command = add_command(commands, "refine", run, "refine the bodies of a file")
-    command.add_argument("input", metavar="IN", help=f"estimates, .npz or torch's .pt: {ESTIMATE_KEYS}")
-    command.add_argument("-o", "--output", metavar="OUT.npz", required=True, help="file to write")
-    command.add_argument("--force", action="store_true", help="overwrite an existing file")
+    text = f"estimates of a tracker or network (see inspect), or .npz or torch's .pt: {ESTIMATE_KEYS}"
+    command.add_argument("input", metavar="IN", help=text)
+    command.add_argument(
+        "--keypoints",
+        metavar="FILE_OR_DIR",
+        help="keypoints of a detector; people are matched (default: those that come with the estimates)",
+    )
+    command.add_argument(
+        "--annotations", metavar="FILE", help="COCO's, whose images keypoints in its results are of"
+    )
+    add_source(command)
+    add_output(command, f"; without it {OWN} is a complete result, which refine, eval and convert read again")
     add_refinement(command)
 
 
 def run(options: Options) -> int:
     """Refine the bodies of a file and write the result."""
     check_output(options.output, force=options.force)
+    if not _writes_own(options):
+        export_of(options)
+    if _holds_arrays(options):
+        _refine_arrays(options)
+    else:
+        _refine_people(options)
+    return ExitStatus.DONE
+
+
+def _writes_own(options: Options) -> bool:
+    """Whether a complete result is written."""
+    return options.to is None and Path(options.output).suffix.lower() == OWN
+
+
+def _holds_arrays(options: Options) -> bool:
+    """Whether the input holds arguments of refine, which keep their shapes, instead of people."""
+    if options.keypoints is not None or options.format is not None or os.path.isdir(options.input):
+        return False
+    reader = find_reader(options.input)
+    return reads_own(reader) if reader is not None else Path(options.input).suffix.lower() in (OWN, ".pt")
+
+
+def _refine_arrays(options: Options) -> None:
     file = EstimateFile(options.input)
     refinement = read_refinement(options, file)
     estimates = refinement.read(file)
@@ -33,8 +86,58 @@ def run(options: Options) -> int:
     name = _name_of_body(file, estimates, refinement.body)
     if warning := other_body(str(file.path), name, "refined", refinement.body.name):
         print(warning)
-    write_result(options.output, result, force=options.force)
-    return ExitStatus.DONE
+    inputs = refinement.inputs(file, estimates)
+    if _writes_own(options):
+        write_result(options.output, result, inputs, force=options.force)
+        return
+    print(result.summary())
+    known = {name: getattr(inputs, name) for name in ("frame", "person", "intrinsics", "image_size")}
+    known["fps"] = options.fps if inputs.fps is None or options.fps is not None else float(inputs.fps)
+    write_bodies(options, result.with_matrices(), **known)
+
+
+def _refine_people(options: Options) -> None:
+    body = None if options.body is None else read_body(options)
+    _check_keys(options)
+    estimates = read_source(options, body)
+    print_lines(options.input, lines_of_estimates(estimates))
+    keypoints = None
+    if options.keypoints is not None:
+        size = options.image_size or estimates.image_size
+        keypoints = read_keypoints(
+            options.keypoints, read_layout(options), image_size=size, annotations=options.annotations
+        )
+        print_lines(options.keypoints, lines_of_keypoints(keypoints))
+    refinement = read_refinement(options)
+    with progress_bar(len(estimates), "refine") as progress:
+        people = refine_people(
+            estimates,
+            keypoints,
+            body=body,
+            method=refinement.method,
+            layout=read_layout(options),
+            image_size=options.image_size,
+            intrinsics=refinement.intrinsics,
+            engine=refinement.engine,
+            threads=refinement.threads,
+            strict=refinement.strict,
+            progress=progress,
+        )
+    for note in people.notes:
+        print(note)
+    print(people.result.summary())
+    if _writes_own(options):
+        print(f"wrote {people.save(options.output, force=options.force)}")
+    else:
+        write_bodies(options, people, fps=options.fps)
+
+
+def _check_keys(options: Options) -> None:
+    """InputError for options that name keys of a file of arrays."""
+    for name in ("keypoints_key", "confidence_key"):
+        if (value := getattr(options, name)) != options.command.get_default(name):
+            flag = f"--{name.replace('_', '-')}"
+            raise InputError(f"{flag}: expected an IN of arrays and no --keypoints, got {value}.")
 
 
 def _name_of_body(file: EstimateFile, estimates: Estimates, used: BodyModel) -> str:

@@ -15,8 +15,9 @@ from ..body import BodyModel
 from ..body.load import default_body
 from ..camera import default_intrinsics, with_focal_length
 from ..errors import InputError, one_of
-from ..formats.detections import read_detections
+from ..formats.detections import Detections, read_detections
 from ..formats.estimates import EstimateFile, Estimates
+from ..formats.refined import Inputs, write_refined
 from ..keypoints.detectors import LAYOUTS
 from ..refinement.method import METHODS, Method
 from ..result import RefineResult
@@ -40,12 +41,14 @@ class Refinement:
     method : Method
     keypoints_key : str
         Key of the keypoints in the file.
-    keypoint_layout : str
-        Layout of the keypoints.
+    keypoint_layout : str, optional
+        Layout of the keypoints; by default the one that the file names, else the body's joints.
     confidence_key : str, optional
         Key of the keypoints' confidences in the file.
     image_size : (width, height), optional
         In pixels, instead of the file's intrinsics; it also says where the image ends.
+    intrinsics : (3, 3) array, optional
+        Instead of the file's.
     focal_length : float, optional
         In pixels: with `image_size` the camera's focal length, else the estimates are converted to it.
     engine : str, optional
@@ -61,9 +64,10 @@ class Refinement:
     body: BodyModel = field(default_factory=default_body)
     method: Method = field(default_factory=lambda: METHODS[DEFAULT_METHOD]())
     keypoints_key: str = "keypoints_2d"
-    keypoint_layout: str = "smpl24"
+    keypoint_layout: str | None = None
     confidence_key: str | None = None
     image_size: tuple[float, float] | None = None
+    intrinsics: np.ndarray | None = None
     focal_length: float | None = None
     engine: EngineName | None = None
     threads: int | None = None
@@ -78,8 +82,11 @@ class Refinement:
 
     def read(self, file: EstimateFile) -> Estimates:
         """Read a file's estimates, with the camera of the options."""
-        estimates = file.estimates(self.keypoints_key, need_intrinsics=self.image_size is None)
-        if self.image_size is not None:
+        given = self.intrinsics is not None
+        estimates = file.estimates(self.keypoints_key, need_intrinsics=self.image_size is None and not given)
+        if given:
+            estimates = estimates._replace(intrinsics=self.intrinsics)
+        elif self.image_size is not None:
             return estimates._replace(intrinsics=default_intrinsics(self.image_size, self.focal_length))
         if self.focal_length is not None:
             intrinsics = cast("np.ndarray", estimates.intrinsics)  # needed without an image size
@@ -92,12 +99,10 @@ class Refinement:
         # A method that does not support layouts refuses them.
         detections: dict[str, Any] = {
             "keypoints_2d": estimates.keypoints_2d,
-            "keypoint_layout": self.keypoint_layout,
+            "keypoint_layout": self.layout(file),
         }
         if self.method.takes_detections:
-            detections = read_detections(
-                file, estimates, self.body, self.keypoint_layout, self.confidence_key
-            )._asdict()
+            detections = self._detections(file, estimates)._asdict()
             detections["image_size"] = self.image_size
         with progress_bar(math.prod(estimates.lead(self.body.num_joints)), "refine") as progress:
             return refine(
@@ -114,6 +119,33 @@ class Refinement:
                 progress=progress,
             )
 
+    def layout(self, file: EstimateFile) -> str:
+        """Return the layout of a file's keypoints."""
+        return self.keypoint_layout or file.layout or LAYOUTS[0]
+
+    def inputs(self, file: EstimateFile, estimates: Estimates) -> Inputs:
+        """Return what a result came from, to be written with it."""
+        seen = None
+        if self.method.takes_detections:
+            seen = self._detections(file, estimates)
+        known = {name: file.get(name) for name in ("frame", "person", "image_name", "image_size", "fps")}
+        if self.image_size is not None:
+            known["image_size"] = np.array(self.image_size)
+        return Inputs(
+            estimates.pose,
+            estimates.betas,
+            estimates.transl,
+            estimates.keypoints_2d if seen is None else seen.keypoints_2d,
+            estimates.intrinsics,
+            None if seen is None else seen.confidence,
+            self.layout(file) if seen is None else seen.keypoint_layout.name,
+            source=str(file.path),
+            **known,  # type: ignore[arg-type]
+        )
+
+    def _detections(self, file: EstimateFile, estimates: Estimates) -> Detections:
+        return read_detections(file, estimates, self.body, self.layout(file), self.confidence_key)
+
 
 def add_refinement(command: Parser) -> None:
     """Add the options of :class:`Refinement`."""
@@ -121,14 +153,15 @@ def add_refinement(command: Parser) -> None:
     add = command.add_argument_group("detections and camera").add_argument
     add("--keypoints-key", default="keypoints_2d", metavar="KEY", help="key of the keypoints in the file")
     add(
+        "--layout",
         "--keypoint-layout",
-        default=LAYOUTS[0],
+        dest="layout",
         metavar="NAME",
-        help=f"layout of the keypoints: {', '.join(LAYOUTS)}; for keypoints of all the body's joints, those "
-        f"that are visible (default: {LAYOUTS[0]})",
+        help=f"of the keypoints: {', '.join(LAYOUTS)} (default: what their file tells, else {LAYOUTS[0]})",
     )
     add("--confidence-key", metavar="KEY", help="key of the confidences (default: confidence, if present)")
     add("--image-size", nargs=2, type=number, metavar=("W", "H"), help="in pixels, instead of intrinsics")
+    add("--intrinsics", nargs=4, type=number, metavar=("FX", "FY", "CX", "CY"), help="instead of the file's")
     text = "in pixels: that of --image-size, or the one to convert the estimates to"
     add("--focal-length", type=number, metavar="PX", help=text)
     add_method(command)
@@ -146,9 +179,10 @@ def read_refinement(options: Options, file: EstimateFile | None = None) -> Refin
     return Refinement(
         method=read_method(options),
         keypoints_key=options.keypoints_key,
-        keypoint_layout=one_of("keypoint-layout", options.keypoint_layout, LAYOUTS),
+        keypoint_layout=read_layout(options),
         confidence_key=options.confidence_key,
         image_size=None if options.image_size is None else tuple(options.image_size),
+        intrinsics=read_intrinsics(options),
         focal_length=options.focal_length,
         engine=engine,
         threads=options.threads,
@@ -157,14 +191,35 @@ def read_refinement(options: Options, file: EstimateFile | None = None) -> Refin
     )
 
 
+def read_layout(options: Options) -> str | None:
+    """Return the layout of the options, None if there is none."""
+    return None if options.layout is None else one_of("layout", options.layout, LAYOUTS)
+
+
+def read_intrinsics(options: Options) -> np.ndarray | None:
+    """Return the camera matrix of the options, None if there is none."""
+    if options.intrinsics is None:
+        return None
+    if options.focal_length is not None:
+        raise InputError("focal-length: expected none beside --intrinsics, got both.")
+    fx, fy, cx, cy = options.intrinsics
+    return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+
+
 def print_own_body(options: Options, file: EstimateFile, body: BodyModel) -> None:
     """Say that the body is the file's own, if that is neither asked for nor the usual one."""
     if options.body is None and body is not default_body():
         print(f"{file.path} is on {body.name}, so that body is used.")
 
 
-def write_result(path: str | os.PathLike[str], result: RefineResult[np.ndarray], *, force: bool) -> None:
-    """Write a result with poses as matrices; print its summary and the path."""
-    target = result.with_matrices().save(path, force=force)
+def write_result(
+    path: str | os.PathLike[str],
+    result: RefineResult[np.ndarray],
+    inputs: Inputs,
+    *,
+    force: bool,
+) -> None:
+    """Write a complete result with poses as matrices; print its summary and the path."""
+    target = write_refined(path, result.with_matrices(), inputs, force=force)
     print(result.summary())
     print(f"wrote {target}")

@@ -8,7 +8,6 @@ import numpy as np
 
 from ..errors import InputError
 from ..safe_io.npz import write_npz
-from .axes import turned
 from .bodies import Bodies
 from .names import files_of_people
 from .registry import Export
@@ -28,7 +27,7 @@ def write_amass(path: Path, bodies: Bodies, force: bool) -> list[Path]:
     people = list(bodies.tracks())
     targets = files_of_people(path, [person.number for person in people], force)
     for person in people:
-        person = turned(person, bodies.options.get("up", "z"))
+        person = person.turned(bodies.options.get("up", "z"))
         vectors = vectors_of(person)
         if fingers:
             vectors = with_fingers(vectors, person, bodies)

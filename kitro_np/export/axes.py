@@ -6,9 +6,6 @@ from types import MappingProxyType
 
 import numpy as np
 
-from ..errors import one_of
-from .bodies import Person
-
 AXES = MappingProxyType(
     {
         "y": np.diag([1.0, -1.0, -1.0]),
@@ -19,12 +16,19 @@ AXES = MappingProxyType(
 """By what points up: y, as in glTF and BVH, z, as in AMASS and Blender, or nothing is turned."""
 
 
-def turned(person: Person, up: str) -> Person:
-    """Return a person with other axes: the root is turned, the rest pose stays as it is."""
-    axes = AXES[one_of("up", up, AXES)]
-    pose = person.pose.copy()
-    pose[:, 0] = axes @ pose[:, 0]
-    # Bodies turn about their root joint, not about the origin.
-    rest = person.skeleton.rest_joints(person.betas)[:, 0]
-    transl = person.root @ axes.T - rest
-    return Person(person.number, person.frame, pose, person.betas, transl, person.body)
+def turn(
+    pose: np.ndarray, transl: np.ndarray, rest: np.ndarray, axes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return pose and translation in other axes: bodies turn about their root joint, not about the origin.
+
+    Parameters
+    ----------
+    pose : (N, J, 3, 3) array
+    transl : (N, 3) array
+    rest : (N, 3) array
+        Root joint at rest.
+    axes : (3, 3) array
+    """
+    turned_pose = pose.copy()
+    turned_pose[:, 0] = axes @ pose[:, 0]
+    return turned_pose, (rest + transl) @ axes.T - rest

@@ -18,9 +18,11 @@ from ..body.load import load_body
 from ..body.model import BodyModel
 from ..body.names import embedded_body
 from ..body.skeleton import Skeleton
-from ..errors import InputError
+from ..errors import InputError, one_of
 from ..formats.people import PeopleEstimates
+from ..matching.refine import RefinedPeople
 from ..result import RefineResult
+from .axes import AXES, turn
 
 __all__ = ["BLOCK", "Bodies", "Person", "Tell", "read_bodies"]
 
@@ -111,6 +113,12 @@ class Person:
         difference = self.of_one_shape().posed().joints - self.posed().joints
         return float(np.linalg.norm(difference, axis=-1).max())
 
+    def turned(self, up: str) -> Person:
+        """Return this person in axes of :data:`AXES`."""
+        rest = self.skeleton.rest_joints(self.betas)[:, 0]
+        pose, transl = turn(self.pose, self.transl, rest, AXES[one_of("up", up, AXES)])
+        return Person(self.number, self.frame, pose, self.betas, transl, self.body)
+
     def without_gaps(self) -> Person:
         """Return this person with a body in every frame from the first to the last.
 
@@ -147,6 +155,10 @@ class Bodies:
     fps : float
     tell : callable
         Takes what a file cannot hold.
+    options : mapping
+        Of the format.
+    given : object
+        What :func:`kitro_np.write` was given.
     """
 
     pose: np.ndarray
@@ -161,6 +173,7 @@ class Bodies:
     image_size: tuple[float, float] | None = None
     image_name: np.ndarray | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    given: Any = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -231,9 +244,11 @@ def read_bodies(
     body: Any,
     fps: float | None,
     tell: Tell,
+    *,
+    timed: bool = True,
     **given: Any,
 ) -> Bodies:
-    """Check what is to be written; parameters as of :func:`kitro_np.write`.
+    """Check what is to be written; parameters as of :func:`kitro_np.write`, `timed` as of :class:`Export`.
 
     Raises
     ------
@@ -264,13 +279,18 @@ def read_bodies(
     if not finite.all():
         lost = count - int(finite.sum())
         tell(f"{lost} of {count} bodies are left out: their pose, betas or transl is NaN or infinite.")
+    up = parts.get("up", "camera")
+    if up != "camera":
+        rest = skeleton.like(np.zeros(0)).rest_joints(rows["betas"])[:, 0]
+        matrices, rows["transl"] = turn(matrices, rows["transl"], rest, AXES[up].T)
     size = parts.get("image_size")
     kept: dict[str, Any] = {name: None if row is None else row[finite] for name, row in rows.items()}
     return Bodies(
         pose=nearest_rotation(matrices[finite]),
         body=model,
-        fps=_fps(fps, parts.get("fps"), tell, still=len(np.unique(rows["frame"])) == 1),
+        fps=_fps(fps, parts.get("fps"), tell, still=not timed or len(np.unique(rows["frame"])) == 1),
         tell=tell,
+        given=bodies,
         image_size=None if size is None else (float(size[0]), float(size[1])),
         **kept,
     )
@@ -287,8 +307,10 @@ def _parts(bodies: Any) -> dict[str, Any]:
         result = bodies.numpy()
         parts: dict[str, Any] = {name: getattr(result, name) for name in ("pose", "betas", "transl")}
         return {**parts, "body": result.body if result.body is not None else result.body_name or None}
+    if isinstance(bodies, RefinedPeople):
+        return {**_parts(bodies.refined), "body": bodies.result.body}
     if isinstance(bodies, PeopleEstimates):
-        names = (*KEYS, "body")
+        names = (*KEYS, "body", "up")
         parts = {name: getattr(bodies, name) for name in names}
         return {name: value for name, value in parts.items() if value is not None}
     if isinstance(bodies, Mapping):
@@ -298,8 +320,8 @@ def _parts(bodies: Any) -> dict[str, Any]:
             raise InputError(f"bodies: expected pose and any of {', '.join(KEYS[1:])}, got {got}.")
         return {str(name): value for name, value in bodies.items() if value is not None}
     raise InputError(
-        "bodies: expected a RefineResult, PeopleEstimates or a mapping with pose, betas and transl, "
-        f"got {type(bodies).__name__}."
+        "bodies: expected a RefineResult, RefinedPeople, PeopleEstimates or a mapping with pose, betas and "
+        f"transl, got {type(bodies).__name__}."
     )
 
 
@@ -330,6 +352,8 @@ def _betas(value: Any, lead: tuple[int, ...], count: int, num_betas: int) -> np.
     if value is None:
         return np.zeros((count, num_betas))
     array = _floats("betas", value)
+    if array.ndim and not array[..., num_betas:].any():  # as AMASS has more than a body
+        array = array[..., :num_betas]
     width = array.shape[-1] if array.ndim else num_betas + 1
     if width > num_betas:
         raise InputError(f"betas: expected at most {num_betas}, those of the body, got shape {array.shape}.")

@@ -10,7 +10,6 @@ import numpy as np
 
 from ..errors import one_of
 from ..safe_io.atomic_write import atomic_write
-from .axes import turned
 from .bodies import Bodies, Person
 from .names import files_of_people
 from .registry import Export
@@ -34,7 +33,7 @@ def write_bvh(path: Path, bodies: Bodies, force: bool) -> list[Path]:
     people = list(bodies.tracks())
     targets = files_of_people(path, [person.number for person in people], force)
     for person in people:
-        _write_person(targets[person.number], turned(person, "y"), bodies.fps, unit)
+        _write_person(targets[person.number], person.turned("y"), bodies.fps, unit)
     return list(targets.values())
 
 

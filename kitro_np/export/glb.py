@@ -12,7 +12,6 @@ from ..arrays.arguments import check_bool
 from ..arrays.rotations import quaternion_from_matrix
 from ..body.model import BodyModel
 from ..safe_io.atomic_write import atomic_write, check_output
-from .axes import turned
 from .bodies import Bodies, Person, Tell
 from .gltf import INDICES, VERTICES, Gltf
 from .registry import Export
@@ -46,7 +45,7 @@ def write_glb(path: Path, bodies: Bodies, force: bool) -> list[Path]:
     channels: list[dict[str, Any]] = []
     samplers: list[dict[str, Any]] = []
     for person in bodies.people():
-        scene = _PersonInScene(gltf, turned(person, "y"), bodies)
+        scene = _PersonInScene(gltf, person.turned("y"), bodies)
         skin, morphs = _skinned(person, body, bake, bodies.tell)
         top += scene.add(body, skin, morphs, material)
         for channel in scene.channels:

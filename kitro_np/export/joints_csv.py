@@ -8,7 +8,6 @@ from typing import BinaryIO
 import numpy as np
 
 from ..safe_io.atomic_write import atomic_write, check_output
-from .axes import turned
 from .bodies import Bodies
 from .registry import Export
 
@@ -21,7 +20,7 @@ ROWS = 1024
 def write_csv(path: Path, bodies: Bodies, force: bool) -> list[Path]:
     """Write a line for each joint of each body, in metres; by default in the camera's axes."""
     target = check_output(path, force=force)
-    rows = turned(bodies.in_order(), bodies.options.get("up", "camera"))
+    rows = bodies.in_order().turned(bodies.options.get("up", "camera"))
     names = [name.replace("%", "%%").replace(",", ";") for name in rows.skeleton.joint_names]
     line = "".join(f"%d,%d,{name},%.6f,%.6f,%.6f\n" for name in names)
     order = np.lexsort((bodies.person, bodies.frame))

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .axes import turned
 from .bodies import BLOCK, Bodies
 
 
 def meshes_of(bodies: Bodies) -> Iterator[np.ndarray]:
     """Yield the vertices (V, 3) of each body, in the axes that the options say, by default y up."""
     body = bodies.mesh_body
-    rows = turned(bodies.in_order(), bodies.options.get("up", "y"))
+    rows = bodies.in_order().turned(bodies.options.get("up", "y"))
     for start in range(0, len(bodies), BLOCK):
         block = slice(start, start + BLOCK)
         yield from body.forward(rows.pose[block], rows.betas[block], rows.transl[block]).vertices

@@ -25,4 +25,4 @@ def write_obj(path: Path, bodies: Bodies, force: bool) -> list[Path]:
     return targets
 
 
-EXPORT = Export("obj", ".obj", "meshes as text", write_obj, ("up",))
+EXPORT = Export("obj", ".obj", "meshes as text", write_obj, ("up",), timed=False)

@@ -37,4 +37,4 @@ def write_ply(path: Path, bodies: Bodies, force: bool) -> list[Path]:
     return targets
 
 
-EXPORT = Export("ply", ".ply", "meshes in binary", write_ply, ("up",))
+EXPORT = Export("ply", ".ply", "meshes in binary", write_ply, ("up",), timed=False)

@@ -30,6 +30,8 @@ class Export:
         From a path, :class:`Bodies` and `force` to the paths written; raises InputError before it writes.
     options : tuple of str
         Options of its own, which it reads from `Bodies.options`.
+    timed : bool
+        Whether it depends on how many frames a second there are.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Export:
     about: str
     write: Callable[[Path, Bodies, bool], list[Path]]
     options: tuple[str, ...] = ()
+    timed: bool = True
 
 
 def known_exports() -> list[Export]:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from ..safe_io.npz import write_npz
-from .axes import turned
 from .bodies import Bodies
 from .names import files_of_people
 from .registry import Export
@@ -32,7 +31,7 @@ def write_smpl(path: Path, bodies: Bodies, force: bool) -> list[Path]:
     people = list(bodies.tracks())
     targets = files_of_people(path, [person.number for person in people], force)
     for person in people:
-        person = turned(person, bodies.options.get("up", "y"))
+        person = person.turned(bodies.options.get("up", "y"))
         arrays = {
             "codecVersion": np.int32(CODEC),
             "smplVersion": np.int32(VERSIONS[body.family]),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..body import BodyModel, Skeleton
     from ..formats.people import PeopleEstimates
+    from ..matching.refine import RefinedPeople
     from ..result import RefineResult
     from ..typing import ArrayLike
 
@@ -25,7 +26,7 @@ __all__ = ["write"]
 
 def write(
     path: str | os.PathLike[str],
-    bodies: RefineResult[Any] | PeopleEstimates | Mapping[str, Any],
+    bodies: RefineResult[Any] | RefinedPeople | PeopleEstimates | Mapping[str, Any],
     *,
     body: BodyModel | Skeleton | str | os.PathLike[str] | None = None,
     fps: float | None = None,
@@ -51,13 +52,14 @@ def write(
     .ply    the same, in binary                                                      up
     .csv    joints of all bodies in camera space, in metres, a joint a line          up
     .json   projected keypoints of all bodies as COCO annotations                    layout
+    .pkl    PHALP's track file that they were refined from, with the refined bodies  original
     ======= ======================================================================== ====================
 
     Parameters
     ----------
     path : path
         Its suffix says the format. Where there is a file for each person or body, their numbers are added.
-    bodies : RefineResult, PeopleEstimates or mapping
+    bodies : RefineResult, RefinedPeople, PeopleEstimates or mapping
         Bodies in camera space; a mapping has pose, betas, transl and any of the arguments below.
     body : BodyModel, Skeleton, str or path, optional
         Body of the betas; by default the one that `bodies` names.
@@ -70,7 +72,7 @@ def write(
     image_size : (2,) array, optional
         Width and height in pixels, for .json and the camera of .glb.
     format : str, optional
-        Instead of the suffix: "glb", "bvh", "amass", "smpl", "obj", "ply", "csv" or "coco".
+        Instead of the suffix: "glb", "bvh", "amass", "smpl", "obj", "ply", "csv", "coco" or "phalp".
     force : bool
         Overwrite existing files.
     tell : callable or None
@@ -80,7 +82,8 @@ def write(
         Of the format. ``bake=True`` (.glb) adds morph targets that correct the skin. ``unit`` (.bvh) is
         ``"cm"`` or ``"m"``. SMPL's 24 joints are written to .npz as SMPL-H's 52, which AMASS has;
         ``joints=24`` keeps them. ``up`` is ``"y"``, ``"z"`` or ``"camera"``, which turns nothing.
-        ``layout`` (.json) names the keypoints, by default COCO's 17.
+        ``layout`` (.json) names the keypoints, by default COCO's 17. ``original`` (.pkl) is the track file,
+        or what it holds, by default the path that the estimates were read from.
 
     Returns
     -------
@@ -105,6 +108,7 @@ def write(
         body,
         fps,
         tell or _silent,
+        timed=export.timed,
         frame=frame,
         person=person,
         intrinsics=intrinsics,

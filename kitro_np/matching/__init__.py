@@ -2,5 +2,6 @@
 
 from .check import ProjectionCheck, check_projection
 from .match import Match, match_people
+from .refine import RefinedPeople, refine_people
 
-__all__ = ["Match", "ProjectionCheck", "check_projection", "match_people"]
+__all__ = ["Match", "ProjectionCheck", "RefinedPeople", "check_projection", "match_people", "refine_people"]

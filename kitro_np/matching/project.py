@@ -7,12 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..body import BodyModel, load_body
-from ..body.families import BODY_JOINTS
-from ..body.load import default_body
+from ..body import BodyModel
 from ..errors import InputError
 from ..formats.people import PeopleEstimates
 from ..keypoints.layouts import find_layout
+from .known_body import known_body
 
 MOST_POINTS = 26
 """Points of a body that are compared; those after them are of fingers or of the face."""
@@ -22,13 +21,6 @@ BLOCK = 4096
 
 LEAST_DEPTH = 1e-3
 """Of a point that is in front of the camera, in metres."""
-
-ROOTS = {
-    "smpl": (-0.0018, -0.2233, 0.0282),
-    "smplh": (-0.0018, -0.2233, 0.0282),
-    "smplx": (0.0031, -0.3514, 0.0120),
-}
-"""Root joint of the mean body, in metres: for those who have no file of it."""
 
 
 class Projected(NamedTuple):
@@ -68,24 +60,16 @@ def project_people(estimates: PeopleEstimates, layout: str, body: BodyModel | st
     if estimates.intrinsics is None:
         needed = f" ({estimates.camera})" if estimates.camera else ""
         raise InputError(f"estimates: expected a camera with intrinsics, got none{needed}.")
-    model, root = _body_of(estimates, body)
+    own = known_body(estimates, body)
+    model = own.model
     points, chosen, mirror = _points_model(model, layout)
-    joints = model.num_joints
-    given = estimates.pose.shape[1]
-    # Bodies with other hands or a face share the joints that matter here.
-    shared = joints if given == joints else min(given, joints, len(BODY_JOINTS))
-    betas = np.zeros((len(estimates), 0)) if root is not None else estimates.betas[:, : model.num_betas]
+    joints, more = model.num_joints, points.num_joints - model.num_joints
     found = np.empty((len(estimates), len(chosen), 3))
     for start in range(0, len(estimates), BLOCK):
         rows = slice(start, start + BLOCK)
-        count = len(found[rows])
-        pose = np.broadcast_to(np.eye(3), (count, points.num_joints, 3, 3)).copy()
-        pose[:, :shared] = estimates.pose[rows, :shared]
-        transl = estimates.transl[rows]
-        if root is not None:
-            transl = transl + root - model.skeleton.host.joint_template[0]
-        posed = points.joints(pose, np.ascontiguousarray(betas[rows]), np.ascontiguousarray(transl))
-        found[rows] = posed[:, joints:]
+        pose, betas, transl = own.place(estimates.take(rows))
+        still = np.broadcast_to(np.eye(3), (len(pose), more, 3, 3))
+        found[rows] = points.joints(np.concatenate([pose, still], axis=1), betas, transl)[:, joints:]
     depth = np.where(found[..., 2] > LEAST_DEPTH, found[..., 2], np.nan)
     camera = estimates.intrinsics
     focal = camera[:, None, [0, 1], [0, 1]]
@@ -93,23 +77,7 @@ def project_people(estimates: PeopleEstimates, layout: str, body: BodyModel | st
     rest = model.skeleton.host.joint_template[:, 1]
     with np.errstate(all="ignore"):
         height = camera[:, 1, 1] * np.ptp(np.asarray(rest)) / _middle(depth)
-    note = ""
-    if root is not None:
-        note = f"There is no file of {estimates.body}: the open body takes its place to compare points."
-    return Projected(image, height, chosen, mirror, note)
-
-
-def _body_of(estimates: PeopleEstimates, body: BodyModel | str | None) -> tuple[BodyModel, np.ndarray | None]:
-    """Return the body, and where its root should be if it is another than the estimates'."""
-    if isinstance(body, BodyModel):
-        return body, None
-    name = estimates.body if body is None else body
-    try:
-        return load_body(name), None
-    except FileNotFoundError:
-        if body is not None or name not in ROOTS:
-            raise
-        return default_body(), np.array(ROOTS[name])
+    return Projected(image, height, chosen, mirror, own.note)
 
 
 @lru_cache(maxsize=8)

@@ -1,0 +1,87 @@
+"""Command inspect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..errors import InputError
+from ..formats.estimates_in.read import find_reader, known_readers
+from ..formats.keypoints_in.read import read_keypoints
+from ..formats.keypoints_in.registry import keypoint_formats
+from ..formats.people import PeopleEstimates
+from ..matching.check import check_projection
+from .description import Line, lines_of_estimates, lines_of_keypoints, print_lines
+from .exit_status import ExitStatus
+from .parser import Commands, Options, add_command, number
+from .refinement import read_layout
+from .source import add_source, read_source
+
+
+def add(commands: Commands) -> None:
+    """Add the command and its options."""
+    command = add_command(commands, "inspect", run, "what a file of estimates or keypoints holds")
+    command.add_argument(
+        "input", metavar="FILE", nargs="?", help="file or folder; none lists all that are known"
+    )
+    add_source(command)
+    command.add_argument("--layout", metavar="NAME", help="of the keypoints, where the file does not tell")
+    text = "in pixels, where the file does not tell"
+    command.add_argument("--image-size", nargs=2, type=number, metavar=("W", "H"), help=text)
+    command.set_defaults(focal_length=None)
+
+
+def run(options: Options) -> int:
+    """Print what a file or folder is, how many people and frames it has, which camera, and what is missing.
+
+    Without a file, print the programs whose files are read.
+    """
+    if options.input is None:
+        print("estimates of", ", ".join(sorted({reader.name for reader in known_readers()})))
+        print("keypoints of", ", ".join(sorted({form.name for form in keypoint_formats()})))
+        return ExitStatus.DONE
+    if options.format is not None or find_reader(options.input) is not None:
+        estimates = read_source(options)
+        print_lines(options.input, _lines(estimates))
+        return ExitStatus.DONE
+    try:
+        keypoints = read_keypoints(options.input, read_layout(options), image_size=options.image_size)
+    except InputError as of_keypoints:
+        try:
+            read_source(options)
+        except InputError as of_estimates:
+            got = dict.fromkeys(_got(error) for error in (of_estimates, of_keypoints))
+            raise InputError(
+                f"{options.input}: expected estimates or keypoints of a program that kitro-np inspect lists, "
+                f"got {'; as keypoints, '.join(got)}."
+            ) from None
+        raise
+    print_lines(options.input, lines_of_keypoints(keypoints))
+    for note in keypoints.notes:
+        print(f"  {note}")
+    return ExitStatus.DONE
+
+
+def _lines(estimates: PeopleEstimates) -> Iterator[Line]:
+    yield from lines_of_estimates(estimates)
+    if estimates.keypoints is not None:
+        yield from lines_of_keypoints(estimates.keypoints)
+    else:
+        yield "keypoints", "none: give refine those of a detector, --keypoints FILE_OR_DIR"
+    if estimates.joints_2d is not None:
+        yield "2D joints", _fit(estimates)
+    for note in estimates.notes:
+        yield "note", note
+
+
+def _fit(estimates: PeopleEstimates) -> str:
+    """Say whether the program's own joints are where the camera sees the bodies."""
+    if estimates.intrinsics is None:
+        return "the program's own"
+    check = check_projection(estimates)
+    where = f"{check.pixels:.1f} px ({check.heights:.1%} of a height) from the projected bodies"
+    return f"{check}" if not check.fits else f"the program's own, {where}"
+
+
+def _got(error: InputError) -> str:
+    """Return what a message says that it got."""
+    return str(error).partition(", got ")[2].rstrip(".")

@@ -1,0 +1,58 @@
+"""Files that the commands refine and convert write, and their options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, one_of
+from ..export.registry import Export, find_export, known_exports
+from ..export.write import write
+from .parser import Options, Parser, number
+
+FLAGS = {"bake": "--bake", "up": "--up", "unit": "--unit", "layout": "--layout"}
+"""Options of formats, and their flags."""
+
+
+def add_output(command: Parser, own: str = "") -> None:
+    """Add the options of what is written; `own` says what .npz is if no format is named."""
+    command.add_argument(
+        "-o", "--output", metavar="OUT", required=True, help="file to write; its suffix says what"
+    )
+    command.add_argument("--force", action="store_true", help="overwrite existing files")
+    add = command.add_argument_group("output").add_argument
+    formats = ", ".join(f"{export.name} ({export.suffix})" for export in known_exports())
+    add("--to", metavar="NAME", help=f"format of OUT, instead of its suffix: {formats}{own}")
+    add("--fps", type=number, metavar="N", help="frames a second (default: those of the file, else 30)")
+    add("--bake", action="store_true", default=None, help=".glb: morph targets that correct the skin")
+    add("--up", metavar="AXIS", help="axis that points up: y, z, or camera, which turns nothing")
+    add("--unit", metavar="NAME", help=".bvh: cm or m")
+
+
+def export_of(options: Options) -> Export:
+    """Return the format of the options; InputError if there is none, or an option is another format's."""
+    name = options.to
+    if name is not None:
+        name = one_of("to", name.lower(), [export.name for export in known_exports()])
+    export = find_export(Path(options.output), name)
+    for option in FLAGS:
+        if option != "layout" and getattr(options, option) and option not in export.options:
+            takes = " or ".join(each.name for each in known_exports() if option in each.options)
+            raise InputError(f"{FLAGS[option]}: expected the format {takes}, got {export.name}.")
+    return export
+
+
+def write_bodies(options: Options, bodies: Any, **known: Any) -> None:
+    """Write bodies in the format of the options; print what it cannot hold, and the paths."""
+    export = export_of(options)
+    given = {name: getattr(options, name) for name in FLAGS if name in export.options}
+    written = write(
+        options.output,
+        bodies,
+        format=export.name,
+        force=options.force,
+        **{name: value for name, value in {**known, **given}.items() if value is not None},
+    )
+    paths = written if isinstance(written, list) else [written]
+    shown = str(paths[0]) if len(paths) == 1 else f"{len(paths)} files, {paths[0]} to {paths[-1].name}"
+    print(f"wrote {shown}: {export.about}")

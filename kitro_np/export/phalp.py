@@ -1,0 +1,133 @@
+"""PHALP's track file, refined: the file that was read, with other bodies in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..formats.estimates_in.phalp import READER
+from ..formats.estimates_in.source import open_source
+from ..keypoints.layouts import KeypointLayout, find_layout
+from ..matching.refine import RefinedPeople
+from ..posterior.projection import place_points, points_on
+from ..safe_io.atomic_write import check_output
+from ..safe_io.pickle_arrays import RefusedError
+from ..safe_io.pickle_tree import as_array
+from ..safe_io.pickle_write import write_tree
+from .bodies import Bodies, skeleton_of
+from .registry import Export
+
+OWN_POINTS = 44
+"""Joints of PHALP that have a place in SPIN's layout: OpenPose's 25 and 19 of data sets."""
+
+
+def write_phalp(path: Path, bodies: Bodies, force: bool) -> list[Path]:
+    """Write the track file that the bodies were read from, with theirs in place of its own."""
+    target = check_output(path, force=force)
+    given = bodies.given
+    if not isinstance(given, RefinedPeople) or given.estimates.row is None:
+        raise InputError(f"bodies: expected people refined from PHALP's file, got {_kind(given)}.")
+    if given.stands_in:
+        raise InputError(
+            f"{path}: expected bodies on SMPL, as PHALP's are, got {given.result.body_name}, which took the "
+            "place of SMPL's missing file."
+        )
+    original = bodies.options.get("original", given.estimates.path)
+    source = open_source(original)
+    if not READER.recognises(source.tree):
+        raise InputError(f"{source.name}: expected PHALP's track file, got another.")
+    try:
+        write_tree(target, _replaced(source.tree, given))
+    except (KeyError, TypeError, IndexError, RefusedError) as error:
+        kind = type(error).__name__
+        raise InputError(f"{source.name}: expected the file that was read, got another ({kind}).") from error
+    bodies.tell("Masks, boxes, appearance and what else PHALP predicts stay as they were.")
+    return [target]
+
+
+def _replaced(tree: dict[str, Any], people: RefinedPeople) -> dict[str, Any]:
+    """Return the tree with the refined bodies; nothing in the given one is changed."""
+    assert people.estimates.row is not None
+    at = {row: place for place, row in enumerate(people.estimates.row.tolist())}
+    pose, betas, transl = (getattr(people.result, name) for name in ("pose", "betas", "transl"))
+    moved, in_image = _changes(people)
+    image = {**tree}
+    row = 0
+    for name, frame in tree.items():
+        if not isinstance(frame, dict):
+            continue
+        new = {key: [*value] if isinstance(value, list) else value for key, value in frame.items()}
+        for number in range(len(frame.get("tid", ()))):
+            place = at.get(row)
+            row += 1
+            if place is None:
+                continue
+            smpl = {**frame["smpl"][number]}
+            smpl["global_orient"] = _like(smpl["global_orient"], pose[place, :1])
+            smpl["body_pose"] = _like(smpl["body_pose"], pose[place, 1:])
+            smpl["betas"] = _like(smpl["betas"], betas[place])
+            new["smpl"][number] = smpl
+            new["camera"][number] = _like(frame["camera"][number], transl[place])
+            for key, change in (("3d_joints", moved), ("2d_joints", in_image)):
+                if len(own := frame.get(key, ())) == len(frame["tid"]):
+                    new[key][number] = _shifted(own[number], change[place])
+        image[name] = new
+    return image
+
+
+def _changes(people: RefinedPeople) -> tuple[np.ndarray, np.ndarray]:
+    """How far points of SPIN's layout are from where they were: about the body, and in PHALP's square."""
+    own, result = people.estimates, people.result
+    skeleton = skeleton_of(result.body)  # type: ignore[arg-type] # refine_people has one
+    layout = find_layout("spin49", result.body)  # type: ignore[arg-type]
+    before = _points(skeleton, layout, own.pose, own.betas)
+    after = _points(skeleton, layout, result.pose, result.betas)
+    ends = [
+        _project(points + transl[:, None], own.intrinsics)
+        for points, transl in ((before, own.transl), (after, result.transl))
+    ]
+    # The principal point is the centre: the longer side of the image, which the square has, is twice it.
+    square = 2 * np.asarray(own.intrinsics)[:, :2, 2].max(axis=1)
+    return after - before, (ends[1] - ends[0]) / square[:, None, None]
+
+
+def _points(skeleton: Any, layout: KeypointLayout, pose: np.ndarray, betas: np.ndarray) -> np.ndarray:
+    still = np.zeros((len(pose), 3))
+    placed = place_points(skeleton, points_on(skeleton, layout, pose), pose, betas, still).points
+    return np.asarray(placed)[:, :OWN_POINTS]
+
+
+def _project(points: np.ndarray, intrinsics: np.ndarray | None) -> np.ndarray:
+    camera = np.asarray(intrinsics)[:, None]
+    depth = np.maximum(points[..., 2:], 1e-3)
+    return camera[..., [0, 1], [0, 1]] * points[..., :2] / depth + camera[..., :2, 2]
+
+
+def _like(old: Any, new: np.ndarray) -> np.ndarray:
+    """Return numbers in the type, and where they are as many in the shape, of those that they replace."""
+    array = as_array(old) if not isinstance(old, np.ndarray) else old
+    flat = np.zeros(array.size)
+    flat[: min(array.size, new.size)] = new.ravel()[: array.size]
+    return flat.reshape(array.shape).astype(array.dtype if array.dtype.kind == "f" else np.float32)
+
+
+def _shifted(old: Any, change: np.ndarray) -> np.ndarray:
+    """Return joints moved by as much as their points on our body; others by as much as the pelvis."""
+    array = as_array(old) if not isinstance(old, np.ndarray) else old
+    points = array.astype(np.float64).reshape(-1, change.shape[-1])
+    moved = np.broadcast_to(change[8], points.shape).copy()
+    known = min(len(points), len(change))
+    moved[:known] = np.where(np.isfinite(change[:known]), change[:known], moved[:known])
+    return (points + moved).reshape(array.shape).astype(array.dtype)
+
+
+def _kind(given: Any) -> str:
+    estimates = given.estimates if isinstance(given, RefinedPeople) else given
+    source = getattr(estimates, "source", "")
+    return f"those of {source}" if source else type(given).__name__
+
+
+EXPORT = Export("phalp", ".pkl", "PHALP's track file, refined", write_phalp, ("original",), timed=False)

@@ -1,0 +1,261 @@
+"""Refine people of a file with a detector's keypoints: matched, checked, refined, kept together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from ..api import refine
+from ..arrays.arguments import real_array
+from ..body import BodyModel
+from ..camera import default_intrinsics
+from ..errors import InputError
+from ..formats.estimates_in.read import read_estimates
+from ..formats.keypoints_in.read import read_keypoints
+from ..formats.people import PeopleEstimates, PeopleKeypoints
+from ..formats.refined import Inputs, write_refined
+from ..posterior.method import Map
+from ..refinement.method import Method, option_names, resolve_method
+from ..result import RefineResult
+from .check import ProjectionCheck, check_projection
+from .known_body import known_body
+from .match import Match, match_people
+
+if TYPE_CHECKING:
+    from ..keypoints.detectors import LayoutName
+    from ..typing import ArrayLike
+
+__all__ = ["RefinedPeople", "refine_people"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RefinedPeople:
+    """Refined people, with all that they were refined from; N rows.
+
+    Attributes
+    ----------
+    estimates : PeopleEstimates
+        On the body of the result.
+    keypoints : PeopleKeypoints
+        Of each estimate; not visible where it has none.
+    result : RefineResult
+    check : ProjectionCheck
+        Whether estimates and keypoints belong to one camera.
+    match : Match or None
+        Whose keypoints are whose; None for keypoints that came with the estimates.
+    stands_in : bool
+        Whether the body takes the place of another that there is no file of.
+    notes : tuple of str
+        Sentences on what was found, assumed or left out.
+    """
+
+    estimates: PeopleEstimates
+    keypoints: PeopleKeypoints
+    result: RefineResult[np.ndarray]
+    check: ProjectionCheck
+    match: Match | None = None
+    stands_in: bool = False
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.estimates)
+
+    def __repr__(self) -> str:
+        people = len(np.unique(self.estimates.person))
+        return f"RefinedPeople({people} people, {self.result.summary()})"
+
+    @property
+    def refined(self) -> PeopleEstimates:
+        """The refined bodies in place of the estimates."""
+        result = self.result
+        return replace(self.estimates, pose=result.pose, betas=result.betas, transl=result.transl)
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
+        """Write all to an .npz file, from which it can be refined or drawn again.
+
+        :meth:`kitro_np.RefineResult.load` reads the result, :func:`kitro_np.read_estimates` the estimates
+        with their keypoints.
+
+        Parameters
+        ----------
+        path : path
+        force : bool
+            Overwrite an existing file.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        InputError
+            If the file exists and `force` is not set, or it cannot be written.
+        """
+        own, seen = self.estimates, self.keypoints
+        inputs = Inputs(
+            pose=own.pose,
+            betas=own.betas,
+            transl=own.transl,
+            intrinsics=own.intrinsics,
+            keypoints_2d=seen.points,
+            confidence=seen.confidence,
+            layout=seen.layout,
+            frame=own.frame,
+            person=own.person,
+            image_name=own.image_name,
+            image_size=own.image_size or seen.image_size,
+            fps=own.fps,
+            extrinsics=own.extrinsics,
+            source=f"{own.source} {own.path or ''}".strip(),
+        )
+        return write_refined(path, self.result, inputs, force=force)
+
+
+def refine_people(
+    estimates: PeopleEstimates | str | os.PathLike[str] | Mapping[str, Any],
+    keypoints: PeopleKeypoints | str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    *,
+    body: BodyModel | str | None = None,
+    method: str | Method = "map",
+    layout: str | None = None,
+    image_size: tuple[float, float] | None = None,
+    intrinsics: ArrayLike | None = None,
+    **options: Any,
+) -> RefinedPeople:
+    """Refine the people of a tracker's file with the keypoints of a detector's.
+
+    Each estimate gets the keypoints nearest to it, over all frames of a track; see :func:`match_people`. One
+    that has none stays as it is.
+
+    Parameters
+    ----------
+    estimates : PeopleEstimates, path or object
+        A path or object is read by :func:`read_estimates`.
+    keypoints : PeopleKeypoints, path or object, optional
+        A path or object is read by :func:`read_keypoints`. By default those that come with the estimates.
+    body : BodyModel or str, optional
+        The body that the estimates are on; by default the one that they name. If there is no file of it, the
+        open body takes its place: joints keep their rotations and the root its place, shape is the mean.
+    method : str or Method
+        As of :func:`refine`.
+    layout : str, optional
+        Of the keypoints, where their file does not tell.
+    image_size : (width, height), optional
+        In pixels, where the files do not tell.
+    intrinsics : (3, 3) or (N, 3, 3) array, optional
+        Camera in pixels, instead of the estimates' own.
+    **options
+        Of the method, and of :func:`refine`: engine, threads, chunk_size, strict, progress.
+
+    Returns
+    -------
+    RefinedPeople
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    InputError
+        If a file cannot be read, the camera is not known, or there are no keypoints.
+    """
+    if not isinstance(estimates, PeopleEstimates):
+        estimates = read_estimates(estimates, image_size=image_size, body=body)
+    size = image_size or estimates.image_size
+    estimates = _with_camera(estimates, intrinsics, size)
+    if keypoints is not None and not isinstance(keypoints, PeopleKeypoints):
+        keypoints = read_keypoints(keypoints, layout, image_size=size)
+    own_body = known_body(estimates, body)
+    model = own_body.model
+    pose, betas, transl = own_body.place(estimates)
+    placed = replace(estimates, pose=pose, betas=betas, transl=transl, body=model.name)
+    mine, match = _keypoints(placed, keypoints, layout, model)
+    check = check_projection(placed, mine, model)
+    chosen = resolve_method(method, {})
+    own_options = {name: options.pop(name) for name in [*options] if name in option_names(type(chosen))}
+    if own_body.root is not None and isinstance(chosen, Map) and chosen.estimate == "auto":
+        # Betas of 0 would be taken for a sign of bodies fitted to landmarks.
+        own_options.setdefault("estimate", "network")
+    if chosen.takes_detections:
+        options |= {"confidence": mine.confidence, "image_size": mine.image_size or size}
+    result = refine(
+        placed.pose,
+        placed.betas,
+        placed.transl,
+        mine.points,
+        placed.intrinsics,
+        keypoint_layout=cast("LayoutName", mine.layout),
+        body=model,
+        method=resolve_method(chosen, own_options),
+        **options,
+    )
+    notes = (*estimates.notes, *mine.notes, own_body.note, *(match.notes if match else ()), str(check))
+    said = tuple(dict.fromkeys(note for note in notes if note))
+    return RefinedPeople(placed, mine, result, check, match, own_body.root is not None, said)
+
+
+def _with_camera(
+    estimates: PeopleEstimates, intrinsics: Any, size: tuple[float, float] | None
+) -> PeopleEstimates:
+    """Return estimates with the camera given, their own, or the one that an image's size gives."""
+    count = len(estimates)
+    if estimates.up != "camera":
+        name = estimates.path or "estimates"
+        raise InputError(f"{name}: expected bodies in front of a camera, got a motion in the world.")
+    if intrinsics is not None:
+        given = np.asarray(real_array("intrinsics", intrinsics), dtype=np.float64)
+        if given.shape not in ((3, 3), (count, 3, 3)):
+            raise InputError(f"intrinsics: expected shape (3, 3) or {(count, 3, 3)}, got {given.shape}.")
+        camera = "as given"
+    elif estimates.intrinsics is not None:
+        return estimates
+    elif size is not None:
+        given, camera = default_intrinsics(size), "focal length sqrt(W^2 + H^2), centre of the image"
+    else:
+        name = estimates.path or "estimates"
+        raise InputError(
+            f"{name}: expected a camera, intrinsics or image_size, got none ({estimates.camera})."
+        )
+    matrices = np.broadcast_to(given, (count, 3, 3))
+    return replace(estimates, intrinsics=matrices, camera=camera, image_size=estimates.image_size or size)
+
+
+def _keypoints(
+    estimates: PeopleEstimates, keypoints: PeopleKeypoints | None, layout: str | None, body: BodyModel
+) -> tuple[PeopleKeypoints, Match | None]:
+    """Return keypoints with the rows of the estimates, and the match if they had to be matched."""
+    name = estimates.path or "estimates"
+    if keypoints is None:
+        keypoints = estimates.keypoints
+        if keypoints is None:
+            raise InputError(
+                f"{name}: expected keypoints in it, or given (--keypoints, keypoints=), got none."
+            )
+        if layout is not None:
+            keypoints = replace(keypoints, layout=layout)
+        if not keypoints.layout:
+            raise InputError(
+                f"{name}: expected the layout of its {keypoints.points.shape[1]} keypoints, got none."
+            )
+        if keypoints.person is not None or np.array_equal(keypoints.frame, estimates.frame):
+            return _joined(estimates, keypoints), None
+    found = match_people(estimates, keypoints, body)
+    return found.keypoints(estimates, keypoints), found
+
+
+def _joined(estimates: PeopleEstimates, keypoints: PeopleKeypoints) -> PeopleKeypoints:
+    """Return the keypoints of the same person and frame: identities are the estimates' own."""
+    if keypoints.person is None:
+        return keypoints
+    rows = {
+        key: row
+        for row, key in enumerate(zip(keypoints.frame.tolist(), keypoints.person.tolist(), strict=True))
+    }
+    keys = zip(estimates.frame.tolist(), estimates.person.tolist(), strict=True)
+    row = np.array([rows.get(key, -1) for key in keys], np.int64)
+    nothing = np.zeros(0, np.int64)
+    return Match(row, np.full(len(row), np.nan), nothing).keypoints(estimates, keypoints)
