@@ -316,26 +316,57 @@ def warmup(
 class Example(TypedDict):
     """Arguments of :func:`refine`, as :func:`example` returns them."""
 
-    pose: np.ndarray  # (N, 24, 3, 3)
+    pose: np.ndarray  # (N, 24, 3, 3); axis-angle (N, 24, 3) of the real one
     betas: np.ndarray  # (N, 10)
     transl: np.ndarray  # (N, 3)
-    keypoints_2d: np.ndarray  # (N, 24, 2)
+    keypoints_2d: np.ndarray  # (N, 24, 2); (N, 25, 3) of the real one
     intrinsics: np.ndarray  # (N, 3, 3)
     body: str  # name of the body
 
 
-def example() -> Example:
-    """Return two seconds of real motion with simulated estimates, as arguments: ``refine(**example())``."""
-    with as_file(files(__package__) / "data" / "demo_clip.npz") as path:
+class RealExample(Example):
+    """An example with a detector's keypoints."""
+
+    keypoint_layout: LayoutName
+
+
+@overload
+def example(name: Literal["clip"] = "clip") -> Example: ...
+
+
+@overload
+def example(name: Literal["real"]) -> RealExample: ...
+
+
+def example(name: str = "clip") -> Example:
+    """Return an example as arguments: ``refine(**example())``.
+
+    Parameters
+    ----------
+    name : {"clip", "real"}
+        "clip" is two seconds of real motion, with simulated estimates and exact keypoints. "real" are 200
+        views of a real person, with OpenPose's detections, simulated estimates, and the `keypoint_layout`
+        besides.
+
+    Raises
+    ------
+    InputError
+        If there is no such example.
+    """
+    clip = one_of("name", name, ("clip", "real")) == "clip"
+    with as_file(files(__package__) / "data" / ("demo_clip.npz" if clip else "balancing.npz")) as path:
         file = NpzArrays(path)
-        return Example(
-            pose=file["pred_theta"],
-            betas=file["pred_beta"],
-            transl=file["pred_cam"],
-            keypoints_2d=file["keypoints_2d"],
-            intrinsics=file["intrinsics"],
-            body=name_in(file),
-        )
+        pose, betas, transl = (file[f"pred_{part}"] for part in ("theta", "beta", "cam"))
+        intrinsics, body = file["intrinsics"], name_in(file)
+        if clip:
+            return Example(
+                pose=pose, betas=betas, transl=transl, keypoints_2d=file["keypoints_2d"],
+                intrinsics=intrinsics, body=body,
+            )  # fmt: skip
+        return RealExample(
+            pose=pose[0], betas=betas[0], transl=transl[0], keypoints_2d=file["keypoints_body25b"],
+            intrinsics=intrinsics, body=body, keypoint_layout="body25b",
+        )  # fmt: skip
 
 
 def _names(argument: str, names: Any) -> Sequence[Any]:

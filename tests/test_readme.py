@@ -26,6 +26,9 @@ from kitro_np.refinement.method import METHODS
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+EXAMPLES = ROOT / "docs" / "examples.md"
+"""Its blocks are scripts, which tests/test_example_scripts.py runs."""
+
 DOCS = [README, *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = [*DOCS, *(ROOT / f"{name}.md" for name in ("ARCHITECTURE", "CONTRIBUTING", "CHANGELOG"))]
 PAGES += [ROOT / folder / "README.md" for folder in ("bench", "models")]
@@ -33,7 +36,7 @@ PAGES += [ROOT / folder / "README.md" for folder in ("bench", "models")]
 OPTIONAL = ("torch",)
 """What blocks may import and need not be installed."""
 
-RUN = ("simulate", "refine", "eval", "layouts", "warmup", "info")
+RUN = ("simulate", "refine", "convert", "inspect", "eval", "layouts", "warmup", "info")
 """Commands that are run; each takes a second or two."""
 
 PARSED = ("demo", "paper")
@@ -46,6 +49,7 @@ ELSEWHERE = (
     r"\.venv/bin/(python -m )?(pytest|ruff|mypy|pip)\b.*",
     r"\.venv/bin/python (docs/draw_rooms|bench/floor)\.py",
     r"NUMBA_DISABLE_JIT=1 \.venv/bin/pytest .*",
+    r"python examples/\d\d_\w+\.py.*",
     r"python -m models\.measure_map",
     r"python -m models\.measure_(body|skin)",
 )
@@ -156,7 +160,7 @@ def missing_library(code):
     return None
 
 
-@pytest.mark.parametrize("page", DOCS, ids=name_of)
+@pytest.mark.parametrize("page", [page for page in DOCS if page != EXAMPLES], ids=name_of)
 def test_python_blocks_run(page, tmp_path, monkeypatch, licensed_body):
     monkeypatch.chdir(tmp_path)
     space, skipped = preamble(), []
