@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from test_match_people import scene
+from trackers import write_openpose, write_track
 
 import kitro_np
 from kitro_np.arrays.rotations import quaternion_from_matrix
@@ -139,6 +141,13 @@ def torch_preamble():
     }
 
 
+def write_tracker_files():
+    """The files of a tracker and of OpenPose that pages name, of the same people."""
+    estimates, keypoints, _ = scene(3, None, "body25")
+    write_track("TRACKS.pkl", estimates.take(estimates.frame < 8))
+    write_openpose(Path("OPENPOSE"), keypoints.take(keypoints.frame < 8))
+
+
 @pytest.fixture
 def licensed_body(tmp_path, monkeypatch):
     """Put the example's body where the reader has SMPL's file: both are in SMPL's format."""
@@ -163,6 +172,8 @@ def missing_library(code):
 @pytest.mark.parametrize("page", [page for page in DOCS if page != EXAMPLES], ids=name_of)
 def test_python_blocks_run(page, tmp_path, monkeypatch, licensed_body):
     monkeypatch.chdir(tmp_path)
+    if "TRACKS.pkl" in page.read_text(encoding="utf-8"):
+        write_tracker_files()
     space, skipped = preamble(), []
     for block in blocks_of(page):
         if block.language != "python":
@@ -214,6 +225,8 @@ def output_of(line):
         assert any(re.fullmatch(known, command) for known in ELSEWHERE), line
         return None
     parser().parse_args(words[1:])
+    if "TRACKS.pkl" in words and not Path("TRACKS.pkl").exists():
+        write_tracker_files()
     if words[1] in PARSED:
         return None
     assert words[1] in RUN, line
