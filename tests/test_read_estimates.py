@@ -165,6 +165,30 @@ def wham(people):
     }
 
 
+@pytest.mark.parametrize("suffix", [".pkl", ".npz"])
+def test_phd(tmp_path, people, body, suffix):
+    """Its camera is the user's own: with it, the bodies are where they were."""
+    record = {
+        "global_orient": people["pose"][:, None, 0],
+        "body_pose": people["pose"][:, 1:],
+        "camera": people["transl"],
+        "betas": people["betas"],
+    }
+    path = tmp_path / f"walk_params{suffix}"
+    if suffix == ".npz":
+        np.savez(path, **record)
+    else:
+        path.write_bytes(pickle.dumps(record))
+    estimates = read_estimates(path)
+    assert (
+        estimates.source == "PHD" and estimates.intrinsics is None and "give intrinsics" in estimates.camera
+    )
+    camera = np.array([[1400.0, 0, 600], [0, 1400.0, 370], [0, 0, 1]])
+    joints = body.joints(estimates.pose, estimates.betas, estimates.transl)
+    expected = pixels(joints_of(people, body), np.full(COUNT, 1400.0), (600, 370))
+    np.testing.assert_allclose(project(joints, camera), expected, atol=PIXEL)
+
+
 def test_wham(tmp_path, people, body):
     path = dump(tmp_path / "wham_output.pkl", wham(people))
     without = read_estimates(path)

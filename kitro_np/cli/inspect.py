@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..errors import InputError
-from ..formats.estimates_in.read import find_reader, known_readers
-from ..formats.keypoints_in.read import read_keypoints
+from ..formats.estimates_in.read import find_reader, known_readers, read_estimates
+from ..formats.keypoints_in.read import find_keypoint_reader, read_keypoints
 from ..formats.keypoints_in.registry import keypoint_formats
 from ..formats.people import PeopleEstimates
 from ..matching.check import check_projection
@@ -39,26 +39,36 @@ def run(options: Options) -> int:
         print("estimates of", ", ".join(sorted({reader.name for reader in known_readers()})))
         print("keypoints of", ", ".join(sorted({form.name for form in keypoint_formats()})))
         return ExitStatus.DONE
+    said = ""
     if options.format is not None or find_reader(options.input) is not None:
-        estimates = read_source(options)
-        print_lines(options.input, _lines(estimates))
-        return ExitStatus.DONE
-    try:
-        keypoints = read_keypoints(options.input, read_layout(options), image_size=options.image_size)
-    except InputError as of_keypoints:
         try:
-            read_source(options)
-        except InputError as of_estimates:
-            got = dict.fromkeys(_got(error) for error in (of_estimates, of_keypoints))
-            raise InputError(
-                f"{options.input}: expected estimates or keypoints of a program that kitro-np inspect lists, "
-                f"got {'; as keypoints, '.join(got)}."
-            ) from None
-        raise
+            print_lines(options.input, _lines(read_source(options)))
+            return ExitStatus.DONE
+        except InputError as error:
+            if options.format is not None or find_keypoint_reader(options.input) is None:
+                raise
+            said = str(error)
+    elif find_keypoint_reader(options.input) is None:
+        raise _unknown(options)
+    keypoints = read_keypoints(options.input, read_layout(options), image_size=options.image_size)
     print_lines(options.input, lines_of_keypoints(keypoints))
-    for note in keypoints.notes:
+    for note in (*keypoints.notes, *([said] if said else [])):
         print(f"  {note}")
     return ExitStatus.DONE
+
+
+def _unknown(options: Options) -> InputError:
+    """Say what a file holds that is neither estimates nor keypoints."""
+    got: dict[str, None] = {}
+    for read in (read_estimates, read_keypoints):
+        try:
+            read(options.input)
+        except InputError as error:
+            got[str(error).partition(", got ")[2].rstrip(".")] = None
+    return InputError(
+        f"{options.input}: expected estimates or keypoints of a program that kitro-np inspect lists, "
+        f"got {'; as keypoints, '.join(got)}."
+    )
 
 
 def _lines(estimates: PeopleEstimates) -> Iterator[Line]:
@@ -80,8 +90,3 @@ def _fit(estimates: PeopleEstimates) -> str:
     check = check_projection(estimates)
     where = f"{check.pixels:.1f} px ({check.heights:.1%} of a height) from the projected bodies"
     return f"{check}" if not check.fits else f"the program's own, {where}"
-
-
-def _got(error: InputError) -> str:
-    """Return what a message says that it got."""
-    return str(error).partition(", got ")[2].rstrip(".")

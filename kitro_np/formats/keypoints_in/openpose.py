@@ -46,7 +46,7 @@ def is_alphapose_images(content: Any) -> bool:
 
 def is_opencap(content: Any) -> bool:
     """Whether there is such a list of people for each frame."""
-    return isinstance(content, list) and any(content) and all(_is_list(frame) for frame in content)
+    return isinstance(content, list) and all(map(_is_list, content)) and any(content)
 
 
 def _is_list(people: Any) -> bool:

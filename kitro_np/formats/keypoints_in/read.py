@@ -11,7 +11,7 @@ from ...arrays.arguments import check_number
 from ...errors import InputError, one_of
 from ...keypoints.detectors import LAYOUTS
 from ..people import PeopleKeypoints
-from .registry import find_keypoint_format
+from .registry import KeypointFormat, find_keypoint_format
 from .source import open_source, read_content
 
 
@@ -60,6 +60,20 @@ def read_keypoints(
     if annotations is not None:
         source.annotations = _annotations(annotations)
     return find_keypoint_format(source).read(source)
+
+
+def find_keypoint_reader(keypoints: Any) -> KeypointFormat | None:
+    """Return the format that recognises a file or folder; None if none does, or it is damaged.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    """
+    try:
+        return find_keypoint_format(open_source(keypoints))
+    except InputError:
+        return None
 
 
 def _size(image_size: Any) -> tuple[float, float]:
