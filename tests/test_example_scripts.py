@@ -47,7 +47,7 @@ def test_a_detectors_scores(run):
     assert "200 bodies refined by map" in out
     assert 2 < float(re.search(r"errs by ([\d.]+) pixels", out)[1]) < 6
     spreads = [int(text) for text in re.findall(r"is known to (\d+) mm", out)]
-    assert len(spreads) == 3 and 20 < min(spreads) and max(spreads) < 120
+    assert len(spreads) == 3 and min(spreads) > 20 and max(spreads) < 120
 
 
 def test_torch(run):

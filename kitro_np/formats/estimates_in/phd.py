@@ -1,4 +1,4 @@
-"""PHD's *_params.pkl or .npz: stacked arrays of one person, in a camera of the user's that it does not hold."""
+"""PHD's *_params.pkl or .npz: stacked arrays of one person, in the user's own camera, which is not in it."""
 
 from __future__ import annotations
 
