@@ -183,7 +183,7 @@ def test_phd(tmp_path, people, body, suffix):
     assert (
         estimates.source == "PHD" and estimates.intrinsics is None and "give intrinsics" in estimates.camera
     )
-    camera = np.array([[1400.0, 0, 600], [0, 1400.0, 370], [0, 0, 1]])
+    camera = np.tile(np.array([[1400.0, 0, 600], [0, 1400.0, 370], [0, 0, 1]]), (COUNT, 1, 1))
     joints = body.joints(estimates.pose, estimates.betas, estimates.transl)
     expected = pixels(joints_of(people, body), np.full(COUNT, 1400.0), (600, 370))
     np.testing.assert_allclose(project(joints, camera), expected, atol=PIXEL)
