@@ -16,6 +16,7 @@ from kitro_np.arrays.rotations import axis_angle_from_matrix
 from kitro_np.cli.main import main
 from kitro_np.export.phalp import OWN_POINTS, _points
 from kitro_np.keypoints.layouts import find_layout
+from kitro_np.matching.project import project_people
 
 FRAMES = 12
 
@@ -216,6 +217,22 @@ def test_keypoints_that_come_with_the_estimates_are_joined_by_identity(tmp_path,
     expected = 100.0 * people.estimates.person + people.estimates.frame
     np.testing.assert_array_equal(people.keypoints.points[seen, 3, 0], expected[seen])
     np.testing.assert_allclose(people.estimates.intrinsics[0, 0, 0], np.hypot(*SIZE))
+
+
+def test_own_2d_joints_that_the_camera_does_not_see_are_said(people):
+    """A program's joints show the camera that its translation belongs to."""
+    points = project_people(people.estimates, "coco17").points
+    seen = np.ones(points.shape[:2])
+    own = kitro_np.formats.people.PeopleKeypoints(points, seen, "coco17", people.estimates.frame)
+    right = replace(people.estimates, joints_2d=own)
+    assert (
+        refine_people(right, people.keypoints).notes
+        == refine_people(people.estimates, people.keypoints).notes
+    )
+    wrong = replace(right, joints_2d=replace(own, points=0.5 * points))
+    (note,) = {*refine_people(wrong, people.keypoints).notes} - {*people.notes}
+    assert note.startswith("PHALP's own 2D joints: Estimates and keypoints do not belong together")
+    assert "resized" in note and "0.5" in note
 
 
 def test_what_is_missing_is_said(tmp_path, folder, few, people):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..matching.check import check_projection
 from ..matching.known_body import known_body
 from ..safe_io.atomic_write import check_output
 from .body_options import add_body, read_body
@@ -47,5 +48,7 @@ def run(options: Options) -> int:
         print(body.note)
     pose, betas, transl = body.place(estimates)
     placed = replace(estimates, pose=pose, betas=betas, transl=transl, body=body.model.name)
+    if placed.intrinsics is not None and not (check := check_projection(placed, body=body.model)).fits:
+        print(f"{estimates.source}'s own 2D joints: {check}")
     write_bodies(options, placed, body=body.model, fps=options.fps)
     return ExitStatus.DONE

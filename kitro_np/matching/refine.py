@@ -174,7 +174,7 @@ def refine_people(
     pose, betas, transl = own_body.place(estimates)
     placed = replace(estimates, pose=pose, betas=betas, transl=transl, body=model.name)
     mine, match = _keypoints(placed, keypoints, layout, model)
-    check = check_projection(placed, mine, model)
+    check, own_check = check_projection(placed, mine, model), check_projection(placed, body=model)
     chosen = resolve_method(method, {})
     own_options = {name: options.pop(name) for name in [*options] if name in option_names(type(chosen))}
     if own_body.root is not None and isinstance(chosen, Map) and chosen.estimate == "auto":
@@ -193,7 +193,9 @@ def refine_people(
         method=resolve_method(chosen, own_options),
         **options,
     )
-    notes = (*estimates.notes, *mine.notes, own_body.note, *(match.notes if match else ()), str(check))
+    notes = [*estimates.notes, *mine.notes, own_body.note, *(match.notes if match else ()), str(check)]
+    if not own_check.fits:
+        notes.append(f"{estimates.source}'s own 2D joints: {own_check}")
     said = tuple(dict.fromkeys(note for note in notes if note))
     return RefinedPeople(placed, mine, result, check, match, own_body.root is not None, said)
 
