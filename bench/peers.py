@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from samples import Batch
 
-from kitro_np import load_body
+from kitro_np import fit_points, load_body
 
 
 class Peer(NamedTuple):
@@ -22,6 +22,18 @@ class Peer(NamedTuple):
 def load(name: str, file: Path) -> Peer:
     """Load the body in `file` with a library; ModuleNotFoundError where that is not installed."""
     return PEERS[name](file)
+
+
+class Fitter(NamedTuple):
+    """Fits to joints alone: each takes (N, J, 3) in float32, and returns pose, betas and translation."""
+
+    known: Callable[[np.ndarray], tuple] | None  # betas are 0
+    shared: Callable[[np.ndarray], tuple] | None  # betas are found, the same for all
+
+
+def load_fitter(name: str, file: Path) -> Fitter:
+    """Load what fits the body in `file` to joints; ModuleNotFoundError where the library is not installed."""
+    return FITTERS[name](file)
 
 
 def _kitro_np(engine: str) -> Callable[[Path], Peer]:
@@ -92,6 +104,64 @@ def _body_models(backend: str) -> Callable[[Path], Peer]:
     return make
 
 
+def _kitro_np_fitter(file: Path) -> Fitter:
+    body = load_body(file)
+
+    def fit(joints: np.ndarray, betas: bool) -> tuple:
+        found = fit_points(joints, "smpl24", body=body, betas=betas, scale=False, threads=1)
+        return found.pose, found.betas, found.transl
+
+    return Fitter(lambda joints: fit(joints, False), lambda joints: fit(joints, True))
+
+
+def _smplfitter_fitter(
+    backend: str, *, adjust: bool = True, turned: bool = False
+) -> Callable[[Path], Fitter]:
+    """Return smplfitter's BodyFitter on a body of no vertices, so that it fits joints alone.
+
+    One iteration: with joints alone more change nothing but the time. NumPy's takes all that; Numba's takes
+    known betas only (with found ones it needs all vertices or is 60 mm off), torch's found ones only. Its
+    final adjustment, the default, brings joints nearer and turns limbs about themselves anyhow. With
+    `turned` betas are known, and a first fit gives the root's rotation from which the second one begins.
+    """
+
+    def make(file: Path) -> Fitter:
+        if backend == "pt":
+            _torch()
+        if backend == "nb":
+            importlib.import_module("numba").set_num_threads(1)
+        library = importlib.import_module(f"smplfitter.{backend}")
+        none = np.zeros(0, np.int64)
+        body = library.BodyModel("smpl", "neutral", model_root=str(file.parent), vertex_subset=none)
+        fitter = library.BodyFitter(body)
+        own = _torch().from_numpy if backend == "pt" else np.asarray
+        wanted = ["relative_orientations", "shape_betas", "trans"]
+        asked = {"requested_keys": wanted, "num_iter": 1, "final_adjust_rots": adjust}
+
+        def read(found: dict) -> tuple:
+            return tuple(np.asarray(found[key]) for key in wanted)
+
+        def known(joints: np.ndarray) -> tuple:
+            count = len(joints)
+            betas, vertices = own(np.zeros((count, 10), np.float32)), own(np.zeros((count, 0, 3), np.float32))
+            more = {}
+            if turned:
+                keys = {**asked, "requested_keys": ["pose_rotvecs"]}
+                first = fitter.fit_with_known_shape(betas, vertices, own(joints), **keys)["pose_rotvecs"]
+                first[:, 3:] = 0
+                more["initial_pose_rotvecs"] = first
+            return read(fitter.fit_with_known_shape(betas, vertices, own(joints), **asked, **more))
+
+        def shared(joints: np.ndarray) -> tuple:
+            vertices = own(np.zeros((len(joints), 0, 3), np.float32))
+            found = fitter.fit(vertices, own(joints), beta_regularizer=0.1, share_beta=True, **asked)
+            return read(found)
+
+        return Fitter(known if backend != "pt" else None, shared if backend != "nb" and not turned else None)
+
+    return make
+
+
 def _torch() -> Any:
     torch = importlib.import_module("torch")
     torch.set_num_threads(1)
@@ -116,4 +186,14 @@ PEERS: dict[str, Callable[[Path], Peer]] = {
     "smplfitter-torch": _smplfitter("pt"),
     "body-models-numpy": _body_models("numpy"),
     "body-models-torch": _body_models("torch"),
+}
+
+FITTERS: dict[str, Callable[[Path], Fitter]] = {
+    "kitro_np": _kitro_np_fitter,
+    "smplfitter-numpy": _smplfitter_fitter("np"),
+    "smplfitter-numba": _smplfitter_fitter("nb"),
+    "smplfitter-torch": _smplfitter_fitter("pt"),
+    "smplfitter-numba-unadjusted": _smplfitter_fitter("nb", adjust=False),
+    "smplfitter-torch-unadjusted": _smplfitter_fitter("pt", adjust=False),
+    "smplfitter-numpy-turned": _smplfitter_fitter("np", adjust=False, turned=True),
 }

@@ -163,7 +163,7 @@ def test_text_of_a_report():
         (["--example", "real", "--method", "kitro"], "example: expected method='map', which weighs"),
         (
             ["--example", "real", "--keypoint-layout", "coco17"],
-            "--keypoint-layout: expected none with --example, which has its own, got coco17.",
+            "--layout: expected none with --example, which has its own, got coco17.",
         ),
         (["--example", "real", "--body", "smpl"], "--body: expected none with --example, which"),
         (["--example", "real", "--per-joint"], "--per-joint: expected none with --example, which"),

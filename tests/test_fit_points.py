@@ -8,10 +8,10 @@ from kitro_np import InputError, fit_points
 from kitro_np.arrays.rotations import matrix_from_axis_angle
 from kitro_np.camera import default_intrinsics, project
 from kitro_np.kernels.points.run import fit
-from kitro_np.points.fit import fit_alone
-from kitro_np.points.gauss_newton import State, minimise
+from kitro_np.points.fit import first_state, fit_alone, weigh_up
+from kitro_np.points.gauss_newton import minimise
 from kitro_np.points.problem import PointsProblem
-from kitro_np.points.swings import first_pose, nearest_points
+from kitro_np.points.swings import nearest_points
 from kitro_np.refinement.method import Execution
 from kitro_np.simulate import simulate
 
@@ -52,24 +52,56 @@ def test_kernel_and_stages_agree(open_body, pose, layout, noise):
     assert np.nanmean(kernel.distance) == pytest.approx(np.nanmean(stages.distance), rel=0.05, abs=1e-4)
 
 
+def noisy_problem(body, layout, pose):
+    """Points with a noise of 10 mm, of other betas than 0; one body has few, one none."""
+    layout = kitro_np.find_layout(layout, body)
+    points = placed(body, layout, pose) + np.random.default_rng(1).normal(0, 0.01, (len(pose), 1, 3))
+    seen = np.isfinite(points).all(-1)
+    seen[3, 5:] = False
+    seen[5] = False
+    return PointsProblem(body.skeleton, layout, np.where(seen[..., None], points, 0), seen / 0.02**2)
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_kernel_is_the_stages_twin(open_body, pose, layout):
     """From the same start, to rounding."""
-    layout = kitro_np.find_layout(layout, open_body)
-    points = placed(open_body, layout, pose) + np.random.default_rng(1).normal(0, 0.01, (len(pose), 1, 3))
-    seen = np.isfinite(points).all(-1)
-    problem = PointsProblem(open_body.skeleton, layout, np.where(seen[..., None], points, 0), seen / 0.02**2)
+    problem = noisy_problem(open_body, layout, pose)
     betas = np.random.default_rng(3).normal(size=10)
-    shapes = np.tile(betas, (len(pose), 1))
-    first = first_pose(problem, shapes)
-    _, transl = problem.centred(problem.points - problem.place(first, shapes).points, problem.weights)
-    start = State(first, betas, transl[:, 0])
-    expected, found = minimise(problem, start, None), fit(problem, betas, start, 1)
+    start = first_state(problem, betas)
+    expected, found = minimise(problem, start), fit(problem, betas, start, 1)
     np.testing.assert_allclose(found.pose, expected.pose, rtol=0, atol=1e-7)
     np.testing.assert_allclose(found.transl, expected.transl, rtol=0, atol=1e-7)
+    shapes = np.tile(betas, (len(pose), 1))
+    np.testing.assert_allclose(found.placed, problem.place(found.pose, shapes).points, rtol=0, atol=1e-12)
     two = fit_alone(problem, betas, Execution("numba", 2))
     one = fit_alone(problem, betas, Execution("numba", 1))
     np.testing.assert_array_equal(two.pose, one.pose)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("steps", [0, 2])
+def test_kernel_starts_and_weighs_up_as_the_stages_do(open_body, pose, layout, steps):
+    """From no start, and what the bodies tell of scale, spread and betas."""
+    problem, betas = noisy_problem(open_body, layout, pose), np.random.default_rng(4).normal(size=10)
+    stages, expected = weigh_up(problem, betas, None, steps, True, Execution("array", 1))
+    kernel, found = weigh_up(problem, betas, None, steps, True, Execution("numba", 1))
+    np.testing.assert_allclose(kernel.pose, stages.pose, rtol=0, atol=1e-7)
+    np.testing.assert_allclose(kernel.transl, stages.transl, rtol=0, atol=1e-7)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-7 * np.abs(other).max())
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_start_is_near(open_body, pose, layout):
+    """Of exact points: joint by joint, before any step."""
+    points = placed(open_body, layout, pose)
+    seen = np.isfinite(points).all(-1)
+    layout = kitro_np.find_layout(layout, open_body)
+    problem = PointsProblem(open_body.skeleton, layout, np.nan_to_num(points), seen.astype(float))
+    start = first_state(problem, np.zeros(10))
+    found = problem.place(start.pose, np.zeros((len(pose), 10))).points + start.transl[:, None]
+    off = np.linalg.norm(found - points, axis=-1)
+    assert np.nanmean(off) < (0.003 if layout.name == "smpl24" else 0.045)
 
 
 @pytest.mark.parametrize(("layout", "off"), [("smpl24", 0.002), ("coco17", 0.004), ("mediapipe33", 0.004)])

@@ -46,7 +46,9 @@ def write_coco(path: Path, bodies: Bodies, force: bool) -> list[Path]:
     return [target]
 
 
-EXPORT = Export("coco", ".json", "projected keypoints as COCO annotations", write_coco, ("layout",), timed=False)
+EXPORT = Export(
+    "coco", ".json", "projected keypoints as COCO annotations", write_coco, ("layout",), timed=False
+)
 
 
 def _images(bodies: Bodies) -> Iterator[dict[str, Any]]:

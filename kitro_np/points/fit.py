@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,8 @@ from ..errors import InputError, one_of
 from ..keypoints.layouts import KeypointLayout, find_layout
 from ..refinement.method import Execution
 from ..refinement.request import skeleton_of
-from .gauss_newton import State, minimise, noise_of
+from .gauss_newton import Evidence, PlacedState, State, evidence_of, minimise
+from .in_image import translation_in_image
 from .problem import PointsProblem
 from .size import scale_of_points
 from .swings import first_pose
@@ -23,14 +25,20 @@ from .swings import first_pose
 SPREAD = 0.02
 """Spread of a point whose confidence is 1, in metres on the body, times the layout's own: at first."""
 
-LEAST_SPREAD, LARGEST_SPREAD = 0.002, 0.06
+LEAST_SPREAD, LARGEST_SPREAD = 2e-5, 0.06
 """Bounds of the spread that is found."""
 
 WITNESSES = 10
 """Frames that tell of the shape as independent ones would: errors of more are alike."""
 
-ROUNDS, SAMPLE = 3, 64
-"""Of fitting and finding scale and spread, and bodies that these are found from."""
+SAMPLE = 32
+"""Bodies that tell what all share: scale, spread and betas."""
+
+ROUNDS, ROUND_STEPS = 8, 2
+"""Of fitting these bodies and finding what they share, at most; and steps of a fit."""
+
+STEADY, STEADY_SCALE, STEADY_BETAS = 0.1, 1e-3, 0.03
+"""Changes that end the rounds: of the spread and the scale as shares, and of betas."""
 
 FEWEST_POINTS = 4
 """Points of a body that is fitted; others get NaN."""
@@ -99,17 +107,8 @@ class PointsFit:
             given = _array("confidence", confidence, (count, points))
             weights *= np.where(np.isfinite(given), np.maximum(given, 0), 0)
         problem = PointsProblem(skeleton_of(self.body).host, self.layout, self.distance, weights)
-        at = problem.place(self.pose, self.betas).points
-        focal, centre = np.einsum("nii->ni", cameras)[:, None, :2], cameras[:, None, :2, 2]
-        ray = (np.where(weights[..., None] > 0, seen, 0) - centre) / focal
-        # Rows (1, 0, -x) and (0, 1, -y) of each point, for x Z - X and y Z - Y.
-        rows = np.zeros((count, points, 2, 3))
-        rows[..., 0, 0] = rows[..., 1, 1] = 1
-        rows[..., 2] = -ray
-        values = ray * at[..., 2:] - at[..., :2]
-        weighted = rows * weights[..., None, None]
-        normal = np.einsum("nkia,nkib->nab", weighted, rows) + 1e-12 * np.eye(3)
-        return np.linalg.solve(normal, np.einsum("nkia,nki->na", weighted, values)[..., None])[..., 0]
+        placed = problem.place(self.pose, self.betas).points
+        return translation_in_image(placed, seen, cameras, weights)
 
     def __repr__(self) -> str:
         return (
@@ -182,40 +181,46 @@ def fit_points(
         "numba" if engine is None else one_of("engine", engine, CPU_ENGINES),
         None if threads is None else check_integer("threads", threads, least=1),
     )
-    factor, noise = _scale_and_noise(given, factor, scale is True, execution)
-    state = _fit(given.with_noise(noise), factor, betas, execution)
+    state, factor = _fit(given, factor, scale is True, betas, execution)
     return _result(body, found, points, fitted, usable, state, factor)
 
 
-def _scale_and_noise(
-    given: PointsProblem, factor: float, scale: bool, execution: Execution
-) -> tuple[float, float]:
-    """Find the scale and the spread over the one assumed, from some of the bodies.
+def _fit(
+    given: PointsProblem, factor: float, scale: bool, betas: bool, execution: Execution
+) -> tuple[PlacedState, float]:
+    """Fit the bodies, after what they share: scale, betas, and spread over the one assumed.
 
-    The scale at first by lengths that no pose changes, then by the fitted bodies.
+    That is found from some of them, which are fitted and weighed up in turn: the scale at first by lengths
+    that no pose changes, the spread by the start.
     """
-    some = np.unique(np.linspace(0, len(given.points) - 1, SAMPLE).astype(int))
-    problem = given.take(some)
-    factor = scale_of_points(problem) if scale else factor
-    noise = 1.0
-    for _ in range(ROUNDS):
-        now = problem.with_noise(noise)
-        state = _fit(now, factor, False, execution)
-        factor *= _ratio(now, factor, state) if scale else 1.0
-        noise *= noise_of(now.scaled(factor), state)
-        noise = float(np.clip(noise, LEAST_SPREAD / SPREAD, LARGEST_SPREAD / SPREAD))
-    return factor, noise
+    count = len(given.points)
+    few = given
+    if count > SAMPLE:
+        few = given.take(np.linspace(0, count - 1, SAMPLE).astype(int))
+    certain = max(1.0, len(few.points) / WITNESSES)
+    seen = 3 * np.count_nonzero(few.weights)
+    factor = scale_of_points(few) if scale else factor
+    noise, shape, state = 1.0, np.zeros(given.skeleton.num_betas), None
+    for number in range(ROUNDS):
+        now = few.scaled(factor).with_noise(noise)
+        state, facts = weigh_up(now, shape, state, ROUND_STEPS if number else 0, betas, execution)
+        change = math.sqrt(facts.squares / max(facts.left, 1e-3 * seen))
+        before, noise = noise, min(max(noise * change, LEAST_SPREAD / SPREAD), LARGEST_SPREAD / SPREAD)
+        steady = abs(noise - before) < STEADY * noise
+        if scale:
+            factor *= facts.across / facts.size
+            steady &= abs(facts.across / facts.size - 1) < STEADY_SCALE
+        if betas:
+            whole = facts.whole + certain * np.eye(len(shape))
+            step = np.linalg.solve(whole, facts.right + certain * shape)
+            shape = shape - step
+            steady &= bool(np.abs(step).max() < STEADY_BETAS)
+        if steady and number:
+            break
+    return fit_alone(given.scaled(factor).with_noise(noise), shape, execution), factor
 
 
-def _fit(given: PointsProblem, factor: float, betas: bool, execution: Execution) -> State:
-    """Fit the bodies, with betas of 0 or one shape for all."""
-    shape = np.zeros(given.skeleton.num_betas)
-    problem = given.scaled(factor)
-    state = fit_alone(problem, shape, execution)
-    return minimise(problem, state, max(1.0, len(problem.points) / WITNESSES)) if betas else state
-
-
-def fit_alone(problem: PointsProblem, betas: np.ndarray, execution: Execution) -> State:
+def fit_alone(problem: PointsProblem, betas: np.ndarray, execution: Execution) -> PlacedState:
     """Fit each body, with given betas (S,), by the kernel or by the stages."""
     if execution.engine == "numba":
         from ..kernels.points.run import fit
@@ -224,23 +229,37 @@ def fit_alone(problem: PointsProblem, betas: np.ndarray, execution: Execution) -
     parts = []
     for first in range(0, len(problem.points), CHUNK):
         part = problem.take(slice(first, first + CHUNK))
-        shapes = np.tile(betas, (len(part.points), 1))
-        pose = first_pose(part, shapes)
-        _, transl = part.centred(part.points - part.place(pose, shapes).points, part.weights)
-        parts.append(minimise(part, State(pose, betas, transl[:, 0]), None))
-    return State(
-        np.concatenate([part.pose for part in parts]), betas, np.concatenate([part.transl for part in parts])
-    )
+        state = minimise(part, first_state(part, betas))
+        placed = part.place(state.pose, np.tile(betas, (len(state.pose), 1))).points
+        parts.append(PlacedState(*state, placed))
+    pose, _, transl, placed = map(np.concatenate, zip(*parts, strict=True))
+    return PlacedState(pose, betas, transl, placed)
 
 
-def _ratio(given: PointsProblem, factor: float, state: State) -> float:
-    """Size of the points over that of the fitted bodies: their slope on the bodies, about the centres."""
-    problem = given.scaled(factor)
-    shapes = np.broadcast_to(state.betas, (len(state.pose), len(state.betas)))
-    ours, _ = problem.centred(problem.place(state.pose, shapes).points, problem.weights)
-    theirs, _ = problem.centred(problem.points, problem.weights)
-    across = np.einsum("nk,nkc,nkc->", problem.weights, theirs, ours)
-    return float(across / np.einsum("nk,nkc,nkc->", problem.weights, ours, ours))
+def weigh_up(
+    problem: PointsProblem,
+    betas: np.ndarray,
+    start: State | None,
+    steps: int,
+    of_betas: bool,
+    execution: Execution,
+) -> tuple[State, Evidence]:
+    """Fit bodies with given betas (S,) for some steps, from a start or from none, and weigh them up."""
+    if execution.engine == "numba":
+        from ..kernels.points.run import weigh_up as fused
+
+        return fused(problem, betas, start, steps, of_betas)
+    first = first_state(problem, betas) if start is None else start._replace(betas=betas)
+    state = minimise(problem, first, steps)
+    return state, evidence_of(problem, state, of_betas)
+
+
+def first_state(problem: PointsProblem, betas: np.ndarray) -> State:
+    """Start of the bodies: pose, and the translation that brings the points to each other."""
+    pose = first_pose(problem, betas)
+    placed = problem.place(pose, np.tile(betas, (len(pose), 1)))
+    _, transl = problem.centred(problem.points - placed.points, problem.weights)
+    return State(pose, betas, transl[:, 0])
 
 
 def _result(
@@ -249,20 +268,18 @@ def _result(
     points: np.ndarray,
     fitted: np.ndarray,
     usable: np.ndarray,
-    state: State,
+    state: PlacedState,
     factor: float,
 ) -> PointsFit:
     count, skeleton = len(points), skeleton_of(body).host
     pose = np.full((count, skeleton.num_joints, 3, 3), np.nan)
     transl = np.full((count, 3), np.nan)
     pose[usable], transl[usable] = state.pose, state.transl
-    shapes = np.tile(state.betas, (count, 1))
-    problem = PointsProblem(skeleton, layout, points, fitted.astype(float))
     distance = np.full(fitted.shape, np.nan)
-    placed = problem.place(state.pose, shapes[usable]).points + state.transl[:, None]
-    distance[usable] = np.linalg.norm(placed - points[usable] / factor, axis=-1)
+    away = state.placed + state.transl[:, None] - points[usable] / factor
+    distance[usable] = np.sqrt(np.einsum("nkc,nkc->nk", away, away))
     distance[~fitted] = np.nan
-    return PointsFit(pose, shapes, transl, factor, distance, body, layout)
+    return PointsFit(pose, np.tile(state.betas, (count, 1)), transl, factor, distance, body, layout)
 
 
 def _array(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:

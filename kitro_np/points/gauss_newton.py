@@ -1,4 +1,4 @@
-"""Gauss-Newton with damping: pose and translation of each body, and betas that all share if asked."""
+"""Gauss-Newton with damping for pose and translation of each body, and what fitted bodies tell of all."""
 
 from __future__ import annotations
 
@@ -6,27 +6,30 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays.rotations import chord, cross_matrix, matrix_from_axis_angle
+from ..arrays.rotations import cayley, chord, cross_matrix
 from .problem import PlacedPoints, PointsProblem
 
-STEPS = 12
-"""At most."""
+STEPS = 20
+"""At most; of points as noisy as usual, a body takes four."""
 
 DOF = 5.0
 """Degrees of freedom of the Student's t distribution of points' errors, in the units of their spread."""
 
-ENOUGH = 1e-3
-"""Of the cost: a smaller decrease ends a body's fit."""
+ENOUGH = 0.3
+"""Of the cost, in logarithms of probability: a smaller decrease ends a body's fit."""
 
 MOST_DAMPING = 1e6
 """A larger one ends it, too."""
 
-DAMPING, MORE, LESS = 1e-3, 8.0, 0.2
+DAMPING, MORE, LESS = 1e-5, 8.0, 0.2
 """Of the normal equations, relative to their diagonal: at first, and its change after a worse and a better
 step."""
 
 FLAT = 1e-4
 """Precision of rotations that nothing is known of, in 1 / rad^2."""
+
+LEAST_PRECISION = 1e-9
+"""Added to the diagonal of the normal equations, for what neither points nor motion tell of."""
 
 LARGEST_ROTATION = 1.0
 """In a step, in radians."""
@@ -40,28 +43,33 @@ class State(NamedTuple):
     transl: np.ndarray
 
 
-def minimise(problem: PointsProblem, start: State, betas_precision: float | None) -> State:
-    """Minimise half the squares of distances, motion and betas; without a precision betas stay.
+class PlacedState(NamedTuple):
+    """Bodies as in :class:`State`, and their points (N, K, 3) without translation."""
+
+    pose: np.ndarray
+    betas: np.ndarray
+    transl: np.ndarray
+    placed: np.ndarray
+
+
+def minimise(problem: PointsProblem, start: State, steps: int = STEPS) -> State:
+    """Minimise half the squares of distances and motion of each body, with the betas of the start.
 
     Distances count as Student's t, motion as the chord's Gaussian.
     """
     best, damping = start, np.full(len(start.pose), DAMPING)
     active = np.ones(len(start.pose), dtype=bool)
     placed = _place(problem, best)
-    cost = _cost(problem, placed, best, betas_precision)
-    for _ in range(STEPS):
-        step = _step(problem, placed, best, damping, betas_precision)
+    cost = _cost(problem, placed, best)
+    for _ in range(steps):
+        step = _step(problem, placed, best, damping)
         tried = _moved(best, step)
-        there = _place(problem, tried)
-        found = _cost(problem, there, tried, betas_precision)
-        if betas_precision is not None:  # all bodies share the step of the betas
-            better = np.broadcast_to(found.sum() < cost.sum(), found.shape)
-        else:
-            better = (found < cost) & active
-        done = better & (cost - found <= ENOUGH * cost)
+        found = _cost(problem, _place(problem, tried), tried)
+        better = (found < cost) & active
+        done = better & (cost - found <= ENOUGH)
         best = State(
             np.where(better[:, None, None, None], tried.pose, best.pose),
-            tried.betas if betas_precision is not None and better.all() else best.betas,
+            best.betas,
             np.where(better[:, None], tried.transl, best.transl),
         )
         placed = _place(problem, best)
@@ -88,19 +96,16 @@ def _place(problem: PointsProblem, state: State) -> Moved:
     return Moved(placed, residual, problem.weights * np.square(residual).sum(-1))
 
 
-def _cost(problem: PointsProblem, at: Moved, state: State, betas_precision: float | None) -> np.ndarray:
+def _cost(problem: PointsProblem, at: Moved, state: State) -> np.ndarray:
     points = 0.5 * (DOF + 3) * np.log1p(at.squared / DOF).sum(axis=1)
     away = chord(state.pose)[0] - problem.motion.mean
-    motion = 0.5 * np.einsum("nja,jab,njb->n", away, problem.motion.precision, away)
-    betas = 0.0 if betas_precision is None else 0.5 * betas_precision * np.square(state.betas).sum()
-    return points + motion + betas / len(points)
+    return points + 0.5 * np.einsum("nja,jab,njb->n", away, problem.motion.precision, away)
 
 
 class PointsStep(NamedTuple):
     """Change of a state: turns (N, J, 3) of local rotations, in their parents' frames."""
 
     turns: np.ndarray
-    betas: np.ndarray
     transl: np.ndarray
 
 
@@ -123,21 +128,53 @@ class Equations(NamedTuple):
     gradient: np.ndarray
 
 
-def noise_of(problem: PointsProblem, state: State) -> float:
-    """Spread of the points found from their residuals, over the one assumed.
+class Evidence(NamedTuple):
+    """What fitted bodies tell of all: sums over them.
 
-    Squares over the effective number of residuals, 3 K - tr((A + L)^-1 A) of each body (MacKay 1992), with
-    the points' precision A and the motion's L.
+    Attributes
+    ----------
+    across, size : float
+        Of given and fitted points about their centres, and of fitted ones: their ratio is that of scales.
+    squares, left : float
+        Of distances over spreads, and the effective number of residuals, 3 K - tr((A + L)^-1 A) of each body
+        (MacKay 1992), with the points' precision A and the motion's L: the ratio is the spreads' variance.
+    whole, right : (S, S) array, (S,) array
+        Normal equations of the betas that all share, where each body's pose and translation follow them
+        (Schur complement); 0 if they were not asked for.
     """
+
+    across: float
+    size: float
+    squares: float
+    left: float
+    whole: np.ndarray
+    right: np.ndarray
+
+
+def evidence_of(problem: PointsProblem, state: State, betas: bool) -> Evidence:
+    """Weigh up fitted bodies; with the equations of the betas or without."""
+    count, shapes = len(state.pose), len(state.betas)
     at = _place(problem, state)
-    equations = _equations(problem, at, state)
-    inverse = np.linalg.inv(equations.normal + 1e-9 * np.eye(equations.normal.shape[1]))
-    parameters = np.einsum("nab,nba->n", inverse, equations.of_points)
+    jacobian, scaled, of_points, normal, gradient = _equations(problem, at, state)
+    inverse = np.linalg.inv(normal + LEAST_PRECISION * np.eye(normal.shape[1]))
+    parameters = np.einsum("nab,nba->", inverse, of_points)
     share = (DOF + 3) / (DOF + at.squared)  # of outliers, little
-    seen = problem.weights > 0
-    left = 3 * (share * seen).sum(axis=1) - parameters
-    total = (share * at.squared).sum()
-    return float(np.sqrt(total / max(left.sum(), 1e-3 * seen.sum())))
+    left = 3 * (share * (problem.weights > 0)).sum() - parameters
+    squares = (share * at.squared).sum()
+    ours, _ = problem.centred(at.placed.points, problem.weights)
+    theirs, _ = problem.centred(problem.points, problem.weights)
+    across = np.einsum("nk,nkc,nkc->", problem.weights, theirs, ours)
+    size = np.einsum("nk,nkc,nkc->", problem.weights, ours, ours)
+    whole, right = np.zeros((shapes, shapes)), np.zeros(shapes)
+    if betas:
+        shared = by_betas(problem, at.placed.rotations).reshape(count, jacobian.shape[1], shapes)
+        weighted = shared * np.repeat(problem.weights * share, 3, axis=1)[..., None]
+        cross_terms = np.matmul(np.swapaxes(scaled, 1, 2), shared)
+        solved = np.matmul(inverse, cross_terms)
+        whole = np.einsum("nrs,nrt->st", weighted, shared) - np.einsum("nas,nat->st", cross_terms, solved)
+        right = np.einsum("nrs,nr->s", weighted, at.residual.reshape(count, -1))
+        right = right - np.einsum("nas,na->s", solved, gradient)
+    return Evidence(float(across), float(size), float(squares), float(left), whole, right)
 
 
 def _equations(problem: PointsProblem, at: Moved, state: State) -> Equations:
@@ -171,33 +208,13 @@ def _equations(problem: PointsProblem, at: Moved, state: State) -> Equations:
     return Equations(own, scaled, of_points, normal, gradient)
 
 
-def _step(
-    problem: PointsProblem, at: Moved, state: State, damping: np.ndarray, betas_precision: float | None
-) -> PointsStep:
-    """Solve the normal equations, betas by their Schur complement over all bodies."""
+def _step(problem: PointsProblem, at: Moved, state: State, damping: np.ndarray) -> PointsStep:
+    """Solve the normal equations."""
     count, joints = state.pose.shape[:2]
-    own, scaled, _, normal, gradient = _equations(problem, at, state)
+    _, _, _, normal, gradient = _equations(problem, at, state)
     diagonal = np.einsum("naa->na", normal)
-    diagonal += damping[:, None] * diagonal + 1e-9
-
-    columns = gradient[..., None]
-    if betas_precision is not None:
-        shared = by_betas(problem, at.placed.rotations).reshape(count, own.shape[1], -1)
-        cross_terms = np.matmul(np.swapaxes(scaled, 1, 2), shared)
-        columns = np.concatenate([columns, cross_terms], axis=-1)
-    solved = np.linalg.solve(normal, columns)
-    betas = np.zeros_like(state.betas)
-    step = -solved[..., 0]
-    if betas_precision is not None:
-        weights = problem.weights * (DOF + 3) / (DOF + at.squared)
-        weighted_shared = shared * np.repeat(weights, 3, axis=1)[..., None]
-        whole = np.einsum("nrs,nrt->st", weighted_shared, shared) + betas_precision * np.eye(len(betas))
-        right = np.einsum("nrs,nr->s", weighted_shared, at.residual.reshape(count, -1))
-        right = right + betas_precision * state.betas
-        whole = whole - np.einsum("nas,nat->st", cross_terms, solved[..., 1:])
-        right = right - np.einsum("nas,na->s", cross_terms, solved[..., 0])
-        betas = -np.linalg.solve(whole * (1 + np.median(damping) * np.eye(len(betas))), right)
-        step = step - solved[..., 1:] @ betas
+    diagonal += damping[:, None] * diagonal + LEAST_PRECISION
+    step = -np.linalg.solve(normal, gradient[..., None])[..., 0]
     turns = step[:, :-3].reshape(count, joints, 3)
     largest = np.sqrt(np.square(turns).sum(-1)).max(axis=1)
     turns = turns * np.minimum(1, LARGEST_ROTATION / np.maximum(largest, 1e-9))[:, None, None]
@@ -205,13 +222,11 @@ def _step(
     parents = at.placed.rotations[:, np.maximum(problem.skeleton.parents, 0)].copy()
     parents[:, 0] = np.eye(3)
     turns = np.matmul(np.swapaxes(parents, -1, -2), turns[..., None])[..., 0]
-    return PointsStep(turns, betas, step[:, -3:])
+    return PointsStep(turns, step[:, -3:])
 
 
 def _moved(state: State, step: PointsStep) -> State:
-    return State(
-        matrix_from_axis_angle(step.turns) @ state.pose, state.betas + step.betas, state.transl + step.transl
-    )
+    return State(cayley(step.turns) @ state.pose, state.betas, state.transl + step.transl)
 
 
 def by_betas(problem: PointsProblem, rotations: np.ndarray) -> np.ndarray:

@@ -33,6 +33,12 @@ class PointsProblem:
     points: np.ndarray
     weights: np.ndarray
 
+    @classmethod
+    def without_bodies(cls, skeleton: Skeleton, layout: KeypointLayout) -> PointsProblem:
+        """Return the problem of no bodies: a skeleton and its points."""
+        nothing = np.zeros((0, layout.num_points))
+        return cls(skeleton, layout, nothing[..., None], nothing)
+
     def take(self, rows: Any) -> PointsProblem:
         """Return the bodies with these indices, or of a slice."""
         return replace(self, points=self.points[rows], weights=self.weights[rows])

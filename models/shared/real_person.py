@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from kitro_np import BodyModel, find_layout
+from kitro_np.points.in_image import translation_in_image
 
 from .fit_to_points import PointFit, fit_to_points, posed_points
 
@@ -73,24 +74,10 @@ def _network(body: BodyModel, people: Mapping[str, np.ndarray]) -> dict[str, np.
             beta_spread=1e-3,
         )
         pose = fit.pose
-        transl = _seen_from(fit.points - fit.transl[:, None], people)
+        points, seen = fit.points - fit.transl[:, None], people["keypoints_mediapipe33"][..., :2]
+        known = np.isfinite(points).all(-1).astype(np.float64)
+        transl = translation_in_image(points, seen, people["intrinsics"].astype(np.float64), known)
     return {"mediapipe_theta": pose, "mediapipe_beta": np.zeros((len(pose), 10)), "mediapipe_cam": transl}
-
-
-def _seen_from(points: np.ndarray, people: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Find translations that project points (F, K, 3) onto MediaPipe's keypoints, by linear least squares."""
-    keypoints, intrinsics = people["keypoints_mediapipe33"], people["intrinsics"].astype(np.float64)
-    found = []
-    for at, seen, camera in zip(points, keypoints[..., :2].astype(np.float64), intrinsics, strict=True):
-        focal, centre = np.diag(camera)[:2], camera[:2, 2]
-        known = np.isfinite(at).all(-1)
-        ray = (seen[known] - centre) / focal
-        rows = np.zeros((*ray.shape, 3))
-        rows[:, 0, 0] = rows[:, 1, 1] = 1
-        rows[:, :, 2] = -ray
-        values = ray * at[known, 2:] - at[known, :2]
-        found.append(np.linalg.lstsq(rows.reshape(-1, 3), values.ravel(), rcond=None)[0])
-    return np.array(found)
 
 
 def point_distances(

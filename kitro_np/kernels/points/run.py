@@ -2,91 +2,96 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from ...arrays.threads import each
-from ...points.gauss_newton import State
+from ...body.skeleton import Skeleton
+from ...keypoints.layouts import KeypointLayout
+from ...points.gauss_newton import STEPS, Evidence, PlacedState, State
 from ...points.problem import PointsProblem
-from ...points.swings import AT_JOINT, nearest_points
 from ..pool import Pool
-from .fit import fit_bodies
+from ..records import refer, refer_tile
+from .fit import PointsRows, fit_bodies
+from .memory import make_limbs, make_points_tile
 
 CHUNK = 256
 """Bodies of a call."""
 
+NONE = np.zeros((1, 1))
+"""Rows that a call does not need."""
 
-def fit(problem: PointsProblem, betas: np.ndarray, start: State | None, threads: int | None = None) -> State:
+
+def fit(
+    problem: PointsProblem, betas: np.ndarray, start: State | None, threads: int | None = None
+) -> PlacedState:
     """Fused twin of kitro_np.points.fit.fit_alone: bodies with given betas, from a start or from none."""
-    count, joints = len(problem.points), problem.skeleton.num_joints
-    if start is None:
-        pose, transl = np.empty((count, joints, 3, 3)), np.empty((count, 3))
-    else:
-        pose, transl = np.array(start.pose), np.array(start.transl)
-    points, weights = (np.ascontiguousarray(part) for part in (problem.points, problem.weights))
-    rest = np.asarray(problem.skeleton.rest_joints(betas[None])[0], dtype=np.float64)
-    tree = np.array(problem.skeleton.parents), rest
-    skin, motion = _skin(problem, betas), _motion(problem)
-    pool = Pool(lambda: _memory(joints, problem.layout.num_points))
+    count, points = problem.weights.shape
+    rows = _rows(problem, start)
+    rows = rows._replace(placed=np.empty((count, 3 * points)))
+    limbs, table, pool = _limbs(problem, betas), refer(rows), _tiles(problem)
 
     def work(first: int) -> int:
-        rows = slice(first, first + CHUNK)
-        with pool.lend() as memory:
-            fit_bodies(
-                pose[rows],
-                transl[rows],
-                points[rows],
-                weights[rows],
-                tree,
-                skin,
-                motion,
-                memory,
-                start is None,
-            )
-        return len(pose[rows])
+        last = min(first + CHUNK, count)
+        with pool.lend() as tile:
+            fit_bodies(limbs, tile, table, STEPS, start is not None, False, False, first, last)
+        return last - first
 
     each(work, range(0, count, CHUNK), threads)
-    return State(pose, betas, transl)
+    return PlacedState(*_state(rows, betas), rows.placed.reshape(count, points, 3))
 
 
-def _skin(problem: PointsProblem, betas: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Anchors, offsets, whether points are below joints, and what each joint aims at."""
-    aims = nearest_points(problem)
-    starts = np.cumsum([0, *map(len, aims)])
-    at_joint = np.linalg.norm(problem.layout.offsets, axis=1) < AT_JOINT
-    joints = np.arange(problem.skeleton.num_joints)
-    still = ~problem.below.T | (at_joint & (problem.anchors == joints[:, None]))
-    return (
-        problem.anchors,
-        np.ascontiguousarray(problem.offsets(betas[None])[0]),
-        problem.below,
-        np.concatenate([*aims, np.zeros(0, np.int64)]).astype(np.int64),
-        starts,
-        np.ascontiguousarray(still),
-    )
+def weigh_up(
+    problem: PointsProblem, betas: np.ndarray, start: State | None, steps: int, of_betas: bool
+) -> tuple[State, Evidence]:
+    """Fused twin of kitro_np.points.fit.weigh_up, on one thread: of few bodies."""
+    count, shapes = len(problem.points), len(betas)
+    rows = _rows(problem, start)
+    rows = rows._replace(sums=np.zeros(4 + shapes * shapes + shapes))
+    with _tiles(problem).lend() as tile:
+        fit_bodies(
+            _limbs(problem, betas), tile, refer(rows), steps, start is not None, True, of_betas, 0, count
+        )
+    whole = rows.sums[4 : 4 + shapes * shapes].reshape(shapes, shapes)
+    if of_betas:
+        whole = np.tril(whole) + np.tril(whole, -1).T
+    across, size, squares, left = rows.sums[:4].tolist()
+    right = rows.sums[4 + shapes * shapes :]
+    return _state(rows, betas), Evidence(across, size, squares, left, whole, right)
 
 
-def _motion(problem: PointsProblem) -> tuple[np.ndarray, np.ndarray]:
-    mean, precision = problem.motion.mean, problem.motion.precision
-    return np.ascontiguousarray(mean, np.float64), np.ascontiguousarray(precision, np.float64)
+def _rows(problem: PointsProblem, start: State | None) -> PointsRows:
+    count, joints = len(problem.weights), problem.skeleton.num_joints
+    points = np.ascontiguousarray(problem.points.reshape(count, -1), dtype=np.float64)
+    weights = np.ascontiguousarray(problem.weights, dtype=np.float64)
+    if start is None:
+        pose, transl = np.empty((count, 9 * joints)), np.empty((count, 3))
+    else:
+        pose = np.array(start.pose, dtype=np.float64, order="C").reshape(count, -1)
+        transl = np.array(start.transl, dtype=np.float64, order="C")
+    return PointsRows(points, weights, pose, transl, NONE, NONE[0])
 
 
-def _memory(joints: int, points: int) -> tuple[Any, ...]:
-    """Working memory of a thread, in the order of fit_bodies."""
-    return (
-        np.empty((joints, 3, 3)),  # global rotations
-        np.empty((joints, 3)),  # joints
-        np.empty((points, 3)),
-        np.empty(points),  # squared distances
-        np.zeros((joints + 1, joints + 1, 3, 3)),  # normal equations
-        np.empty((joints + 1, 3)),  # right side, then step
-        np.empty((joints, 3, 3)),  # pose before a step
-        np.empty(3),
-        np.empty((3, 3)),  # moment
-        np.empty((3, 3)),  # turn
-        np.empty((joints + 1, 3, 3)),  # inverses
-        np.empty((3, 3)),  # factor
-        np.empty((4, 4)),  # Davenport's matrix
-        np.empty((4, 4)),  # its square
-    )
+def _state(rows: PointsRows, betas: np.ndarray) -> State:
+    return State(rows.pose.reshape(len(rows.pose), -1, 3, 3), betas, rows.transl)
+
+
+def _limbs(problem: PointsProblem, betas: np.ndarray) -> Any:
+    return _limbs_of(problem.skeleton, problem.layout, betas.tobytes())
+
+
+@lru_cache(maxsize=16)
+def _limbs_of(skeleton: Skeleton, layout: KeypointLayout, betas: bytes) -> Any:
+    problem = PointsProblem.without_bodies(skeleton, layout)
+    return refer(make_limbs(problem, np.frombuffer(betas)))
+
+
+def _tiles(problem: PointsProblem) -> Pool:
+    return _tiles_of(problem.skeleton.num_joints, problem.layout.num_points, problem.skeleton.num_betas)
+
+
+@lru_cache(maxsize=16)
+def _tiles_of(joints: int, points: int, betas: int) -> Pool:
+    return Pool(lambda: refer_tile(make_points_tile(joints, points, betas)))
