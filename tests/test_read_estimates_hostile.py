@@ -194,6 +194,16 @@ def test_arrays_are_read_as_joblib_reads_them(tmp_path, compress):
     np.testing.assert_array_equal(as_array(read["pair"]["x"]), arrays[5])
 
 
+def test_a_type_that_is_defined_again_may_be_referred_to():
+    """Each array has a type of its own: equal records define it, and another array refers to one of them."""
+    arrays = [np.arange(3).astype(">f4") for _ in range(3)]
+    file = io.BytesIO()
+    joblib.dump([*arrays, arrays[-1].copy()], file)
+    read, _ = parse_tree(file.getvalue())
+    for array in read:
+        np.testing.assert_array_equal(as_array(array), np.arange(3))
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "int64", "bool"])
 def test_tensors_in_pickles_are_read_without_torch(dtype):
     torch = pytest.importorskip("torch")

@@ -38,6 +38,9 @@ _MAX_STEPS = 2**26
 _MAX_FORMS, _MAX_RECORD = 4096, 500
 """Most forms of arrays that are kept, and bytes of the record of one."""
 
+_MAX_COUNTED = 3
+"""Objects that a record counts: its own, its dict and its shape. Others, such as a dtype, may come again."""
+
 _MAX_NESTED = 8
 """Deepest pickle in a pickle: arrays of objects, and torch's storages."""
 
@@ -312,6 +315,7 @@ def _parse(data: bytes, start: int, nested: int) -> tuple[Any, int]:
                     and not puts
                     and len(known) < _MAX_FORMS
                     and len(record) < _MAX_RECORD
+                    and count_memo - length <= _MAX_COUNTED
                 ):
                     form.record, form.memoized = record, count_memo - length
                     known[record] = form
