@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from kitro_np import InputError, check_projection, load_body, read_estimates
 from kitro_np.camera import project
+from kitro_np.formats.estimates_in import records
 
 joblib = pytest.importorskip("joblib")
 
@@ -983,3 +984,14 @@ def test_sam_3d_body_is_refused_with_its_camera(people, body):
     }
     with pytest.raises(InputError, match=r"read_keypoints.*focal length 2535\.27, centre 960\.00, 445\.00"):
         read_estimates([tree])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_long_motion_is_converted_by_a_kernel(tmp_path, monkeypatch, dtype):
+    poses = np.random.default_rng(0).normal(size=(400, 156)).astype(dtype)
+    poses[:3] *= [[0], [1e-9], [1e-4]]
+    np.savez(tmp_path / "a.npz", poses=poses, trans=np.zeros((400, 3)), betas=np.zeros(16))
+    expected = read_estimates(tmp_path / "a.npz").pose
+    monkeypatch.setattr(records, "_MANY", 0)
+    monkeypatch.setattr("kitro_np.kernels.rotations.BLOCK", 1000)
+    np.testing.assert_allclose(read_estimates(tmp_path / "a.npz").pose, expected, rtol=0, atol=1e-14)

@@ -80,6 +80,9 @@ class EstimateReader:
         return len(self.found(tree)) == len(self.keys)
 
 
+_MANY = 2**20
+"""Numbers of axis-angle vectors from which on a kernel converts them: to load Numba takes a while."""
+
 _LOOKED_AT = 5
 """Records that are looked at to recognise a file."""
 
@@ -208,6 +211,11 @@ def stacked(name: str, parts: Sequence[Any]) -> np.ndarray:
 
 def checked(name: str, array: np.ndarray, shapes: Sequence[tuple[int | None, ...]] = ()) -> np.ndarray:
     """Return an array of numbers as float64 if it has one of the shapes."""
+    return shaped(name, array, shapes).astype(np.float64)
+
+
+def shaped(name: str, array: np.ndarray, shapes: Sequence[tuple[int | None, ...]] = ()) -> np.ndarray:
+    """Return an array of numbers if it has one of the shapes."""
     if array.dtype.kind not in "fiub":
         raise InputError(f"{name}: expected numbers, got dtype {array.dtype}.")
     fits = not shapes or any(
@@ -219,12 +227,12 @@ def checked(name: str, array: np.ndarray, shapes: Sequence[tuple[int | None, ...
             "(" + ", ".join("any" if size is None else str(size) for size in shape) + ")" for shape in shapes
         )
         raise InputError(f"{name}: expected shape {wanted}, got {array.shape}.")
-    return array.astype(np.float64)
+    return array
 
 
 def rotations(name: str, array: np.ndarray, joints: int | None = None) -> np.ndarray:
     """Return local rotations (N, J, 3, 3) of axis-angle vectors or of matrices, flat or not."""
-    array = checked(name, array)
+    array = shaped(name, array)
     count = len(array) if array.ndim else 0
     size = array[0].size if count else 3 * (joints or 1)
     matrices = array.shape[-2:] == (3, 3) or (joints is not None and size == 9 * joints)
@@ -235,8 +243,12 @@ def rotations(name: str, array: np.ndarray, joints: int | None = None) -> np.nda
         wanted = f" of {joints} joints" if joints else ""
         raise InputError(f"{name}: expected rotations{wanted}, got shape {array.shape}.")
     if matrices:
-        return array.reshape(count, found, 3, 3)
-    return matrix_from_axis_angle(array.reshape(count, found, 3))
+        return array.reshape(count, found, 3, 3).astype(np.float64)
+    if array.size < _MANY:
+        return matrix_from_axis_angle(array.reshape(count, found, 3).astype(np.float64))
+    from ...kernels.rotations import matrices_from_axis_angle
+
+    return matrices_from_axis_angle(array.reshape(count, found, 3))
 
 
 def centred(focal: Any, image_size: Any, count: int) -> np.ndarray:
