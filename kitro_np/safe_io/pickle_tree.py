@@ -1,7 +1,8 @@
 """Read a pickled tree of dicts, lists and arrays, also as joblib writes it: nothing that it names is called.
 
 joblib writes a record for each array, then the array's bytes, in the middle of the stream. Such a file may
-hold millions of arrays, so a record that was met before is recognised as a whole, by its bytes.
+hold millions of arrays, so a record that was met before is recognised as a whole, by its bytes; and the dicts
+of large files are skimmed, see `skimmed.py`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from .pickle_arrays import (
     evaluate,
 )
 from .pickle_stream import NUMPY_NAMES
+from .skimmed import Skim, Skimmed
 from .stored import ArrayForm, StoredArray, check_form
 
 __all__ = ["STORAGES", "TREE_NAMES", "as_array", "parse_tree", "paused_collection", "tensor_view"]
@@ -40,6 +42,9 @@ _MAX_FORMS, _MAX_RECORD = 4096, 500
 
 _MAX_COUNTED = 3
 """Objects that a record counts: its own, its dict and its shape. Others, such as a dtype, may come again."""
+
+_LARGE, _MANY = 2**25, 2**11
+"""Bytes of a file, and dicts that it seems to have, from which on it is skimmed: loading Numba is slow."""
 
 _MAX_NESTED = 8
 """Deepest pickle in a pickle: arrays of objects, and torch's storages."""
@@ -128,18 +133,26 @@ def parse_tree(data: bytes, start: int = 0, nested: int = 0) -> tuple[Any, int]:
         ) from None
 
 
-def _parse(data: bytes, start: int, nested: int) -> tuple[Any, int]:
-    """Run the instructions in one loop, the frequent ones first."""
+def _parse_skimmed(skim: Skim, start: int, end: int, counted: int) -> dict[Any, Any]:
+    """Parse a dict that was skimmed."""
+    content: dict[Any, Any] = _parse(skim.data, start, 0, skim, end, counted)[0]
+    return content
+
+
+def _parse(
+    data: bytes, start: int, nested: int, skim: Skim | None = None, until: int = -1, count_memo: int = 0
+) -> tuple[Any, int]:
+    """Run the instructions in one loop, the frequent ones first; of a skimmed file, those of a dict."""
     pos = start
     stack: list[Any] = []
     below: list[list[Any]] = []
-    memo: dict[int, Any] = {}  # without what belongs to records that were met before
-    count_memo = 0
+    memo: dict[int, Any] = {} if skim is None else skim.memo  # without what belongs to records met before
     last: ArrayForm | None = None
-    wrapper: Name | None = None
+    wrapper: Name | None = None if skim is None else skim.wrapper
     record_at = -1
-    known: dict[bytes, ArrayForm] = {}  # records of arrays that were met, by their bytes
-    lengths: list[int] = []
+    known = {} if skim is None else skim.forms  # records of arrays that were met, by their bytes
+    lengths = list({len(record) for record in known})
+    large = skim is None and not nested and len(data) >= _LARGE
     begun: dict[
         int, tuple[int, int]
     ] = {}  # wrappers whose state has not come: where it begins, memo's length
@@ -192,6 +205,16 @@ def _parse(data: bytes, start: int, nested: int) -> tuple[Any, int]:
             else:
                 push(value)
         elif code == 0x7D:  # EMPTY_DICT
+            if large and len(below) == 1 and not puts and stack and type(stack[-1]) is str:
+                if skim is None and known and len(stack) * len(data) > 2 * _MANY * (pos - start):
+                    skim = Skim(data, memo, known, _parse_skimmed)
+                    memo = skim.memo
+                if skim is not None:
+                    skimmed, pos, count_memo = skim.run(pos - 1, count_memo, wrapper)
+                    if skimmed:
+                        stack += skimmed
+                        continue
+                    pos += 1
             push({})
         elif code == 0x28:  # MARK
             below.append(stack)
@@ -218,6 +241,8 @@ def _parse(data: bytes, start: int, nested: int) -> tuple[Any, int]:
             if code == 0x64:
                 push({})
             _fill(stack[-1], items)
+            if pos == until and not below:
+                return stack[0], pos
         elif code == 0x5D or code == 0x8F:  # EMPTY_LIST, EMPTY_SET
             push([])
         elif code in (0x65, 0x90):  # APPENDS, ADDITEMS
@@ -325,7 +350,7 @@ def _parse(data: bytes, start: int, nested: int) -> tuple[Any, int]:
                 node.state = state
                 if node.name.kind == "array" and type(state) is tuple and type(state[-1]) is list:
                     stack[-1] = _objects(state[1], state[-1])
-            elif type(node) is not dict:
+            elif type(node) is not dict and type(node) is not Skimmed:
                 raise RefusedError("state for an object without one", f"state for {describe(node)}")
         elif code in (0x71, 0x72):  # BINPUT, LONG_BINPUT
             if code == 0x71:
@@ -355,6 +380,8 @@ def _parse(data: bytes, start: int, nested: int) -> tuple[Any, int]:
         elif code == 0x2E:  # STOP
             if below or len(stack) != 1:
                 raise RefusedError("a complete pickle", "one that is damaged")
+            if skim is not None:
+                skim.close()
             return stack[0], pos
         elif code == 0x30:  # POP
             stack.pop()
@@ -424,6 +451,8 @@ def _put(memo: dict[int, Any], count: int, index: int, value: object) -> int:
 
 
 def _fill(target: object, items: list[Any]) -> None:
+    if type(target) is Skimmed:
+        target = target.content
     if type(target) is not dict or len(items) % 2:
         raise RefusedError("items for a dict, in pairs", f"items for {describe(target)}")
     for key, value in zip(items[::2], items[1::2], strict=True):

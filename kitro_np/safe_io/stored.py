@@ -10,7 +10,7 @@ import numpy as np
 
 from .pickle_arrays import Array, RefusedError
 
-__all__ = ["ArrayForm", "StoredArray", "stack_stored"]
+__all__ = ["ArrayForm", "StoredArray", "gathered", "stack_stored"]
 
 
 class ArrayForm:
@@ -47,13 +47,23 @@ def stack_stored(items: Sequence[object]) -> Array | None:
     if not all(type(item) is StoredArray for item in items):
         return None
     stored: Sequence[StoredArray] = items  # type: ignore[assignment]
-    first = stored[0][0]
+    return gathered(
+        list({id(form): form for form, _ in stored}.values()), np.array([start for _, start in stored])
+    )
+
+
+def gathered(forms: Sequence[ArrayForm], starts: Array) -> Array | None:
+    """Stack the arrays of one shape and type that begin at these places; None if they are of several."""
+    first = forms[0]
     shape, dtype, size, data = first.shape, first.dtype, first.nbytes, first.data
-    for form in {id(form): form for form, _ in stored}.values():
+    for form in forms:
         if form.shape != shape or form.dtype != dtype or form.data is not data or form.order == "F":
             return None
-    joined = b"".join([data[start : start + size] for _, start in stored])
-    return np.frombuffer(joined, dtype).reshape(len(items), *shape)
+    if not size:
+        return np.zeros((len(starts), *shape), dtype)
+    # Each byte of the file as the begin of an array: NumPy then copies arrays whole.
+    every = np.ndarray(len(data) - size + 1, f"V{size}", data, strides=(1,))
+    return every[starts].view(dtype).reshape(len(starts), *shape)
 
 
 def check_form(shape: object, dtype: np.dtype[Any], left: int) -> tuple[int, ...]:

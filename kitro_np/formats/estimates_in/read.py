@@ -12,6 +12,7 @@ import numpy as np
 
 from ...arrays.arguments import check_bool
 from ...errors import InputError, one_of
+from ...safe_io.pickle_arrays import RefusedError
 from ...safe_io.pickle_tree import paused_collection
 from ..people import PeopleEstimates
 from .kitro import READERS as OWN_READERS
@@ -115,7 +116,9 @@ def _read(reader: EstimateReader, source: Source, options: Options) -> PeopleEst
             return reader.read(source, options)
     except InputError:
         raise
-    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+    except (
+        ArithmeticError, AttributeError, LookupError, RecursionError, RefusedError, TypeError, ValueError
+    ) as error:  # fmt: skip
         kind = type(error).__name__
         raise InputError(
             f"{source.name}: expected {reader.name}'s layout, got one that is damaged or new ({kind})."
