@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def write_phalp(path: Path, bodies: Bodies, force: bool) -> list[Path]:
     return [target]
 
 
-def _replaced(tree: dict[str, Any], people: RefinedPeople) -> dict[str, Any]:
+def _replaced(tree: Mapping[str, Any], people: RefinedPeople) -> dict[str, Any]:
     """Return the tree with the refined bodies; nothing in the given one is changed."""
     assert people.estimates.row is not None
     at = {row: place for place, row in enumerate(people.estimates.row.tolist())}
@@ -57,7 +58,7 @@ def _replaced(tree: dict[str, Any], people: RefinedPeople) -> dict[str, Any]:
     image = {**tree}
     row = 0
     for name, frame in tree.items():
-        if not isinstance(frame, dict):
+        if not isinstance(frame, Mapping):
             continue
         new = {key: [*value] if isinstance(value, list) else value for key, value in frame.items()}
         for number in range(len(frame.get("tid", ()))):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import pickletools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def write_tree(target: Path, tree: Any) -> None:
 def plain(value: Any) -> Any:
     """Return a tree of Python's own containers and NumPy's arrays."""
     kind = type(value)
-    if kind is dict:
+    if isinstance(value, Mapping):  # that of a large file is no dict
         return {key: plain(item) for key, item in value.items()}
     if kind is list:
         return [plain(item) for item in value]
