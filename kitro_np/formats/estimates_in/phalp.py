@@ -67,9 +67,8 @@ class _Block(NamedTuple):
 
 def _read(source: Source, options: Options) -> PeopleEstimates:
     where = source.name
-    frames = {
-        str(name): record for name, record in source.tree.items() if isinstance(record, (dict, Skimmed))
-    }
+    tree = source.tree.items()
+    frames = [(str(name), record) for name, record in tree if isinstance(record, (dict, Skimmed))]
     blocks = list(_blocks(where, frames))
     total = sum(int(block.counts.sum()) for block in blocks)
     if not total:
@@ -103,7 +102,7 @@ def _read(source: Source, options: Options) -> PeopleEstimates:
         notes.append(f"{int(np.sum(stale < 0))} rows were filled in by the program (tracked_time < 0).")
     counts = np.concatenate([block.counts for block in blocks])
     frame = np.repeat(np.concatenate([block.times for block in blocks]), counts)
-    image = np.repeat(base_names(list(frames)), counts)
+    image = np.repeat(base_names([name for name, _ in frames]), counts)
     has_joints = all("2d_joints" in block.columns for block in blocks if block.counts.any())
     estimates = make(
         source,
@@ -125,16 +124,16 @@ def _read(source: Source, options: Options) -> PeopleEstimates:
     return estimates.take(rows) if dropped else estimates
 
 
-def _blocks(where: str, frames: dict[str, Any]) -> Iterator[_Block]:
+def _blocks(where: str, frames: list[tuple[str, Any]]) -> Iterator[_Block]:
     """Read frames: of a large file, which was skimmed, many at once."""
     position = 0
-    for skimmed, run in groupby(frames.items(), lambda item: type(item[1]) is Skimmed):
+    for skimmed, run in groupby(frames, lambda item: type(item[1]) is Skimmed):
         left = list(run)
         while left:
-            block = dict(left[:_BLOCK] if skimmed else left)
+            block = left[:_BLOCK] if skimmed else left
             left = left[len(block) :]
             try:
-                yield _table(list(block.values())) if skimmed else _listed(where, block, position)
+                yield _table([frame for _, frame in block]) if skimmed else _listed(where, block, position)
             except IrregularError:
                 yield _listed(where, block, position)
             position += len(block)
@@ -160,12 +159,12 @@ def _table(frames: list[Skimmed]) -> _Block:
     return _Block(counts, times, {"tracked_time": np.zeros(len(ids)), **arrays, **flat})
 
 
-def _listed(where: str, frames: dict[str, Any], position: int) -> _Block:
+def _listed(where: str, frames: list[tuple[str, Any]], position: int) -> _Block:
     """Read one person after the other."""
     needed = ("smpl", "camera", "size")
     columns: dict[str, list[Any]] = {key: [] for key in ("tid", "tracked_time", "2d_joints", *needed)}
     counts, times = [], []
-    for place, (name, frame) in enumerate(frames.items(), position):
+    for place, (name, frame) in enumerate(frames, position):
         ids = frame.get("tid", ())
         count = len(ids)
         for key in needed:
