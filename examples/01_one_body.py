@@ -1,11 +1,14 @@
 """Refine one body: its estimate and 24 keypoints in, a better body out.
 
-python examples/01_one_body.py OUT.obj
+Usage: python examples/01_one_body.py OUT.obj
 """
 
 import sys
 
 import kitro_np
+
+if len(sys.argv) != 2:
+    sys.exit(__doc__)
 
 clip = kitro_np.example()  # what a network and a detector said of a clip of 60 frames
 pose, betas, transl = clip["pose"][30], clip["betas"][30], clip["transl"][30]  # (24, 3, 3), (10,), (3,)

@@ -1,6 +1,6 @@
 """Refine with a detector's keypoints and scores: OpenPose's of a real person.
 
-python examples/02_detector_scores.py
+Usage: python examples/02_detector_scores.py
 """
 
 import numpy as np

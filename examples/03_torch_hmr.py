@@ -1,6 +1,6 @@
 """Refine what a network of torch returned, here HMR2's, without leaving torch.
 
-python examples/03_torch_hmr.py
+Usage: python examples/03_torch_hmr.py
 """
 
 import torch

@@ -1,6 +1,6 @@
 """Animate the people of a tracker's file, refined with a detector's keypoints: PHALP and OpenPose to GLB.
 
-    python examples/04_tracks_to_animation.py TRACKS.pkl OPENPOSE_FOLDER OUT.glb [BODY]
+Usage: python examples/04_tracks_to_animation.py TRACKS.pkl OPENPOSE_FOLDER OUT.glb [BODY]
 
 The same is `kitro-np refine TRACKS.pkl --keypoints OPENPOSE_FOLDER -o OUT.glb`.
 """
@@ -8,6 +8,9 @@ The same is `kitro-np refine TRACKS.pkl --keypoints OPENPOSE_FOLDER -o OUT.glb`.
 import sys
 
 import kitro_np
+
+if len(sys.argv) not in (4, 5):
+    sys.exit(__doc__)
 
 tracks, folder, output, *body = sys.argv[1:]
 

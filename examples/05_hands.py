@@ -1,6 +1,6 @@
 """Refine hands: MANO's 16 joints and 21 keypoints, left and right.
 
-python examples/05_hands.py
+Usage: python examples/05_hands.py
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """Refine a million bodies from files to files, a part at a time, in little memory.
 
-python examples/06_a_million_bodies.py FOLDER [COUNT]
+Usage: python examples/06_a_million_bodies.py FOLDER [COUNT]
 """
 
 import sys
@@ -14,7 +14,10 @@ import kitro_np
 PART = 65_536  # bodies in memory at once
 NAMES = ("pose", "betas", "transl", "keypoints_2d", "intrinsics")
 
+if len(sys.argv) not in (2, 3):
+    sys.exit(__doc__)
 folder, count = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000
+folder.mkdir(exist_ok=True)
 
 
 def column(name, like=None):

@@ -1,6 +1,6 @@
 """Animate the person in a video, without a GPU: MediaPipe's landmarks, fitted and refined, to GLB.
 
-    python examples/07_video_with_mediapipe.py VIDEO.mp4 MODEL.task OUT.glb
+Usage: python examples/07_video_with_mediapipe.py VIDEO.mp4 MODEL.task OUT.glb
 
 Needs `pip install mediapipe`, and one of its models, lite, full or heavy:
 https://storage.googleapis.com/mediapipe-models/pose_landmarker/pose_landmarker_full/float16/latest/pose_landmarker_full.task
@@ -57,4 +57,6 @@ def animate(frames, world, seen, size, fps, output):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit(__doc__)
     animate(*landmarks_of(*sys.argv[1:3]), sys.argv[3])

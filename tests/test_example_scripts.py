@@ -65,6 +65,12 @@ def test_tracks_to_animation(run, tmp_path):
     assert len(GltfFile(tmp_path / "out.glb").named("person_8_mesh")) == 1
 
 
+@pytest.mark.parametrize("number", [1, 4, 6, 7])
+def test_usage_is_said_without_arguments(run, number):
+    with pytest.raises(SystemExit, match="Usage: python examples/"):
+        run(number)
+
+
 def test_hands(run):
     found = re.findall(r"(right|left): ([\d.]+) mm before, ([\d.]+) mm after", run(5))
     assert [side for side, *_ in found] == ["right", "left"]
@@ -86,5 +92,5 @@ def test_the_page_shows_the_scripts_as_they_are():
         about, _, code = path.read_text(encoding="utf-8").removeprefix('"""').partition('"""\n')
         section = page.partition(f"## {path.name}\n")[2].partition("\n## ")[0]
         assert f"```python\n{code.strip()}\n```" in section, path.name
-        for command in re.findall(r"^    (python .*)$", about, re.MULTILINE):
-            assert command in section, command
+        (command,) = re.findall(r"^Usage: (python .*)$", about, re.MULTILINE)
+        assert f"```sh\n{command}\n```" in section
