@@ -171,7 +171,7 @@ def test_names_that_several_folders_share_do_not_tell_the_image():
 def test_nothing_near():
     estimates, keypoints, _ = scene(0, None)
     found = match_people(estimates, replace(keypoints, points=keypoints.points + 5000))
-    assert (found.row == -1).all() and "check_projection" in found.notes[0]
+    assert (found.row == -1).all() and found.notes[0] == "No estimate has keypoints near it."
 
 
 def test_nobody():

@@ -78,6 +78,13 @@ def test_openpose_folder(tmp_path, count, layout):
     assert found.image_name[0] == "walk_000000000000"
 
 
+def test_what_the_files_of_openpose_hold_is_read_as_a_list():
+    frames = [{"people": [{"pose_keypoints_2d": [10.0 * n, 20, 0.9] * 18}]} for n in range(3)]
+    found = read_keypoints(frames)
+    assert found.frame.tolist() == [0, 1, 2] and found.layout == "coco18"
+    np.testing.assert_array_equal(found.points[:, 4, 0], [0, 10, 20])
+
+
 def test_openpose_file_of_one_image_has_frame_0(tmp_path):
     folder = openpose(tmp_path / "json", truth(25))
     assert set(read_keypoints(folder / "walk_000000000002_keypoints.json").frame) == {0}

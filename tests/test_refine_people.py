@@ -156,13 +156,18 @@ def test_phalps_file_comes_back_refined(tmp_path, few, people, dump):
 
 
 def test_what_cannot_go_back_to_phalp_is_said(tmp_path, folder, people):
-    for given, got in ((people.refined, "those of PHALP"), (people.result, "RefineResult")):
-        with pytest.raises(InputError, match=f"^bodies: expected people refined .*, got {got}"):
+    for given in (people.refined, people.result):
+        with pytest.raises(InputError, match=r"^bodies: expected what refine_people returns, got \w+\.$"):
             kitro_np.write(tmp_path / "a.pkl", given, tell=None)
+    moved = people.estimates.intrinsics.copy()
+    moved[:, 0, 2] += 9
+    off = replace(people, estimates=replace(people.estimates, intrinsics=moved))
+    with pytest.raises(InputError, match=r"^intrinsics: expected PHALP's principal point, .* got another"):
+        kitro_np.write(tmp_path / "a.pkl", off, tell=None)
     other = replace(people, estimates=replace(people.estimates, path=tmp_path / "b.pkl"))
     with pytest.raises(FileNotFoundError):
         kitro_np.write(tmp_path / "a.pkl", other, tell=None)
-    tree = {"frame.jpg": {"tid": [1], "smpl": [{}], "camera": [0], "size": [[1, 2]]}}
+    tree = dict([*joblib.load(folder / "demo.pkl").items()][:5])
     with pytest.raises(InputError, match=r"^estimates: expected the file that was read, got another"):
         kitro_np.write(tmp_path / "a.pkl", people, original=tree, tell=None)
     assert not list(tmp_path.iterdir())
@@ -175,11 +180,13 @@ def test_without_smpls_file_the_open_body_takes_its_place(tmp_path, folder, monk
     from kitro_np.matching import known_body
 
     def load(name):
-        raise FileNotFoundError(name)
+        if name == "smpl":
+            raise FileNotFoundError(name)
+        return load_body(name)
 
     monkeypatch.setattr(known_body, "load_body", load)
     people = refine_people(folder / "demo.pkl", folder / "openpose")
-    assert people.stands_in and people.result.body_name == "open_v2"
+    assert people.estimates.stands_in and people.result.body_name == "open_v2"
     assert people.result.options["estimate"] == "network" and not people.estimates.betas.any()
     assert any(note.startswith("There is no file of smpl: open_v2 takes its place") for note in people.notes)
     # The root joint is where SMPL's is.
@@ -190,7 +197,10 @@ def test_without_smpls_file_the_open_body_takes_its_place(tmp_path, folder, monk
         capsys, "refine", folder / "demo.pkl", "--keypoints", folder / "openpose", "-o", tmp_path / "a.pkl",
         fails=True,
     )  # fmt: skip
-    assert "expected bodies on SMPL, as PHALP's are, got open_v2" in error
+    assert "expected SMPL, which PHALP's bodies are on, got another in its place" in error
+    again = refine_people(people.save(tmp_path / "out.npz"))
+    assert again.result.options["estimate"] == "network"
+    np.testing.assert_array_equal(again.result.pose, people.result.pose)
     out = run(capsys, "convert", folder / "demo.pkl", "-o", tmp_path / "a.bvh")
     assert "open_v2 takes its place" in out and "wrote 4 files" in out
 
@@ -280,6 +290,76 @@ def test_a_motion_in_the_world_stands_upright(tmp_path, people, suffix):
     assert roots[1][12, 1] > roots[1][0, 1] + 0.3  # the neck is above the pelvis
 
 
+def test_a_cause_is_told_if_nobody_matches(few):
+    """Of the keypoints as they are: those that match by chance tell nothing."""
+    estimates, keypoints = few
+    wide = np.array([1280.0, 720])
+    for points, cause in (
+        (keypoints.points / wide, "units of the image"),
+        (0.5 * keypoints.points, "the keypoints' is 0.5 times"),
+        (keypoints.points[..., ::-1], "x and y of the keypoints are exchanged"),
+    ):
+        notes = refine_people(estimates, replace(keypoints, points=points), body="open").notes
+        assert any(cause in note for note in notes), notes
+    later = replace(keypoints, frame=keypoints.frame + 1000)
+    notes = refine_people(estimates, later, body="open").notes
+    assert "No frame is the same: estimates are of frames 0 to 11, keypoints of 1000 to 1011." in notes
+    notes = refine_people(estimates, replace(keypoints, frame=keypoints.frame + 1), body="open").notes
+    assert any(note.startswith("Frames may be counted from 0 and from 1") for note in notes)
+
+
+def test_paths_are_read_everywhere(folder, people):
+    paths = folder / "demo.pkl", folder / "openpose"
+    np.testing.assert_array_equal(kitro_np.match_people(*paths, "open").row, people.match.row)
+    assert kitro_np.check_projection(*paths, "open").fits
+
+
+def test_one_image_is_matched_by_its_name(folder, few, tmp_path):
+    estimates = few[0].take(few[0].frame == 5)
+    write_track(tmp_path / "one.pkl", replace(estimates, frame=np.zeros(len(estimates), int)))
+    (tmp_path / "op").mkdir()
+    source = sorted((folder / "openpose").iterdir())[5]
+    (tmp_path / "op" / "000001_keypoints.json").write_bytes(source.read_bytes())
+    assert (kitro_np.match_people(tmp_path / "one.pkl", tmp_path / "op", "open").row >= 0).all()
+
+
+def test_rows_that_belong_together_stay_together(tmp_path, people):
+    """Also where one identity is in a frame twice."""
+    alike = replace(people.estimates, person=np.zeros(len(people), int))
+    seen = replace(people.keypoints, person=alike.person)
+    again = refine_people(replace(alike, keypoints=seen))
+    np.testing.assert_array_equal(again.result.pose, people.result.pose)
+
+
+def test_arguments_that_contradict_the_files_are_refused(people):
+    with pytest.raises(InputError, match=r"^image_size: expected 1280 x 720, as .*demo\.pkl says, got 640 x"):
+        refine_people(people.estimates, people.keypoints, image_size=np.array([640, 360]))
+    with pytest.raises(InputError, match=r"^confidence: expected what the files hold, got another"):
+        refine_people(people.estimates, people.keypoints, confidence=np.ones((48, 25)))
+    same = refine_people(people.estimates, people.keypoints, image_size=np.array(SIZE))
+    np.testing.assert_array_equal(same.result.pose, people.result.pose)
+    notes = refine_people(replace(people.estimates, body="open_v1"), people.keypoints, body="open").notes
+    assert any("is on open_v1 but bodies are refined on open_v2" in note for note in notes)
+
+
+def test_a_motion_with_a_huge_gap_is_refused(tmp_path, people):
+    two = replace(people.refined.take([0, 4]), frame=np.array([0, 2_000_000]))
+    with pytest.raises(InputError, match=r"^frame: expected at most 1,000,000 frames .* got 2,000,001"):
+        kitro_np.write(tmp_path / "gap.bvh", two, tell=None)
+
+
+def test_own_arrays_are_written(tmp_path, people):
+    """Of refined people all, of estimates what they are."""
+    kitro_np.write(tmp_path / "all.npz", people)
+    np.testing.assert_array_equal(kitro_np.RefineResult.load(tmp_path / "all.npz").pose, people.result.pose)
+    kitro_np.write(tmp_path / "some.npz", people.estimates, format="kitro", fps=25)
+    some = read_estimates(tmp_path / "some.npz")
+    np.testing.assert_array_equal(some.transl, people.estimates.transl)
+    assert some.body == "open_v2" and some.fps == 25 and some.image_size == SIZE
+    kitro_np.write(tmp_path / "result.npz", people.result, format="kitro")
+    np.testing.assert_array_equal(read_estimates(tmp_path / "result.npz").pose, people.result.pose)
+
+
 # -------------------------------------------------------------------------------------------- commands
 
 
@@ -297,9 +377,10 @@ def test_inspect_says_what_a_file_is(tmp_path, folder, people, capsys):
     path = people.save(tmp_path / "out.npz")
     out = run(capsys, "inspect", path)
     assert "of kitro_np, 48 bodies" in out and "48 rows of 25 points: body25" in out and "open_v2: 24" in out
-    wrong = replace(people.estimates, transl=2 * people.estimates.transl, row=None)
-    own = replace(people.keypoints, points=people.keypoints.points[:, :17], confidence=np.ones((48, 17)))
-    assert "PHALP" in run(capsys, "inspect") and wrong is not own
+    assert "Refined from PHALP" in out and "PHALP" in run(capsys, "inspect")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "got one that holds nothing" in run(capsys, "inspect", empty, fails=True)
     (tmp_path / "a.json").write_text('{"people": 3, "smpl": 4}')
     error = run(capsys, "inspect", tmp_path / "a.json", fails=True)
     assert "a.json: expected estimates or keypoints of a program that kitro-np inspect lists" in error
@@ -321,9 +402,46 @@ def test_options_of_another_format_or_input_are_refused(tmp_path, folder, capsys
             "focal-length: expected none beside --intrinsics, got both.",
         ),
         (["-o", folder / "demo.pkl"], "--force"),
+        (["-o", tmp_path / "a.npz", "--bake"], "--bake: expected another format than .npz"),
+        (["-o", tmp_path / "a.glb", "--image-size", 640, 360], "image_size: expected 1280 x 720, as"),
     ):
         assert message in run(capsys, "refine", *source, *arguments, fails=True)
+    demo, openpose = folder / "demo.pkl", folder / "openpose"
+    for command, message in (
+        (
+            ["convert", demo, "-o", tmp_path / "a.pkl"],
+            "expected refine to write phalp, got kitro-np convert.",
+        ),
+        (
+            ["refine", openpose, "-o", tmp_path / "a.glb"],
+            "got keypoints of OpenPose, which --keypoints takes.",
+        ),
+        (
+            ["refine", demo, "--keypoints", demo, "-o", tmp_path / "a.glb"],
+            "expected keypoints, got estimates of PHALP, which IN takes.",
+        ),
+    ):
+        assert message in run(capsys, *command, fails=True)
     assert not list(tmp_path.iterdir())
+
+
+def test_inspect_says_which_body_is_missing(tmp_path, capsys, monkeypatch):
+    from kitro_np.formats.estimates_in import records
+
+    def load(*_, **__):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(records, "load_body", load)
+    parts = {"global_orient": np.zeros((2, 3)), "body_pose": np.zeros((2, 63)), "transl": np.ones((2, 3))}
+    parts["betas"] = np.zeros((2, 10))
+    tree = {
+        "smpl_params_global": parts,
+        "smpl_params_incam": parts,
+        "K_fullimg": np.tile(np.eye(3), (2, 1, 1)),
+    }
+    joblib.dump(tree, tmp_path / "hmr4d_results.pkl")
+    out = run(capsys, "inspect", tmp_path / "hmr4d_results.pkl")
+    assert "of GVHMR" in out and "missing" in out and "expected a SMPL-X body for GVHMR" in out
 
 
 def test_a_focal_length_converts_the_estimates(tmp_path, folder, people, capsys):
@@ -335,6 +453,15 @@ def test_a_focal_length_converts_the_estimates(tmp_path, folder, people, capsys)
     np.testing.assert_allclose(near.intrinsics[:, 0, 0], 1000)
     ratio = people.estimates.transl[:, 2] / near.transl[:, 2]
     np.testing.assert_allclose(ratio, 25, rtol=0.05)
+    # PHALP's own file has PHALP's camera: there they are as far as they were.
+    source = (folder / "demo.pkl", "--keypoints", folder / "openpose", "--body", "open")
+    out = run(capsys, "refine", *source, "--focal-length", 1000, "-o", tmp_path / "a.pkl")
+    assert "m away" not in out
+    back, result = read_estimates(tmp_path / "a.pkl"), kitro_np.RefineResult.load(tmp_path / "a.npz")
+    np.testing.assert_allclose(back.transl[:, 2], 25 * result.transl[:, 2])
+    np.testing.assert_allclose(back.transl[:, :2], result.transl[:, :2])
+    out = run(capsys, "refine", *source, "-o", tmp_path / "far.glb")
+    assert "m away, as the estimates' focal length is 25000 pixels: --focal-length 1540 brings" in out
 
 
 def test_arrays_become_an_animation(tmp_path, capsys):

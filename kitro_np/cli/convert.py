@@ -37,7 +37,7 @@ def add(commands: Commands) -> None:
 def run(options: Options) -> int:
     """Write the bodies of a result or of estimates, as they are, in the format of OUT."""
     check_output(options.output, force=options.force)
-    export_of(options)
+    export_of(options, refined=False)
     given = None if options.body is None else read_body(options)
     estimates = read_source(options, given, refined=True)
     print_lines(options.input, lines_of_estimates(estimates))

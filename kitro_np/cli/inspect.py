@@ -6,15 +6,17 @@ from collections.abc import Iterator
 
 from ..errors import InputError
 from ..formats.estimates_in.read import find_reader, known_readers, read_estimates
+from ..formats.estimates_in.records import MissingBodyError
 from ..formats.keypoints_in.read import find_keypoint_reader, read_keypoints
 from ..formats.keypoints_in.registry import keypoint_formats
 from ..formats.people import PeopleEstimates
 from ..matching.check import check_projection
+from ..matching.known_body import known_body
 from .description import Line, lines_of_estimates, lines_of_keypoints, print_lines
 from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command, number
 from .refinement import read_layout
-from .source import add_source, read_source
+from .source import add_source, opened, read_source
 
 
 def add(commands: Commands) -> None:
@@ -39,15 +41,19 @@ def run(options: Options) -> int:
         print("estimates of", ", ".join(sorted({reader.name for reader in known_readers()})))
         print("keypoints of", ", ".join(sorted({form.name for form in keypoint_formats()})))
         return ExitStatus.DONE
-    said = ""
-    if options.format is not None or find_reader(options.input) is not None:
+    said, source = "", opened(options.input)
+    reader = find_reader(source)
+    if options.format is not None or reader is not None:
         try:
-            print_lines(options.input, _lines(read_source(options)))
+            print_lines(options.input, _lines(read_source(options, source=source)))
             return ExitStatus.DONE
         except InputError as error:
-            if options.format is not None or find_keypoint_reader(options.input) is None:
-                raise
             said = str(error)
+            if find_keypoint_reader(options.input) is None:
+                if reader is None or not isinstance(error, MissingBodyError):
+                    raise
+                print_lines(options.input, [("estimates", f"of {reader.name}"), ("missing", said)])
+                return ExitStatus.DONE
     elif find_keypoint_reader(options.input) is None:
         raise _unknown(options)
     keypoints = read_keypoints(options.input, read_layout(options), image_size=options.image_size)
@@ -88,5 +94,6 @@ def _fit(estimates: PeopleEstimates) -> str:
     if estimates.intrinsics is None:
         return "the program's own"
     check = check_projection(estimates)
-    where = f"{check.pixels:.1f} px ({check.heights:.1%} of a height) from the projected bodies"
+    on = " on the open body, as there is no file of SMPL" if known_body(estimates).note else ""
+    where = f"{check.pixels:.1f} px ({check.heights:.1%} of a height) from the projected bodies{on}"
     return f"{check}" if not check.fits else f"the program's own, {where}"

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from ..body import BodyModel
 from ..body.names import other_body
 from ..errors import InputError
 from ..evaluation.truth_body import body_of_truth
+from ..export.phalp import check_original
 from ..formats.estimates import EstimateFile, Estimates
-from ..formats.estimates_in.read import find_reader, reads_own
-from ..formats.keypoints_in.read import read_keypoints
+from ..formats.estimates_in.read import find_reader, holds_people, reads_own
+from ..formats.estimates_in.source import Source
+from ..formats.keypoints_in.read import find_keypoint_reader, read_keypoints
+from ..formats.people import PeopleEstimates, PeopleKeypoints
+from ..matching.known_body import known_body
 from ..matching.refine import refine_people
 from ..safe_io.atomic_write import check_output
 from .body_options import read_body
@@ -28,7 +33,7 @@ from .refinement import (
     read_refinement,
     write_result,
 )
-from .source import add_source, read_source
+from .source import add_source, opened, read_source
 
 OWN = ".npz"
 """Suffix of a complete result, if no format is named."""
@@ -48,7 +53,8 @@ def add(commands: Commands) -> None:
         "--annotations", metavar="FILE", help="COCO's, whose images keypoints in its results are of"
     )
     add_source(command)
-    add_output(command, f"; without it {OWN} is a complete result, which refine, eval and convert read again")
+    own = f"; without it {OWN} is a complete result, which refine, eval and convert read again"
+    add_output(command, own, refined=True)
     add_refinement(command)
 
 
@@ -57,24 +63,31 @@ def run(options: Options) -> int:
     check_output(options.output, force=options.force)
     if not _writes_own(options):
         export_of(options)
-    if _holds_arrays(options):
+    source = opened(options.input)
+    if _holds_arrays(options, source):
         _refine_arrays(options)
     else:
-        _refine_people(options)
+        _refine_people(options, source)
     return ExitStatus.DONE
 
 
 def _writes_own(options: Options) -> bool:
     """Whether a complete result is written."""
-    return options.to is None and Path(options.output).suffix.lower() == OWN
+    own = options.to is None and Path(options.output).suffix.lower() == OWN
+    for name in ("bake", "up", "unit"):
+        if own and getattr(options, name) is not None:
+            raise InputError(f"--{name}: expected another format than {OWN}, got {options.output}.")
+    return own
 
 
-def _holds_arrays(options: Options) -> bool:
+def _holds_arrays(options: Options, source: Source | str) -> bool:
     """Whether the input holds arguments of refine, which keep their shapes, instead of people."""
     if options.keypoints is not None or options.format is not None or os.path.isdir(options.input):
         return False
-    reader = find_reader(options.input)
-    return reads_own(reader) if reader is not None else Path(options.input).suffix.lower() in (OWN, ".pt")
+    reader = find_reader(source)
+    if reader is None:
+        return Path(options.input).suffix.lower() in (OWN, ".pt")
+    return reads_own(reader) and not holds_people(source)
 
 
 def _refine_arrays(options: Options) -> None:
@@ -87,27 +100,25 @@ def _refine_arrays(options: Options) -> None:
     if warning := other_body(str(file.path), name, "refined", refinement.body.name):
         print(warning)
     inputs = refinement.inputs(file, estimates)
+    if options.fps is not None:
+        inputs = inputs._replace(fps=options.fps)
     if _writes_own(options):
         write_result(options.output, result, inputs, force=options.force)
         return
     print(result.summary())
     known = {name: getattr(inputs, name) for name in ("frame", "person", "intrinsics", "image_size")}
-    known["fps"] = options.fps if inputs.fps is None or options.fps is not None else float(inputs.fps)
+    known["fps"] = None if inputs.fps is None else float(inputs.fps)
     write_bodies(options, result.with_matrices(), **known)
 
 
-def _refine_people(options: Options) -> None:
-    body = None if options.body is None else read_body(options)
+def _refine_people(options: Options, source: Source | str) -> None:
     _check_keys(options)
-    estimates = read_source(options, body)
+    body = None if options.body is None else read_body(options)
+    estimates = _read_estimates(options, source, body)
     print_lines(options.input, lines_of_estimates(estimates))
-    keypoints = None
-    if options.keypoints is not None:
-        size = options.image_size or estimates.image_size
-        keypoints = read_keypoints(
-            options.keypoints, read_layout(options), image_size=size, annotations=options.annotations
-        )
-        print_lines(options.keypoints, lines_of_keypoints(keypoints))
+    keypoints = None if options.keypoints is None else _read_keypoints(options, estimates)
+    if not _writes_own(options) and export_of(options).name == "phalp":
+        check_original(estimates, known_body(estimates, body).root is not None)
     refinement = read_refinement(options)
     with progress_bar(len(estimates), "refine") as progress:
         people = refine_people(
@@ -129,7 +140,37 @@ def _refine_people(options: Options) -> None:
     if _writes_own(options):
         print(f"wrote {people.save(options.output, force=options.force)}")
     else:
-        write_bodies(options, people, fps=options.fps)
+        write_bodies(options, people)
+
+
+def _read_estimates(options: Options, source: Source | str, body: BodyModel | None) -> PeopleEstimates:
+    """Read the estimates; InputError says if they are keypoints."""
+    try:
+        estimates = read_source(options, body, source=source)
+    except InputError:
+        if find_reader(source) is None and (form := find_keypoint_reader(options.input)) is not None:
+            raise InputError(
+                f"{options.input}: expected estimates, got keypoints of {form.name}, which --keypoints takes."
+            ) from None
+        raise
+    return estimates if options.fps is None else replace(estimates, fps=options.fps)
+
+
+def _read_keypoints(options: Options, estimates: PeopleEstimates) -> PeopleKeypoints:
+    """Read the keypoints, and print what they are; InputError says if they are estimates."""
+    path, size = options.keypoints, estimates.image_size or options.image_size
+    try:
+        keypoints = read_keypoints(
+            path, read_layout(options), image_size=size, annotations=options.annotations
+        )
+    except InputError:
+        if find_keypoint_reader(path) is None and (reader := find_reader(opened(path))) is not None:
+            raise InputError(
+                f"{path}: expected keypoints, got estimates of {reader.name}, which IN takes."
+            ) from None
+        raise
+    print_lines(path, lines_of_keypoints(keypoints))
+    return keypoints
 
 
 def _check_keys(options: Options) -> None:

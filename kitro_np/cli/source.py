@@ -10,6 +10,7 @@ import numpy as np
 from ..camera import default_intrinsics, with_focal_length
 from ..errors import InputError, one_of
 from ..formats.estimates_in.read import known_readers, read_estimates
+from ..formats.estimates_in.source import Source, open_source
 from ..formats.people import PeopleEstimates
 from .parser import Options, Parser
 
@@ -22,17 +23,29 @@ def add_source(command: Parser) -> None:
     )
 
 
-def read_source(options: Options, body: Any = None, *, refined: bool = False) -> PeopleEstimates:
+def opened(path: str) -> Source | str:
+    """Open a file of estimates once, to be recognised and read; its path if it cannot be opened."""
+    try:
+        return open_source(path)
+    except InputError:
+        return path  # reading says why
+
+
+def read_source(
+    options: Options, body: Any = None, *, source: Source | str | None = None, refined: bool = False
+) -> PeopleEstimates:
     """Read the estimates of the options, with their camera converted to the options' focal length.
 
-    `refined` asks for the refined bodies of a complete result.
+    `source` is the file if it is opened already; `refined` asks for the refined bodies of a complete result.
     """
     form = options.format
     if form is not None:
         names = {reader.name.lower(): reader.name for reader in known_readers()}
         form = names[one_of("format", form.lower(), names)]
     size = None if options.image_size is None else tuple(options.image_size)
-    estimates = read_estimates(options.input, format=form, image_size=size, body=body, refined=refined)
+    estimates = read_estimates(
+        source or options.input, format=form, image_size=size, body=body, refined=refined
+    )
     focal = options.focal_length
     if focal is None:
         return estimates

@@ -20,6 +20,7 @@ from ..body.names import embedded_body
 from ..body.skeleton import Skeleton
 from ..errors import InputError, one_of
 from ..formats.people import PeopleEstimates
+from ..matching.known_body import known_body
 from ..matching.refine import RefinedPeople
 from ..result import RefineResult
 from .axes import AXES, turn
@@ -34,6 +35,9 @@ BLOCK = 64
 
 FPS = 30.0
 """Frames per second where nothing says how many."""
+
+MOST_FRAMES = 1_000_000
+"""Of a person, those between others included: nine hours of video."""
 
 SAME_BETAS = 1e-6
 """Largest difference of betas that are the same: of float32 numbers that were averaged."""
@@ -96,6 +100,12 @@ class Person:
         """Position of the root joint, (T, 3), in camera space."""
         return np.asarray(self.skeleton.rest_joints(self.betas)[:, 0] + self.transl)
 
+    def take(self, rows: np.ndarray) -> Person:
+        """Return some frames of this person."""
+        return Person(
+            self.number, self.frame[rows], self.pose[rows], self.betas[rows], self.transl[rows], self.body
+        )
+
     def posed(self, rows: Any = slice(None)) -> PosedSkeleton:
         """Joints in camera space and global rotations of some frames."""
         posed = forward_kinematics(self.skeleton, self.pose[rows], self.betas[rows])
@@ -127,6 +137,11 @@ class Person:
         start, last = int(self.frame[0]), int(self.frame[-1])
         if last - start + 1 == len(self.frame):
             return self
+        if last - start + 1 > MOST_FRAMES:
+            raise InputError(
+                f"frame: expected at most {MOST_FRAMES:,} frames from a person's first to the last, "
+                f"got {last - start + 1:,}."
+            )
         frame = np.arange(start, last + 1)
         after = np.clip(np.searchsorted(self.frame, frame), 1, len(self.frame) - 1)
         before = after - 1
@@ -215,28 +230,36 @@ class Bodies:
 
     def tracks(self) -> Iterator[Person]:
         """Yield each person in one shape, with a body in every frame; told what that changes."""
+        shapes: list[tuple[float, str]] = []
+        late: list[tuple[float, str]] = []
         for person in self.every_frame():
             if not person.one_shape:
-                error = 1000 * person.error_of_one_shape
-                self.tell(
-                    f"{person.name}: one shape for all frames, the mean of the betas: "
-                    f"joints are off by up to {error:.1f} mm."
-                )
+                shapes.append((1000 * person.error_of_one_shape, person.name))
             if person.frame[0] != self.first_frame:
-                late = int(person.frame[0]) - self.first_frame
-                self.tell(
-                    f"{person.name}: the file begins {_frames(late)} after that of the first to be seen."
-                )
+                late.append((float(person.frame[0]) - self.first_frame, person.name))
             yield person.of_one_shape()
+        if shapes:
+            error, who = most_of(shapes)
+            self.tell(
+                f"{who}: one shape for all frames, the mean of the betas: "
+                f"joints are off by up to {error:.1f} mm."
+            )
+        if late:
+            frames, who = most_of(late)
+            self.tell(f"{who}: the file begins {_frames(int(frames))} after that of the first to be seen.")
 
     def every_frame(self) -> Iterator[Person]:
         """Yield each person with a body in every frame; told where gaps were filled."""
+        gaps: list[tuple[float, str]] = []
         for person in self.people():
             full = person.without_gaps()
             missing = len(full.frame) - len(person.frame)
             if missing:
-                self.tell(f"{person.name}: {_frames(missing)} without an estimate were interpolated.")
+                gaps.append((missing, person.name))
             yield full
+        if gaps:
+            total = int(sum(missing for missing, _ in gaps))
+            self.tell(f"{most_of(gaps)[1]}: {_frames(total)} without an estimate were interpolated.")
 
 
 def read_bodies(
@@ -255,7 +278,7 @@ def read_bodies(
     InputError
         If it is of another type, an array has the wrong shape, or no body can be posed.
     """
-    parts = _parts(bodies)
+    parts = _parts(bodies, known=body is not None or given.get("body") is not None, tell=tell)
     parts |= {name: value for name, value in given.items() if value is not None}
     model = _body(body, parts.pop("body", None))
     skeleton = skeleton_of(model)
@@ -301,17 +324,22 @@ def skeleton_of(body: BodyModel | Skeleton) -> Skeleton:
     return body.skeleton if isinstance(body, BodyModel) else body
 
 
-def _parts(bodies: Any) -> dict[str, Any]:
-    """Return arrays, and the body or its name, by name."""
+def _parts(bodies: Any, *, known: bool, tell: Tell) -> dict[str, Any]:
+    """Return arrays, and the body or its name, by name; `known` says that the caller names the body."""
     if isinstance(bodies, RefineResult):
         result = bodies.numpy()
         parts: dict[str, Any] = {name: getattr(result, name) for name in ("pose", "betas", "transl")}
         return {**parts, "body": result.body if result.body is not None else result.body_name or None}
     if isinstance(bodies, RefinedPeople):
-        return {**_parts(bodies.refined), "body": bodies.result.body}
+        return {**_parts(bodies.refined, known=True, tell=tell), "body": bodies.result.body}
     if isinstance(bodies, PeopleEstimates):
         names = (*KEYS, "body", "up")
         parts = {name: getattr(bodies, name) for name in names}
+        if not known and bodies.body:
+            own = known_body(bodies)
+            if own.note:
+                tell(own.note)
+            parts |= {**own.place(bodies)._asdict(), "body": own.model}
         return {name: value for name, value in parts.items() if value is not None}
     if isinstance(bodies, Mapping):
         unknown = [str(name) for name in bodies if name not in (*KEYS, "body")]
@@ -401,6 +429,12 @@ def _fraction(rotation: np.ndarray, share: np.ndarray) -> np.ndarray:
         [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
     ]
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def most_of(found: list[tuple[float, str]]) -> tuple[float, str]:
+    """Return the largest number, and whose they are: a name, or how many people and the largest one's."""
+    number, name = max(found)
+    return number, name if len(found) == 1 else f"{len(found)} people, most {name}"
 
 
 def _frames(number: int) -> str:

@@ -12,7 +12,7 @@ from ..arrays.arguments import check_bool
 from ..arrays.rotations import quaternion_from_matrix
 from ..body.model import BodyModel
 from ..safe_io.atomic_write import atomic_write, check_output
-from .bodies import Bodies, Person, Tell
+from .bodies import Bodies, Person, Tell, most_of
 from .gltf import INDICES, VERTICES, Gltf
 from .registry import Export
 from .skin import LinearSkin, Morphs, largest_error, morphs_of, normals_of, skin_of
@@ -25,6 +25,9 @@ CENTRED = 1.0
 
 NEAR = 0.01
 """Distance in metres from which on the camera sees."""
+
+CHECKED, FEWEST = 2000, 20
+"""Bodies whose vertices are compared, of all people and at least of each: posing all takes long."""
 
 STILL = 1e-7
 """Largest change of a number in a channel that does not move, which is then no channel."""
@@ -44,14 +47,20 @@ def write_glb(path: Path, bodies: Bodies, force: bool) -> list[Path]:
     top: list[int] = _camera(gltf, bodies)
     channels: list[dict[str, Any]] = []
     samplers: list[dict[str, Any]] = []
+    errors: list[tuple[float, str]] = []
+    most = max(FEWEST, CHECKED // len(np.unique(bodies.person)))
     for person in bodies.people():
         scene = _PersonInScene(gltf, person.turned("y"), bodies)
-        skin, morphs = _skinned(person, body, bake, bodies.tell)
+        skin, morphs, left = _skinned(person, body, bake, most)
+        if left is not None:
+            errors.append((left, person.name))
         top += scene.add(body, skin, morphs, material)
         for channel in scene.channels:
             channel["sampler"] += len(samplers)
         channels += scene.channels
         samplers += scene.samplers
+    if errors:
+        _tell_errors(bodies.tell, errors, skin, morphs)
     gltf.add("scenes", nodes=top)
     if channels:
         gltf.add("animations", name="motion", channels=channels, samplers=samplers)
@@ -204,17 +213,26 @@ def continuous(quaternions: np.ndarray) -> np.ndarray:
     return signed
 
 
-def _skinned(person: Person, body: BodyModel, bake: bool, tell: Tell) -> tuple[LinearSkin, Morphs | None]:
-    """Return the skin of a person, corrected by morph targets if asked for; tell what error remains."""
+def _skinned(
+    person: Person, body: BodyModel, bake: bool, most: int
+) -> tuple[LinearSkin, Morphs | None, float | None]:
+    """Return a person's skin, morph targets that correct it if asked for, and the error left in metres."""
     skin = skin_of(person, body)
     if skin.exact:
-        return skin, None
+        return skin, None, None
     if not bake:
-        error, why = 1000 * largest_error(person, body, skin), ", ".join(skin.reasons)
-        tell(f"{person.name}: vertices are off by up to {error:.1f} mm: {why}; bake=True corrects them.")
-        return skin, None
+        return skin, None, largest_error(person, body, skin, most)
     morphs, left = morphs_of(person, body, skin)
+    return skin, morphs, left
+
+
+def _tell_errors(tell: Tell, found: list[tuple[float, str]], skin: LinearSkin, morphs: Morphs | None) -> None:
+    """Tell the largest error of all people, with the reasons and targets of the last."""
+    error, who = most_of([(1000 * left, name) for left, name in found])
+    if morphs is None:
+        why = ", ".join(skin.reasons)
+        tell(f"{who}: vertices are off by up to {error:.1f} mm: {why}; bake=True corrects them.")
+        return
     number = len(morphs.targets)
     targets = "one morph target corrects" if number == 1 else f"{number} morph targets correct"
-    tell(f"{person.name}: {targets} the skin; vertices are off by up to {1000 * left:.2f} mm.")
-    return skin, morphs
+    tell(f"{who}: {targets} the skin; vertices are off by up to {error:.2f} mm.")

@@ -39,4 +39,4 @@ def write_csv(path: Path, bodies: Bodies, force: bool) -> list[Path]:
     return [target]
 
 
-EXPORT = Export("csv", ".csv", "joints, one a line", write_csv, ("up",))
+EXPORT = Export("csv", ".csv", "joints, one a line", write_csv, ("up",), timed=False)

@@ -30,6 +30,8 @@ class Export:
         From a path, :class:`Bodies` and `force` to the paths written; raises InputError before it writes.
     options : tuple of str
         Options of its own, which it reads from `Bodies.options`.
+    of_refined : bool
+        Whether it writes what :func:`kitro_np.refine_people` returns only.
     timed : bool
         Whether it depends on how many frames a second there are.
     """
@@ -40,6 +42,7 @@ class Export:
     write: Callable[[Path, Bodies, bool], list[Path]]
     options: tuple[str, ...] = ()
     timed: bool = True
+    of_refined: bool = False
 
 
 def known_exports() -> list[Export]:

@@ -73,8 +73,14 @@ def skin_of(person: Person, body: BodyModel) -> LinearSkin:
     return LinearSkin(vertices, np.pad(joints, pad), np.pad(weights, pad), not reasons, tuple(reasons))
 
 
-def largest_error(person: Person, body: BodyModel, skin: LinearSkin) -> float:
-    """Return the largest distance between a vertex of the skin and of the body in any frame, in metres."""
+def largest_error(person: Person, body: BodyModel, skin: LinearSkin, most: int) -> float:
+    """Return the largest distance between a vertex of the skin and of the body, in metres.
+
+    It is that of any frame, or of `most` of them, evenly over all, if there are more.
+    """
+    chosen = np.unique(np.linspace(0, len(person.frame) - 1, most).round().astype(int))
+    if len(chosen) < len(person.frame):
+        person = person.take(chosen)
     rest = np.append(skin.vertices, np.ones((len(skin.vertices), 1)), axis=1)
     # Skinning a rest pose is one product: of all w_j (v, 1) with all transforms of joints.
     places = (_dense(skin, body.num_joints)[:, :, None] * rest[:, None, :]).reshape(len(rest), -1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arrays.arguments import check_bool
 from ..errors import InputError, did_you_mean
+from ..matching.refine import RefinedPeople
 from .bodies import Tell, read_bodies
 from .registry import find_export
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from ..body import BodyModel, Skeleton
     from ..formats.people import PeopleEstimates
-    from ..matching.refine import RefinedPeople
     from ..result import RefineResult
     from ..typing import ArrayLike
 
@@ -46,7 +46,8 @@ def write(
     ======= ======================================================================== ====================
     .glb    skinned, animated meshes of all people, y up                             bake
     .bvh    a person's skeleton and motion, a file each; y up, in cm                 unit
-    .npz    a person's motion as in AMASS, a file each; z up                         joints, up
+    .npz    a person's motion as in AMASS, a file each; z up. Of what                joints, up
+            :func:`refine_people` returns the complete file
     .smpl   a person's motion in the layout of smplcodec, a file each; y up          up
     .obj    a mesh, a file for each body; y up                                       up
     .ply    the same, in binary                                                      up
@@ -72,7 +73,8 @@ def write(
     image_size : (2,) array, optional
         Width and height in pixels, for .json and the camera of .glb.
     format : str, optional
-        Instead of the suffix: "glb", "bvh", "amass", "smpl", "obj", "ply", "csv", "coco" or "phalp".
+        Instead of the suffix: "glb", "bvh", "amass", "smpl", "obj", "ply", "csv", "coco",
+        "phalp" or "kitro", which is this package's own .npz.
     force : bool
         Overwrite existing files.
     tell : callable or None
@@ -97,6 +99,8 @@ def write(
     """
     target = Path(path)
     force = check_bool("force", force)
+    if format is None and target.suffix.lower() == ".npz" and isinstance(bodies, RefinedPeople):
+        format = "kitro"  # the complete file
     export = find_export(target, format)
     for name in options:
         if name not in export.options:

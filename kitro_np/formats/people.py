@@ -123,6 +123,8 @@ class PeopleEstimates(_Rows):
         Sentences on what was found or left out.
     path : Path or None
         The file or folder that was read.
+    stands_in : bool
+        Whether the body takes the place of another, in its mean shape: betas are no estimate.
     up : {"camera", "y", "z"}
         Axis of the world that points up, if the bodies are in a world instead of a camera.
     row : (N,) array of int64 or None
@@ -147,6 +149,7 @@ class PeopleEstimates(_Rows):
     notes: tuple[str, ...] = ()
     path: Path | None = None
     up: str = "camera"
+    stands_in: bool = False
     row: np.ndarray | None = None
 
     def __post_init__(self) -> None:

@@ -36,6 +36,7 @@ class Inputs(NamedTuple):
     fps: float | None = None
     extrinsics: np.ndarray | None = None
     source: str | None = None
+    stands_in: bool | None = None
 
 
 def write_refined(

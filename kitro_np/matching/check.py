@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ..formats.people import PeopleEstimates, PeopleKeypoints
 from .images import shared_frames
 from .pairs import medians, pair_distances, pairs_of_frames, seen_points
 from .project import Projected, project_people
+from .read import keypoints_of, people_of
 
 TOLERATED = 0.12
 """Largest median distance of estimates to their keypoints, in heights: networks have a third of it."""
@@ -27,6 +28,9 @@ SIMPLER = 2.0
 
 LEAST_LEFT = 0.01
 """In heights: causes that leave less are equally good."""
+
+USUAL_SIZES = (0.25, 1 / 3, 0.5, 2 / 3, 0.75, 4 / 3, 1.5, 2.0, 3.0, 4.0)
+"""Factors that images are resized by: where people are near one another, no pairs of them tell it."""
 
 LEAST_FACTOR = 0.01
 """Of a focal length or an image's size; the inverse is the largest."""
@@ -73,16 +77,16 @@ class _Cause(NamedTuple):
 
 
 def check_projection(
-    estimates: PeopleEstimates,
-    keypoints: PeopleKeypoints | None = None,
+    estimates: PeopleEstimates | Any,
+    keypoints: PeopleKeypoints | Any | None = None,
     body: BodyModel | str | None = None,
 ) -> ProjectionCheck:
     """Compare projected estimates with keypoints of the same images.
 
     Parameters
     ----------
-    estimates : PeopleEstimates
-    keypoints : PeopleKeypoints, optional
+    estimates : PeopleEstimates, path or object
+    keypoints : PeopleKeypoints, path or object, optional
         By default the program's own 2D joints, `estimates.joints_2d`.
     body : BodyModel or str, optional
         As in :func:`match_people`.
@@ -97,7 +101,8 @@ def check_projection(
     InputError
         If the estimates' camera is not known.
     """
-    points = estimates.joints_2d if keypoints is None else keypoints
+    estimates = people_of(estimates, body=body)
+    points = estimates.joints_2d if keypoints is None else keypoints_of(keypoints)
     if points is None or not len(points) or not len(estimates):
         return ProjectionCheck(float("nan"), float("nan"), True)
     by_rows = points is estimates.joints_2d
@@ -244,9 +249,10 @@ class _Comparison:
         centre = self.centre[one[best]]
         zoom, factor = _factor(ends[0] - centre, ends[1] - centre), _factor(*ends)
         focal = (points - self.centre) * zoom + self.centre
-        resized = points * factor
         if not (min(zoom, factor) > LEAST_FACTOR and max(zoom, factor) < 1 / LEAST_FACTOR):
             return [each]
+        factors = {size: self.distance(points * size, seen, scale=size) for size in (factor, *USUAL_SIZES)}
+        factor = min(factors, key=lambda size: factors[size])
         moved = points + np.median(shift[best] + (scale[best, None] - 1) * _means(points[one[best]]), axis=0)
         return [
             _Cause(
@@ -256,7 +262,7 @@ class _Comparison:
             ),
             _Cause(
                 f"the image was resized: the keypoints' is {factor:.3g} times as large as the camera's",
-                self.distance(resized, seen, scale=factor),
+                factors[factor],
                 1,
             ),
             _Cause(

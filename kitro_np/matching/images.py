@@ -21,7 +21,8 @@ def shared_frames(
     first, second = _stems(estimates.image_name), _stems(keypoints.image_name)
     names_1, names_2 = np.unique(first), np.unique(second)
     both = np.intersect1d(names_1, names_2)
-    if len(both) < SHARED * min(len(names_1), len(names_2)) or len(both) < 2:
+    fewer = min(len(names_1), len(names_2))
+    if len(both) < SHARED * fewer or len(both) < min(2, fewer):
         return estimates.frame, keypoints.frame, ""
     # Frames of the estimates stay; images that only the keypoints have get numbers that no estimate has.
     frame_of = dict(zip(first.tolist(), estimates.frame.tolist(), strict=True))
@@ -32,6 +33,19 @@ def shared_frames(
     mapped = np.array([frame_of.get(name, spare[name]) for name in second.tolist()], np.int64)
     same = bool(np.array_equal(mapped[mapped >= 0], keypoints.frame[mapped >= 0]))
     return estimates.frame, mapped, "" if same else "Frames are matched by the names of the images."
+
+
+def frames_apart(first: np.ndarray, second: np.ndarray, note: str) -> tuple[str, ...]:
+    """Return a sentence if the frames of estimates and keypoints look as if they were counted apart."""
+    if note or not len(first) or not len(second):
+        return ()
+    (start, end), (start_2, end_2) = (first.min(), first.max()), (second.min(), second.max())
+    ranges = f"estimates are of frames {start} to {end}, keypoints of {start_2} to {end_2}"
+    if not np.isin(first, second).any():
+        return (f"No frame is the same: {ranges}.",)
+    if {start, start_2} == {0, 1} and end - start == end_2 - start_2:
+        return (f"Frames may be counted from 0 and from 1: {ranges}.",)
+    return ()
 
 
 def _stems(names: np.ndarray) -> np.ndarray:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from ..body import BodyModel
 from ..formats.people import PeopleEstimates, PeopleKeypoints
-from .images import shared_frames
+from .images import frames_apart, shared_frames
 from .pairs import pair_distances, pairs_of_frames, seen_points
 from .project import project_people
+from .read import keypoints_of, people_of
 from .tracks import known_tracks, link
 
 LIMIT = 0.35
@@ -79,7 +81,7 @@ class Match:
 
 
 def match_people(
-    estimates: PeopleEstimates, keypoints: PeopleKeypoints, body: BodyModel | str | None = None
+    estimates: PeopleEstimates | Any, keypoints: PeopleKeypoints | Any, body: BodyModel | str | None = None
 ) -> Match:
     """Find the keypoints of each estimate: those nearest to its projection over all frames of a track.
 
@@ -88,9 +90,11 @@ def match_people(
 
     Parameters
     ----------
-    estimates : PeopleEstimates
-    keypoints : PeopleKeypoints
-        Of the same images: with the same names if both have names, else with the same frames.
+    estimates : PeopleEstimates, path or object
+        A path or object is read by :func:`read_estimates`.
+    keypoints : PeopleKeypoints, path or object
+        Of the same images: with the same names if both have names, else with the same frames. A path or
+        object is read by :func:`read_keypoints`.
     body : BodyModel or str, optional
         By default the estimates' own if there is a file of it, else the open body, which is near enough.
 
@@ -103,6 +107,7 @@ def match_people(
     InputError
         If the estimates' camera is not known.
     """
+    estimates, keypoints = people_of(estimates, body=body), keypoints_of(keypoints)
     projected = project_people(estimates, keypoints.layout, body)
     seen = seen_points(keypoints.points[:, projected.chosen], keypoints.confidence[:, projected.chosen])
     frame_1, frame_2, note = shared_frames(estimates, keypoints)
@@ -140,7 +145,12 @@ def match_people(
     apart = np.full(len(estimates), np.nan)
     apart[one[chosen]] = distance[chosen]
     unmatched = np.setdiff1d(np.arange(len(keypoints)), two[chosen])
-    notes = (note, projected.note, *_left_over(row, unmatched, len(keypoints)))
+    notes = (
+        note,
+        projected.note,
+        *frames_apart(frame_1, frame_2, note),
+        *_left_over(row, unmatched, len(keypoints)),
+    )
     return Match(row, apart, unmatched, tuple(sentence for sentence in notes if sentence))
 
 
@@ -255,7 +265,7 @@ def _left_over(row: np.ndarray, unmatched: np.ndarray, count: int) -> list[str]:
     notes = []
     without = int((row < 0).sum())
     if without == len(row):
-        notes.append("No estimate has keypoints near it: check_projection looks for the cause.")
+        notes.append("No estimate has keypoints near it.")
     elif without:
         notes.append(f"{without} of {len(row)} estimates have no keypoints near them, and stay as they are.")
     if len(unmatched) and without < len(row):

@@ -13,10 +13,10 @@ import numpy as np
 from ..api import refine
 from ..arrays.arguments import real_array
 from ..body import BodyModel
+from ..body.names import other_body
 from ..camera import default_intrinsics
 from ..errors import InputError
-from ..formats.estimates_in.read import read_estimates
-from ..formats.keypoints_in.read import read_keypoints
+from ..formats.estimates_in.read import read_size
 from ..formats.people import PeopleEstimates, PeopleKeypoints
 from ..formats.refined import Inputs, write_refined
 from ..posterior.method import Map
@@ -25,6 +25,7 @@ from ..result import RefineResult
 from .check import ProjectionCheck, check_projection
 from .known_body import known_body
 from .match import Match, match_people
+from .read import keypoints_of, people_of
 
 if TYPE_CHECKING:
     from ..keypoints.detectors import LayoutName
@@ -48,8 +49,6 @@ class RefinedPeople:
         Whether estimates and keypoints belong to one camera.
     match : Match or None
         Whose keypoints are whose; None for keypoints that came with the estimates.
-    stands_in : bool
-        Whether the body takes the place of another that there is no file of.
     notes : tuple of str
         Sentences on what was found, assumed or left out.
     """
@@ -59,7 +58,6 @@ class RefinedPeople:
     result: RefineResult[np.ndarray]
     check: ProjectionCheck
     match: Match | None = None
-    stands_in: bool = False
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -112,6 +110,7 @@ class RefinedPeople:
             fps=own.fps,
             extrinsics=own.extrinsics,
             source=f"{own.source} {own.path or ''}".strip(),
+            stands_in=own.stands_in or None,
         )
         return write_refined(path, self.result, inputs, force=force)
 
@@ -163,21 +162,35 @@ def refine_people(
     InputError
         If a file cannot be read, the camera is not known, or there are no keypoints.
     """
-    if not isinstance(estimates, PeopleEstimates):
-        estimates = read_estimates(estimates, image_size=image_size, body=body)
-    size = image_size or estimates.image_size
+    for name in ("confidence", "keypoint_layout", "focal_length"):
+        if name in options:
+            raise InputError(f"{name}: expected what the files hold, got another.")
+    given_size = None if image_size is None else read_size(image_size)
+    estimates = people_of(estimates, image_size=given_size, body=body)
+    if given_size is not None and estimates.image_size not in (None, given_size):
+        width, height = estimates.image_size
+        raise InputError(
+            f"image_size: expected {width:g} x {height:g}, as {estimates.path or 'the estimates'} says, "
+            f"got {given_size[0]:g} x {given_size[1]:g}."
+        )
+    size = estimates.image_size or given_size
     estimates = _with_camera(estimates, intrinsics, size)
-    if keypoints is not None and not isinstance(keypoints, PeopleKeypoints):
-        keypoints = read_keypoints(keypoints, layout, image_size=size)
+    if keypoints is not None:
+        keypoints = keypoints_of(keypoints, layout, image_size=size)
     own_body = known_body(estimates, body)
     model = own_body.model
+    named = estimates.body if own_body.root is None else ""  # the note says it
     pose, betas, transl = own_body.place(estimates)
-    placed = replace(estimates, pose=pose, betas=betas, transl=transl, body=model.name)
+    stands_in = estimates.stands_in or own_body.root is not None
+    placed = replace(estimates, pose=pose, betas=betas, transl=transl, body=model.name, stands_in=stands_in)
     mine, match = _keypoints(placed, keypoints, layout, model)
-    check, own_check = check_projection(placed, mine, model), check_projection(placed, body=model)
+    matched = match is None or (match.row >= 0).mean() > 0.5
+    # Keypoints that few estimates match say more of the cause than those few.
+    check = check_projection(placed, mine if matched or keypoints is None else keypoints, model)
+    own_check = check_projection(placed, body=model)
     chosen = resolve_method(method, {})
     own_options = {name: options.pop(name) for name in [*options] if name in option_names(type(chosen))}
-    if own_body.root is not None and isinstance(chosen, Map) and chosen.estimate == "auto":
+    if stands_in and isinstance(chosen, Map) and chosen.estimate == "auto":
         # Betas of 0 would be taken for a sign of bodies fitted to landmarks.
         own_options.setdefault("estimate", "network")
     if chosen.takes_detections:
@@ -194,10 +207,11 @@ def refine_people(
         **options,
     )
     notes = [*estimates.notes, *mine.notes, own_body.note, *(match.notes if match else ()), str(check)]
+    notes.append(other_body(str(estimates.path or "estimates"), named, "refined", model.name))
     if not own_check.fits:
         notes.append(f"{estimates.source}'s own 2D joints: {own_check}")
     said = tuple(dict.fromkeys(note for note in notes if note))
-    return RefinedPeople(placed, mine, result, check, match, own_body.root is not None, said)
+    return RefinedPeople(placed, mine, result, check, match, said)
 
 
 def _with_camera(
@@ -243,7 +257,10 @@ def _keypoints(
             raise InputError(
                 f"{name}: expected the layout of its {keypoints.points.shape[1]} keypoints, got none."
             )
-        if keypoints.person is not None or np.array_equal(keypoints.frame, estimates.frame):
+        same = np.array_equal(keypoints.frame, estimates.frame)
+        if same and (keypoints.person is None or np.array_equal(keypoints.person, estimates.person)):
+            return keypoints, None
+        if keypoints.person is not None:
             return _joined(estimates, keypoints), None
     found = match_people(estimates, keypoints, body)
     return found.keypoints(estimates, keypoints), found
@@ -251,8 +268,7 @@ def _keypoints(
 
 def _joined(estimates: PeopleEstimates, keypoints: PeopleKeypoints) -> PeopleKeypoints:
     """Return the keypoints of the same person and frame: identities are the estimates' own."""
-    if keypoints.person is None:
-        return keypoints
+    assert keypoints.person is not None
     rows = {
         key: row
         for row, key in enumerate(zip(keypoints.frame.tolist(), keypoints.person.tolist(), strict=True))

@@ -52,6 +52,10 @@ def _read(source: Source, options: Options, system: str, keys: tuple[str, str, s
     if "image_size" in record:
         width, height = record.numbers("image_size", (2,)).tolist()
         others["image_size"] = (width, height)
+    if "stands_in" in record:
+        others["stands_in"] = bool(record.array("stands_in").any())
+    if origin := _text(source.tree, "source"):
+        others["notes"] = (f"Refined from {origin}.",)
     if "extrinsics" in record:
         others["extrinsics"] = record.numbers("extrinsics", (count, 4, 4))
     if "fps" in record:

@@ -15,6 +15,7 @@ from ...errors import InputError, one_of
 from ...safe_io.pickle_arrays import RefusedError
 from ...safe_io.pickle_tree import paused_collection
 from ..people import PeopleEstimates
+from ..refined import ESTIMATE
 from .kitro import READERS as OWN_READERS
 from .records import EstimateReader, Options
 from .source import Source, open_source
@@ -70,7 +71,7 @@ def read_estimates(
     InputError
         If it is of no known program, damaged, or on a body that cannot be read.
     """
-    size = None if image_size is None else _size(image_size)
+    size = None if image_size is None else read_size(image_size)
     with paused_collection():
         opened = open_source(source)
         return _read(_reader(opened, format), opened, Options(size, body, check_bool("refined", refined)))
@@ -94,6 +95,12 @@ def find_reader(source: Any) -> EstimateReader | None:
 def reads_own(reader: EstimateReader) -> bool:
     """Whether a reader's files hold arrays with a row for each body, as arguments of refine."""
     return reader in OWN_READERS
+
+
+def holds_people(source: Any) -> bool:
+    """Whether a file that :func:`reads_own` recognises is a complete result of people, with identities."""
+    tree = open_source(source).tree
+    return f"{ESTIMATE}pose" in tree and "person" in tree and "frame" in tree
 
 
 def _reader(opened: Source, format: str | None) -> EstimateReader:
@@ -125,7 +132,8 @@ def _read(reader: EstimateReader, source: Source, options: Options) -> PeopleEst
         ) from error
 
 
-def _size(value: Sequence[float]) -> tuple[float, float]:
+def read_size(value: Sequence[float]) -> tuple[float, float]:
+    """Return an image's width and height, checked."""
     try:
         width, height = (float(number) for number in value)
     except (TypeError, ValueError):

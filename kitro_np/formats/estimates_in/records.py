@@ -22,6 +22,7 @@ from .source import Source
 __all__ = [
     "Entry",
     "EstimateReader",
+    "MissingBodyError",
     "Options",
     "base_names",
     "camera_of_points",
@@ -322,6 +323,10 @@ def find_body(options: Options, family: str = "smpl", gender: str = "neutral") -
         return default_body()
 
 
+class MissingBodyError(InputError):
+    """There is no file of the body that estimates are on."""
+
+
 def smplx_body(source: Source, system: str, options: Options) -> BodyModel:
     """Return the SMPL-X body that estimates are on; InputError if there is none."""
     joints = len(FAMILIES["smplx"].parents)
@@ -332,7 +337,7 @@ def smplx_body(source: Source, system: str, options: Options) -> BodyModel:
         except FileNotFoundError:
             body = None
     if not isinstance(body, BodyModel) or body.num_joints != joints:
-        raise InputError(
+        raise MissingBodyError(
             f"{source.name}: expected a SMPL-X body for {system}'s estimates (body=, or its file in "
             f"models/), got {'none' if body is None else 'another'}: their betas mean other shapes on SMPL."
         )

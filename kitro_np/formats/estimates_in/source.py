@@ -58,6 +58,8 @@ def open_source(source: Any) -> Source:
     InputError
         If it has no container that is known, is damaged, or names anything but plain data.
     """
+    if isinstance(source, Source):
+        return source
     if not isinstance(source, (str, os.PathLike)):
         return Source("estimates", source)
     path = Path(source)
@@ -118,8 +120,10 @@ def _folder(path: Path) -> Any:
     if not frames and (path / _TRACKS).is_dir():  # TRAM's folder of a video, with its camera's files
         return _folder(path / _TRACKS)
     if not frames:
+        held = ", ".join(sorted(os.listdir(path))[:5]) or "nothing"
         raise InputError(
-            f"{path}: expected estimates (EasyMocap's .json, TRAM's hps_track_*.npy), got another."
+            f"{path}: expected a file of estimates, or a folder of EasyMocap's .json or TRAM's "
+            f"hps_track_*.npy, got one that holds {held}."
         )
     return {name: open_source(path / name).tree for name in frames}
 

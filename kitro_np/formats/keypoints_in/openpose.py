@@ -39,6 +39,11 @@ def is_openpose(content: Any) -> bool:
     return _people(content) is not None
 
 
+def is_openpose_frames(content: Any) -> bool:
+    """Whether there is such a file's content for each frame."""
+    return isinstance(content, list) and bool(content) and all(map(is_openpose, content))
+
+
 def is_alphapose_images(content: Any) -> bool:
     """Whether there is such a list of people under the name of each image."""
     return isinstance(content, Mapping) and bool(content) and all(map(is_openpose, content.values()))
@@ -70,6 +75,12 @@ def read_openpose(source: KeypointsSource) -> PeopleKeypoints:
     """Read a file or a folder: images are numbered by their names."""
     pieces = ((stem.removesuffix("_keypoints"), content) for stem, content in source.pieces())
     return _read(source, "OpenPose", pieces, many=source.is_folder)
+
+
+def read_openpose_frames(source: KeypointsSource) -> PeopleKeypoints:
+    """Read a list of what the files of a folder hold."""
+    frames = ((str(number), content) for number, content in enumerate(source.single("OpenPose")))
+    return replace(_read(source, "OpenPose", frames, many=True), image_name=None)
 
 
 def read_alphapose_images(source: KeypointsSource) -> PeopleKeypoints:
@@ -173,6 +184,7 @@ def _to_pixels(rows: Rows) -> None:
 
 FORMATS = (
     KeypointFormat("OpenPose", ("people", "pose_keypoints_2d"), is_openpose, read_openpose),
+    KeypointFormat("OpenPose", (), is_openpose_frames, read_openpose_frames),
     KeypointFormat(ALPHAPOSE, ("people", "bodies"), is_alphapose_images, read_alphapose_images),
     KeypointFormat(OPENCAP, ("person_id", "pose_keypoints_2d"), is_opencap, read_opencap),
 )
