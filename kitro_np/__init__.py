@@ -10,6 +10,7 @@ from .errors import InputError
 from .export.write import write
 from .formats.estimates_in.read import read_estimates
 from .formats.keypoints_in import read_keypoints
+from .formats.markers import Markers, read_points
 from .keypoints.detectors import LAYOUTS
 from .keypoints.layouts import KeypointLayout, find_layout
 from .matching import Match, RefinedPeople, check_projection, match_people, refine_people
@@ -28,6 +29,7 @@ __all__ = [
     "Hypotheses",
     "InputError",
     "KeypointLayout",
+    "Markers",
     "Match",
     "PointsFit",
     "RefineResult",
@@ -47,6 +49,7 @@ __all__ = [
     "pad_pose",
     "read_estimates",
     "read_keypoints",
+    "read_points",
     "refine_people",
     "with_focal_length",
     "write",

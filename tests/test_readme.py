@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from test_match_people import scene
+from test_read_points import write_trc
 from trackers import write_openpose, write_track
 
 import kitro_np
@@ -174,6 +175,8 @@ def test_python_blocks_run(page, tmp_path, monkeypatch, licensed_body):
     monkeypatch.chdir(tmp_path)
     if "TRACKS.pkl" in page.read_text(encoding="utf-8"):
         write_tracker_files()
+    if "WALK.trc" in page.read_text(encoding="utf-8"):
+        write_trc(tmp_path / "WALK.trc", np.random.default_rng(0).uniform(0, 1, (3, 18, 3)))
     space, skipped = preamble(), []
     for block in blocks_of(page):
         if block.language != "python":

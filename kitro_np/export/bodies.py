@@ -302,7 +302,7 @@ def read_bodies(
     if not finite.all():
         lost = count - int(finite.sum())
         tell(f"{lost} of {count} bodies are left out: their pose, betas or transl is NaN or infinite.")
-    up = parts.get("up", "camera")
+    up = one_of("up", parts.get("up", "camera"), AXES)
     if up != "camera":
         rest = skeleton.like(np.zeros(0)).rest_joints(rows["betas"])[:, 0]
         matrices, rows["transl"] = turn(matrices, rows["transl"], rest, AXES[up].T)
@@ -342,7 +342,7 @@ def _parts(bodies: Any, *, known: bool, tell: Tell) -> dict[str, Any]:
             parts |= {**own.place(bodies)._asdict(), "body": own.model}
         return {name: value for name, value in parts.items() if value is not None}
     if isinstance(bodies, Mapping):
-        unknown = [str(name) for name in bodies if name not in (*KEYS, "body")]
+        unknown = [str(name) for name in bodies if name not in (*KEYS, "body", "up")]
         if unknown or bodies.get("pose") is None:
             got = ", ".join(map(str, bodies)) or "nothing"
             raise InputError(f"bodies: expected pose and any of {', '.join(KEYS[1:])}, got {got}.")

@@ -61,7 +61,8 @@ def write(
     path : path
         Its suffix says the format. Where there is a file for each person or body, their numbers are added.
     bodies : RefineResult, RefinedPeople, PeopleEstimates or mapping
-        Bodies in camera space; a mapping has pose, betas, transl and any of the arguments below.
+        Bodies in camera space; a mapping has pose, betas, transl and any of the arguments below. Its key up
+        may say that they are in a world, of which "y" or "z" points up.
     body : BodyModel, Skeleton, str or path, optional
         Body of the betas; by default the one that `bodies` names.
     fps : float, optional
