@@ -461,6 +461,7 @@ def test_a_focal_length_converts_the_estimates(tmp_path, folder, people, capsys)
     np.testing.assert_allclose(back.transl[:, 2], 25 * result.transl[:, 2])
     np.testing.assert_allclose(back.transl[:, :2], result.transl[:, :2])
     out = run(capsys, "refine", *source, "-o", tmp_path / "far.glb")
+    assert "--bake corrects them" in out and "bake=True" not in out
     assert "m away, as the estimates' focal length is 25000 pixels: --focal-length 1540 brings" in out
 
 

@@ -70,11 +70,17 @@ def write_bodies(options: Options, bodies: Any, **known: Any) -> None:
         bodies,
         format=export.name,
         force=options.force,
+        tell=_say,
         **{name: value for name, value in {**known, **given}.items() if value is not None},
     )
     paths = written if isinstance(written, list) else [written]
     shown = str(paths[0]) if len(paths) == 1 else f"{len(paths)} files, {paths[0]} to {paths[-1].name}"
     print(f"wrote {shown}: {export.about}")
+
+
+def _say(sentence: str) -> None:
+    """Print a sentence of :func:`kitro_np.write`, with the flag of the option that it names."""
+    print(sentence.replace("bake=True", FLAGS["bake"]))
 
 
 def _tell_distance(bodies: Any) -> None:
