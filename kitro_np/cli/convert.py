@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from ..matching.check import check_projection
+from ..matching.check import check_own_joints
 from ..matching.known_body import known_body
 from ..safe_io.atomic_write import check_output
 from .body_options import add_body, read_body
@@ -46,9 +44,8 @@ def run(options: Options) -> int:
     body = known_body(estimates, given)
     if body.note:
         print(body.note)
-    pose, betas, transl = body.place(estimates)
-    placed = replace(estimates, pose=pose, betas=betas, transl=transl, body=body.model.name)
-    if placed.intrinsics is not None and not (check := check_projection(placed, body=body.model)).fits:
-        print(f"{estimates.source}'s own 2D joints: {check}")
+    placed = body.hold(estimates)
+    if placed.intrinsics is not None and (said := check_own_joints(placed, body.model)):
+        print(said)
     write_bodies(options, placed, body=body.model, fps=options.fps)
     return ExitStatus.DONE

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..camera import CameraEstimate, with_focal_length
+from ..camera import CameraEstimate, project, with_focal_length
 from ..errors import InputError
 from ..formats.estimates_in.phalp import READER
 from ..formats.estimates_in.read import read_estimates
@@ -133,7 +133,7 @@ def _changes(people: RefinedPeople, own: Camera, found: Camera) -> tuple[np.ndar
     before = _points(skeleton, layout, estimates.pose, estimates.betas)
     after = _points(skeleton, layout, result.pose, result.betas)
     ends = [
-        _project(points + np.asarray(camera.transl)[:, None], camera.intrinsics)
+        project(_in_front(points + np.asarray(camera.transl)[:, None]), camera.intrinsics)
         for points, camera in ((before, own), (after, found))
     ]
     # The principal point is the centre: the longer side of the image, which the square has, is twice it.
@@ -147,15 +147,13 @@ def _points(skeleton: Any, layout: KeypointLayout, pose: np.ndarray, betas: np.n
     return np.asarray(placed)[:, :OWN_POINTS]
 
 
-def _project(points: np.ndarray, intrinsics: np.ndarray | None) -> np.ndarray:
-    camera = np.asarray(intrinsics)[:, None]
-    depth = np.maximum(points[..., 2:], 1e-3)
-    return camera[..., [0, 1], [0, 1]] * points[..., :2] / depth + camera[..., :2, 2]
+def _in_front(points: np.ndarray) -> np.ndarray:
+    return np.concatenate([points[..., :2], np.maximum(points[..., 2:], 1e-3)], axis=-1)
 
 
 def _like(old: Any, new: np.ndarray) -> np.ndarray:
     """Return numbers in the type, and where they are as many in the shape, of those that they replace."""
-    array = as_array(old) if not isinstance(old, np.ndarray) else old
+    array = as_array(old)
     flat = np.zeros(array.size)
     flat[: min(array.size, new.size)] = new.ravel()[: array.size]
     return flat.reshape(array.shape).astype(array.dtype if array.dtype.kind == "f" else np.float32)
@@ -163,7 +161,7 @@ def _like(old: Any, new: np.ndarray) -> np.ndarray:
 
 def _shifted(old: Any, change: np.ndarray) -> np.ndarray:
     """Return joints moved by as much as their points on our body; others by as much as the pelvis."""
-    array = as_array(old) if not isinstance(old, np.ndarray) else old
+    array = as_array(old)
     points = array.astype(np.float64).reshape(-1, change.shape[-1])
     moved = np.broadcast_to(change[8], points.shape).copy()
     known = min(len(points), len(change))

@@ -117,6 +117,12 @@ def check_projection(
     return _Comparison(sample, projected, points, frame_1, frame_2, by_rows).result()
 
 
+def check_own_joints(estimates: PeopleEstimates, body: BodyModel) -> str:
+    """Return a sentence if the program's own 2D joints are not where its camera sees the bodies."""
+    check = check_projection(estimates, body=body)
+    return "" if check.fits else f"{estimates.source}'s own 2D joints: {check}"
+
+
 class _Comparison:
     """Estimates, their projections, and the keypoints of the same frames."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -58,6 +59,12 @@ class KnownBody(NamedTuple):
             betas = np.zeros((count, model.num_betas))
             transl = transl + self.root - np.asarray(model.skeleton.host.joint_template)[0]
         return BodyArguments(pose, np.ascontiguousarray(betas), np.ascontiguousarray(transl))
+
+    def hold(self, estimates: PeopleEstimates) -> PeopleEstimates:
+        """Return estimates on this body, named by it."""
+        stands_in = estimates.stands_in or self.root is not None
+        placed = self.place(estimates)._asdict()
+        return replace(estimates, **placed, body=self.model.name, stands_in=stands_in)
 
 
 def known_body(estimates: PeopleEstimates, body: BodyModel | str | None = None) -> KnownBody:

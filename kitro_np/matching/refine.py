@@ -22,7 +22,7 @@ from ..formats.refined import Inputs, write_refined
 from ..posterior.method import Map
 from ..refinement.method import Method, option_names, resolve_method
 from ..result import RefineResult
-from .check import ProjectionCheck, check_projection
+from .check import ProjectionCheck, check_own_joints, check_projection
 from .known_body import known_body
 from .match import Match, match_people
 from .read import keypoints_of, people_of
@@ -180,17 +180,14 @@ def refine_people(
     own_body = known_body(estimates, body)
     model = own_body.model
     named = estimates.body if own_body.root is None else ""  # the note says it
-    pose, betas, transl = own_body.place(estimates)
-    stands_in = estimates.stands_in or own_body.root is not None
-    placed = replace(estimates, pose=pose, betas=betas, transl=transl, body=model.name, stands_in=stands_in)
+    placed = own_body.hold(estimates)
     mine, match = _keypoints(placed, keypoints, layout, model)
     matched = match is None or (match.row >= 0).mean() > 0.5
     # Keypoints that few estimates match say more of the cause than those few.
     check = check_projection(placed, mine if matched or keypoints is None else keypoints, model)
-    own_check = check_projection(placed, body=model)
     chosen = resolve_method(method, {})
     own_options = {name: options.pop(name) for name in [*options] if name in option_names(type(chosen))}
-    if stands_in and isinstance(chosen, Map) and chosen.estimate == "auto":
+    if placed.stands_in and isinstance(chosen, Map) and chosen.estimate == "auto":
         # Betas of 0 would be taken for a sign of bodies fitted to landmarks.
         own_options.setdefault("estimate", "network")
     if chosen.takes_detections:
@@ -208,8 +205,7 @@ def refine_people(
     )
     notes = [*estimates.notes, *mine.notes, own_body.note, *(match.notes if match else ()), str(check)]
     notes.append(other_body(str(estimates.path or "estimates"), named, "refined", model.name))
-    if not own_check.fits:
-        notes.append(f"{estimates.source}'s own 2D joints: {own_check}")
+    notes.append(check_own_joints(placed, model))
     said = tuple(dict.fromkeys(note for note in notes if note))
     return RefinedPeople(placed, mine, result, check, match, said)
 

@@ -16,7 +16,6 @@ from ...errors import InputError
 from ...safe_io.skimmed import Column, IrregularError, Skimmed
 from ..people import PeopleEstimates, PeopleKeypoints
 from .records import (
-    Entry,
     EstimateReader,
     Options,
     base_names,
@@ -219,4 +218,3 @@ def _joints(array: np.ndarray, size: np.ndarray, frame: np.ndarray) -> PeopleKey
 
 
 READER = EstimateReader("PHALP", ("tid", "smpl", "camera", "size"), values, _read)
-__all__ = ["READER", "Entry"]

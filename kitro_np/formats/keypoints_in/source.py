@@ -52,7 +52,7 @@ class KeypointsSource:
     paths : list of Path
         Files, in the order of their names; none for an object.
     value : object
-        The object given instead of files.
+        The object given instead of files, or what the only file holds.
     layout : str or None
         Layout that the caller names.
     image_size : (width, height) or None
@@ -73,8 +73,11 @@ class KeypointsSource:
 
     def pieces(self) -> Iterator[tuple[str, Any]]:
         """Yield the name and the content of each piece; that of an object has no name."""
-        if not self.paths:
-            yield "", self.value
+        if len(self.paths) == 1 and self.value is None:
+            self.value = read_content(self.paths[0])  # kept: it is recognised first, then read
+        if len(self.paths) < 2:
+            yield (self.paths[0].stem if self.paths else ""), self.value
+            return
         for path in self.paths:
             yield path.stem, read_content(path)
 
