@@ -20,6 +20,7 @@ from ...points.gauss_newton import (
 )
 from ..jit import kernel
 from ..lanes import full, load, log, sqrt, store, where
+from ..posterior.gauss_newton import times_precision
 from ..vector_math import (
     add,
     cayley,
@@ -105,18 +106,8 @@ def _cost(limbs, tile, row):
     for j in range(limbs.parents.size):
         own, _ = chord(load9(tile.pose, j))
         away = subtract(own, vector(tile, limbs.motion_mean, j))
-        total = total + dot(away, _times(limbs.motion_precision[j], away))
+        total = total + dot(away, times_precision(limbs.motion_precision[j], away))
     store(row, 0, 0.5 * total)
-
-
-@kernel
-def _times(p, v):
-    """Symmetric matrix that all bodies share, times a vector of lanes."""
-    return (
-        p[0, 0] * v[0] + p[0, 1] * v[1] + p[0, 2] * v[2],
-        p[0, 1] * v[0] + p[1, 1] * v[1] + p[1, 2] * v[2],
-        p[0, 2] * v[0] + p[1, 2] * v[1] + p[2, 2] * v[2],
-    )
 
 
 @kernel
@@ -190,7 +181,7 @@ def _motion(limbs, tile, j):
     by_x, by_y = add(scale(q, row_x), cross(half, row_x)), add(scale(q, row_y), cross(half, row_y))
     by_z = add(scale(q, row_z), cross(half, row_z))
     p = limbs.motion_precision[j]
-    px, py, pz = _times(p, by_x), _times(p, by_y), _times(p, by_z)
+    px, py, pz = times_precision(p, by_x), times_precision(p, by_y), times_precision(p, by_z)
     block = (
         dot(px, by_x) + FLAT, dot(px, by_y), dot(px, by_z),
         dot(py, by_y) + FLAT, dot(py, by_z), dot(pz, by_z) + FLAT,
