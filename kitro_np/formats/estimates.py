@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -51,6 +52,31 @@ class TrueBodies(NamedTuple):
 
     pose: np.ndarray
     betas: np.ndarray
+
+
+class Tracks(NamedTuple):
+    """Which bodies are one person in consecutive frames of a video.
+
+    Attributes
+    ----------
+    track : (N,) array of int64
+        Track of each body, flattened from the leading shape.
+    frame : (N,) array of int64
+        Frame of each body; where the file says none, its place in its track.
+    fps : float or None
+        Frames per second.
+    """
+
+    track: np.ndarray
+    frame: np.ndarray
+    fps: float | None
+
+
+class CameraTruth(NamedTuple):
+    """True translation (..., 3) in metres, and the true focal length (...) in pixels, if it is known."""
+
+    transl: np.ndarray
+    focal_length: np.ndarray | None
 
 
 class EstimateFile:
@@ -132,6 +158,45 @@ class EstimateFile:
             )
         return TrueBodies(pose, betas)
 
+    def camera_truth(self, lead: tuple[int, ...]) -> CameraTruth | None:
+        """Read the true translation, GT_cam, and focal length, GT_focal, if any; None without GT_cam."""
+        transl, focal = self.optional("GT_cam"), self.optional("GT_focal")
+        if transl is None:
+            return None
+        if transl.shape != (*lead, 3):
+            raise InputError(f"{self.path}: GT_cam: expected shape {(*lead, 3)}, got {transl.shape}.")
+        if focal is not None and focal.shape not in ((), lead):
+            raise InputError(f"{self.path}: GT_focal: expected shape () or {lead}, got {focal.shape}.")
+        return CameraTruth(transl, None if focal is None else np.broadcast_to(focal, lead))
+
+    def tracks(self, lead: tuple[int, ...]) -> Tracks | None:
+        """Read the tracks of a video; None if the file has none.
+
+        They are the keys track or person, and frame and fps, which may be missing.
+
+        Parameters
+        ----------
+        lead : tuple of int
+            Leading shape of the estimates.
+        """
+        key = self._first(("track", "person"))
+        if key is None:
+            return None
+        track, frame = self._one_each(key, lead), self._one_each("frame", lead)
+        order = np.argsort(track, kind="stable") if frame is None else np.lexsort((frame, track))
+        ordered = track[order]
+        if frame is None:
+            frame = np.empty_like(track)
+            frame[order] = np.arange(len(track)) - np.searchsorted(ordered, ordered)
+        same = (ordered[1:] == ordered[:-1]) & (frame[order][1:] == frame[order][:-1])
+        if same.any():
+            row = order[same.argmax()]
+            raise InputError(
+                f"{self.path}: frame: expected each frame once in a track, "
+                f"got {frame[row]} twice in {key} {track[row]}."
+            )
+        return Tracks(track, frame, self._fps())
+
     def sequences(self, lead: tuple[int, ...]) -> np.ndarray:
         """Read the name of each body's sequence, flattened from the leading shape `lead`.
 
@@ -155,6 +220,24 @@ class EstimateFile:
         if array.dtype.kind not in "iu":
             raise InputError(f"{self.path}: {key}: expected integers, got dtype {array.dtype}.")
         return array.ravel()
+
+    def _one_each(self, key: str, lead: tuple[int, ...]) -> Any:
+        """Read an integer for each body, flattened; None if the file lacks the key."""
+        array = self.integers(key)
+        if array is None:
+            return None
+        if (shape := self._arrays[key].shape) != lead:
+            raise InputError(f"{self.path}: {key}: expected shape {lead}, got {shape}.")
+        return array.astype(np.int64)
+
+    def _fps(self) -> float | None:
+        array = self.optional("fps")
+        if array is None:
+            return None
+        if array.size != 1 or not 0 < array.item() < math.inf:
+            got = f"{array.item():g}" if array.size == 1 else f"shape {array.shape}"
+            raise InputError(f"{self.path}: fps: expected a positive number, got {got}.")
+        return float(array.item())
 
     def _first(self, keys: tuple[str, ...]) -> str | None:
         return next((key for key in keys if key in self._arrays), None)
