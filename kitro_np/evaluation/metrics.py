@@ -47,6 +47,7 @@ __all__ = [
     "sequence_means",
     "share_improved",
     "similarity_align",
+    "similarity_of_moments",
 ]
 
 
@@ -88,6 +89,22 @@ def similarity_align(points: ArrayT, truth: ArrayT) -> ArrayT:
     centred, target = points - xp.mean(points, axis=1, keepdims=True), truth - truth_centre
     covariance = xp.matmul(xp.matrix_transpose(target), centred)
     variance = xp.sum(centred * centred, axis=(1, 2))
+    rotation, scale = similarity_of_moments(covariance, variance)
+    rotated = xp.matmul(centred, xp.matrix_transpose(rotation))
+    return scale[:, None, None] * rotated + truth_centre
+
+
+def similarity_of_moments(covariance: Any, variance: Any) -> tuple[Any, Any]:
+    """Rotation (N, 3, 3) and scale (N,) of :func:`similarity_align`.
+
+    Parameters
+    ----------
+    covariance : (N, 3, 3) array
+        sum truth points^T, both relative to their means.
+    variance : (N,) array
+        sum |points|^2.
+    """
+    xp = array_namespace(covariance, variance)
     # An SVD of NaN would fail for the whole batch.
     finite = xp.all(xp.isfinite(covariance), axis=(1, 2)) & xp.isfinite(variance)
     left, singular, right = xp.linalg.svd(
@@ -99,8 +116,7 @@ def similarity_align(points: ArrayT, truth: ArrayT) -> ArrayT:
     rotation = xp.matmul(left * sign[:, None, :], right)
     scale = xp.sum(singular * sign, axis=-1) / xp.where(variance > 0, variance, xp.ones_like(variance))
     scale = xp.where(finite, scale, math.nan * ones)
-    rotated = xp.matmul(centred, xp.matrix_transpose(rotation))
-    return scale[:, None, None] * rotated + truth_centre
+    return rotation, scale
 
 
 def _mean(errors: Any) -> Any:

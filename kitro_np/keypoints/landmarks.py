@@ -230,6 +230,11 @@ def place_landmarks(body: BodyModel | Skeleton, names: Iterable[str]) -> dict[st
     return placed
 
 
+def mesh_vertices(body: BodyModel) -> dict[str, int] | None:
+    """Return the vertices of surface points by name, None if the body's mesh is not known."""
+    return MESHES[body.num_vertices] if _has_known_mesh(body) else None
+
+
 def _with_betas(template: Any, shapedirs: Any) -> np.ndarray:
     """Template and change per beta in one array: (K, 3, 1 + S) float64."""
     parts = (np.asarray(template)[..., None], np.asarray(shapedirs))
@@ -248,8 +253,7 @@ def _version_of(joints: np.ndarray) -> str:
 
 def _surface_points(body: BodyModel | Skeleton, version: str, joints: np.ndarray) -> dict[str, np.ndarray]:
     """Surface points in the rest pose, (3, 1 + S) each."""
-    if isinstance(body, BodyModel) and _has_known_mesh(body):
-        numbers = MESHES[body.num_vertices]
+    if isinstance(body, BodyModel) and (numbers := mesh_vertices(body)) is not None:
         vertices = list(numbers.values())
         points = _with_betas(body.v_template[vertices, :], body.shapedirs[vertices, :, :])
         return dict(zip(numbers, points, strict=True))
