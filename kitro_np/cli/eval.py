@@ -17,6 +17,7 @@ from ..evaluation.example_report import measure_example
 from ..evaluation.examples import EXAMPLES
 from ..evaluation.protocols import H36M_PELVIS, LSP14, SMPL24, regressed_protocol
 from ..evaluation.report import Measures, Report, Truth, truth_of_3dpw, truth_of_file
+from ..evaluation.video import VIDEO_TITLES
 from ..formats.estimates import EstimateFile
 from ..refinement.method import METHODS
 from ..result import RefineResult
@@ -57,7 +58,8 @@ def add(commands: Commands) -> None:
         metavar="NAMES",
         action="extend",
         type=lambda text: [name.strip() for name in text.split(",")],
-        help=f"of {', '.join(TITLES)}; separated by commas (default: {','.join(USUAL)})",
+        help=f"of {', '.join(TITLES)}, and with the key track of {', '.join(VIDEO_TITLES)}; separated by "
+        f"commas (default: {','.join(USUAL)}, and all of a file with tracks)",
     )
     names = (*PROTOCOLS, *REGRESSED)
     help_text = f"joints to compare: {', '.join(names)} (default: {names[0]}; all joints of a hand)"
@@ -157,7 +159,14 @@ def read_measures(options: Options) -> Measures:
     protocol = None if name is None else PROTOCOLS.get(name)
     if regressor is not None:
         protocol = regressed_protocol(regressor, REGRESSED[name])
-    return Measures(options.metrics or USUAL, protocol, options.per_joint, options.per_sequence)
+    asked = [one_of("metrics", name, (*TITLES, *VIDEO_TITLES)) for name in options.metrics or ()]
+    return Measures(
+        [name for name in asked if name in TITLES] or USUAL,
+        protocol,
+        options.per_joint,
+        options.per_sequence,
+        [name for name in asked if name in VIDEO_TITLES] if asked else None,
+    )
 
 
 def print_changed_options(method: str, options: Mapping[str, object]) -> None:

@@ -197,7 +197,7 @@ def evaluate(
                 f"truth_bodies: expected the body's {body.num_vertices} vertices, got {model.num_vertices}."
             )
     metrics = [one_of("metrics", name, METRICS) for name in metrics]
-    estimate, refined, truth = (_rows(body, *pair) for pair in (estimate, refined, truth))
+    estimate, refined, truth = (flat_rows(body, *pair) for pair in (estimate, refined, truth))
     count = len(estimate[0])
     if len(truth[0]) != count or len(truth[1]) != count:
         raise InputError(f"truth: expected {count} bodies, got {len(truth[0])} poses, {len(truth[1])} betas.")
@@ -238,7 +238,7 @@ def errors_on_image(
     keypoints_2d : (..., J, 2) array
     intrinsics : (3, 3) or (..., 3, 3) array
     """
-    pose, betas = _rows(body, *estimate[:2])
+    pose, betas = flat_rows(body, *estimate[:2])
     count = len(pose)
     dtype = np.float64 if pose.dtype.kind != "f" else pose.dtype
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
@@ -262,7 +262,7 @@ def _forward_each(bodies: Sequence[BodyModel], pose: np.ndarray, betas: np.ndarr
     return BodyOutput(*(np.concatenate(points)[order] for points in zip(*posed, strict=True)))
 
 
-def _rows(body: BodyModel, pose: Any, betas: Any) -> tuple[np.ndarray, np.ndarray]:
+def flat_rows(body: BodyModel, pose: Any, betas: Any) -> tuple[np.ndarray, np.ndarray]:
     """Reshape pose and betas to one leading axis."""
     tail = pose_tail(tuple(pose.shape), body.num_joints)
     return pose.reshape(-1, *tail), betas.reshape(math.prod(betas.shape[:-1]), betas.shape[-1])

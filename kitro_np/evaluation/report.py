@@ -11,7 +11,7 @@ import numpy as np
 
 from ..body import BodyModel
 from ..errors import InputError, one_of
-from ..formats.estimates import EstimateFile, Estimates
+from ..formats.estimates import CameraTruth, EstimateFile, Estimates, Tracks
 from ..formats.threedpw import read_3dpw
 from ..result import RefineResult
 from .breakdown import Breakdown, breakdown_table, by_joint, by_sequence
@@ -28,6 +28,7 @@ from .evaluate import (
 )
 from .protocols import Protocol, usual_protocol
 from .truth_body import truth_on_another_body
+from .video import VIDEO_TITLES, MovingBodies, VideoEvaluation, evaluate_video, measurable
 
 
 class Sequence3DPW(NamedTuple):
@@ -71,6 +72,10 @@ class Truth:
         Summary of the sequence file.
     warning : str
         A sentence if the truth is on another body than the estimates; else empty.
+    tracks : Tracks, optional
+        Of a file with tracks: measures of motion are taken, too.
+    camera : CameraTruth, optional
+        True translation, for those that need it.
     """
 
     pose: np.ndarray
@@ -79,6 +84,8 @@ class Truth:
     sequences: Sequence[str] | np.ndarray | None = None
     source: Sequence3DPW | None = None
     warning: str = ""
+    tracks: Tracks | None = None
+    camera: CameraTruth | None = None
 
 
 def truth_of_file(
@@ -96,10 +103,14 @@ def truth_of_file(
         Whether to read the name of each body's sequence, too.
     """
     truth = file.truth(body, lead)
+    # The key person is of files that may have no video's order, such as those of 3DPW.
+    tracks = file.tracks(lead) if file.get("track") is not None else None
     return Truth(
         *truth,
         sequences=file.sequences(lead) if sequences else None,
         warning=truth_on_another_body(file, truth, body, lead),
+        tracks=tracks,
+        camera=None if tracks is None else file.camera_truth(lead),
     )
 
 
@@ -153,6 +164,8 @@ class Report:
         Name of the body that is measured.
     warning : str
         A sentence if the truth is on another body; else empty.
+    video : VideoEvaluation, optional
+        Measures of motion, of a file with tracks.
     """
 
     evaluation: Evaluation
@@ -162,6 +175,7 @@ class Report:
     options: dict[str, object] = field(default_factory=dict)
     body: str = ""
     warning: str = ""
+    video: VideoEvaluation | None = None
 
     def as_dict(self) -> dict[str, object]:
         """Return the report as a dict for JSON."""
@@ -170,11 +184,15 @@ class Report:
             content["warning"] = self.warning
         content |= self.evaluation.as_dict()
         content |= {f"per_{rows}": table for rows, table in self.tables.items()}
+        if self.video is not None:
+            content["video"] = self.video.as_dict()
         return content if self.source is None else {**content, "truth": self.source._asdict()}
 
     def text(self) -> str:
         """Format the report as text."""
-        tables = (breakdown_table(rows, table) for rows, table in self.tables.items())
+        tables = [breakdown_table(rows, table) for rows, table in self.tables.items()]
+        if self.video is not None:
+            tables.insert(0, self.video.table())
         text = "\n\n".join((self.evaluation.table(), *tables))
         return "\n".join(str(part) for part in (self.warning, text, self.source) if part)
 
@@ -191,6 +209,9 @@ class Measures:
         By default :func:`kitro_np.evaluation.protocols.usual_protocol`.
     per_joint, per_sequence : bool
         Whether to report each joint, or each sequence, too.
+    video : sequence of str, optional
+        Measures of motion, see :data:`kitro_np.evaluation.video.VIDEO_TITLES`; by default all that the truth
+        of a file with tracks allows.
 
     Raises
     ------
@@ -202,10 +223,14 @@ class Measures:
     protocol: Protocol | None = None
     per_joint: bool = False
     per_sequence: bool = False
+    video: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         metrics = tuple(dict.fromkeys(one_of("metrics", name, TITLES) for name in self.metrics))
         object.__setattr__(self, "metrics", metrics)
+        if self.video is not None:
+            video = tuple(dict.fromkeys(one_of("metrics", name, VIDEO_TITLES) for name in self.video))
+            object.__setattr__(self, "video", video)
         # A regressor's joints have no keypoints.
         regressed = self.protocol is not None and self.protocol.regressor is not None
         of_joints = (*OF_JOINTS, *(() if regressed else (ON_IMAGE,)))
@@ -227,6 +252,11 @@ class Measures:
                 f"metrics: expected keypoints of the body's {body.num_joints} joints for {ON_IMAGE}, "
                 f"got shape {estimates.keypoints_2d.shape}."
             )
+        for name in self.video or ():
+            if truth.tracks is None:
+                raise InputError(f"metrics: expected a file with the key track for {name}, got none.")
+            if name not in measurable(truth.camera is not None):
+                raise InputError(f"metrics: expected a file with the key GT_cam for {name}, got none.")
 
     def report(
         self,
@@ -276,5 +306,33 @@ class Measures:
             tables["joint"] = by_joint(evaluation, protocol.names_of(body))
         if self.per_sequence:
             tables["sequence"] = by_sequence(evaluation, truth.sequences)
-        options = dict(result.options or {})
-        return Report(evaluation, tables, truth.source, result.method, options, body.name, truth.warning)
+        return Report(
+            evaluation,
+            tables,
+            truth.source,
+            result.method,
+            dict(result.options or {}),
+            body.name,
+            truth.warning,
+            self._video(body, estimates, result, truth),
+        )
+
+    def _video(
+        self, body: BodyModel, estimates: Estimates, result: RefineResult[np.ndarray], truth: Truth
+    ) -> VideoEvaluation | None:
+        """Measures of motion; None of a file without tracks, or if none is asked for."""
+        if truth.tracks is None or self.video == ():
+            return None
+        factor: np.ndarray | float = 1.0
+        if truth.camera is not None and truth.camera.focal_length is not None:
+            assumed = np.asarray(estimates.intrinsics)[..., 0, 0]
+            factor = (truth.camera.focal_length / assumed).ravel()
+        return evaluate_video(
+            body,
+            MovingBodies(estimates.pose, estimates.betas, estimates.transl),
+            MovingBodies(result.pose, result.betas, result.transl),
+            MovingBodies(truth.pose, truth.betas, None if truth.camera is None else truth.camera.transl),
+            truth.tracks,
+            depth_factor=factor,
+            metrics=self.video,
+        )

@@ -1,0 +1,225 @@
+"""Video evaluation: measures of motion before and after refinement."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..body import BodyModel
+from ..formats.estimates import Tracks
+from .evaluate import FAR, flat_rows
+from .motion import (
+    FrameRuns,
+    acceleration_error,
+    bone_length_change,
+    find_runs,
+    foot_contact,
+    foot_points,
+    foot_sliding,
+    jitter,
+    mean_of,
+    mpjae,
+    mpjve,
+    root_acceleration_error,
+    root_trajectory_error,
+    scale_depth,
+    shape_error,
+    w_mpjpe,
+    wa_mpjpe,
+)
+
+VIDEO_TITLES = {
+    "accel": "acceleration, mm/frame^2",
+    "root_accel": "root's acceleration, mm/frame^2",
+    "mpjve": "MPJVE, m/s",
+    "mpjae": "MPJAE, m/s^2",
+    "jitter": "jitter, 10 m/s^3",
+    "sliding": "sliding of feet, mm",
+    "shape": "shape, mm",
+    "bone_change": "change of bones' lengths, mm",
+    "wa_mpjpe": "WA-MPJPE100, mm",
+    "w_mpjpe": "W-MPJPE100, mm",
+    "rte": "RTE, %",
+}
+"""Measures of files with tracks, and their titles in tables; see :mod:`kitro_np.evaluation.motion`."""
+
+OF_PLACES = ("root_accel", "sliding", "wa_mpjpe", "w_mpjpe", "rte")
+"""Measures that need the true translation."""
+
+USUAL_FPS = 30.0
+"""Frames per second of a video that does not say."""
+
+TITLE_WIDTH = 36
+
+
+class MovingBodies(NamedTuple):
+    """Bodies of a video.
+
+    Attributes
+    ----------
+    pose, betas : array
+        As in :func:`kitro_np.evaluation.evaluate.evaluate`, of N bodies.
+    transl : (..., 3) array or None
+        In metres; None if it is not known.
+    """
+
+    pose: Any
+    betas: Any
+    transl: Any
+
+
+class _Placed(NamedTuple):
+    """Joints (N, J, 3), feet (N, 4, 3) or None, in camera space, and betas (N, S)."""
+
+    joints: np.ndarray
+    feet: np.ndarray | None
+    betas: np.ndarray
+
+    def only(self, kept: np.ndarray) -> _Placed:
+        """Return these with NaN for all rows but those `kept`."""
+        return _Placed(
+            np.where(kept[:, None, None], self.joints, math.nan),
+            None if self.feet is None else np.where(kept[:, None, None], self.feet, math.nan),
+            np.where(kept[:, None], self.betas, math.nan),
+        )
+
+
+@dataclass(frozen=True)
+class VideoEvaluation:
+    """Means of measures of motion before and after refinement.
+
+    Parameters
+    ----------
+    before, after : dict
+        By measure, over bodies that are finite in estimate, result and truth; NaN if there are none.
+    tracks, frames : int
+        Number of tracks, and of bodies in all of them.
+    fps : float
+        Frames per second.
+    fps_known : bool
+        Whether the file says so; else it is USUAL_FPS.
+    """
+
+    before: dict[str, float]
+    after: dict[str, float]
+    tracks: int
+    frames: int
+    fps: float
+    fps_known: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the means as a dict for JSON: None where there is none."""
+        sides = (
+            {name: mean if math.isfinite(mean) else None for name, mean in side.items()}
+            for side in (self.before, self.after)
+        )
+        counts = {"tracks": self.tracks, "frames": self.frames}
+        return {**counts, "fps": self.fps, **dict(zip(("before", "after"), sides, strict=True))}
+
+    def table(self) -> str:
+        """Format the means as text."""
+        lines = [f"{'video':<{TITLE_WIDTH}}{'before':>9}{'after':>9}"]
+        lines += [
+            f"{VIDEO_TITLES[name]:<{TITLE_WIDTH}}{_format(before)}{_format(self.after[name])}"
+            for name, before in self.before.items()
+        ]
+        tracks = "1 track" if self.tracks == 1 else f"{self.tracks} tracks"
+        known = "" if self.fps_known else ", which the file does not say"
+        lines.append(f"{tracks}, {self.frames} frames at {self.fps:g} fps{known}")
+        return "\n".join(lines)
+
+
+def measurable(located: bool) -> tuple[str, ...]:
+    """Return the measures that a truth allows, with or without the true translation."""
+    return tuple(name for name in VIDEO_TITLES if located or name not in OF_PLACES)
+
+
+def evaluate_video(
+    body: BodyModel,
+    estimate: MovingBodies,
+    refined: MovingBodies,
+    truth: MovingBodies,
+    tracks: Tracks,
+    *,
+    depth_factor: np.ndarray | float = 1.0,
+    metrics: Sequence[str] | None = None,
+) -> VideoEvaluation:
+    """Measure the motion of estimates and refined bodies.
+
+    Parameters
+    ----------
+    body : BodyModel
+        Of estimates and truth.
+    estimate, refined, truth : MovingBodies
+        N bodies each. Only the truth may be without translation.
+    tracks : Tracks
+    depth_factor : (N,) array or float
+        True over assumed focal length; see :func:`kitro_np.evaluation.motion.scale_depth`.
+    metrics : sequence of str, optional
+        Of :func:`measurable`; by default all.
+    """
+    located = truth.transl is not None
+    names = measurable(located) if metrics is None else tuple(metrics)
+    fps = USUAL_FPS if tracks.fps is None else tracks.fps
+    runs = find_runs(tracks.track, tracks.frame)
+    with np.errstate(invalid="ignore", over="ignore"):
+        placed = [
+            _placed(body, truth),
+            *(_placed(body, bodies, depth_factor) for bodies in (estimate, refined)),
+        ]
+        measured = np.all([np.all(np.abs(part.joints) < FAR, axis=(1, 2)) for part in placed], axis=0)
+        true, *both = (part.only(measured) for part in placed)
+        before, after = (
+            {name: mean_of(rows) for name, rows in _measure(body, part, true, runs, fps, names).items()}
+            for part in both
+        )
+    count = len(np.unique(tracks.track))
+    return VideoEvaluation(before, after, count, len(tracks.track), fps, tracks.fps is not None)
+
+
+def _placed(body: BodyModel, bodies: MovingBodies, depth_factor: np.ndarray | float = 1.0) -> _Placed:
+    """Pose bodies in camera space, in float64; the factor moves their roots in depth."""
+    pose, betas = flat_rows(body, bodies.pose, bodies.betas)
+    joints = np.asarray(body.joints(pose, betas), np.float64)
+    feet = foot_points(body, pose, betas)
+    if bodies.transl is None:
+        return _Placed(joints, feet, betas)
+    transl = np.asarray(bodies.transl, np.float64).reshape(-1, 3)
+    roots = joints[:, 0] + transl
+    moves = (transl + scale_depth(roots, depth_factor) - roots)[:, None]
+    return _Placed(joints + moves, None if feet is None else feet + moves, betas)
+
+
+def _measure(
+    body: BodyModel, points: _Placed, truth: _Placed, runs: FrameRuns, fps: float, names: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """Measures of rows by name."""
+    joints, true = points.joints, truth.joints
+
+    def sliding() -> np.ndarray:
+        if points.feet is None or truth.feet is None:
+            return np.full(len(joints), math.nan)
+        return foot_sliding(points.feet, foot_contact(truth.feet, fps, runs), runs)
+
+    functions: dict[str, Callable[[], np.ndarray]] = {
+        "accel": lambda: acceleration_error(joints, true, runs),
+        "root_accel": lambda: root_acceleration_error(joints[:, 0], true[:, 0], runs),
+        "mpjve": lambda: mpjve(joints, true, fps, runs),
+        "mpjae": lambda: mpjae(joints, true, fps, runs),
+        "jitter": lambda: jitter(joints, fps, runs),
+        "sliding": sliding,
+        "shape": lambda: shape_error(body.skeleton, points.betas, truth.betas),
+        "bone_change": lambda: bone_length_change(joints, body.skeleton.parents, runs),
+        "wa_mpjpe": lambda: wa_mpjpe(joints, true, runs),
+        "w_mpjpe": lambda: w_mpjpe(joints, true, runs),
+        "rte": lambda: root_trajectory_error(joints[:, 0], true[:, 0], runs),
+    }
+    return {name: functions[name]() for name in names}
+
+
+def _format(mean: float) -> str:
+    return f"{mean:>9.2f}" if math.isfinite(mean) else f"{'-':>9}"
