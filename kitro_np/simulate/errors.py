@@ -73,7 +73,7 @@ refinement in the paper's Table 5, over MANO's 16 joints of the open hand: 7.83 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -84,6 +84,16 @@ from ..body.kinematics import global_rotations
 from ..camera import backproject
 from ..errors import InputError
 from .draws import Draws
+
+
+def check_sizes(errors: Any) -> None:
+    """Check that the numbers in a dataclass are finite and at least 0; records in it check themselves."""
+    for field in fields(errors):
+        if is_dataclass(getattr(errors, field.name)):
+            continue
+        for number in np.ravel(getattr(errors, field.name)).astype(float).tolist():
+            if not (math.isfinite(number) and number >= 0):
+                raise InputError(f"{field.name}: expected a number of at least 0, got {number:g}.")
 
 
 @dataclass(frozen=True)
@@ -149,11 +159,7 @@ class EstimateErrors:
     swapped: float = 0.0
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            numbers = np.atleast_1d(np.asarray(getattr(self, field.name), dtype=float))
-            for number in numbers.tolist():
-                if not (math.isfinite(number) and number >= 0):
-                    raise InputError(f"{field.name}: expected a number of at least 0, got {number:g}.")
+        check_sizes(self)
         for name in ("agreement", "swapped"):
             if getattr(self, name) > 1:
                 raise InputError(f"{name}: expected a number from 0 to 1, got {getattr(self, name):g}.")
@@ -233,11 +239,19 @@ HAND = EstimateErrors(HAND_DEGREES, camera_known=True, focal_ratio=(1.25, 1.6))
 
 def wrong_pose(skeleton: Skeleton, pose: np.ndarray, errors: EstimateErrors, draws: Draws) -> np.ndarray:
     """Rotate each joint in the camera's frame, its parents unchanged, R' = G_p^T E G_p R: (N, J, 3, 3)."""
-    joints = skeleton.num_joints
-    across = errors.rotation * np.radians(errors.degrees)
-    deviations = across[:, None] * np.array([1, 1, errors.in_plane])
     factor = np.exp(errors.spread * draws.even_normal("body"))
-    vectors = factor[:, None, None] * deviations * draws.normal("rotation", joints, 3)
+    noise = draws.normal("rotation", skeleton.num_joints, 3)
+    return turn_joints(skeleton, pose, factor[:, None, None] * deviations_of(errors) * noise)
+
+
+def deviations_of(errors: EstimateErrors) -> np.ndarray:
+    """Return the standard deviations (J, 3) of the median body's rotation vectors, in radians."""
+    across = errors.rotation * np.radians(errors.degrees)
+    return across[:, None] * np.array([1, 1, errors.in_plane])
+
+
+def turn_joints(skeleton: Skeleton, pose: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Rotate each joint of `pose` by a vector (N, J, 3) in the camera's frame, its parents unchanged."""
     parents = global_rotations(skeleton, pose)[:, np.maximum(skeleton.parents, 0)]
     parents[:, 0] = np.eye(3)
     return np.swapaxes(parents, -1, -2) @ matrix_from_axis_angle(vectors) @ parents @ pose
@@ -273,9 +287,16 @@ def wrong_transl(
     if errors.agreement:
         best = best_depth(joints, keypoints_2d, intrinsics) * np.exp(errors.depth * draws.normal("depth"))
         depth = depth ** (1 - errors.agreement) * best**errors.agreement
+    return at_mean(joints, depth, keypoints_2d, intrinsics, errors.shift * draws.normal("shift", 2))
+
+
+def at_mean(
+    joints: np.ndarray, depth: np.ndarray, keypoints_2d: np.ndarray, intrinsics: np.ndarray, shift: np.ndarray
+) -> np.ndarray:
+    """Place joints at a depth (N,) and at the mean of the keypoints, but for a shift: translation (N, 3)."""
     rays = backproject(keypoints_2d, intrinsics)[..., :2]
     middle = (rays * (joints[..., 2:] + depth[:, None, None]) - joints[..., :2]).mean(axis=1)
-    return np.concatenate([middle + errors.shift * draws.normal("shift", 2), depth[:, None]], axis=1)
+    return np.concatenate([middle + shift, depth[:, None]], axis=1)
 
 
 def best_depth(joints: np.ndarray, keypoints_2d: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
