@@ -19,7 +19,7 @@ from kitro_np.posterior.priors import MOTION_FLOOR, MOTION_SCALE, MotionPrior, f
 from kitro_np.posterior.projection import place_points, points_on
 from kitro_np.posterior.swaps import assignments
 from kitro_np.simulate import Simulated, simulate
-from kitro_np.simulate.motion import cmu_motion
+from kitro_np.simulate.motion import cmu_poses
 
 from .build_pose_prior import fit_chords
 
@@ -281,7 +281,7 @@ def motion_priors(body: BodyModel) -> list[MotionPrior]:
     """Return the motion prior of each fold: of the other fold's clips."""
     if body.num_joints != 24:
         return [flat_motion_prior(body.skeleton)] * 2
-    motion = cmu_motion()
+    motion = cmu_poses()
     assert motion.clips is not None
     clips = np.unique(motion.clips)
     fold = np.searchsorted(clips, motion.clips) % 2

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation, Slerp
 from kitro_np import InputError, check_projection, load_body, match_people
 from kitro_np.formats.people import PeopleEstimates, PeopleKeypoints
 from kitro_np.matching.project import project_people
-from kitro_np.simulate.motion import cmu_motion
+from kitro_np.simulate.motion import cmu_poses
 
 FRAMES = 150
 CLIPS = ("cmu_running_3", "cmu_02_07", "cmu_02_10", "cmu_directing_traffic_1")
@@ -24,7 +24,7 @@ UNSEEN = slice(65, 85)
 @lru_cache(maxsize=1)
 def motion():
     """Poses (P, T, 24, 3, 3) and positions (P, T, 3): people who run and walk past each other."""
-    cmu, poses = cmu_motion(), []
+    cmu, poses = cmu_poses(), []
     vectors = cmu.poses.astype(np.float64).reshape(len(cmu.poses), -1, 3)
     upright = Rotation.from_rotvec([np.pi, 0, 0])
     for clip in CLIPS:

@@ -30,7 +30,7 @@ from kitro_np.simulate import (
 )
 from kitro_np.simulate.draws import Draws
 from kitro_np.simulate.fingers import bending_axes, draw_hands, palm_normal, split_fingers
-from kitro_np.simulate.motion import cmu_motion
+from kitro_np.simulate.motion import cmu_poses
 
 EXACT = EstimateErrors(
     degrees=(0.0,) * 24, shape_slope=1, shape_noise=0, depth=0, shift=0, focal_ratio=(1, 1), keypoint_noise=0
@@ -205,7 +205,7 @@ def test_people_stand_in_the_image(default_set, open_body):
 
 
 def test_poses_are_real_and_each_is_drawn_before_one_is_drawn_again():
-    motion = cmu_motion()
+    motion = cmu_poses()
     total = len(motion.poses)
     assert total == 989
     assert "mocap.cs.cmu.edu" in motion.notice

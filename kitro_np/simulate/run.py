@@ -10,7 +10,7 @@ import numpy as np
 from ..arrays.arguments import check_integer, real_array
 from ..arrays.poses import as_matrices
 from ..body import BodyModel, Skeleton
-from ..body.families import BODY_JOINTS, SMPL, has_body_joints
+from ..body.families import BODY_JOINTS, FAMILIES, SMPL, has_body_joints
 from ..body.kinematics import forward_kinematics
 from ..body.load import default_body
 from ..camera import default_intrinsics, project
@@ -19,10 +19,13 @@ from ..typing import ArrayLike
 from .draws import Draws
 from .errors import HAND, LEVELS, EstimateErrors, wrong_betas, wrong_pose, wrong_transl
 from .fingers import draw_hands, is_hand
-from .motion import Motion, cmu_motion
+from .motion import Motion, cmu_poses
 from .scenes import HAND_CROP, PERSON, Scene, draw_image_sizes, draw_places, draw_views
 from .simulated import Simulated
 from .whole_body import draw_sides, misplace, swap_sides
+
+FAMILY_JOINTS = tuple(len(FAMILIES[name].parents) for name in ("smpl", "smplh", "smplx"))
+"""Joints of the families whose poses are taken for any body."""
 
 NUM_BODY = len(BODY_JOINTS)
 """The 22 joints shared by SMPL, SMPL-H and SMPL-X, before those of hands and face."""
@@ -80,7 +83,7 @@ def simulate(
         )
     draws = Draws(check_integer("seed", seed, least=0), count)
     skeleton = body.skeleton
-    errors = _errors_for(body, errors)
+    errors = errors_for(body, errors)
     if is_hand(skeleton):
         if errors.swapped:
             raise InputError(f"swapped: expected 0 for a hand, which has no sides, got {errors.swapped:g}.")
@@ -91,10 +94,10 @@ def simulate(
         clip = np.full(draws.count, "drawn")
         category = np.select([grip < 1 / 3, grip < 2 / 3], ["open", "half closed"], "closed")
     else:
-        motion = cmu_motion() if poses is None else poses
+        motion = cmu_poses() if poses is None else poses
         motion = motion if isinstance(motion, Motion) else Motion(real_array("poses", motion))
         scene, notice = PERSON, motion.notice
-        matrices = _matrices(motion.poses, skeleton)
+        matrices = matrices_of(motion.poses, skeleton)
         indices = draws.shuffled("pose", len(matrices))
         local, (clip, category) = matrices[indices], motion.labels(indices)
     with np.errstate(all="ignore"):
@@ -123,7 +126,7 @@ def _observe(
     """
     pose = local.copy()
     pose[:, 0] = draw_views(scene, draws) @ pose[:, 0]
-    pose, betas = _rounded(pose), _rounded(draws.normal("betas", skeleton.num_betas))
+    pose, betas = rounded(pose), rounded(draws.normal("betas", skeleton.num_betas))
     joints = forward_kinematics(skeleton, pose, betas).joints
 
     assumed = default_intrinsics(draw_image_sizes(scene, draws))
@@ -131,7 +134,7 @@ def _observe(
     camera = assumed.copy()
     camera[:, 0, 0] = camera[:, 1, 1] = true_focal
     centres = draw_places(scene, 2 * assumed[:, :2, 2], true_focal, draws)
-    transl = _rounded(centres - joints.mean(axis=1))
+    transl = rounded(centres - joints.mean(axis=1))
     keypoints_2d = project(joints + transl[:, None, :], camera)
     sides = np.ptp(keypoints_2d, axis=1)
     extent = sides[:, 1] if scene.standing else sides.max(axis=1)
@@ -201,7 +204,8 @@ def draw_estimates(
     return found, found_betas, found_transl
 
 
-def _rounded(array: np.ndarray) -> np.ndarray:
+def rounded(array: np.ndarray) -> np.ndarray:
+    """Round to float32, as truth is written, and go on in float64."""
     return array.astype(np.float32).astype(np.float64)
 
 
@@ -226,7 +230,7 @@ def usual_errors(body: BodyModel, level: str | None = None) -> EstimateErrors:
     return LEVELS["cliff" if level is None else one_of("level", level, LEVELS)]
 
 
-def _errors_for(body: BodyModel, errors: EstimateErrors | str | None) -> EstimateErrors:
+def errors_for(body: BodyModel, errors: EstimateErrors | str | None) -> EstimateErrors:
     """Return errors, given or by level, with rotation errors for each joint of the body."""
     if not isinstance(errors, EstimateErrors):
         errors = usual_errors(body, errors)
@@ -241,11 +245,11 @@ def _errors_for(body: BodyModel, errors: EstimateErrors | str | None) -> Estimat
     return replace(errors, degrees=padded)
 
 
-def _matrices(poses: Any, skeleton: Skeleton) -> np.ndarray:
-    """Poses (M, J, 3, 3) of a skeleton, from poses of its joints or of SMPL's 24."""
+def matrices_of(poses: Any, skeleton: Skeleton) -> np.ndarray:
+    """Poses (M, J, 3, 3) of a skeleton, from poses of its joints or of SMPL's, SMPL-H's or SMPL-X's."""
     poses = real_array("poses", poses)
     joints, shape = skeleton.num_joints, tuple(poses.shape)
-    tails = {tail: n for n in (len(SMPL.parents), joints) for tail in ((n, 3, 3), (n, 3), (3 * n,))}
+    tails = {tail: n for n in (*FAMILY_JOINTS, joints) for tail in ((n, 3, 3), (n, 3), (3 * n,))}
     if shape[1:] not in tails or not shape[0]:
         raise InputError(
             f"poses: expected shape (M, {joints}, 3) or (M, {3 * joints}) of axis-angle vectors or "
