@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays.rotations import axis_angle_from_matrix
 from ..body.names import KEY
 from ..formats.estimates import Estimates, TrueBodies
 
@@ -79,3 +80,35 @@ class Simulated:
         }
         texts = {"LICENSE": self.notice, KEY: self.body}
         return arrays | {key: np.array(text) for key, text in texts.items() if text}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SimulatedVideo(Simulated):
+    """Tracks of people and their estimates; the leading axis is the frame, track after track.
+
+    Parameters
+    ----------
+    confidence : (N, J) array, float32
+        The detector's, of `keypoints_2d_noisy`; 0 where these are NaN, for there is no detection.
+    track, frame : (N,) array of int
+        Number of the track, and of the frame in it, from 0.
+    fps : float
+        Frames per second.
+    """
+
+    confidence: np.ndarray
+    track: np.ndarray
+    frame: np.ndarray
+    fps: float
+
+    def arrays(self) -> dict[str, Any]:
+        """Return the arrays under the names of the KITRO authors' data; GT_pose (N, 3 J) is axis-angle."""
+        arrays = super().arrays()
+        true_pose = axis_angle_from_matrix(arrays.pop("GT_theta").astype(np.float64))
+        return arrays | {
+            "GT_pose": true_pose.reshape(len(true_pose), -1).astype(np.float32),
+            "confidence": self.confidence,
+            "track": self.track,
+            "frame": self.frame,
+            "fps": np.array(self.fps),
+        }
