@@ -8,8 +8,18 @@ from ..body import BodyModel
 from ..errors import InputError
 from ..formats.registry import write_arrays
 from ..safe_io.atomic_write import check_output
-from ..simulate import LEVELS, EstimateErrors, network_errors, read_motion, simulate, usual_errors
+from ..simulate import (
+    LEVELS,
+    EstimateErrors,
+    Simulated,
+    network_errors,
+    read_motion,
+    simulate,
+    simulate_video,
+    usual_errors,
+)
 from ..simulate.run import DEFAULT_COUNT
+from ..simulate.video import DEFAULT_FPS, DEFAULT_FRAMES, DEFAULT_TRACKS
 from .body_options import add_body, read_body
 from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command, integer, number
@@ -30,6 +40,16 @@ ERRORS = {
 }
 """Numeric fields of :class:`kitro_np.simulate.EstimateErrors` with an option: metavar and help."""
 
+OF_VIDEOS = {
+    "tracks": ("N", integer, f"people, each in front of a camera of their own (default: {DEFAULT_TRACKS})"),
+    "frames": ("N", integer, f"frames of a track, fewer where motion ends (default: {DEFAULT_FRAMES})"),
+    "fps": ("F", number, f"frames per second (default: {DEFAULT_FPS:g})"),
+}
+"""Options of --video: metavar, type and help."""
+
+OF_IMAGES = ("count", "strength", "turn", "flatten", "agreement", "swapped")
+"""Options that --video does not take."""
+
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
@@ -41,12 +61,12 @@ def add(commands: Commands) -> None:
     add(
         "--count",
         type=integer,
-        default=DEFAULT_COUNT,
         metavar="N",
         help=f"number of bodies (default: {DEFAULT_COUNT})",
     )
     add("--seed", type=integer, default=0, metavar="S", help="seed of the random numbers (default: 0)")
-    add("--poses", metavar="FILE.npz", help="poses (M, 24, 3), y up (default: embedded CMU mocap)")
+    text = "poses (M, 24, 3), y up, or motion as in AMASS (default: embedded CMU mocap)"
+    add("--poses", metavar="FILE.npz", help=text)
     names = ", ".join(LEVELS)
     add("--level", metavar="NAME", help=f"errors as large as this network's: {names} (default: cliff)")
     text = "errors between cliff's, 0, and mediapipe's, 1, instead of a level's"
@@ -56,19 +76,37 @@ def add(commands: Commands) -> None:
         group.add_argument(f"--{name.replace('_', '-')}", type=number, metavar=unit, help=text)
     text = "range of the true focal length, relative to the image's diagonal"
     group.add_argument("--focal-ratio", nargs=2, type=number, metavar=("LOW", "HIGH"), help=text)
+    group = command.add_argument_group("videos")
+    text = "people who move, with estimates and detections that err over time as in videos"
+    group.add_argument("--video", action="store_true", help=text)
+    for name, (unit, kind, text) in OF_VIDEOS.items():
+        group.add_argument(f"--{name}", type=kind, metavar=unit, help=text)
 
 
 def run(options: Options) -> int:
     """Write true bodies, their keypoints, and estimates with a network's typical errors."""
     check_output(options.output, force=options.force)
+    for name in OF_IMAGES if options.video else OF_VIDEOS:
+        if (value := getattr(options, name)) is not None:
+            word = "with" if options.video else "without"
+            raise InputError(f"{name}: expected none {word} --video, got {value:g}.")
     body = read_body(options)
     changed = {name: getattr(options, name) for name in (*ERRORS, "focal_ratio")}
     changed = {name: value for name, value in changed.items() if value is not None}
     errors = replace(read_errors(options, body), **changed)
     motion = None if options.poses is None else read_motion(options.poses)
-    simulated = simulate(motion, body, count=options.count, errors=errors, seed=options.seed)
+    simulated: Simulated
+    if options.video:
+        given = {name: getattr(options, name) for name in OF_VIDEOS if getattr(options, name) is not None}
+        simulated = video = simulate_video(motion, body, **given, errors=errors, seed=options.seed)
+        tracks = int(video.track[-1]) + 1
+        what = f"{tracks} simulated {'track' if tracks == 1 else 'tracks'}, {len(video.track)} frames"
+    else:
+        count = DEFAULT_COUNT if options.count is None else options.count
+        simulated = simulate(motion, body, count=count, errors=errors, seed=options.seed)
+        what = f"{count} simulated {'body' if count == 1 else 'bodies'}"
     target = write_arrays(options.output, simulated.arrays(), force=options.force)
-    print(f"wrote {target}: {options.count} simulated {'body' if options.count == 1 else 'bodies'}")
+    print(f"wrote {target}: {what}")
     return ExitStatus.DONE
 
 
