@@ -69,6 +69,10 @@ if TYPE_CHECKING:
 
         confidence: ArrayLike | None
         keypoint_layout: LayoutName | KeypointLayout
+        tracks: ArrayLike | Sequence[str] | None
+        frames: ArrayLike | None
+        fps: float | None
+        extrinsics: ArrayLike | None
 
     class MapArguments(CommonArguments, DetectionArguments, MapOptions, total=False):
         """Arguments and options of ``map``."""
@@ -163,6 +167,10 @@ def refine(
     keypoint_layout: Any = "smpl24",
     image_size: Any = None,
     focal_length: Any = None,
+    tracks: Any = None,
+    frames: Any = None,
+    fps: float | None = None,
+    extrinsics: Any = None,
     engine: Any = None,
     threads: int | None = None,
     chunk_size: int | None = None,
@@ -207,6 +215,17 @@ def refine(
     focal_length : float or (...) array_like, optional
         Without `intrinsics`: f in pixels, by default sqrt(W^2 + H^2) (Eq. 4). It does not change the
         translation; :func:`kitro_np.with_focal_length` changes the focal length of an estimate.
+    tracks : (...) array of integers or texts, optional
+        ``map``: the person of each body in a video. All frames of a track are refined together: in one shape,
+        and moving smoothly. Rows come in any order.
+    frames : (...) array of integers, optional
+        Frame of each body. Without `tracks` the first leading axis is time, and each entry of further axes a
+        track. By default the frames of a track follow one another.
+    fps : float, optional
+        Frames per second, by default 30.
+    extrinsics : (..., 4, 4) or (..., 3, 4) array, optional
+        From world to camera coordinates in metres, for a camera that moves: then motion is smooth in the
+        world.
     engine : {None, "numba", "array", "cuda"}
         None selects fused kernels for arrays in the CPU's memory (numba), and for ``kitro`` on a GPU if
         numba-cuda is installed (cuda); otherwise the array stages (array).
@@ -251,8 +270,10 @@ def refine(
     pose_array = real_array("pose", pose)
     confidence = as_confidence(pose_array, confidence) if confidence is not None else None
     arguments = Arguments(
-        pose_array, betas, transl, keypoints_2d, intrinsics, confidence, image_size, focal_length
-    )
+        pose_array, betas, transl, keypoints_2d, intrinsics, confidence, image_size, focal_length,
+        tracks, frames, fps, extrinsics,
+    )  # fmt: skip
+    _check_video(chosen, arguments)
     _check_image_size(chosen, arguments)
     exchange = None if engine == "array" else interchange_for(arguments.pose)
     if exchange is not None:
@@ -413,6 +434,16 @@ def _check_layout(method: Method, layout: Any) -> None:
     )
 
 
+def _check_video(method: Method, given: Arguments) -> None:
+    """Refuse tracks for a method that takes every frame alone."""
+    if method.takes_videos:
+        return
+    for name in ("tracks", "frames", "fps", "extrinsics"):
+        if getattr(given, name) is not None:
+            takers = " or ".join(repr(name) for name, kind in METHODS.items() if kind.takes_videos)
+            raise InputError(f"{name}: expected method={takers}, which refines videos, got {method.name!r}.")
+
+
 def _check_image_size(method: Method, given: Arguments) -> None:
     """Refuse an image size beside intrinsics for a method that would ignore it."""
     if method.takes_detections or given.intrinsics is None or given.image_size is None:
@@ -442,7 +473,7 @@ def _takers_of_detections() -> str:
 
 def _to_numpy(exchange: Interchange, arguments: Arguments) -> Arguments:
     """Check that all arrays are of one library and device, and convert them to NumPy."""
-    names = ("betas", "transl", "keypoints_2d", "intrinsics", "confidence")
+    names = ("betas", "transl", "keypoints_2d", "intrinsics", "confidence", "extrinsics")
     parts = {name: getattr(arguments, name) for name in names}
     arrays = {
         name: exchange.to_numpy(like_pose(arguments.pose, name, part))
@@ -477,7 +508,8 @@ def _hint(method: Method, request: Request, outcome: Outcome, execution: Executi
         return ""
 
     def accepts(other: Request) -> Any:
-        judge = replace(method, hypotheses=0)  # with uncertainty as before: that has kernels of its own
+        # Each frame alone; with uncertainty as before: that has kernels of its own.
+        judge, other = replace(method, hypotheses=0, video=False), replace(other, tracks=None)
         quiet = replace(execution, chunk_size=None, progress=None)
         return judge.run(other, quiet).refined.status == 0
 
@@ -486,7 +518,7 @@ def _hint(method: Method, request: Request, outcome: Outcome, execution: Executi
 
 def _raise_if_any_failed(status: Any, hint: Hint | str) -> None:
     xp = array_namespace(status)
-    failed = status != 0
+    failed = (status != int(Status.REFINED)) & (status != int(Status.FILLED))
     count = int(xp.sum(xp.astype(failed, xp.int64)))
     if count:
         first = int(xp.argmax(xp.astype(failed, xp.int8)))
@@ -537,7 +569,8 @@ def _pose_as_given(request: Request, refined: Refined, *, changed: bool, half: b
     """
     xp = array_namespace(refined.pose)
     estimate = request.given_pose
-    replaced = refined.status == 0 if changed else xp.zeros_like(refined.status, dtype=xp.bool)
+    replaced = (refined.status == int(Status.REFINED)) | (refined.status == int(Status.FILLED))
+    replaced = replaced if changed else xp.zeros_like(replaced)
     if len(pose_tail(tuple(estimate.shape), request.skeleton.num_joints)) == 3:
         pose = refined.pose
         if half:

@@ -274,10 +274,12 @@ class RefineResult(Generic[ArrayT]):
     def summary(self) -> str:
         """Return one line: how many bodies were refined and by which method, what was put right, the hint."""
         counts = self.counts()
-        refined = counts.pop(Status.REFINED, 0)
+        refined, filled = counts.pop(Status.REFINED, 0), counts.pop(Status.FILLED, 0)
         line = f"{refined} {'body' if refined == 1 else 'bodies'} refined"
         if self.method:
             line += f" by {self.method}"
+        if filled:
+            line += f", {filled} filled from {'its' if filled == 1 else 'their'} neighbours"
         if counts:
             reasons = "; ".join(f"{count}: {status.reason}" for status, count in counts.items())
             others = sum(counts.values())

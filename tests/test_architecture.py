@@ -24,7 +24,8 @@ ROOMS = [
 """From the ground up: a room imports only rooms before it."""
 
 LAZY = {
-    "body/model.py", "kitro/method.py", "points/fit.py", "posterior/most_probable.py", "safe_io/skimmed.py",
+    "body/model.py", "kitro/method.py", "points/fit.py", "posterior/most_probable.py",
+    "posterior/video/by_kernels.py", "posterior/video/sequence.py", "safe_io/skimmed.py",
     "smplify/method.py",
 }  # fmt: skip
 """Who loads kernels, at first use: they stand above, and Numba is the slowest import of all."""

@@ -34,8 +34,10 @@ def refine_arrays(
     safe: bool = True,
     start_pose: Any = None,
     landmarks: bool | None = None,
-) -> tuple[Refined, Diagnostics]:
+) -> tuple[Refined, Diagnostics, Any, Any]:
     """Find the most probable bodies; those whose keypoints are not accepted come back as their estimates.
+
+    Also return the scale (N,) of the estimates' error, and what exchanges of sides gain (N, A).
 
     Parameters
     ----------
@@ -112,13 +114,18 @@ def refine_arrays(
         xp.where(good, error_of(placed, fitted.keypoints_2d), error),
         xp.astype(status, xp.int8),
     )
-    return refined, Diagnostics(
-        xp.where(assessed, fitted.quality, missing),
-        xp.astype(assessed & fitted.swapped, xp.int8),
-        xp.astype(assessed & fitted.turned, xp.int8),
-        xp.where(assessed, fitted.noise, missing),
-        xp.where(assessed, fitted.evidence, missing),
-        xp.where(good[:, None], fitted.joint_spread, missing[:, None]),
+    return (
+        refined,
+        Diagnostics(
+            xp.where(assessed, fitted.quality, missing),
+            xp.astype(assessed & fitted.swapped, xp.int8),
+            xp.astype(assessed & fitted.turned, xp.int8),
+            xp.where(assessed, fitted.noise, missing),
+            xp.where(assessed, fitted.evidence, missing),
+            xp.where(good[:, None], fitted.joint_spread, missing[:, None]),
+        ),
+        fitted.pose_scale,
+        fitted.gains,
     )
 
 

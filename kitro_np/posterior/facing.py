@@ -111,8 +111,15 @@ def reflected(skeleton: Skeleton, pose: Any, transl: Any) -> Any:
     mirror = xp.asarray([-1.0, 1.0, 1.0], dtype=pose.dtype, device=device(pose))
     twins = xp.stack([pose[:, k, :, :] for k in mirror_joints(skeleton.host)], axis=1)
     twins = mirror[:, None] * twins * mirror
+    root = reflected_root(pose[:, 0, :, :], transl)
+    return xp.concat([root[:, None, :, :], twins[:, 1:, :, :]], axis=1)
+
+
+def reflected_root(root: Any, transl: Any) -> Any:
+    """Rotation (N, 3, 3) of a root after its reflection in depth, Z R S, see :func:`reflected`."""
+    xp = array_namespace(root)
+    mirror = xp.asarray([-1.0, 1.0, 1.0], dtype=root.dtype, device=device(root))
     length = xp.sqrt(xp.sum(transl * transl, axis=1, keepdims=True))
     ray = transl / xp.where(length > 0, length, xp.ones_like(length))
-    along = xp.matmul(ray[:, None, :], pose[:, 0, :, :])
-    root = (pose[:, 0, :, :] - 2 * ray[:, :, None] * along) * mirror
-    return xp.concat([root[:, None, :, :], twins[:, 1:, :, :]], axis=1)
+    along = xp.matmul(ray[:, None, :], root)
+    return (root - 2 * ray[:, :, None] * along) * mirror

@@ -69,6 +69,8 @@ class Fitted(NamedTuple):
         Features of the verdict, see :func:`kitro_np.posterior.verdict.features_of`.
     keypoints_2d : (N, K, 2) array
         With left and right put right.
+    gains : (N, A) array
+        Decrease of the squared distance by each exchange of left and right.
     """
 
     pose: Any
@@ -83,6 +85,7 @@ class Fitted(NamedTuple):
     joint_spread: Any
     features: Any
     keypoints_2d: Any
+    gains: Any
 
 
 class FitInput(NamedTuple):
@@ -193,7 +196,7 @@ def fit_arrays(
     unknown = xp.zeros_like(count) > 0
     iterate = _find_step(given, prior, scales, pose, betas, transl, unknown, first=True)
     wrong_way = faces_wrong_way(face_points(skeleton, layout), iterate.posed.rotations, confidence * visible)
-    given, swapped, turned = _put_sides_right(given, iterate, wrong_way)
+    given, swapped, turned, gains = _put_sides_right(given, iterate, wrong_way)
     if bool(xp.any(swapped | turned)):
         prior = prior._replace(pose=where_bodies(turned, reflected(skeleton, prior.pose, transl), prior.pose))
         pose = where_bodies(turned, reflected(skeleton, pose, transl), pose)
@@ -232,7 +235,7 @@ def fit_arrays(
     )
     return Fitted(
         pose, betas, transl, scales.pose, scales.noise, quality, swapped, turned, evidence, spread, features,
-        given.keypoints_2d,
+        given.keypoints_2d, gains,
     )  # fmt: skip
 
 
@@ -276,8 +279,8 @@ def _find_step(
     return Iterate(posed, jacobian, residual, inlier, weights, linear_prior, step)
 
 
-def _put_sides_right(given: FitInput, iterate: Iterate, wrong_way: Any) -> tuple[FitInput, Any, Any]:
-    """Exchange left and right of keypoints that fit so; also tell which, and which estimates are turned.
+def _put_sides_right(given: FitInput, iterate: Iterate, wrong_way: Any) -> tuple[FitInput, Any, Any, Any]:
+    """Exchange left and right of keypoints that fit so; also tell which, which estimates are turned, and gains.
 
     Where all of a body's keypoints fit so, and its estimate faces the wrong way, the keypoints stay.
     """
@@ -285,7 +288,7 @@ def _put_sides_right(given: FitInput, iterate: Iterate, wrong_way: Any) -> tuple
     orders = assignments(given.layout)
     none = xp.zeros_like(wrong_way)
     if not orders:
-        return given, none, none
+        return given, none, none, xp.zeros_like(given.keypoints_2d[:, :0, 0])
     keypoints_2d, visible = given.keypoints_2d, given.visible
     others = [exchanged(keypoints_2d, visible, order) for order in orders]
     gains = swap_gains(
@@ -300,7 +303,7 @@ def _put_sides_right(given: FitInput, iterate: Iterate, wrong_way: Any) -> tuple
     turned = (best == 0) & wrong_way
     for k, other in enumerate(others):
         keypoints_2d = xp.where(((best == k) & ~turned)[:, None, None], other, keypoints_2d)
-    return given._replace(keypoints_2d=keypoints_2d), (best >= 0) & ~turned, turned
+    return given._replace(keypoints_2d=keypoints_2d), (best >= 0) & ~turned, turned, gains
 
 
 def _log_noise(given: FitInput, iterate: Iterate) -> Any:

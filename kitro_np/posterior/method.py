@@ -7,12 +7,15 @@ from typing import Literal, TypedDict, get_args
 
 from ..body.families import has_body_joints
 from ..body.skeleton import Skeleton
+from ..errors import InputError
 from ..refinement.method import Execution, Method, option
 from ..refinement.outcome import Outcome
 from ..refinement.request import Request
+from ..refinement.tracks import read_tracks
 from .hypotheses import find_hypotheses, with_turned
 from .most_probable import most_probable, with_min_confidence
 from .priors import cmu_motion_prior, flat_motion_prior
+from .video.algorithm import refine_videos
 
 EstimateKind = Literal["auto", "network", "landmarks"]
 """What an estimate comes from."""
@@ -29,6 +32,7 @@ class MapOptions(TypedDict, total=False):
     hypotheses: int
     min_confidence: float
     estimate: EstimateKind
+    video: bool
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,13 @@ class Map(Method, name="map"):
         landmarks, such as MediaPipe's. Those agree with the image but are turned and flattened as a whole:
         keypoints then count less, and spreads along the view are larger. By default landmarks for people
         whose betas are all 0.
+    video : bool
+        The bodies are successive frames of one person, or of one for each entry of further leading axes: as
+        with ``tracks`` of :func:`kitro_np.refine`.
     """
 
     takes_detections = True
+    takes_videos = True
 
     motion_prior: bool = option(True, "use no prior of human poses", flag="--no-motion-prior")
     safe: bool = option(True, "keep bodies that are probably no better than estimated", flag="--unsafe")
@@ -65,6 +73,7 @@ class Map(Method, name="map"):
     estimate: Literal["auto", "network", "landmarks"] = option(
         "auto", "what the estimate comes from", choices=ESTIMATES
     )
+    video: bool = option(False, "all bodies are successive frames of one person")
 
     @classmethod
     def kernel_variants(cls) -> tuple[Method, ...]:
@@ -76,14 +85,23 @@ class Map(Method, name="map"):
         motion = (cmu_motion_prior if self.motion_prior else flat_motion_prior)(request.skeleton.host)
         if self.min_confidence > 0:
             request = with_min_confidence(request, self.min_confidence)
+        landmarks = self._landmarks(request.skeleton)
+        tracks = request.tracks if request.tracks or not self.video else read_tracks(request.lead)
+        if tracks is not None:
+            if self.hypotheses:
+                raise InputError(f"hypotheses: expected 0 for a video, got {self.hypotheses}.")
+            return Outcome(
+                *refine_videos(
+                    request, tracks, execution, motion,
+                    safe=self.safe, uncertainty=self.uncertainty, landmarks=landmarks,
+                )
+            )  # fmt: skip
         refined, diagnostics = most_probable(
-            request, execution, motion,
-            safe=self.safe, uncertainty=self.uncertainty, landmarks=self._landmarks(request.skeleton),
-        )  # fmt: skip
+            request, execution, motion, safe=self.safe, uncertainty=self.uncertainty, landmarks=landmarks
+        )
         others = None
         if self.hypotheses:
             given = with_turned(request, diagnostics.turned)
-            landmarks = self._landmarks(request.skeleton)
             others = find_hypotheses(given, refined, execution, self.hypotheses, motion, landmarks)
         return Outcome(refined, diagnostics, others)
 

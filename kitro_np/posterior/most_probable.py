@@ -48,6 +48,28 @@ def most_probable(
     landmarks : bool, optional
         Whether the estimates are of landmarks; by default those whose betas are all 0.
     """
+    refined, diagnostics, _, _ = most_probable_frames(
+        request, execution, motion,
+        safe=safe, uncertainty=uncertainty, start_pose=start_pose, landmarks=landmarks,
+    )  # fmt: skip
+    return refined, diagnostics
+
+
+def most_probable_frames(
+    request: Request,
+    execution: Execution,
+    motion: MotionPrior,
+    *,
+    safe: bool,
+    uncertainty: bool = False,
+    start_pose: Any = None,
+    landmarks: bool | None = None,
+) -> tuple[Refined, Diagnostics, Any, Any]:
+    """Do as :func:`most_probable`; also return what a video is planned by.
+
+    That is the scale of the estimates' error (N,), and the decrease of the squared distance by each exchange
+    of left and right (N, A).
+    """
     if execution.engine == "numba":
         from ..kernels.posterior.run import run_map
 
@@ -62,16 +84,16 @@ def most_probable(
         pose, betas, transl, keypoints_2d, intrinsics = arrays
         confidence = confidence_of(request, keypoints_2d, own)
         start = None if start_pose is None else xp.astype(start_pose[own, ...], pose.dtype)
-        refined, diagnostics = refine_arrays(
+        refined, diagnostics, scale, gains = refine_arrays(
             skeleton, request.layout, pose, betas, transl, keypoints_2d, intrinsics, confidence, motion,
             image_size=request.image_sizes(own), safe=safe, start_pose=start, landmarks=landmarks,
         )  # fmt: skip
-        return (*refined, *diagnostics)
+        return (*refined, *diagnostics, scale, gains)
 
     parts = in_chunks(request, execution, work, _numbers_per_body(request))
     refined = Refined(*parts[: len(Refined._fields)])
-    diagnostics = Diagnostics(*parts[len(Refined._fields) :])
-    return refined, diagnostics if uncertainty else diagnostics._replace(joint_spread=None)
+    diagnostics = Diagnostics(*parts[len(Refined._fields) : -2])
+    return refined, diagnostics if uncertainty else diagnostics._replace(joint_spread=None), *parts[-2:]
 
 
 def confidence_of(request: Request, keypoints_2d: Any, own: slice = slice(None)) -> Any:

@@ -71,6 +71,8 @@ class Method:
     engines: ClassVar[tuple[str, ...]] = CPU_ENGINES
     takes_detections: ClassVar[bool] = False
     """Whether it accepts detector layouts and confidences, rather than all of the body's own joints only."""
+    takes_videos: ClassVar[bool] = False
+    """Whether it refines the frames of a track together."""
     gives_branches: ClassVar[bool] = False
     """Whether it selects branches of a tree: ``selection`` and ``path_score`` of the result."""
 

@@ -16,6 +16,7 @@ from ..body.skeleton import Skeleton
 from ..camera import default_intrinsics
 from ..errors import InputError
 from ..keypoints.layouts import KeypointLayout, find_layout
+from .tracks import VideoTracks, read_tracks
 from .validity import usable_intrinsics
 
 MAX_DEPTH = 16
@@ -34,6 +35,10 @@ class Arguments:
     confidence: Any = None
     image_size: Any = None
     focal_length: Any = None
+    tracks: Any = None
+    frames: Any = None
+    fps: Any = None
+    extrinsics: Any = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,8 @@ class Request:
         0 or NaN where a keypoint is not visible.
     image_size : (N or 1, 2) array or None
         Width and height in pixels.
+    tracks : VideoTracks or None
+        Which bodies are one person in a video.
     """
 
     skeleton: Skeleton
@@ -75,6 +82,7 @@ class Request:
     layout: KeypointLayout
     confidence: Any = None
     image_size: Any = None
+    tracks: VideoTracks | None = None
 
     @property
     def count(self) -> int:
@@ -163,7 +171,17 @@ def read_request(given: Arguments, body: BodyModel | Skeleton, keypoint_layout: 
         layout,
         None if confidence is None else xp.reshape(confidence, (count, layout.num_points)),
         image_size,
+        _read_tracks(pose, given, lead),
     )
+
+
+def _read_tracks(pose: Any, given: Arguments, lead: tuple[int, ...]) -> VideoTracks | None:
+    """Check what belongs to videos; None if nothing is given."""
+    asked = (given.tracks, given.frames, given.fps, given.extrinsics)
+    if all(part is None for part in asked):
+        return None
+    tracks = read_tracks(lead, *asked[:3])
+    return tracks if given.extrinsics is None else tracks.with_extrinsics(pose, given.extrinsics, lead)
 
 
 def _read_betas(betas: Any, lead: tuple[int, ...], most: int) -> Any:

@@ -19,7 +19,7 @@ SMALLEST_EXTENT = 1e-6
 
 
 class Status(IntEnum):
-    """Outcome of a body; all but refined ones come back as their estimates."""
+    """Outcome of a body; all but refined and filled ones come back as their estimates."""
 
     REFINED = 0
     NOT_FINITE = 1
@@ -31,6 +31,7 @@ class Status(IntEnum):
     TOO_FEW_KEYPOINTS = 7
     UNLIKELY = 8
     SWAPPED = 9
+    FILLED = 10
 
     @property
     def reason(self) -> str:
@@ -49,6 +50,7 @@ _REASONS = {
     Status.TOO_FEW_KEYPOINTS: "too few of its keypoints are visible",
     Status.UNLIKELY: "its keypoints are not accepted as its own",
     Status.SWAPPED: "its keypoints are not accepted, not even with left and right exchanged",
+    Status.FILLED: "filled from its neighbours, without usable keypoints of its own",
 }
 
 

@@ -26,7 +26,20 @@ from ..refinement.validity import (
 )
 from .fit import fit_tile, fit_tile_with_spread
 from .projection import place_points
-from .scalars import EVIDENCE, NOISE, NUM_VISIBLE, QUALITY, SWAP, TURNED
+from .scalars import EVIDENCE, NOISE, NUM_VISIBLE, POSE_SCALE, QUALITY, SWAP, TURNED
+
+
+class FitRows(NamedTuple):
+    """What a fit writes beside the refined bodies, one row a body."""
+
+    quality: Any  # (N,)
+    swapped: Any  # (N,)
+    turned: Any  # (N,)
+    noise: Any  # (N,)
+    evidence: Any  # (N,)
+    joint_spread: Any  # (N, J)
+    scale: Any  # (N,) of the estimate's error
+    gains: Any  # (N, A) of each exchange of left and right
 
 
 class PosteriorRows(NamedTuple):
@@ -71,10 +84,10 @@ def _begin_tile(tree, chains, tile, memory, bodies, refined, safe, sized, start,
     read_tile(tile, bodies, start, last)
     visible_confidence(chains, tile, memory, bodies, sized, start, last)
     place_points(tree, chains, tile, memory)
-    estimate_status_by(_nearest_visible(chains, tile, memory), tree, tile)
+    estimate_status_by(nearest_visible(chains, tile, memory), tree, tile)
     check_intrinsics(tile, bodies, start, last)
     _count_visible(chains, tile, memory, safe)
-    _visible_error(chains, tile, memory)
+    visible_error(chains, tile, memory)
     write_initial_error(tile, refined, start, last)
     _start_from(tile, bodies, start, last)
 
@@ -82,16 +95,16 @@ def _begin_tile(tree, chains, tile, memory, bodies, refined, safe, sized, start,
 @kernel
 def _end_tile(tree, chains, tile, memory, bodies, refined, diagnostics, safe, start, last):
     """Set the status of a tile's bodies, and write results."""
-    outcome_status_by(_nearest_visible(chains, tile, memory), tile)
+    outcome_status_by(nearest_visible(chains, tile, memory), tile)
     _decide_status(tile, memory, safe)
-    _visible_error(chains, tile, memory)
+    visible_error(chains, tile, memory)
     without_branches(tree, tile)
     write_tile(tile, bodies, refined, start, last)
     _write_diagnostics(tile, memory, diagnostics, start, last)
 
 
 @kernel
-def _nearest_visible(chains, tile, memory):
+def nearest_visible(chains, tile, memory):
     """Smallest depth of what must lie in front of the camera: the body's place and its visible points."""
     nearest = load(tile.transl, 2)
     for k in range(chains.point_joint.size):
@@ -116,7 +129,7 @@ def _count_visible(chains, tile, memory, safe):
 
 
 @kernel
-def _visible_error(chains, tile, memory):
+def visible_error(chains, tile, memory):
     """Mean reprojection error over the visible keypoints, in pixels; after place_points."""
     total, count = full(tile.betas, 0.0), full(tile.betas, 0.0)
     for k in range(chains.point_joint.size):
@@ -155,6 +168,9 @@ def _write_diagnostics(tile, memory, diagnostics, start, last):
         diagnostics.quality[body] = memory.scalars[QUALITY, lane] if assessed else NAN
         diagnostics.noise[body] = memory.scalars[NOISE, lane] if assessed else NAN
         diagnostics.evidence[body] = memory.scalars[EVIDENCE, lane] if assessed else NAN
+        diagnostics.scale[body] = memory.scalars[POSE_SCALE, lane]
+        for a in range(memory.gains.shape[0]):
+            diagnostics.gains[body, a] = memory.gains[a, lane]
         diagnostics.swapped[body] = 1 if assessed and memory.scalars[SWAP, lane] >= 0.0 else 0
         diagnostics.turned[body] = 1 if assessed and memory.scalars[TURNED, lane] > 0.0 else 0
 

@@ -154,11 +154,11 @@ def make_prior(tree, chains, tile, memory, kind):
     by_betas = where(largest > 0.0, 0.0, without_betas)
     store(memory.scalars, LANDMARKS, by_betas if kind == BY_BETAS else full(tile.betas, 1.0 * kind))
     information(memory)
-    _prior_transl(chains, tile, memory)
+    prior_transl(chains, tile, memory)
 
 
 @kernel
-def _prior_transl(chains, tile, memory):
+def prior_transl(chains, tile, memory):
     """Precision M^T M and covariance of the translation's prior, see kitro_np.posterior.fit.make_prior."""
     x, y, depth = load3(tile.transl, 0)
     store_all(memory.prior_transl, 0, (x, y, depth))
@@ -187,7 +187,21 @@ def _prior_transl(chains, tile, memory):
 
 @kernel
 def _move(tree, chains, tile, memory):
-    """Fused twin of kitro_np.posterior.fit.apply_rotations; also updates betas and translation."""
+    """Rotate all joints, and update betas and translation."""
+    share = rotate_joints(tree, chains, tile, memory)
+    shapes = tree.shapedirs.shape[1]
+    for s in range(shapes):
+        store(tile.betas, s, load(tile.betas, s) + share * load(memory.border_step, s))
+    # A single point does not determine the depth: then the translation is kept.
+    depth_observed = load(memory.scalars, NUM_VISIBLE) > 1.5
+    for k in range(3):
+        change = share * load(memory.border_step, shapes + k)
+        store(tile.transl, k, load(tile.transl, k) + where(depth_observed, change, 0.0 * change))
+
+
+@kernel
+def rotate_joints(tree, chains, tile, memory):
+    """Fused twin of kitro_np.posterior.fit.apply_rotations; returns the share of the step that is taken."""
     longest = full(tile.betas, LARGEST_ROTATION * LARGEST_ROTATION)
     for a in range(chains.moving.size):
         j = chains.moving[a]
@@ -217,11 +231,4 @@ def _move(tree, chains, tile, memory):
         change = multiply(difference, local)
         for row in range(9):
             store(tile.pose, 9 * j + row, load(tile.pose, 9 * j + row) + change[row])
-    shapes = tree.shapedirs.shape[1]
-    for s in range(shapes):
-        store(tile.betas, s, load(tile.betas, s) + share * load(memory.border_step, s))
-    # A single point does not determine the depth: then the translation is kept.
-    depth_observed = load(memory.scalars, NUM_VISIBLE) > 1.5
-    for k in range(3):
-        change = share * load(memory.border_step, shapes + k)
-        store(tile.transl, k, load(tile.transl, k) + where(depth_observed, change, 0.0 * change))
+    return share

@@ -36,10 +36,10 @@ def gauss_newton_step(tree, chains, tile, memory):
     step.
     """
     for k in range(chains.point_joint.size):
-        _add_point(tree, chains, tile, memory, k)
+        add_point(tree, chains, tile, memory, k)
     for a in range(chains.moving.size - 1, -1, -1):
-        _eliminate(chains, memory, chains.moving[a])
-    _factor_corner(memory)
+        eliminate(chains, memory, chains.moving[a])
+    factor_corner(memory)
 
 
 @kernel
@@ -162,7 +162,7 @@ def times_precision(precision, v):
 
 
 @kernel
-def _add_point(tree, chains, tile, memory, k):
+def add_point(tree, chains, tile, memory, k):
     """Add one keypoint's J_k^T J_k to the normal matrix and J_k^T r_k to the right side."""
     weight = load(memory.weight, k)
     point_jacobians(tree, chains, tile, memory, k, weight)
@@ -247,7 +247,7 @@ def _forwards_block(factor, m):
 
 
 @kernel
-def _eliminate(chains, memory, j):
+def eliminate(chains, memory, j):
     """Factor a joint's block row, and subtract its Schur complement from ancestors, betas and translation."""
     depth, first = chains.depth[j], chains.first_block[j]
     border = memory.border_step.shape[0]
@@ -292,7 +292,7 @@ def _subtract9(m, n):
 
 
 @kernel
-def _factor_corner(memory):
+def factor_corner(memory):
     """Cholesky factor of the corner, in its lower triangle; the diagonal holds reciprocals."""
     border = memory.border_step.shape[0]
     for s in range(border):
@@ -322,6 +322,13 @@ def _solve(chains, memory):
         for r in range(s + 1, border):
             remainder = remainder - load(memory.corner, border * r + s) * load(memory.border_step, r)
         store(memory.border_step, s, remainder * load(memory.corner, (border + 1) * s))
+    solve_joints(chains, memory)
+
+
+@kernel
+def solve_joints(chains, memory):
+    """Back substitution of the joints, after betas and translation."""
+    border = memory.border_step.shape[0]
     for a in range(chains.moving.size):
         j = chains.moving[a]
         first, depth = chains.first_block[j], chains.depth[j]
@@ -377,20 +384,25 @@ def _mahalanobis(chains, tile, memory):
 @kernel
 def _squared_residual(tree, chains, tile, memory):
     total = full(tile.betas, 0.0)
-    border = memory.border_step.shape[0]
     for k in range(chains.point_joint.size):
-        weight = load(memory.weight, k)
-        point_jacobians(tree, chains, tile, memory, k, weight)
-        u, v = weight * load(memory.residual, 2 * k), weight * load(memory.residual, 2 * k + 1)
-        for s in range(border):
-            change = load(memory.border_step, s)
-            u, v = (
-                u - change * load(memory.border_jacobian_u, s),
-                v - change * load(memory.border_jacobian_v, s),
-            )
-        for d in range(chains.point_above[k]):
-            rotvec = load3(memory.joint_step, chains.chain[chains.point_joint[k], d])
-            u = u - dot(rotvec, load3(memory.joint_jacobian_u, d))
-            v = v - dot(rotvec, load3(memory.joint_jacobian_v, d))
+        u, v = residual_after(tree, chains, tile, memory, k, load(memory.weight, k))
         total = total + (u * u + v * v)
     return total
+
+
+@kernel
+def residual_after(tree, chains, tile, memory, k, weight):
+    """Residual of a keypoint after the step, to first order, times a weight."""
+    point_jacobians(tree, chains, tile, memory, k, weight)
+    u, v = weight * load(memory.residual, 2 * k), weight * load(memory.residual, 2 * k + 1)
+    for s in range(memory.border_step.shape[0]):
+        change = load(memory.border_step, s)
+        u, v = (
+            u - change * load(memory.border_jacobian_u, s),
+            v - change * load(memory.border_jacobian_v, s),
+        )
+    for d in range(chains.point_above[k]):
+        rotvec = load3(memory.joint_step, chains.chain[chains.point_joint[k], d])
+        u = u - dot(rotvec, load3(memory.joint_jacobian_u, d))
+        v = v - dot(rotvec, load3(memory.joint_jacobian_v, d))
+    return u, v

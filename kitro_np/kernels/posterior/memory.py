@@ -83,6 +83,7 @@ class Memory(NamedTuple):
     weight: np.ndarray  # K inverse standard deviation, per pixel
     affine_weight: np.ndarray  # K of the affine fit
     moves: np.ndarray  # J 1 where a joint moves a visible keypoint
+    gains: np.ndarray  # A decrease of the squared distance by each exchange of left and right
     # Scalars and results
     scalars: np.ndarray  # one number a body, see scalars.py
     joint_spread: np.ndarray  # J
@@ -159,6 +160,7 @@ def memory_rows(chains: Chains) -> dict[str, int]:
     by_joint = ("prior_right_side", "deviation", "joint_step", "other_joint_side")
     return {
         "scalars": COUNT,
+        "gains": len(chains.swaps),
         **dict.fromkeys(by_joint, 3 * joints),
         **dict.fromkeys(("confidence", "odds", "inlier", "weight", "affine_weight"), points),
         **dict.fromkeys(("moves", "joint_spread"), joints),

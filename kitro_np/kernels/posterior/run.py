@@ -19,7 +19,7 @@ from ..pool import Pool
 from ..records import refer, refer_tile
 from ..refinement.run import CHUNK, allocate, in_order, rows_of, some_of
 from ..tile import make_tree
-from .algorithm import PosteriorRows, fit_bodies, fit_bodies_with_spread
+from .algorithm import FitRows, PosteriorRows, fit_bodies, fit_bodies_with_spread
 from .fit import BY_BETAS
 from .memory import make_chains, make_fit_tile, make_memory
 
@@ -38,8 +38,10 @@ def run_map(
     uncertainty: bool = False,
     start_pose: np.ndarray | None = None,
     landmarks: bool | None = None,
-) -> tuple[Refined, Diagnostics]:
+) -> tuple[Refined, Diagnostics, np.ndarray, np.ndarray]:
     """Find the most probable bodies of a request with the fused kernels.
+
+    Also return the scale (N,) of the estimates' error, and what exchanges of sides gain (N, A).
 
     Parameters
     ----------
@@ -60,7 +62,7 @@ def run_map(
     dtype = np.dtype(request.dtype)
     workspace = _workspace(model, dtype)
     refined = allocate(request, np.empty, dtype, np.int8)
-    diagnostics = _allocate(request, dtype, uncertainty=uncertainty)
+    diagnostics = _allocate(request, dtype, len(model.swaps), uncertainty=uncertainty)
     fit = fit_bodies_with_spread if uncertainty else fit_bodies
     every = np.ones((1, request.layout.num_points), dtype)
     sized = request.image_size is not None
@@ -88,7 +90,9 @@ def run_map(
 
     each(work, range(0, request.count, chunk), threads, progress)
     refined = refined._replace(pose=refined.pose.reshape(request.pose.shape))
-    return refined, diagnostics if uncertainty else diagnostics._replace(joint_spread=None)
+    found = Diagnostics(*diagnostics[: len(Diagnostics._fields)])
+    found = found if uncertainty else found._replace(joint_spread=None)
+    return refined, found, diagnostics.scale, diagnostics.gains
 
 
 class ChainsWorkspace(Pool):
@@ -111,13 +115,15 @@ def _workspace(model: PosteriorModel, dtype: np.dtype[Any]) -> ChainsWorkspace:
     return ChainsWorkspace(model, dtype)
 
 
-def _allocate(request: Request, dtype: np.dtype[Any], *, uncertainty: bool) -> Diagnostics:
+def _allocate(request: Request, dtype: np.dtype[Any], swaps: int, *, uncertainty: bool) -> FitRows:
     count, joints = request.count, request.skeleton.num_joints
-    return Diagnostics(
+    return FitRows(
         np.empty(count, dtype),
         np.empty(count, np.int8),
         np.empty(count, np.int8),
         np.empty(count, dtype),
         np.empty(count, dtype),
         np.empty((count, joints if uncertainty else 0), dtype),
+        np.empty(count, dtype),
+        np.empty((count, swaps), dtype),
     )

@@ -35,6 +35,8 @@ def best_swap(tree, chains, tile, memory):
             distance = _assignment_mahalanobis(tree, chains, tile, memory, a)
             own = distance if a < 0 else own
             gain = own - distance
+            if a >= 0:
+                store(memory.gains, a, gain)
             best = where(gain > highest, 1.0 * a, best)
             highest = where(gain > highest, gain, highest)
     store(memory.scalars, SWAP, best)
@@ -114,15 +116,15 @@ def put_sides_right(chains, tile, memory):
         if a == 0 and chains.face.size > 0 and _faces_wrong_way(chains, tile, memory, lane):
             memory.scalars[SWAP, lane] = -1.0
             memory.scalars[TURNED, lane] = 1.0
-            _reflect(chains, tile.pose, tile, lane)
-            _reflect(chains, tile.initial_pose, tile, lane)
+            reflect(chains, tile.pose, tile, lane)
+            reflect(chains, tile.initial_pose, tile, lane)
         else:
-            _exchange(chains, tile, memory, a, lane)
+            exchange(chains, tile, memory, a, lane)
     return changed
 
 
 @kernel
-def _exchange(chains, tile, memory, a, lane):
+def exchange(chains, tile, memory, a, lane):
     """Exchange the keypoints of both sides where both are visible."""
     for k in range(chains.point_joint.size):
         twin = chains.swaps[a, k]
@@ -170,7 +172,7 @@ def _confidence(chains, memory, k, lane):
 
 
 @kernel
-def _reflect(chains, pose, tile, lane):
+def reflect(chains, pose, tile, lane):
     """Fused twin of kitro_np.posterior.facing.reflected, of one body's pose; in place."""
     x, y, z = tile.transl[0, lane], tile.transl[1, lane], tile.transl[2, lane]
     squared = x * x + y * y + z * z

@@ -1,0 +1,1 @@
+"""Fused twins of kitro_np.posterior.video, under the same names."""

@@ -1,0 +1,131 @@
+"""Run the kernels of videos: on a chunk of frames, on a track, on all tracks."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...body.skinning import Bones
+from ...lanes import lane_count
+from ...pool import Pool
+from ...records import refer, refer_tile
+from ...refinement.run import in_order
+from ...tile import aligned_rows, make_tree
+from ..fit import BY_BETAS
+from ..memory import make_chains, make_fit_tile, make_memory
+from .accelerations import MotionRows, accelerate
+from .chain import SEGMENT, ChainRows, ChainSpacing, smooth_track
+from .frame import finish_blocks, spread_blocks, step_blocks
+from .memory import Blocks, FrameRows, make_frame_memory, sums_size
+from .sequence import follow_states
+
+if TYPE_CHECKING:
+    from ....posterior.model import PosteriorModel
+
+__all__ = [
+    "Blocks", "FrameRows", "VideoKernels", "in_order", "message_arrays", "states_of", "sums_size", "video_kernels",
+]  # fmt: skip
+
+
+class VideoKernels(Pool):
+    """A model laid out for kernels, all of whose joints move, and a pool of tiles with their memory."""
+
+    def __init__(self, model: PosteriorModel, dtype: np.dtype[Any]) -> None:
+        tree, chains = make_tree(model.skeleton, dtype), make_chains(model, dtype)
+        joints, points = model.skeleton.num_joints, model.layout.num_points
+        every = np.arange(joints, dtype=np.int64)
+        chains = chains._replace(moving=every, unobserved=every[:0].copy())
+        self.dtype, self.joints = dtype, joints
+        self.parents = tree.parents
+        self.bones = refer(Bones(tree.parents, tree.template, tree.shapedirs))
+        self.chains = refer(chains)
+        super().__init__(
+            lambda: (
+                refer_tile(make_fit_tile(tree, chains, dtype)),
+                refer_tile(make_memory(chains, dtype)),
+                refer_tile(make_frame_memory(joints, points, dtype)),
+            )
+        )
+
+    def step(
+        self, frames: FrameRows, blocks: Blocks, *, sized: bool, landmarks: bool | None, messages: bool
+    ) -> None:
+        """Take a step of the frames of some blocks."""
+        with self.lend() as tile:
+            step_blocks(*self._arguments(tile, frames, blocks, sized, landmarks), messages)
+
+    def finish(
+        self, frames: FrameRows, blocks: Blocks, *, sized: bool, landmarks: bool | None, spread: bool
+    ) -> None:
+        """Write status and error of the frames of some blocks, and the joints' spread if it is asked for."""
+        with self.lend() as tile:
+            arguments = self._arguments(tile, frames, blocks, sized, landmarks)
+            finish_blocks(*arguments)
+            if spread:
+                spread_blocks(*arguments)
+
+    def smooth(
+        self,
+        messages: tuple[np.ndarray, ...],
+        spacing: tuple[np.ndarray, ...],
+        bodies: tuple[np.ndarray, ...],
+        spreads: np.ndarray,
+        scales: np.ndarray,
+        *,
+        robust: bool,
+    ) -> np.ndarray:
+        """Smooth a track in place; return the sums that the scales of its accelerations are found from.
+
+        Parameters
+        ----------
+        messages : tuple of 4 arrays
+            As of :func:`message_arrays`, of the track's T frames.
+        spacing : tuple of 4 (T,) arrays
+        bodies : tuple
+            Rows (T,) of pose (N, 9 J), transl (N, 3), extrinsics (N or 0, 12), and the root at rest (3,).
+        spreads, scales, robust
+            As of kitro_np.posterior.video.accelerations.accelerations.
+        """
+        scratch = np.empty(24 * self.joints + 9, self.dtype)
+        motion = MotionRows(*bodies, *spacing, spreads, scales, *messages[2:], scratch)
+        accelerate(self.parents, refer(motion), robust)
+        lanes = lane_count(self.dtype)
+        count, rows = len(messages[0]), messages[0].shape[1] // lanes
+        segments = -(-count // SEGMENT)
+        sizes = [5 * rows * segments, 5 * rows, *[SEGMENT * rows] * 4, 8 * rows, rows]
+        chain = ChainRows(
+            *(part.reshape(count * rows, lanes) for part in messages),
+            *(aligned_rows(size, self.dtype) for size in sizes),
+        )
+        squares = np.zeros(rows * lanes)
+        smooth_track(refer_tile(chain), refer(ChainSpacing(*spacing[:3], squares)), rows)
+        return squares
+
+    def _arguments(
+        self, tile: Any, frames: FrameRows, blocks: Blocks, sized: bool, landmarks: bool | None
+    ) -> tuple[Any, ...]:
+        kind = BY_BETAS if landmarks is None else int(landmarks)
+        return (self.bones, self.chains, *tile, refer(frames), refer(blocks), sized, kind)
+
+
+@lru_cache(maxsize=16)
+def video_kernels(model: PosteriorModel, dtype: np.dtype[Any]) -> VideoKernels:
+    """Return the kernels that all calls with this model and dtype share."""
+    return VideoKernels(model, dtype)
+
+
+def message_arrays(frames: int, coordinates: int, dtype: np.dtype[Any]) -> tuple[np.ndarray, ...]:
+    """Allocate messages and accelerations of all frames, (M, C') each: C' fills whole rows of lanes."""
+    lanes = lane_count(dtype)
+    rows = -(-coordinates // lanes)
+    return tuple(aligned_rows(frames * rows, dtype).reshape(frames, rows * lanes) for _ in range(4))
+
+
+def states_of(scores: np.ndarray, starts: np.ndarray, cost: float) -> np.ndarray:
+    """Fused twin of kitro_np.posterior.video.sequence.likeliest_states."""
+    count, number = scores.shape
+    states, came = np.zeros(count, np.int64), np.zeros((count, number), np.int64)
+    follow_states(in_order(scores, np.dtype(np.float64)), starts, float(cost), states, np.zeros(number), came)
+    return states

@@ -1,0 +1,86 @@
+"""Constant: what is the same in all frames of a track, its shape and constant errors, found from all frames.
+
+Errors of detections and estimates are correlated over frames, so T frames count as fewer: see
+:func:`kitro_np.posterior.video.spreads.effective_frames`. Constant errors have a prior of their own.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from array_api_compat import array_namespace, device
+
+from ..priors import BETAS_PRECISION
+from .frame import Sums
+from .spreads import (
+    SHAPE_CORRELATION,
+    SHIFT_BIAS,
+    SHIFT_CORRELATION,
+    TURN_BIAS,
+    TURN_CORRELATION,
+    effective_frames,
+)
+
+
+class Constants(NamedTuple):
+    """What is the same in all frames of each of T tracks.
+
+    Attributes
+    ----------
+    betas : (T, S) array
+    turn : (T, J, 3) array
+        Constant error of the estimate's local rotations, about the parents' axes, in radians.
+    shift : (T, K, 2) array
+        Constant error of the keypoints, in metres at the body.
+    betas_precision : (T, S, S) array
+        Precision of the betas.
+    """
+
+    betas: Any
+    turn: Any
+    shift: Any
+    betas_precision: Any
+
+
+def update_constants(now: Constants, sums: Sums, prior_betas: Any, count: Any, *, shape: bool) -> Constants:
+    """Find betas or constant errors anew from the sums over each track; a stage that kernels share.
+
+    Parameters
+    ----------
+    now : Constants
+        That the sums were computed with.
+    sums : Sums
+        With a leading axis of T tracks.
+    prior_betas : (T, S) array
+        Prior mean of the betas.
+    count : (T,) array
+        Number of frames n.
+    shape : bool
+        Betas, not constant errors: both would explain the same residuals.
+
+    Notes
+    -----
+    Betas change by (P + m/n I)^-1 (P (b_0 - b) + m/n g), with the prior's precision P, the frames' I and g, and
+    the effective number m. A constant error is v m / (1 + v m) of the mean, with v the ratio TURN_BIAS or
+    SHIFT_BIAS; of a keypoint m is in proportion to its weight.
+    """
+    xp = array_namespace(now.turn)
+    betas = now.betas
+    share = effective_frames(count, SHAPE_CORRELATION) / count
+    eye = xp.eye(betas.shape[1], dtype=betas.dtype, device=device(betas))
+    precision = BETAS_PRECISION * eye + share[:, None, None] * sums.shape_precision
+    if betas.shape[1] and shape:
+        right_side = BETAS_PRECISION * (prior_betas - betas) + share[:, None] * sums.shape_right_side
+        betas = betas + xp.linalg.solve(precision, right_side[..., None])[..., 0]
+    if shape:
+        return now._replace(betas=betas, betas_precision=precision)
+    usual = TURN_BIAS * effective_frames(count, TURN_CORRELATION)
+    mean_turn = sums.turn / sums.turn_weight[:, None, None]
+    turn = (now.turn + mean_turn) * (usual / (1 + usual))[:, None, None]
+    weight = sums.shift_weight
+    largest = xp.max(weight, axis=1, keepdims=True)
+    usual = SHIFT_BIAS * effective_frames(count, SHIFT_CORRELATION)
+    usual = usual[:, None] * weight / xp.where(largest > 0, largest, xp.ones_like(largest))
+    seen = xp.where(weight > 0, weight, xp.ones_like(weight))
+    shift = (now.shift + sums.shift / seen[..., None]) * (usual / (1 + usual))[..., None]
+    return Constants(betas, turn, shift, precision)
