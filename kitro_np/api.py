@@ -323,11 +323,11 @@ def warmup(
     body = load_body(data["body"])
     arrays = [data["pose"], data["betas"], data["transl"], data["keypoints_2d"], data["intrinsics"]]
     for dtype in chosen_dtypes:
-        pose, betas, transl, keypoints_2d, intrinsics = (array[:1].astype(dtype) for array in arrays)
+        few = [array[:2].astype(dtype) for array in arrays]  # two frames make a video
         for method in chosen:
-            refine(pose, betas, transl, keypoints_2d, intrinsics, body=body, method=method)
+            refine(few[0], few[1], few[2], few[3], few[4], body=body, method=method)
         for count in WARMUP_COUNTS:
-            poses = np.broadcast_to(pose, (count, *pose.shape[1:]))
+            poses = np.broadcast_to(few[0][:1], (count, *few[0].shape[1:]))
             body.forward(poses)
             body.joints(poses)
         if progress is not None:

@@ -280,7 +280,7 @@ def _find_step(
 
 
 def _put_sides_right(given: FitInput, iterate: Iterate, wrong_way: Any) -> tuple[FitInput, Any, Any, Any]:
-    """Exchange left and right of keypoints that fit so; also tell which, which estimates are turned, and gains.
+    """Exchange left and right of keypoints that fit so; tell which, which estimates are turned, and gains.
 
     Where all of a body's keypoints fit so, and its estimate faces the wrong way, the keypoints stay.
     """

@@ -77,8 +77,8 @@ class Map(Method, name="map"):
 
     @classmethod
     def kernel_variants(cls) -> tuple[Method, ...]:
-        """Return the default, and uncertainty, which has kernels of its own."""
-        return (cls(), cls(uncertainty=True))
+        """Return the default, uncertainty and video, which have kernels of their own."""
+        return (cls(), cls(uncertainty=True), cls(video=True, uncertainty=True))
 
     def run(self, request: Request, execution: Execution) -> Outcome:
         """Find the most probable bodies and, on request, further hypotheses."""

@@ -82,7 +82,7 @@ def read_tracks(
     same = (track[1:] == track[:-1]) & (frame[1:] == frame[:-1])
     if same.any():
         raise InputError(
-            f"frames: expected each frame of a track once, got frame {frame[:-1][same][0]} of one track twice."
+            f"frames: expected a frame of a track once, got frame {frame[:-1][same][0]} of a track twice."
         )
     starts = np.flatnonzero(np.diff(track, prepend=-1, append=-1))
     if tracks is not None and frames is None:  # rows of a track are consecutive

@@ -20,7 +20,7 @@ SMALL_ANGLE = 1e-8
 
 
 class Spacing(NamedTuple):
-    """Weights of the frames before, at and after each frame in its acceleration; 0 at a track's ends and gaps.
+    """Weights of the frames before, at and after each frame in its acceleration; 0 at ends and gaps.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ def spacing_of(frame: np.ndarray, fps: float) -> Spacing:
 
 
 def spreads_of(joints: int, fps: float, size: float) -> np.ndarray:
-    """Standard deviation of each coordinate's acceleration, per frame squared: (C,)."""
+    """Return the standard deviation of each coordinate's acceleration, per frame squared: (C,)."""
     per_frame = (USUAL_FPS / fps) ** 2
     return per_frame * np.concatenate([np.full(3 * joints, TURN_SPREAD), np.full(3, MOVE_SPREAD * size)])
 

@@ -53,8 +53,8 @@ def refine_videos(
         request, execution, motion, safe=safe, uncertainty=uncertainty, landmarks=landmarks
     )
     pixels_per_metre = _pixels_per_metre(request)
-    alone = (refined.status, diagnostics.quality, diagnostics.swapped, diagnostics.turned)
-    alone = (*alone, diagnostics.noise / pixels_per_metre, scale, gains, _roots(request))
+    judged = (refined.status, diagnostics.quality, diagnostics.swapped, diagnostics.turned)
+    alone = (*judged, diagnostics.noise / pixels_per_metre, scale, gains, _roots(request))
     plan = make_plan(
         FrameFits(*(np.asarray(as_numpy(part)) for part in alone)), tracks, safe=safe, engine=execution.engine
     )
@@ -98,7 +98,7 @@ def _fit_by_stages(
     motion: MotionPrior,
     landmarks: bool | None,
 ) -> tuple[Refined, Any]:
-    """Fit track after track; return the refined bodies and the joints' spread (N, J), NaN where there is none."""
+    """Fit track after track; return refined bodies and the joints' spread (N, J), NaN where there is none."""
     xp = array_namespace(request.pose)
     on = device(request.pose)
     skeleton = request.skeleton.like(xp.zeros(1, dtype=request.dtype, device=on))

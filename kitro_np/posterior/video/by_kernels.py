@@ -29,7 +29,7 @@ BLOCK = 256
 """Frames of a block, counted from its track's first: sums do not depend on threads or other tracks."""
 
 CHUNK = 512
-"""TrackFrames that a thread takes at once, about."""
+"""Frames that a thread takes at once, about."""
 
 
 def fit_by_kernels(
@@ -43,7 +43,7 @@ def fit_by_kernels(
     uncertainty: bool = False,
     landmarks: bool | None = None,
 ) -> tuple[Refined, np.ndarray | None]:
-    """Find the most probable bodies of a plan's tracks, as :func:`kitro_np.posterior.video.fit.fit_track` does.
+    """Find the most probable bodies of a plan's tracks, as kitro_np.posterior.video.fit.fit_track does.
 
     Parameters
     ----------

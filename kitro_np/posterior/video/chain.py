@@ -45,8 +45,8 @@ def smooth(messages: Messages, moving: Accelerations, spacing: Spacing, scales: 
 
     Notes
     -----
-    Minimises sum_t d_t x_t^2 - 2 m_t x_t + q_t (a_t + b_t x_(t-1) + h_t x_t + f_t x_(t+1))^2. A scale is the mean
-    of q E[(...)^2] over that precision at scale 1, with USUAL_FRAMES of 1.
+    Minimises sum_t d_t x_t^2 - 2 m_t x_t + q_t (a_t + b_t x_(t-1) + h_t x_t + f_t x_(t+1))^2. A squared scale
+    is the mean of the expected (...)^2 in units of its variance, with USUAL_FRAMES of 1.
     """
     xp = array_namespace(messages.precision)
     own, right = messages

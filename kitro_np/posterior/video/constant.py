@@ -60,8 +60,8 @@ def update_constants(now: Constants, sums: Sums, prior_betas: Any, count: Any, *
 
     Notes
     -----
-    Betas change by (P + m/n I)^-1 (P (b_0 - b) + m/n g), with the prior's precision P, the frames' I and g, and
-    the effective number m. A constant error is v m / (1 + v m) of the mean, with v the ratio TURN_BIAS or
+    Betas change by (P + m/n I)^-1 (P (b_0 - b) + m/n g), with the prior's precision P, the frames' I and g,
+    and the effective number m. A constant error is v m / (1 + v m) of the mean, with v the ratio TURN_BIAS or
     SHIFT_BIAS; of a keypoint m is in proportion to its weight.
     """
     xp = array_namespace(now.turn)

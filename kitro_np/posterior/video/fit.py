@@ -1,4 +1,4 @@
-"""Fit: the most probable bodies of one track, by steps of all frames and of what they have in common in turn."""
+"""Fit: the most probable bodies of one track, by steps of all frames and of what they share in turn."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def _of_landmarks(betas: Any, landmarks: bool | None) -> Any:
 
 
 def _root(skeleton: Skeleton, betas: Any) -> Any:
-    """The root joint at rest: (3,)."""
+    """Return the root joint at rest: (3,)."""
     xp = array_namespace(betas)
     return skeleton.joint_template[0, :] + xp.matmul(skeleton.joint_shapedirs[0, :, :], betas[:, None])[:, 0]
 

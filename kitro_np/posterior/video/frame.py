@@ -172,7 +172,7 @@ def take_step(
 
 
 def sums_of(given: FitInput, scales: Scales, system: FrameSystem, step: Any) -> Sums:
-    """Sum over the frames of one track what they say of its shape, and of constant errors after a step (T, C)."""
+    """Sum over a track's frames what they say of its shape, and of constant errors after a step (T, C)."""
     xp = array_namespace(system.own)
     joints = system.linear_prior.deviation.shape[1]
     shapes = system.own.shape[1] - 3 * joints - 3
@@ -229,7 +229,7 @@ def with_depth_share(prior: Prior, transl: Any, count: int) -> Any:
 
 
 def _to_global(skeleton: Skeleton, like: Any, shapes: int) -> Any:
-    """Matrix from rotations w, betas and translation to global rotations phi, betas and translation: (U, U)."""
+    """Matrix (U, U) from rotations w, betas and translation to global rotations phi and the same."""
     xp = array_namespace(like)
     rotations = 3 * skeleton.num_joints
     matrix = np.eye(rotations + shapes + 3)

@@ -1,4 +1,4 @@
-"""Plan: which frames of which tracks are fitted together, with which sides, noise and scale of the estimate."""
+"""Plan: which frames of which tracks are fitted together, with which sides, noise and scale."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class VideoPlan:
     scale : (M,) array
         Of the estimate's error.
     role : (N,) array
-        What becomes of each body of the request: NOT_USED, FILLED or USED; -1 for those that stay as they are.
+        What becomes of each body of the request: NOT_USED, FILLED or USED; -1 for one that stays as it is.
     """
 
     rows: np.ndarray
@@ -144,7 +144,7 @@ def _of_track(logarithm: np.ndarray, used: np.ndarray, starts: np.ndarray) -> np
 def _around(
     logarithm: np.ndarray, used: np.ndarray, frame: np.ndarray, starts: np.ndarray, fps: float
 ) -> np.ndarray:
-    """Geometric mean over the used frames of a track at most SCALE_SECONDS away; of the track if there are none."""
+    """Geometric mean over a track's used frames at most SCALE_SECONDS away, or over all if there are none."""
     usual = _of_track(logarithm, used, starts)
     if not len(used):
         return usual

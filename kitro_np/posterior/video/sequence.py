@@ -72,7 +72,7 @@ def quality_scores(quality: np.ndarray) -> np.ndarray:
 
 
 def roles(usable: np.ndarray, own: np.ndarray, tracks: VideoTracks, chained: np.ndarray) -> np.ndarray:
-    """What becomes of each frame, NOT_USED, FILLED or USED: (N,), in the order of tracks.
+    """Return what becomes of each frame, NOT_USED, FILLED or USED: (N,), in the order of tracks.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 
 class Round(NamedTuple):
-    """What follows a step of all frames: betas are found, or constant errors; motion is smoothed, robustly."""
+    """What follows a step of all frames: betas are found, or constant errors; motion is smoothed."""
 
     shape: bool = False
     errors: bool = False
@@ -20,19 +20,20 @@ class Round(NamedTuple):
 
 ROUNDS = (
     Round(shape=True), Round(errors=True), Round(shape=True),
-    Round(motion=True), Round(motion=True, errors=True), Round(motion=True, robust=True), Round(motion=True, robust=True),
+    Round(motion=True), Round(motion=True, errors=True),
+    Round(motion=True, robust=True), Round(motion=True, robust=True),
     Round(),
 )  # fmt: skip
-"""Steps of all frames. Betas and constant errors explain the same residuals, and are found in turn, before the
-frames know of their neighbours, which would hold them back. Estimates may tremble so much that every acceleration
-looks like a rare one: the first paths are smoothed without regard to that."""
+"""Steps of all frames. Betas and constant errors explain the same residuals, and are found in turn, before
+frames know of their neighbours, which would hold them back. Estimates may tremble so much that every
+acceleration looks like a rare one: only the last paths are smoothed robustly."""
 
 USUAL_FPS = 30.0
 """Frames per second that the spreads of accelerations are given for; they are constant per second squared."""
 
 TURN_SPREAD, MOVE_SPREAD = math.radians(2.0), 0.003
-"""Spread of accelerations: of the joints' global rotations, in radians, and of the translation, in metres, both
-per frame squared."""
+"""Spread of accelerations: of the joints' global rotations, in radians, and of the translation, in metres,
+both per frame squared."""
 
 ACCELERATION_DOF = 5.0
 """Degrees of freedom of Student's t of accelerations: steps and jerks of the camera are rare and large."""
@@ -44,11 +45,11 @@ LONGEST_GAP = 0.5
 """Seconds without a frame over which a motion is no longer followed."""
 
 SHAPE_CORRELATION = 0.15
-"""Correlation of what any two frames tell of the shape: T frames count as T / (1 + (T - 1) rho), at most 7."""
+"""Correlation of what any two frames tell of the shape: n frames count as n / (1 + (n - 1) rho)."""
 
 DEPTH_CORRELATION = 0.3
-"""Correlation of the errors of an estimate's depth, for most of which the focal length is to blame: one of n frames
-counts as the share 1 / m of the effective number m."""
+"""Correlation of the errors of an estimate's depth, for most of which the focal length is to blame: a frame's
+precision is divided by the effective number of frames."""
 
 TURN_BIAS, TURN_CORRELATION = 0.33, 0.1
 """Variance of the constant error of an estimate's rotations over that of a frame, and the correlation of the
@@ -61,11 +62,11 @@ SCALE_SECONDS = 1 / 6
 """Seconds before and after a frame whose scale of the estimate's error counts alike."""
 
 SIDE_CAP, SIDE_COST = 40.0, 6.0
-"""Most that a frame tells for exchanged sides, as a decrease of squared distance; and the logarithm of the odds
-against a change from one frame to the next."""
+"""Most that a frame tells for exchanged sides, as a decrease of squared distance; and the logarithm of the
+odds against a change from one frame to the next."""
 
 FLIP_SPREAD, FLIP_CAP = math.radians(20), 15.0
-"""Spread of an estimate's turn from one frame to the next, and the most that a larger one tells against it."""
+"""Spread of an estimate's turn from a frame to the next, and the most that a larger one tells against it."""
 
 TURNED_COST, FACE_GAIN = 1.0, 5.0
 """Logarithm of the odds against an estimate that faces the wrong way, and what a frame's face tells of it."""

@@ -1,7 +1,7 @@
 """Smoothing of a track: lanes are coordinates.
 
-Of the factor only SEGMENT frames are kept: on the way forwards the state at each segment's begin is stored, and
-on the way back each segment is factored again from there.
+Of the factor only SEGMENT frames are kept: on the way forwards the state at each segment's begin is stored,
+and on the way back each segment is factored again from there.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def smooth_track(chain, spacing, rows):
 
 @kernel
 def _forwards(chain, spacing, rows, t, place):
-    """Factor one frame. The state holds two pivots, two solved right sides, and the last subdiagonal entry."""
+    """Factor one frame. The state holds two pivots, two solved right sides and a subdiagonal entry."""
     count = spacing.here.size
     here = spacing.here[t]
     earlier, later = t > 0, t + 1 < count

@@ -172,7 +172,7 @@ def _turn_of(tile, blocks, b, first):
 
 @kernel
 def _linearise(tree, chains, tile, memory):
-    """Normal equations of the frames by themselves."""
+    """Fill the normal equations of the frames by themselves."""
     place_points(tree, chains, tile, memory)
     linearise_prior(tree, chains, tile, memory)
     weigh_residuals(chains, memory)

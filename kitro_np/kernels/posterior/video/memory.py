@@ -65,5 +65,5 @@ def sums_size(joints: int, shapes: int, points: int) -> int:
 
 def make_frame_memory(joints: int, points: int, dtype: Any) -> FrameMemory:
     """Allocate the memory of a tile."""
-    of_joints = (aligned_rows(3 * joints + 3, dtype) for _ in range(4))
-    return FrameMemory(*of_joints, aligned_rows(2 * points, dtype))
+    rows = dict.fromkeys(FrameMemory._fields, 3 * joints + 3) | {"shift": 2 * points}
+    return FrameMemory(**{name: aligned_rows(count, dtype) for name, count in rows.items()})

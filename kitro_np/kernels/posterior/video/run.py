@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from ....posterior.model import PosteriorModel
 
 __all__ = [
-    "Blocks", "FrameRows", "VideoKernels", "in_order", "message_arrays", "states_of", "sums_size", "video_kernels",
+    "Blocks", "FrameRows", "VideoKernels", "in_order", "message_arrays", "states_of", "sums_size",
+    "video_kernels",
 ]  # fmt: skip
 
 
@@ -89,7 +90,8 @@ class VideoKernels(Pool):
             As of kitro_np.posterior.video.accelerations.accelerations.
         """
         scratch = np.empty(24 * self.joints + 9, self.dtype)
-        motion = MotionRows(*bodies, *spacing, spreads, scales, *messages[2:], scratch)
+        parts = (*bodies, *spacing, spreads, scales, *messages[2:], scratch)
+        motion = MotionRows(**dict(zip(MotionRows._fields, parts, strict=True)))
         accelerate(self.parents, refer(motion), robust)
         lanes = lane_count(self.dtype)
         count, rows = len(messages[0]), messages[0].shape[1] // lanes
@@ -100,7 +102,9 @@ class VideoKernels(Pool):
             *(aligned_rows(size, self.dtype) for size in sizes),
         )
         squares = np.zeros(rows * lanes)
-        smooth_track(refer_tile(chain), refer(ChainSpacing(*spacing[:3], squares)), rows)
+        smooth_track(
+            refer_tile(chain), refer(ChainSpacing(spacing[0], spacing[1], spacing[2], squares)), rows
+        )
         return squares
 
     def _arguments(
