@@ -157,4 +157,6 @@ def _around(
     total = np.concatenate([[0.0], np.cumsum(np.where(used, logarithm, 0.0))])
     number = np.concatenate([[0], np.cumsum(used)])
     own = number[last] - number[first]
-    return np.where(own > 0, np.exp((total[last] - total[first]) / np.maximum(own, 1)), usual)
+    mean = np.where(own > 0, np.exp((total[last] - total[first]) / np.maximum(own, 1)), usual)
+    # A single estimate that is far off must not be trusted for its neighbours' sake.
+    return np.maximum(mean, np.where(used, np.exp(logarithm), 0.0))

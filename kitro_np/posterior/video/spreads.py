@@ -51,7 +51,7 @@ DEPTH_CORRELATION = 0.3
 """Correlation of the errors of an estimate's depth, for most of which the focal length is to blame: a frame's
 precision is divided by the effective number of frames."""
 
-TURN_BIAS, TURN_CORRELATION = 0.33, 0.1
+TURN_BIAS, TURN_CORRELATION = 0.15, 0.1
 """Variance of the constant error of an estimate's rotations over that of a frame, and the correlation of the
 rest."""
 
