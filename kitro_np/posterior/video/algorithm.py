@@ -55,9 +55,9 @@ def refine_videos(
     pixels_per_metre = _pixels_per_metre(request)
     judged = (refined.status, diagnostics.quality, diagnostics.swapped, diagnostics.turned)
     alone = (*judged, diagnostics.noise / pixels_per_metre, scale, gains, _roots(request))
-    plan = make_plan(
-        FrameFits(*(np.asarray(as_numpy(part)) for part in alone)), tracks, safe=safe, engine=execution.engine
-    )
+    fits = FrameFits(*(np.asarray(as_numpy(part)) for part in alone))
+    plan = make_plan(fits, tracks, safe=safe, engine=execution.engine)
+    del fits, judged, alone, scale, gains  # a tenth of the memory of a long video
     spread = None
     if execution.engine == "numba" and len(plan.rows):
         model = model_of(request.skeleton, request.layout, motion)
@@ -188,12 +188,15 @@ def _with_plan(
     role = xp.asarray(plan.role, device=on)
     refused = (role == NOT_USED) & (refined.status == int(Status.REFINED))
     status = xp.where(refused, xp.full_like(refined.status, int(Status.UNLIKELY)), refined.status)
-    given = (xp.astype(part, refined.pose.dtype) for part in (request.pose, request.betas, request.transl))
-    pose, betas, transl = (
-        where_bodies(refused, estimate, part)
-        for estimate, part in zip(given, (refined.pose, refined.betas, refined.transl), strict=True)
-    )
-    refined = refined._replace(pose=pose, betas=betas, transl=transl, status=status)
+    if bool(xp.any(refused)):
+        given = (
+            xp.astype(part, refined.pose.dtype) for part in (request.pose, request.betas, request.transl)
+        )
+        pose, betas, transl = (
+            where_bodies(refused, estimate, part)
+            for estimate, part in zip(given, (refined.pose, refined.betas, refined.transl), strict=True)
+        )
+        refined = refined._replace(pose=pose, betas=betas, transl=transl, status=status)
     place = np.full(request.count, 0)
     place[plan.rows] = np.arange(len(plan.rows))
     if not len(plan.rows):
