@@ -23,7 +23,7 @@ from .accelerations import spacing_of, spreads_of
 from .constant import Constants, update_constants
 from .frame import Sums
 from .plan import VideoPlan
-from .spreads import DEPTH_CORRELATION, ROUNDS, USUAL_FRAMES, Round, effective_frames
+from .spreads import DEPTH_CORRELATION, ROUNDS, SPREAD_FACTOR, USUAL_FRAMES, Round, effective_frames
 
 BLOCK = 256
 """Frames of a block, counted from its track's first: sums do not depend on threads or other tracks."""
@@ -205,7 +205,7 @@ class TracksInTheMaking:
         done = np.where(plan.used, int(Status.REFINED), int(Status.FILLED))
         refined.status[plan.rows] = np.where(status == 0, done, int(Status.DIVERGED))
         if spread is not None:
-            spread[plan.rows] = joint_spread
+            spread[plan.rows] = SPREAD_FACTOR * joint_spread
         bad = plan.rows[status != 0]
         if len(bad):
             self.pose[bad] = np.asarray(request.pose[bad], self.dtype).reshape(len(bad), -1)

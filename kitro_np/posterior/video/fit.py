@@ -21,7 +21,7 @@ from .accelerations import accelerations, spacing_of, spreads_of
 from .chain import Messages, smooth
 from .constant import Constants, update_constants
 from .frame import frame_system, sums_of, take_step, turned_estimates, with_depth_share
-from .spreads import ROUNDS, SPREAD_FRAMES
+from .spreads import ROUNDS, SPREAD_FACTOR, SPREAD_FRAMES
 
 
 class TrackFrames(NamedTuple):
@@ -163,7 +163,7 @@ def fit_track(
     spread = joint_spread(
         system.posed, step, skeleton, frames.noise, visible, _of_landmarks(frames.betas, landmarks)
     )
-    return FittedTrack(pose, constants.betas[0, :], transl, spread, keypoints_2d)
+    return FittedTrack(pose, constants.betas[0, :], transl, SPREAD_FACTOR * spread, keypoints_2d)
 
 
 def _given(

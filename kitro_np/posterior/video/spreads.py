@@ -78,8 +78,9 @@ FILL_SECONDS = 1.0
 """Longest that frames without usable keypoints are filled from their neighbours, and the longest that
 keypoints are refused without refusing the frames as a stretch."""
 
-SPREAD_FRAMES = 4.0
-"""Neighbours that tell as much as one, in the joints' spread: their errors are much alike."""
+SPREAD_FRAMES, SPREAD_FACTOR = 60.0, 1.3
+"""Frames around one that tell as much of the joints' spread as one, since they err alike; and a factor on
+it, for what errs alike in all frames: fitted to simulated detections."""
 
 
 def effective_frames(count: Any, correlation: float) -> Any:
