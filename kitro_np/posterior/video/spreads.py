@@ -51,11 +51,11 @@ DEPTH_CORRELATION = 0.3
 """Correlation of the errors of an estimate's depth, for most of which the focal length is to blame: a frame's
 precision is divided by the effective number of frames."""
 
-TURN_BIAS, TURN_CORRELATION = 0.15, 0.1
+TURN_BIAS, TURN_CORRELATION = 0.1, 0.1
 """Variance of the constant error of an estimate's rotations over that of a frame, and the correlation of the
 rest."""
 
-SHIFT_BIAS, SHIFT_CORRELATION = 0.5, 0.07
+SHIFT_BIAS, SHIFT_CORRELATION = 0.1, 0.07
 """The same of keypoints."""
 
 SCALE_SECONDS = 1 / 6
