@@ -53,7 +53,7 @@ ELSEWHERE = (
     r"\.venv/bin/python (docs/draw_rooms|bench/floor)\.py",
     r"NUMBA_DISABLE_JIT=1 \.venv/bin/pytest .*",
     r"python examples/\d\d_\w+\.py.*",
-    r"python -m models\.measure_map",
+    r"python -m models\.measure_(map|video)",
     r"python -m models\.measure_(body|skin)",
 )
 """Lines of a shell that are no kitro-np commands, and that are not run here."""
@@ -87,6 +87,8 @@ def preamble():
         "kitro_np": kitro_np,
         **data,
         "score": np.linspace(0.2, 1, points[..., 0].size, dtype=np.float32).reshape(points.shape[:-1]),
+        "track": np.zeros(count, np.int64),
+        "frame": np.arange(count),
         "vectors": np.concatenate([pose[..., 0], pose[..., 1]], axis=-1),
         "quaternions": quaternion_from_matrix(pose),
         "crop_camera": np.tile(np.float32([0.9, 0.02, -0.1]), (count, 1)),

@@ -18,7 +18,7 @@ WHOLE = 1e-6
 """Deviation of a frame's time from a recorded one's, in recorded frames, below which that one is taken."""
 
 
-class Tracks(NamedTuple):
+class CutTracks(NamedTuple):
     """Tracks cut from recordings.
 
     Parameters
@@ -38,7 +38,7 @@ class Tracks(NamedTuple):
     category: np.ndarray
 
 
-def cut_tracks(motion: Motion, skeleton: Skeleton, draws: Draws, frames: int, fps: float) -> Tracks:
+def cut_tracks(motion: Motion, skeleton: Skeleton, draws: Draws, frames: int, fps: float) -> CutTracks:
     """Cut a track from a random recording for each draw, as long as it lasts, but at most `frames` long.
 
     Every recording is used once before any is repeated; where a track begins in a longer one is random.
@@ -62,7 +62,7 @@ def cut_tracks(motion: Motion, skeleton: Skeleton, draws: Draws, frames: int, fp
         rows.append(recording.start + np.rint(times).astype(int))
     labels = motion.labels(np.concatenate(rows))
     lengths = np.array([len(piece) for piece in pieces])
-    return Tracks(np.concatenate(pieces), np.concatenate(places), Frames(lengths, frames, fps), *labels)
+    return CutTracks(np.concatenate(pieces), np.concatenate(places), Frames(lengths, frames, fps), *labels)
 
 
 def _at(series: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -53,7 +53,7 @@ from .drift import OverTime
 from .errors import EstimateErrors, at_mean, deviations_of, turn_joints
 from .frames import Frames
 from .motion import Motion, cmu_recordings
-from .recordings import Tracks, cut_tracks
+from .recordings import CutTracks, cut_tracks
 from .run import MAX_COUNT, errors_for, rounded
 from .scenes import PERSON, draw_image_sizes, draw_places, draw_views
 from .simulated import SimulatedVideo
@@ -165,7 +165,7 @@ def simulate_video(
     return video
 
 
-def _observe(body: BodyModel, cut: Tracks, errors: VideoErrors, draws: Draws, notice: str) -> SimulatedVideo:
+def _observe(body: BodyModel, cut: CutTracks, errors: VideoErrors, draws: Draws, notice: str) -> SimulatedVideo:
     """Place tracks in front of cameras, project their joints, and simulate estimates and detections."""
     skeleton, frames, track = body.skeleton, cut.frames, cut.frames.track
     sizes = errors.sizes

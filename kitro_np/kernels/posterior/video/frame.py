@@ -33,7 +33,7 @@ from ..swaps import exchange, reflect
 
 @entry
 def step_blocks(tree, chains, tile, memory, own, frames, blocks, sized, kind, messages):
-    """Fused twin of kitro_np.posterior.video.frame: a step of every frame, and the sums of every block."""
+    """Fused twin of kitro_np.posterior.video.frame.take_step and sums_of, for the frames of every block."""
     for b in range(blocks.first.size):
         for n in range(blocks.sums.shape[1]):
             blocks.sums[b, n] = 0.0
