@@ -23,7 +23,7 @@ KINDS = {"map": Map, "kitro": Kitro, "smplify": SMPLify}
 
 OTHER_VALUES = {
     "motion_prior": False, "safe": False, "uncertainty": True, "hypotheses": 2, "min_confidence": 0.5,
-    "estimate": "network", "variant": "paper", "iterations": 3, "shape_steps": 0, "camera_update": "hard",
+    "estimate": "network", "video": True, "variant": "paper", "iterations": 3, "shape_steps": 0, "camera_update": "hard",
     "shape_update": "joints_2d", "pose_update": "fixed", "search": "greedy",
     "root_steps": 4, "steps": 5,
 }  # fmt: skip
@@ -173,7 +173,7 @@ def test_options_that_type_checkers_know_are_the_methods_fields(kind, options):
 
 
 def test_warmup_compiles_all_variants_and_refuses_other_names():
-    assert Map.kernel_variants() == (Map(), Map(uncertainty=True))
+    assert Map.kernel_variants() == (Map(), Map(uncertainty=True), Map(video=True, uncertainty=True))
     done = []
     kitro_np.warmup("map", "float32", progress=done.append)
     assert done == [1]
