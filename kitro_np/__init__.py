@@ -14,6 +14,7 @@ from .formats.markers import Markers, read_points
 from .keypoints.detectors import LAYOUTS
 from .keypoints.layouts import KeypointLayout, find_layout
 from .matching import Match, RefinedPeople, check_projection, match_people, refine_people
+from .online import Tracker
 from .points.fit import PointsFit, fit_points
 from .refinement.outcome import Hypotheses
 from .refinement.validity import Status
@@ -36,6 +37,7 @@ __all__ = [
     "RefinedPeople",
     "Skeleton",
     "Status",
+    "Tracker",
     "__version__",
     "check_projection",
     "crop_to_full_image",

@@ -165,7 +165,9 @@ def simulate_video(
     return video
 
 
-def _observe(body: BodyModel, cut: CutTracks, errors: VideoErrors, draws: Draws, notice: str) -> SimulatedVideo:
+def _observe(
+    body: BodyModel, cut: CutTracks, errors: VideoErrors, draws: Draws, notice: str
+) -> SimulatedVideo:
     """Place tracks in front of cameras, project their joints, and simulate estimates and detections."""
     skeleton, frames, track = body.skeleton, cut.frames, cut.frames.track
     sizes = errors.sizes

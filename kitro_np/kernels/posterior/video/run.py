@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from ....posterior.model import PosteriorModel
 
 __all__ = [
-    "Blocks", "FrameRows", "VideoKernels", "in_order", "message_arrays", "states_of", "sums_size",
-    "video_kernels",
+    "Blocks", "FrameRows", "VideoKernels", "as_reference", "in_order", "message_arrays", "states_of",
+    "sums_size", "video_kernels",
 ]  # fmt: skip
 
 
@@ -67,17 +67,27 @@ class VideoKernels(Pool):
             if spread:
                 spread_blocks(*arguments)
 
-    def smooth(
+    def smooth(self, *arguments: Any, robust: bool) -> np.ndarray:
+        """Smooth a track in place; arguments of :meth:`prepare`."""
+        return self.run(self.prepare(*arguments), robust=robust)
+
+    def run(self, prepared: tuple[Any, ...], *, robust: bool) -> np.ndarray:
+        """Smooth what is prepared; return the sums that the scales of its accelerations are found from."""
+        motion, chain, weights, rows, squares = prepared
+        accelerate(self.parents, motion, robust)
+        smooth_track(chain, weights, rows)
+        sums: np.ndarray = squares
+        return sums
+
+    def prepare(
         self,
         messages: tuple[np.ndarray, ...],
         spacing: tuple[np.ndarray, ...],
         bodies: tuple[np.ndarray, ...],
         spreads: np.ndarray,
         scales: np.ndarray,
-        *,
-        robust: bool,
-    ) -> np.ndarray:
-        """Smooth a track in place; return the sums that the scales of its accelerations are found from.
+    ) -> tuple[Any, ...]:
+        """Lay out a track for :meth:`run`, which may be called again when the arrays have changed.
 
         Parameters
         ----------
@@ -86,13 +96,12 @@ class VideoKernels(Pool):
         spacing : tuple of 4 (T,) arrays
         bodies : tuple
             Rows (T,) of pose (N, 9 J), transl (N, 3), extrinsics (N or 0, 12), and the root at rest (3,).
-        spreads, scales, robust
+        spreads, scales
             As of kitro_np.posterior.video.accelerations.accelerations.
         """
         scratch = np.empty(24 * self.joints + 9, self.dtype)
         parts = (*bodies, *spacing, spreads, scales, *messages[2:], scratch)
         motion = MotionRows(**dict(zip(MotionRows._fields, parts, strict=True)))
-        accelerate(self.parents, refer(motion), robust)
         lanes = lane_count(self.dtype)
         count, rows = len(messages[0]), messages[0].shape[1] // lanes
         segments = -(-count // SEGMENT)
@@ -102,16 +111,19 @@ class VideoKernels(Pool):
             *(aligned_rows(size, self.dtype) for size in sizes),
         )
         squares = np.zeros(rows * lanes)
-        smooth_track(
-            refer_tile(chain), refer(ChainSpacing(spacing[0], spacing[1], spacing[2], squares)), rows
-        )
-        return squares
+        weights = ChainSpacing(spacing[0], spacing[1], spacing[2], squares)
+        return refer(motion), refer_tile(chain), refer(weights), rows, squares
 
     def _arguments(
         self, tile: Any, frames: FrameRows, blocks: Blocks, sized: bool, landmarks: bool | None
     ) -> tuple[Any, ...]:
         kind = BY_BETAS if landmarks is None else int(landmarks)
-        return (self.bones, self.chains, *tile, refer(frames), refer(blocks), sized, kind)
+        return (self.bones, self.chains, *tile, as_reference(frames), as_reference(blocks), sized, kind)
+
+
+def as_reference(record: Any) -> Any:
+    """Return a named tuple as entries take it; one that was referred to before as it is."""
+    return refer(record) if isinstance(record, tuple) else record
 
 
 @lru_cache(maxsize=16)

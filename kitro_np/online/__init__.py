@@ -1,0 +1,5 @@
+"""Live use: one frame in, one frame out."""
+
+from .tracker import Tracker
+
+__all__ = ["Tracker"]
