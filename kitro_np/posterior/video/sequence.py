@@ -62,7 +62,7 @@ def side_scores(gains: np.ndarray) -> np.ndarray:
     """Scores (N, A + 1) of sides as they are and of each exchange, from gains (N, A) in squared distance."""
     known = np.nan_to_num(gains, nan=0.0, posinf=SIDE_CAP, neginf=-SIDE_CAP)
     capped = np.clip(known, -SIDE_CAP, SIDE_CAP) / 2
-    return np.concatenate([np.zeros_like(capped[:, :1]), capped], axis=1)
+    return np.concatenate([np.zeros((len(capped), 1)), capped], axis=1)
 
 
 def quality_scores(quality: np.ndarray) -> np.ndarray:
