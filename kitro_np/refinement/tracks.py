@@ -84,7 +84,7 @@ def read_tracks(
         raise InputError(
             f"frames: expected a frame of a track once, got frame {frame[:-1][same][0]} of a track twice."
         )
-    starts = np.flatnonzero(np.diff(track, prepend=-1, append=-1))
+    starts = np.append(np.flatnonzero(np.diff(track, prepend=-1)), count)
     if tracks is not None and frames is None:  # rows of a track are consecutive
         frame = np.arange(count) - np.repeat(starts[:-1], np.diff(starts))
     return VideoTracks(order, starts.astype(np.int64), frame, float(rate))
