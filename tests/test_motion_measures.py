@@ -475,14 +475,16 @@ def numbers(means):
     return {name: math.nan if mean is None else mean for name, mean in means.items()}
 
 
-def test_eval_measures_the_motion_of_tracks(run, recorded_body, video):
+@pytest.mark.parametrize("options", [[], ["--each-frame"]])
+def test_eval_measures_the_motion_of_tracks(run, recorded_body, video, options):
     body = recorded_body
-    found = run("--json")["video"]
+    found = run("--json", *options)["video"]
     assert [found[key] for key in ("tracks", "frames", "fps")] == [2, 12, 25.0]
     assert list(found["before"]) == list(found["after"]) == list(VIDEO_TITLES)
     result = kitro_np.refine(
         *(video[key] for key in ("pred_theta", "pred_beta", "pred_cam", "keypoints_2d", "intrinsics")),
         body=BODY,
+        **({} if options else {"tracks": video["track"], "frames": video["frame"], "fps": 25.0}),
     )
     runs = find_runs(video["track"], video["frame"])
     factor = video["GT_focal"] / video["intrinsics"][:, 0, 0]
@@ -514,11 +516,12 @@ def test_eval_measures_the_motion_of_tracks(run, recorded_body, video):
             "rte": motion.root_trajectory_error(placed[:, 0], true[:, 0], runs),
         }
         means = {name: mean_of(values) for name, values in expected.items()}
-        assert found[side] == pytest.approx(means, rel=1e-4)
+        # Bones of one shape do not change, but for rounding in float32.
+        assert found[side] == pytest.approx(means, rel=1e-4, abs=1e-3)
 
 
 def test_eval_prints_a_table_of_the_video(run, video):
-    table = run()
+    table = run("--each-frame")
     assert all(len(line) <= 80 for line in table.splitlines()[:-1])
     first, second = table.split("\n\n")
     assert first.splitlines() == run(without=("track",)).splitlines()[:-1]
@@ -527,6 +530,8 @@ def test_eval_prints_a_table_of_the_video(run, video):
     assert [line[:36].rstrip() for line in lines[1:12]] == list(VIDEO_TITLES.values())
     assert lines[12] == "2 tracks, 12 frames at 25 fps"
     assert "refined by map" in lines[13] and len(lines) == 14
+    lines = run("--fps", 50).splitlines()
+    assert lines[-3] == "2 tracks, 12 frames at 50 fps" and lines[-1] == "as videos: 2 tracks at 50 fps"
 
 
 def test_eval_of_a_video_that_says_less(run):
@@ -563,6 +568,12 @@ def test_eval_measures_what_is_asked_for(run):
     assert expected in run(GT_focal=np.ones(2), status=2)
 
 
-def test_eval_of_the_key_person_alone_is_as_before(run, video):
+def test_eval_of_the_keys_person_and_frame_refines_videos_but_measures_bodies(run, video):
     with_person = run("--json", without=("track",), person=video["track"])
-    assert "video" not in with_person and with_person == run("--json", without=("track", "frame"))
+    tracks = run("--json")
+    assert "video" not in with_person and with_person["after"] == tracks["after"]
+    alone = run("--json", "--each-frame", without=("track",), person=video["track"])
+    assert alone == run("--json", without=("track", "frame"))
+    assert alone == run("--json", without=("track", "frame"), person=video["track"])
+    several = run("--json", without=("track",), person=video["track"], frame=np.zeros(12, int))
+    assert several == alone

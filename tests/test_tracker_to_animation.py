@@ -27,7 +27,8 @@ def test_each_person_has_the_right_keypoints_in_all_frames(folder):
     people = kitro_np.refine_people(folder / "demo.pkl", folder / "openpose", body="open")
     np.testing.assert_array_equal(people.match.row, scene(1, None, "body25")[2])
     seen = (people.keypoints.confidence > 0).any(axis=1)
-    assert people.result.accepted[seen].mean() > 0.85 and not people.result.accepted[~seen].any()
+    assert people.result.accepted[seen].mean() > 0.85
+    assert (people.result.status[~seen] == kitro_np.Status.FILLED).all()  # in a gap between others
 
 
 def test_animation_shows_the_refined_joints(folder, capsys):
@@ -36,7 +37,9 @@ def test_animation_shows_the_refined_joints(folder, capsys):
         assert main(["refine", *files, "-o", str(folder / name), "--body", "open"]) == 0
     said = capsys.readouterr().out
     assert "4 people in 150 frames, 0 to 149" in said and "580 rows of 25 points: body25" in said
-    assert "20 of 600 estimates have no keypoints near them" in said
+    assert "20 of 600 estimates have no keypoints near them." in said
+    assert "as videos: 4 tracks at 30 fps, which the file does not say\n" in said
+    assert "20 filled from their neighbours" in said and "off by" not in said
     file, result = GltfFile(folder / "people.glb"), kitro_np.RefineResult.load(folder / "people.npz")
     estimates, joints = kitro_np.read_estimates(folder / "people.npz"), result.joints()
     for number in range(len(CLIPS)):

@@ -284,6 +284,10 @@ class BodyModel:
                 joints = joints + checked.transl[:, None, :]
         return checked.restore(joints, self.num_joints)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: without working memory of kernels and copies for other libraries."""
+        return {**self.__dict__, "_converted": {}, "_kernels_by_dtype": {}}
+
     def like(self, array: Array) -> BodyModel:
         """Return this body with arrays of the kind, dtype and device of `array`."""
         key = (array_namespace(array).__name__, str(array.dtype), str(device(array)))

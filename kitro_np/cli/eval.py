@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,14 @@ from ..evaluation.protocols import H36M_PELVIS, LSP14, SMPL24, regressed_protoco
 from ..evaluation.report import Measures, Report, Truth, truth_of_3dpw, truth_of_file
 from ..evaluation.video import VIDEO_TITLES
 from ..formats.estimates import EstimateFile
+from ..formats.videos import timed
 from ..refinement.method import METHODS
 from ..result import RefineResult
 from .body_options import BODY_DEFAULTS, has_genders, read_body
 from .exit_status import ExitStatus
-from .parser import Commands, Options, add_command
+from .parser import Commands, Options, add_command, number
 from .progress import progress_bar
-from .refinement import Refinement, add_refinement, print_own_body, read_refinement
+from .refinement import FRAME_RATE, Refinement, add_refinement, print_own_body, read_refinement
 
 PROTOCOLS = {"lsp14": LSP14, "smpl24": SMPL24}
 """Protocols of the skeleton's joints."""
@@ -35,7 +37,7 @@ REGRESSED: dict[str, tuple[int, ...] | None] = {"j14": None, "j14-pelvis": H36M_
 
 _OF_A_FILE = (
     "truth", "metrics", "protocol", "regressor", "per_joint", "per_sequence", "keypoints_key",
-    "layout", "confidence_key", "image_size", "intrinsics", "focal_length",
+    "layout", "confidence_key", "image_size", "intrinsics", "focal_length", "each_frame", "fps",
 )  # fmt: skip
 """Options that describe a file, or what is measured of it."""
 
@@ -71,6 +73,7 @@ def add(commands: Commands) -> None:
         action="store_true",
         help="also print a table of sequences, by IN's sequence, clip or imagename",
     )
+    add("--fps", type=number, metavar="N", help=FRAME_RATE)
     add_refinement(command)
 
 
@@ -92,7 +95,7 @@ def run(options: Options) -> int:
         return ExitStatus.DONE
     print_own_body(options, file, refinement.body)
     print(report.text())
-    print(result.summary())
+    print(f"{result.summary()}{refinement.lines(file, refinement.read(file))}")
     print_changed_options(report.method, report.options)
     return ExitStatus.DONE
 
@@ -137,6 +140,7 @@ def refine_and_measure(
     lead = estimates.lead(body.num_joints)
     if options is None or options.truth is None:
         truth = truth_of_file(file, body, lead, sequences=measures.per_sequence)
+        truth = replace(truth, tracks=timed(truth.tracks, refinement.fps))
     else:
         truth = _sequence_truth(options, body, file, math.prod(lead))
     measures.check(body, estimates, truth)

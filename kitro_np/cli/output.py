@@ -11,6 +11,7 @@ from ..errors import InputError, one_of
 from ..export.registry import Export, find_export, known_exports
 from ..export.write import write
 from .parser import Options, Parser, number
+from .refinement import FRAME_RATE
 
 LONG = 5
 """Focal lengths from this many sides of the image on are long."""
@@ -33,7 +34,7 @@ def add_output(command: Parser, own: str = "", *, refined: bool = False) -> None
     known = [export for export in known_exports() if refined or not export.of_refined]
     formats = ", ".join(f"{export.name} ({export.suffix})" for export in known)
     add("--to", metavar="NAME", help=f"format of OUT, instead of its suffix: {formats}{own}")
-    add("--fps", type=number, metavar="N", help="frames a second (default: those of the file, else 30)")
+    add("--fps", type=number, metavar="N", help=FRAME_RATE)
     add("--bake", action="store_true", default=None, help=".glb: morph targets that correct the skin")
     add("--up", metavar="AXIS", help="axis that points up: y, z, or camera, which turns nothing")
     add("--unit", metavar="NAME", help=".bvh: cm or m")

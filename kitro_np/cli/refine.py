@@ -100,13 +100,13 @@ def _refine_arrays(options: Options) -> None:
     if warning := other_body(str(file.path), name, "refined", refinement.body.name):
         print(warning)
     inputs = refinement.inputs(file, estimates)
-    if options.fps is not None:
-        inputs = inputs._replace(fps=options.fps)
+    lines = refinement.lines(file, estimates)
     if _writes_own(options):
-        write_result(options.output, result, inputs, force=options.force)
+        write_result(options.output, result, inputs, force=options.force, lines=lines)
         return
-    print(result.summary())
-    known = {name: getattr(inputs, name) for name in ("frame", "person", "intrinsics", "image_size")}
+    print(f"{result.summary()}{lines}")
+    known = {name: getattr(inputs, name) for name in ("frame", "intrinsics", "image_size")}
+    known["person"] = inputs.person if inputs.track is None else inputs.track
     known["fps"] = None if inputs.fps is None else float(inputs.fps)
     write_bodies(options, result.with_matrices(), **known)
 
@@ -126,6 +126,7 @@ def _refine_people(options: Options, source: Source | str) -> None:
             keypoints,
             body=body,
             method=refinement.method,
+            video=not refinement.each_frame,
             layout=read_layout(options),
             image_size=options.image_size,
             intrinsics=refinement.intrinsics,
@@ -137,6 +138,8 @@ def _refine_people(options: Options, source: Source | str) -> None:
     for note in people.notes:
         print(note)
     print(people.result.summary())
+    if people.videos is not None:
+        print(people.videos)
     if _writes_own(options):
         print(f"wrote {people.save(options.output, force=options.force)}")
     else:

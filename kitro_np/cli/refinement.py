@@ -16,8 +16,9 @@ from ..body.load import default_body
 from ..camera import default_intrinsics, with_focal_length
 from ..errors import InputError, one_of
 from ..formats.detections import Detections, read_detections
-from ..formats.estimates import EstimateFile, Estimates
+from ..formats.estimates import TRUTH_KEYS, EstimateFile, Estimates
 from ..formats.refined import Inputs, write_refined
+from ..formats.videos import HYPOTHESES, VideoRows, in_time, videos_of_file
 from ..keypoints.detectors import LAYOUTS
 from ..refinement.method import METHODS, Method
 from ..result import RefineResult
@@ -29,6 +30,12 @@ from .progress import progress_bar
 
 ESTIMATE_KEYS = "pred_theta, pred_beta, pred_cam, or pose, betas, transl; with intrinsics, keypoints_2d"
 """Keys of a file of estimates, for the help."""
+
+KEPT = ("frame", "track", "person", "image_name", "image_size", "fps", "extrinsics")
+"""Keys of a file of estimates that its results keep, as they are."""
+
+FRAME_RATE = "frames a second (default: those of the file, else 30)"
+"""Help of --fps."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,10 @@ class Refinement:
     engine : str, optional
     threads : int, optional
     strict : bool
+    each_frame : bool
+        Refine each frame alone, also of files with tracks.
+    fps : float, optional
+        Frames per second, instead of the file's.
 
     Raises
     ------
@@ -72,6 +83,8 @@ class Refinement:
     engine: EngineName | None = None
     threads: int | None = None
     strict: bool = False
+    each_frame: bool = False
+    fps: float | None = None
 
     def __post_init__(self) -> None:
         if self.confidence_key is not None and not self.method.takes_detections:
@@ -104,6 +117,7 @@ class Refinement:
         if self.method.takes_detections:
             detections = self._detections(file, estimates)._asdict()
             detections["image_size"] = self.image_size
+        videos, _ = self.videos(file, estimates)
         with progress_bar(math.prod(estimates.lead(self.body.num_joints)), "refine") as progress:
             return refine(
                 estimates.pose,
@@ -111,6 +125,7 @@ class Refinement:
                 estimates.transl,
                 intrinsics=estimates.intrinsics,
                 **detections,
+                **({} if videos is None else videos._asdict()),
                 body=self.body,
                 method=self.method,
                 engine=self.engine,
@@ -118,6 +133,27 @@ class Refinement:
                 strict=self.strict,
                 progress=progress,
             )
+
+    def videos(self, file: EstimateFile, estimates: Estimates) -> tuple[VideoRows | None, str]:
+        """Return the videos that a file's bodies are refined as, if they are, and a sentence on them."""
+        if self.each_frame or not self.method.takes_videos:
+            return None, ""
+        lead = estimates.lead(self.body.num_joints)
+        videos, note = videos_of_file(file, lead, self.fps)
+        if videos is not None and self._hypotheses:
+            return None, HYPOTHESES
+        if videos is None and getattr(self.method, "video", False) and not self._hypotheses:
+            return in_time(lead, file.fps if self.fps is None else self.fps), ""
+        return videos, note
+
+    @property
+    def _hypotheses(self) -> int:
+        return int(getattr(self.method, "hypotheses", 0))
+
+    def lines(self, file: EstimateFile, estimates: Estimates) -> str:
+        """Return what a result's summary is followed by: whether bodies were refined as videos."""
+        videos, note = self.videos(file, estimates)
+        return "".join(f"\n{part}" for part in (note, videos) if part)
 
     def layout(self, file: EstimateFile) -> str:
         """Return the layout of a file's keypoints."""
@@ -128,7 +164,10 @@ class Refinement:
         seen = None
         if self.method.takes_detections:
             seen = self._detections(file, estimates)
-        known = {name: file.get(name) for name in ("frame", "person", "image_name", "image_size", "fps")}
+        known = {name: file.get(name) for name in KEPT}
+        truth = {name: part for name in TRUTH_KEYS if (part := file.get(name)) is not None}
+        if self.fps is not None:
+            known["fps"] = np.array(self.fps)
         if self.image_size is not None:
             known["image_size"] = np.array(self.image_size)
         return Inputs(
@@ -140,6 +179,7 @@ class Refinement:
             None if seen is None else seen.confidence,
             self.layout(file) if seen is None else seen.keypoint_layout.name,
             source=str(file.path),
+            truth=truth,
             **known,  # type: ignore[arg-type]
         )
 
@@ -165,6 +205,9 @@ def add_refinement(command: Parser) -> None:
     text = "in pixels: that of --image-size, or the one to convert the estimates to"
     add("--focal-length", type=number, metavar="PX", help=text)
     add_method(command)
+    add = command.add_argument_group("videos").add_argument
+    text = "refine each frame alone; by default map refines files with tracks as videos"
+    add("--each-frame", action="store_true", help=f"{text} (keys track, or person and frame)")
     add = command.add_argument_group("execution").add_argument
     add("--engine", metavar="NAME", help="numba (kernels, the default) or array (stages)")
     add("--threads", type=integer, metavar="N", help="default: all cores available to the process")
@@ -176,8 +219,11 @@ def read_refinement(options: Options, file: EstimateFile | None = None) -> Refin
     engine = None
     if options.engine is not None:
         engine = cast("EngineName", one_of("engine", options.engine, CPU_ENGINES))
+    method = read_method(options)
+    if options.each_frame and getattr(method, "video", False):
+        raise InputError("each-frame: expected none with --video, got both.")
     return Refinement(
-        method=read_method(options),
+        method=method,
         keypoints_key=options.keypoints_key,
         keypoint_layout=read_layout(options),
         confidence_key=options.confidence_key,
@@ -187,8 +233,18 @@ def read_refinement(options: Options, file: EstimateFile | None = None) -> Refin
         engine=engine,
         threads=options.threads,
         strict=options.strict,
+        each_frame=options.each_frame,
+        fps=read_fps(options),
         body=read_body(options, own="" if file is None else file.body_name),
     )
+
+
+def read_fps(options: Options) -> float | None:
+    """Return the frames per second of the options, None if there are none."""
+    fps: float | None = options.fps
+    if fps is not None and not 0 < fps < math.inf:
+        raise InputError(f"fps: expected a positive number of frames a second, got {fps:g}.")
+    return fps
 
 
 def read_layout(options: Options) -> str | None:
@@ -218,8 +274,9 @@ def write_result(
     inputs: Inputs,
     *,
     force: bool,
+    lines: str = "",
 ) -> None:
-    """Write a complete result with poses as matrices; print its summary and the path."""
+    """Write a complete result with poses as matrices; print its summary, lines after it, and the path."""
     target = write_refined(path, result.with_matrices(), inputs, force=force)
-    print(result.summary())
+    print(f"{result.summary()}{lines}")
     print(f"wrote {target}")

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..body import BodyModel
 from ..formats.estimates import Tracks
+from ..refinement.tracks import USUAL_FPS
 from .evaluate import FAR, flat_rows
 from .motion import (
     FrameRuns,
@@ -49,9 +50,6 @@ VIDEO_TITLES = {
 
 OF_PLACES = ("root_accel", "sliding", "wa_mpjpe", "w_mpjpe", "rte")
 """Measures that need the true translation."""
-
-USUAL_FPS = 30.0
-"""Frames per second of a video that does not say."""
 
 TITLE_WIDTH = 36
 

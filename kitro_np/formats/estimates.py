@@ -26,6 +26,9 @@ KEYS = {
 }
 """Keys of each array: of a complete result, of this package's files, then of the KITRO authors' data."""
 
+TRUTH_KEYS = ("GT_theta", "GT_pose", "GT_beta", "GT_cam", "GT_focal")
+"""Keys of the ground truth."""
+
 
 def _own(keys: tuple[str, ...]) -> list[str]:
     """Return the keys that a message names: not those of complete results, which have all."""
@@ -182,7 +185,7 @@ class EstimateFile:
         key = self._first(("track", "person"))
         if key is None:
             return None
-        track, frame = self._one_each(key, lead), self._one_each("frame", lead)
+        track, frame = self.one_each(key, lead), self.one_each("frame", lead)
         order = np.argsort(track, kind="stable") if frame is None else np.lexsort((frame, track))
         ordered = track[order]
         if frame is None:
@@ -195,7 +198,7 @@ class EstimateFile:
                 f"{self.path}: frame: expected each frame once in a track, "
                 f"got {frame[row]} twice in {key} {track[row]}."
             )
-        return Tracks(track, frame, self._fps())
+        return Tracks(track, frame, self.fps)
 
     def sequences(self, lead: tuple[int, ...]) -> np.ndarray:
         """Read the name of each body's sequence, flattened from the leading shape `lead`.
@@ -221,7 +224,7 @@ class EstimateFile:
             raise InputError(f"{self.path}: {key}: expected integers, got dtype {array.dtype}.")
         return array.ravel()
 
-    def _one_each(self, key: str, lead: tuple[int, ...]) -> Any:
+    def one_each(self, key: str, lead: tuple[int, ...]) -> Any:
         """Read an integer for each body, flattened; None if the file lacks the key."""
         array = self.integers(key)
         if array is None:
@@ -230,7 +233,9 @@ class EstimateFile:
             raise InputError(f"{self.path}: {key}: expected shape {lead}, got {shape}.")
         return array.astype(np.int64)
 
-    def _fps(self) -> float | None:
+    @property
+    def fps(self) -> float | None:
+        """Frames per second, the key fps; None if the file does not say."""
         array = self.optional("fps")
         if array is None:
             return None

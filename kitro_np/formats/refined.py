@@ -7,6 +7,7 @@ the file too; the estimate's are named `estimate_pose`, `estimate_betas` and `es
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,10 @@ ESTIMATE = "estimate_"
 
 
 class Inputs(NamedTuple):
-    """What a result came from; None is not written."""
+    """What a result came from; None is not written.
+
+    `truth` are arrays of a ground truth by their keys in the file, so that the result can be evaluated again.
+    """
 
     pose: np.ndarray
     betas: np.ndarray
@@ -30,6 +34,7 @@ class Inputs(NamedTuple):
     confidence: np.ndarray | None = None
     layout: str | None = None
     frame: np.ndarray | None = None
+    track: np.ndarray | None = None
     person: np.ndarray | None = None
     image_name: np.ndarray | None = None
     image_size: Any = None
@@ -37,6 +42,7 @@ class Inputs(NamedTuple):
     extrinsics: np.ndarray | None = None
     source: str | None = None
     stands_in: bool | None = None
+    truth: Mapping[str, np.ndarray] | None = None
 
 
 def write_refined(
@@ -45,8 +51,8 @@ def write_refined(
     """Write a result and its inputs; errors are those of :meth:`kitro_np.RefineResult.save`."""
     from .. import __version__  # which the package names after it has loaded this module
 
-    arrays: dict[str, Any] = {}
-    for name, value in inputs._asdict().items():
+    arrays: dict[str, Any] = {**(inputs.truth or {})}
+    for name, value in inputs._replace(truth=None)._asdict().items():
         if value is not None:
             key = f"{ESTIMATE}{name}" if name in ("pose", "betas", "transl") else name
             arrays[key] = np.asarray(value)

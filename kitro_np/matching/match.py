@@ -267,7 +267,7 @@ def _left_over(row: np.ndarray, unmatched: np.ndarray, count: int) -> list[str]:
     if without == len(row):
         notes.append("No estimate has keypoints near it.")
     elif without:
-        notes.append(f"{without} of {len(row)} estimates have no keypoints near them, and stay as they are.")
+        notes.append(f"{without} of {len(row)} estimates have no keypoints near them.")
     if len(unmatched) and without < len(row):
         notes.append(f"{len(unmatched)} of {count} rows of keypoints have no estimate.")
     return notes

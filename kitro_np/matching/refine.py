@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ..api import refine
-from ..arrays.arguments import real_array
+from ..arrays.arguments import check_bool, real_array
 from ..body import BodyModel
 from ..body.names import other_body
 from ..camera import default_intrinsics
@@ -19,6 +19,7 @@ from ..errors import InputError
 from ..formats.estimates_in.read import read_size
 from ..formats.people import PeopleEstimates, PeopleKeypoints
 from ..formats.refined import Inputs, write_refined
+from ..formats.videos import HYPOTHESES, VideoRows, rows_of_videos
 from ..posterior.method import Map
 from ..refinement.method import Method, option_names, resolve_method
 from ..result import RefineResult
@@ -51,6 +52,8 @@ class RefinedPeople:
         Whose keypoints are whose; None for keypoints that came with the estimates.
     notes : tuple of str
         Sentences on what was found, assumed or left out.
+    videos : VideoRows or None
+        Tracks whose frames were refined together; None if each frame was refined alone.
     """
 
     estimates: PeopleEstimates
@@ -59,6 +62,7 @@ class RefinedPeople:
     check: ProjectionCheck
     match: Match | None = None
     notes: tuple[str, ...] = ()
+    videos: VideoRows | None = None
 
     def __len__(self) -> int:
         return len(self.estimates)
@@ -121,6 +125,7 @@ def refine_people(
     *,
     body: BodyModel | str | None = None,
     method: str | Method = "map",
+    video: bool = True,
     layout: str | None = None,
     image_size: tuple[float, float] | None = None,
     intrinsics: ArrayLike | None = None,
@@ -129,7 +134,7 @@ def refine_people(
     """Refine the people of a tracker's file with the keypoints of a detector's.
 
     Each estimate gets the keypoints nearest to it, over all frames of a track; see :func:`match_people`. One
-    that has none stays as it is.
+    that has none is filled from its neighbours in a video; else it stays as it is.
 
     Parameters
     ----------
@@ -142,6 +147,10 @@ def refine_people(
         open body takes its place: joints keep their rotations and the root its place, shape is the mean.
     method : str or Method
         As of :func:`refine`.
+    video : bool
+        With ``map``, refine all frames of a person together: in one shape and moving smoothly, in the world
+        if the estimates have extrinsics. Frames without keypoints are filled from their neighbours. If two
+        bodies of a frame are one person, each frame is refined alone, and `notes` say so.
     layout : str, optional
         Of the keypoints, where their file does not tell.
     image_size : (width, height), optional
@@ -162,9 +171,10 @@ def refine_people(
     InputError
         If a file cannot be read, the camera is not known, or there are no keypoints.
     """
-    for name in ("confidence", "keypoint_layout", "focal_length"):
+    for name in ("confidence", "keypoint_layout", "focal_length", "tracks", "frames", "fps", "extrinsics"):
         if name in options:
             raise InputError(f"{name}: expected what the files hold, got another.")
+    video = check_bool("video", video)
     given_size = None if image_size is None else read_size(image_size)
     estimates = people_of(estimates, image_size=given_size, body=body)
     if given_size is not None and estimates.image_size not in (None, given_size):
@@ -190,6 +200,12 @@ def refine_people(
     if placed.stands_in and isinstance(chosen, Map) and chosen.estimate == "auto":
         # Betas of 0 would be taken for a sign of bodies fitted to landmarks.
         own_options.setdefault("estimate", "network")
+    chosen = resolve_method(chosen, own_options)
+    videos, note = _videos(placed, chosen) if video else (None, "")
+    if videos is not None:
+        options |= videos._asdict()
+    elif isinstance(chosen, Map):
+        chosen = replace(chosen, video=False)  # the people are no successive frames of one
     if chosen.takes_detections:
         options |= {"confidence": mine.confidence, "image_size": mine.image_size or size}
     result = refine(
@@ -200,14 +216,24 @@ def refine_people(
         placed.intrinsics,
         keypoint_layout=cast("LayoutName", mine.layout),
         body=model,
-        method=resolve_method(chosen, own_options),
+        method=chosen,
         **options,
     )
     notes = [*estimates.notes, *mine.notes, own_body.note, *(match.notes if match else ()), str(check)]
     notes.append(other_body(str(estimates.path or "estimates"), named, "refined", model.name))
-    notes.append(check_own_joints(placed, model))
+    notes += [check_own_joints(placed, model), note]
     said = tuple(dict.fromkeys(note for note in notes if note))
-    return RefinedPeople(placed, mine, result, check, match, said)
+    return RefinedPeople(placed, mine, result, check, match, said, videos)
+
+
+def _videos(estimates: PeopleEstimates, method: Method) -> tuple[VideoRows | None, str]:
+    """Return the videos of the people, if they are refined as such, and a sentence on why not."""
+    if not method.takes_videos:
+        return None, ""
+    videos, note = rows_of_videos(estimates.person, estimates.frame, estimates.fps, estimates.extrinsics)
+    if videos is not None and isinstance(method, Map) and method.hypotheses:
+        return None, HYPOTHESES
+    return videos, note
 
 
 def _with_camera(

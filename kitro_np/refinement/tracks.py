@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from ..arrays.arguments import check_number, like_pose, real_array
 from ..errors import InputError
@@ -44,6 +45,9 @@ class VideoTracks:
         shape = tuple(array.shape)
         if shape not in ((*lead, 4, 4), (*lead, 3, 4)):
             raise InputError(f"extrinsics: expected shape {(*lead, 4, 4)} or {(*lead, 3, 4)}, got {shape}.")
+        xp = array_namespace(array)
+        if not bool(xp.all(xp.isfinite(array))):
+            raise InputError("extrinsics: expected finite numbers, got NaN or infinity.")
         flat = array.reshape((len(self.order), *shape[-2:])) if lead else array[None, ...]
         return VideoTracks(self.order, self.starts, self.frame, self.fps, flat[:, :3, :])
 

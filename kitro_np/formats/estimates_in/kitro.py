@@ -40,6 +40,8 @@ def _read(source: Source, options: Options, system: str, keys: tuple[str, str, s
     frame = record.integers("frame", count) if "frame" in record else None
     if frame is None and images is not None:
         frame = image_frames(images)
+    whose = next((key for key in ("track", "person") if key in record), None)
+    person = None if whose is None else record.integers(whose, count)
     others: dict[str, Any] = {}
     if "intrinsics" in record:
         intrinsics = record.numbers("intrinsics", (count, 3, 3), (3, 3))
@@ -68,10 +70,10 @@ def _read(source: Source, options: Options, system: str, keys: tuple[str, str, s
         betas=record.numbers(betas_key, (count, None), (1, None), (None,)),
         transl=record.numbers(transl_key, (count, 3), *([(3,)] if single else [])).reshape(count, 3),
         frame=frame,
-        person=record.integers("person", count) if "person" in record else None,
+        person=person,
         body=_text(source.tree, "body") or ("smpl" if system == "KITRO" else "open"),
         image_name=images,
-        keypoints=_keypoints(record, count, frame, images),
+        keypoints=_keypoints(record, count, frame, images, person),
         **others,
     )
 
@@ -87,7 +89,7 @@ def _text(tree: Any, key: str) -> str:
 
 
 def _keypoints(
-    record: Entry, count: int, frame: np.ndarray | None, images: np.ndarray | None
+    record: Entry, count: int, frame: np.ndarray | None, images: np.ndarray | None, person: np.ndarray | None
 ) -> PeopleKeypoints | None:
     if "keypoints_2d" not in record:
         return None
@@ -107,7 +109,7 @@ def _keypoints(
         confidence=confidence,
         layout=layout,
         frame=np.arange(count) if frame is None else frame,
-        person=record.integers("person", count) if "person" in record else None,
+        person=person,
         image_name=images,
         source="the same file",
     )

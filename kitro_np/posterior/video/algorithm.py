@@ -159,7 +159,6 @@ def _fit_by_stages(
         done = xp.where(used, xp.zeros_like(seen), xp.full_like(seen, float(Status.FILLED)))
         place = np.full(count, -1)
         place[plan.rows[own]] = np.arange(last - first)
-        inside = xp.asarray(np.maximum(place, 0), device=on)
         inside, chosen = xp.asarray(np.maximum(place, 0), device=on), xp.asarray(place >= 0, device=on)
         good = chosen & xp.take(fine, inside, axis=0)
 
@@ -168,7 +167,8 @@ def _fit_by_stages(
 
         pose, betas, transl = into(pose, fitted.pose), into(betas, own_betas), into(transl, fitted.transl)
         error, spread = into(error, own_error), into(spread, fitted.joint_spread)
-        status = into(status, xp.astype(done, xp.int8))
+        done = xp.astype(xp.where(fine, done, xp.full_like(seen, float(Status.DIVERGED))), xp.int8)
+        status = xp.where(chosen, xp.take(done, inside, axis=0), status)
     return alone._replace(
         pose=pose, betas=betas, transl=transl, reprojection_error=error, status=status
     ), spread
@@ -182,12 +182,13 @@ def _with_plan(
     pixels_per_metre: Any,
     spread: Any,
 ) -> tuple[Refined, Diagnostics]:
-    """Return frames that the plan leaves out as their estimates, and the diagnostics of the others."""
+    """Return frames that were left out or diverged as their estimates, and diagnostics of the others."""
     xp = array_namespace(refined.pose)
     on = device(refined.pose)
     role = xp.asarray(plan.role, device=on)
-    refused = (role == NOT_USED) & (refined.status == int(Status.REFINED))
-    status = xp.where(refused, xp.full_like(refined.status, int(Status.UNLIKELY)), refined.status)
+    unlikely = (role == NOT_USED) & (refined.status == int(Status.REFINED))
+    refused = unlikely | ((role > NOT_USED) & (refined.status == int(Status.DIVERGED)))
+    status = xp.where(unlikely, xp.full_like(refined.status, int(Status.UNLIKELY)), refined.status)
     if bool(xp.any(refused)):
         given = (
             xp.astype(part, refined.pose.dtype) for part in (request.pose, request.betas, request.transl)
@@ -196,7 +197,10 @@ def _with_plan(
             where_bodies(refused, estimate, part)
             for estimate, part in zip(given, (refined.pose, refined.betas, refined.transl), strict=True)
         )
-        refined = refined._replace(pose=pose, betas=betas, transl=transl, status=status)
+        error = _with_estimates_error(request, refined.reprojection_error, refused)
+        refined = refined._replace(
+            pose=pose, betas=betas, transl=transl, reprojection_error=error, status=status
+        )
     place = np.full(request.count, 0)
     place[plan.rows] = np.arange(len(plan.rows))
     if not len(plan.rows):
@@ -223,3 +227,30 @@ def _with_plan(
         turned=turned,
         joint_spread=spread,
     )
+
+
+def _with_estimates_error(request: Request, error: Any, which: Any) -> Any:
+    """Return reprojection errors (N,), of some bodies those of their estimates."""
+    xp = array_namespace(error)
+    rows = np.flatnonzero(np.asarray(as_numpy(which)))
+    chosen = xp.asarray(rows, device=device(error))
+
+    def of(array: Any) -> Any:
+        return xp.astype(array if array.shape[0] == 1 else xp.take(array, chosen, axis=0), request.dtype)
+
+    skeleton = request.skeleton.like(error)
+    pose, betas, transl = of(request.pose), of(request.betas), of(request.transl)
+    keypoints_2d, confidence = of(request.keypoints_2d), of(confidence_of(request, request.keypoints_2d))
+    on_body = points_on(skeleton, request.layout, pose)
+    confidence = xp.where(on_body.precision > 0, confidence, xp.zeros_like(confidence))
+    sizes = None if request.image_size is None else of(request.image_size)
+    visible = visible_confidence(keypoints_2d, confidence, sizes) * on_body.precision > 0
+    placed = place_points(skeleton, on_body, pose, betas, transl).points
+    keypoints_2d = xp.where(visible[:, :, None], keypoints_2d, xp.zeros_like(keypoints_2d))
+    away = project(placed, of(request.intrinsics)) - keypoints_2d
+    away = xp.where(visible, xp.sqrt(xp.sum(away * away, axis=-1)), xp.zeros_like(away[..., 0]))
+    seen = xp.sum(xp.astype(visible, request.dtype), axis=1)
+    own = xp.sum(away, axis=1) / xp.maximum(seen, xp.ones_like(seen))
+    place = np.zeros(request.count, np.int64)
+    place[rows] = np.arange(len(rows))
+    return xp.where(which, xp.take(own, xp.asarray(place, device=device(error)), axis=0), error)
