@@ -48,7 +48,7 @@ class VideoTracks:
         xp = array_namespace(array)
         if not bool(xp.all(xp.isfinite(array))):
             raise InputError("extrinsics: expected finite numbers, got NaN or infinity.")
-        flat = array.reshape((len(self.order), *shape[-2:])) if lead else array[None, ...]
+        flat = xp.reshape(array, (len(self.order), *shape[-2:]))
         return VideoTracks(self.order, self.starts, self.frame, self.fps, flat[:, :3, :])
 
 
