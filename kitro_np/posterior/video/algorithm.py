@@ -17,7 +17,7 @@ from ...refinement.outcome import Diagnostics, Refined
 from ...refinement.request import Request
 from ...refinement.tracks import VideoTracks
 from ...refinement.validity import Status, outcome_status
-from ..facing import reflected, reflected_root
+from ..facing import face_points, reflected, reflected_root
 from ..model import model_of
 from ..most_probable import confidence_of, most_probable_frames
 from ..priors import MotionPrior, size_of
@@ -56,7 +56,8 @@ def refine_videos(
     judged = (refined.status, diagnostics.quality, diagnostics.swapped, diagnostics.turned)
     alone = (*judged, diagnostics.noise / pixels_per_metre, scale, gains, _roots(request))
     fits = FrameFits(*(np.asarray(as_numpy(part)) for part in alone))
-    plan = make_plan(fits, tracks, safe=safe, engine=execution.engine)
+    faces = bool(face_points(request.skeleton.host, request.layout).face)
+    plan = make_plan(fits, tracks, safe=safe, faces=faces, engine=execution.engine)
     del fits, judged, alone, scale, gains  # a tenth of the memory of a long video
     spread = None
     if execution.engine == "numba" and len(plan.rows):

@@ -22,6 +22,8 @@ def sides_and_facing(
     roots: np.ndarray,
     starts: np.ndarray,
     follow: Follower = likeliest_states,
+    *,
+    faces: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the exchange of sides of each frame, -1 for none, and whether its estimate faces the wrong way.
 
@@ -38,9 +40,12 @@ def sides_and_facing(
         Where tracks begin.
     follow : callable
         As :func:`kitro_np.posterior.video.sequence.follower` returns it.
+    faces : bool
+        Whether keypoints have a face: else a frame on its own exchanges sides though its estimate is turned.
     """
     scores = side_scores(gains)
     side = follow(scores, starts, SIDE_COST) - 1
+    told = swapped & faces
     facing = np.zeros(len(side), bool)
     if not gains.shape[1]:
         return side, facing
@@ -50,7 +55,7 @@ def sides_and_facing(
     suspect = np.add.reduceat((sudden | turned).astype(np.int64), starts[:-1]) if len(side) else np.zeros(0)
     for track in np.flatnonzero(suspect):
         own = slice(starts[track], starts[track + 1])
-        side[own], facing[own] = _follow(scores[own], swapped[own], turned[own], roots[own])
+        side[own], facing[own] = _follow(scores[own], told[own], turned[own], roots[own])
     return side, facing
 
 

@@ -86,8 +86,13 @@ class VideoPlan:
     role: np.ndarray
 
 
-def make_plan(fits: FrameFits, tracks: VideoTracks, *, safe: bool, engine: str = "array") -> VideoPlan:
-    """Decide sides, whose keypoints are used, and what is filled, over each track."""
+def make_plan(
+    fits: FrameFits, tracks: VideoTracks, *, safe: bool, faces: bool = True, engine: str = "array"
+) -> VideoPlan:
+    """Decide sides, whose keypoints are used, and what is filled, over each track.
+
+    `faces` is as of :func:`~kitro_np.posterior.video.facing.sides_and_facing`.
+    """
     order, starts = tracks.order, tracks.starts
     status = fits.status[order]
     usable, chained = np.isin(status, FITTED), np.isin(status, PLACED)
@@ -97,7 +102,9 @@ def make_plan(fits: FrameFits, tracks: VideoTracks, *, safe: bool, engine: str =
     gains = np.where(usable[:, None], fits.gains[order], 0.0)
     alone = np.where(fits.swapped[order] > 0, np.argmax(gains, axis=1) if gains.shape[1] else -1, -1)
     turned_alone = fits.turned[order] > 0
-    side, turned = sides_and_facing(gains, alone == 0, turned_alone, fits.roots[order], starts, follow)
+    side, turned = sides_and_facing(
+        gains, alone == 0, turned_alone, fits.roots[order], starts, follow, faces=faces
+    )
     role = roles(usable, own, tracks, chained)
     track = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
     members = np.bincount(track, role != NOT_USED, len(starts) - 1)
