@@ -124,7 +124,7 @@ def test_alone_and_strict(batch, engine, spoil, status):
 
 
 def test_every_reason_is_tested():
-    of_map = {Status.TOO_FEW_KEYPOINTS, Status.UNLIKELY, Status.SWAPPED}
+    of_map = {Status.TOO_FEW_KEYPOINTS, Status.UNLIKELY, Status.SWAPPED, Status.FILLED}
     assert {status for _, status in SPOILED.values()} == set(Status) - {Status.REFINED} - of_map
 
 

@@ -75,7 +75,10 @@ def test_refine_writes_what_refine_returns(file, tmp_path, estimates, capsys):
             np.testing.assert_array_equal(out[key], estimates[name])
         texts = {"method": "map", "body": BODY, "layout": "smpl24", "version": kitro_np.__version__}
         assert {key: str(out[key]) for key in texts} == texts and str(out["source"]) == str(file)
-        assert set(out.files) == {*computed, *given, *texts, "source", "options"}
+        truth = [key for key in estimates if key.startswith("GT_")]
+        for key in truth:
+            np.testing.assert_array_equal(out[key], estimates[key])
+        assert set(out.files) == {*computed, *given, *texts, *truth, "source", "options"}
     loaded = kitro_np.RefineResult.load(tmp_path / "out.npz")
     assert (loaded.method, loaded.options, loaded.body_name) == ("map", expected.options, BODY)
     assert "12 bodies refined" in capsys.readouterr().out
