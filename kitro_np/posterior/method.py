@@ -20,7 +20,11 @@ from .video.algorithm import refine_videos
 EstimateKind = Literal["auto", "network", "landmarks"]
 """What an estimate comes from."""
 
+ContactKind = Literal["none", "feet"]
+"""What stays put where it rests."""
+
 ESTIMATES: tuple[EstimateKind, ...] = get_args(EstimateKind)
+CONTACTS: tuple[ContactKind, ...] = get_args(ContactKind)
 
 
 class MapOptions(TypedDict, total=False):
@@ -33,6 +37,7 @@ class MapOptions(TypedDict, total=False):
     min_confidence: float
     estimate: EstimateKind
     video: bool
+    contacts: ContactKind
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,9 @@ class Map(Method, name="map"):
     video : bool
         The bodies are successive frames of one person, or of one for each entry of further leading axes: as
         with ``tracks`` of :func:`kitro_np.refine`.
+    contacts : {"none", "feet"}
+        In a video, feet that rest stay put: in the world if ``extrinsics`` are given, else in front of the
+        camera. For single frames, and bodies without feet, this changes nothing.
     """
 
     takes_detections = True
@@ -74,6 +82,9 @@ class Map(Method, name="map"):
         "auto", "what the estimate comes from", choices=ESTIMATES
     )
     video: bool = option(False, "all bodies are successive frames of one person")
+    contacts: Literal["none", "feet"] = option(
+        "none", "in a video, what stays put where it rests", choices=CONTACTS
+    )
 
     @classmethod
     def kernel_variants(cls) -> tuple[Method, ...]:
@@ -94,6 +105,7 @@ class Map(Method, name="map"):
                 *refine_videos(
                     request, tracks, execution, motion,
                     safe=self.safe, uncertainty=self.uncertainty, landmarks=landmarks,
+                    contacts=self.contacts == "feet",
                 )
             )  # fmt: skip
         refined, diagnostics = most_probable(

@@ -23,6 +23,7 @@ from ..most_probable import confidence_of, most_probable_frames
 from ..priors import MotionPrior, size_of
 from ..projection import place_points, points_on
 from .by_kernels import fit_by_kernels
+from .contacts import can_rest
 from .fit import TrackFrames, fit_track
 from .plan import FrameFits, VideoPlan, make_plan
 from .sequence import FILLED, NOT_USED, USED
@@ -37,6 +38,7 @@ def refine_videos(
     safe: bool,
     uncertainty: bool = False,
     landmarks: bool | None = None,
+    contacts: bool = False,
 ) -> tuple[Refined, Diagnostics]:
     """Find the most probable bodies of all frames of each track; that of a track of one as of one frame.
 
@@ -48,7 +50,10 @@ def refine_videos(
     motion : MotionPrior
     safe, uncertainty, landmarks
         As of :func:`kitro_np.posterior.most_probable.most_probable`.
+    contacts : bool
+        Hold feet that rest; of a body without feet nothing is held.
     """
+    contacts = contacts and can_rest(request.skeleton)
     refined, diagnostics, scale, gains = most_probable_frames(
         request, execution, motion, safe=safe, uncertainty=uncertainty, landmarks=landmarks
     )
@@ -63,11 +68,12 @@ def refine_videos(
     if execution.engine == "numba" and len(plan.rows):
         model = model_of(request.skeleton, request.layout, motion)
         refined, spread = fit_by_kernels(
-            request, tracks, refined, plan, model, execution, uncertainty=uncertainty, landmarks=landmarks
-        )
+            request, tracks, refined, plan, model, execution, uncertainty=uncertainty, landmarks=landmarks,
+            contacts=contacts,
+        )  # fmt: skip
     elif len(plan.rows):
         with np.errstate(all="ignore") if is_numpy_array(refined.pose) else nullcontext():
-            refined, spread = _fit_by_stages(request, tracks, refined, plan, motion, landmarks)
+            refined, spread = _fit_by_stages(request, tracks, refined, plan, motion, landmarks, contacts)
         spread = spread if uncertainty else None
     return _with_plan(request, refined, diagnostics, plan, pixels_per_metre, spread)
 
@@ -98,6 +104,7 @@ def _fit_by_stages(
     plan: VideoPlan,
     motion: MotionPrior,
     landmarks: bool | None,
+    contacts: bool,
 ) -> tuple[Refined, Any]:
     """Fit track after track; return refined bodies and the joints' spread (N, J), NaN where there is none."""
     xp = array_namespace(request.pose)
@@ -146,7 +153,7 @@ def _fit_by_stages(
             plan.frame[own], tracks.fps,
             None if tracks.extrinsics is None else of(tracks.extrinsics),
         )  # fmt: skip
-        fitted = fit_track(skeleton, request.layout, frames, motion, landmarks=landmarks)
+        fitted = fit_track(skeleton, request.layout, frames, motion, landmarks=landmarks, contacts=contacts)
         own_betas = xp.broadcast_to(fitted.betas, frames.betas.shape)
         placed = place_points(skeleton, on_body, fitted.pose, own_betas, fitted.transl).points
         visible = confidence * on_body.precision > 0

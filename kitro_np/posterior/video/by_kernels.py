@@ -10,6 +10,7 @@ import numpy as np
 
 from ...arrays.rotations import cayley
 from ...arrays.threads import each
+from ...body.kinematics import forward_kinematics
 from ...keypoints.visibility import image_bounds
 from ...refinement.method import Execution
 from ...refinement.outcome import Refined
@@ -21,9 +22,10 @@ from ..model import PosteriorModel
 from ..priors import BETAS_SHARE
 from .accelerations import spacing_of, spreads_of
 from .constant import Constants, update_constants
+from .contacts import CONTACT_JOINTS, rests_of
 from .frame import Sums
 from .plan import VideoPlan
-from .spreads import DEPTH_CORRELATION, ROUNDS, SPREAD_FACTOR, USUAL_FRAMES, Round, effective_frames
+from .spreads import DEPTH_CORRELATION, SPREAD_FACTOR, USUAL_FRAMES, Round, effective_frames, rounds_of
 
 BLOCK = 256
 """Frames of a block, counted from its track's first: sums do not depend on threads or other tracks."""
@@ -42,6 +44,7 @@ def fit_by_kernels(
     *,
     uncertainty: bool = False,
     landmarks: bool | None = None,
+    contacts: bool = False,
 ) -> tuple[Refined, np.ndarray | None]:
     """Find the most probable bodies of a plan's tracks, as kitro_np.posterior.video.fit.fit_track does.
 
@@ -58,9 +61,13 @@ def fit_by_kernels(
         Also return the joints' standard deviation (N, J), NaN where there is none.
     landmarks : bool, optional
         As of :func:`kitro_np.posterior.most_probable.most_probable`.
+    contacts : bool
+        Hold feet that rest.
     """
     fit = TracksInTheMaking(request, tracks, refined, plan, model, execution, landmarks)
-    for turn in ROUNDS:
+    for turn in rounds_of(contacts=contacts):
+        if turn.contacts:
+            fit.hold_feet()
         fit.step(turn)
         if turn.motion:
             fit.smooth(robust=turn.robust)
@@ -100,6 +107,8 @@ class TracksInTheMaking:
         self.extrinsics = np.zeros((0, 12), self.dtype)
         if tracks.extrinsics is not None:
             self.extrinsics = kernels.in_order(tracks.extrinsics, self.dtype).reshape(request.count, 12)
+        self.rests = np.zeros((0, 4 * len(CONTACT_JOINTS)), self.dtype)
+        self.contacts: dict[int, np.ndarray] = {}
         self.scales = np.ones((number, joints + 1), self.dtype)
         points, shapes = request.layout.num_points, request.skeleton.num_betas
         self._start_anew()
@@ -159,6 +168,30 @@ class TracksInTheMaking:
         self.constants = update_constants(
             self.constants, found, self.prior_betas, self.lengths.astype(np.float64), shape=turn.shape
         )
+
+    def hold_feet(self) -> None:
+        """Find where each track's feet rest; which rest is found once."""
+        plan = self.plan
+        if not len(self.rests):
+            self.rests = np.zeros((len(plan.rows), self.rests.shape[1]), self.dtype)
+
+        def work(track: int) -> int:
+            own = slice(plan.starts[track], plan.starts[track + 1])
+            rows = plan.rows[own]
+            pose = self.pose[rows].reshape(len(rows), -1, 3, 3)
+            betas = np.broadcast_to(
+                self.constants.betas[track].astype(self.dtype), (len(rows), self.constants.betas.shape[1])
+            )
+            joints = forward_kinematics(self.model.skeleton, pose, betas).joints
+            joints = joints + self.refined.transl[rows][:, None]
+            extrinsics = self.extrinsics[rows].reshape(-1, 3, 4) if len(self.extrinsics) else None
+            known = self.contacts.get(track)
+            rests, self.contacts[track] = rests_of(joints, known, plan.frame[own], self.fps, extrinsics)
+            held = np.concatenate([rests.place, rests.weight[..., None]], axis=-1)
+            self.rests[own] = held.reshape(len(rows), -1)
+            return len(rows)
+
+        each(work, range(len(self.lengths)), self.execution.threads)
 
     def smooth(self, *, robust: bool) -> None:
         """Smooth all tracks: frames' messages become their neighbours'."""
@@ -251,7 +284,7 @@ class TracksInTheMaking:
                 of(request.pose), of(request.betas), of(request.transl), of(request.keypoints_2d), cameras,
                 confidence, image_bounds(own_sizes, every) if sized else nowhere, now_pose, now_transl,
                 self.messages[0][own], self.messages[1][own], plan.side[own], *flags,
-                plan.noise[own].astype(dtype), plan.scale[own].astype(dtype), *found,
+                plan.noise[own].astype(dtype), plan.scale[own].astype(dtype), self.rests[own], *found,
             )  # fmt: skip
             track = self.track[blocks]
             of_blocks = kernels.Blocks(

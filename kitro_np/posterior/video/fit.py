@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from ...body.kinematics import forward_kinematics
 from ...body.skeleton import Skeleton
 from ...keypoints.layouts import KeypointLayout
 from .. import priors
@@ -20,8 +21,9 @@ from ..swaps import assignments, exchanged
 from .accelerations import accelerations, spacing_of, spreads_of
 from .chain import Messages, smooth
 from .constant import Constants, update_constants
+from .contacts import rests_of
 from .frame import frame_system, sums_of, take_step, turned_estimates, with_depth_share
-from .spreads import ROUNDS, SPREAD_FACTOR, SPREAD_FRAMES
+from .spreads import SPREAD_FACTOR, SPREAD_FRAMES, rounds_of
 
 
 class TrackFrames(NamedTuple):
@@ -99,6 +101,7 @@ def fit_track(
     motion: priors.MotionPrior,
     *,
     landmarks: bool | None = None,
+    contacts: bool = False,
 ) -> FittedTrack:
     """Find the most probable bodies of a track, of one shape, whose accelerations have a prior.
 
@@ -110,6 +113,8 @@ def fit_track(
     motion : MotionPrior
     landmarks : bool, optional
         As of :func:`kitro_np.posterior.fit.fit_arrays`.
+    contacts : bool
+        Hold feet that rest.
     """
     xp = array_namespace(frames.pose)
     count, joints = frames.pose.shape[:2]
@@ -138,11 +143,15 @@ def fit_track(
         xp.zeros((1, shapes, shapes), **like),
     )
     keypoints_2d, frames_number = given.keypoints_2d, xp.full((1,), float(count), **like)
-    for turn in ROUNDS:
+    rests, resting = None, None
+    for turn in rounds_of(contacts=contacts):
         betas = xp.broadcast_to(constants.betas, frames.betas.shape)
         given = given._replace(keypoints_2d=keypoints_2d - constants.shift * pixels_per_metre[:, None, None])
         prior = prior._replace(pose=turned_estimates(estimate, constants.turn), betas=betas)
-        system = frame_system(given, prior, scales, pose, betas, transl, others)
+        if turn.contacts:
+            placed = forward_kinematics(skeleton, pose, betas).joints + transl[:, None, :]
+            rests, resting = rests_of(placed, resting, frames.frame, frames.fps, frames.extrinsics)
+        system = frame_system(given, prior, scales, pose, betas, transl, others, rests)
         pose, transl, messages, step = take_step(given, system, pose, transl, others)
         if turn.shape or turn.errors:
             sums = sums_of(given, scales, system, step)

@@ -30,6 +30,7 @@ from ..gauss_newton import (
 from ..projection import Posed, place_points, point_jacobians, unseen_in_front
 from ..robust import inlier_probability, student_weight
 from .chain import Messages
+from .contacts import Rests, rest_evidence
 from .spreads import DEPTH_CORRELATION, effective_frames
 
 
@@ -40,7 +41,7 @@ class FrameSystem(NamedTuple):
     ----------
     posed : Posed
     own : (T, U, U) array
-        Precision of 3 J rotations, betas and translation by keypoints and priors.
+        Precision of 3 J rotations, betas and translation by keypoints, priors and contacts.
     precision : (T, U, U) array
         With the messages.
     right_side : (T, U) array
@@ -98,7 +99,14 @@ def ancestors(skeleton: Skeleton) -> np.ndarray:
 
 
 def frame_system(
-    given: FitInput, prior: Prior, scales: Scales, pose: Any, betas: Any, transl: Any, others: Messages
+    given: FitInput,
+    prior: Prior,
+    scales: Scales,
+    pose: Any,
+    betas: Any,
+    transl: Any,
+    others: Messages,
+    rests: Rests | None = None,
 ) -> FrameSystem:
     """Linearise about the current bodies, and weigh the keypoints by their residuals.
 
@@ -112,6 +120,8 @@ def frame_system(
     transl : (T, 3) array
     others : Messages
         Of the neighbours.
+    rests : Rests, optional
+        Where joints are held.
     """
     xp = array_namespace(pose)
     visible = given.visible
@@ -132,6 +142,9 @@ def frame_system(
     own = xp.matmul(transposed, rows * jacobian) + linear_prior.precision
     whitened = rows * xp.reshape(residual, (count, 2 * points, 1))
     right_side = xp.matmul(transposed, whitened)[..., 0] + linear_prior.right_side
+    if rests is not None:
+        held, towards = rest_evidence(given.skeleton, posed, rests, betas.shape[1])
+        own, right_side = own + held, right_side + towards
     to_global = _to_global(given.skeleton, pose, betas.shape[1])
     spread = xp.matmul(
         xp.matrix_transpose(to_global) * _with_betas(others.precision, betas)[:, None, :], to_global

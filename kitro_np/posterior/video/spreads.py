@@ -10,12 +10,16 @@ from typing import Any, NamedTuple
 
 
 class Round(NamedTuple):
-    """What follows a step of all frames: betas are found, or constant errors; motion is smoothed."""
+    """What follows a step of all frames: betas are found, or constant errors; motion is smoothed.
+
+    Feet that rest are held in a step with contacts.
+    """
 
     shape: bool = False
     errors: bool = False
     motion: bool = False
     robust: bool = False
+    contacts: bool = False
 
 
 ROUNDS = (
@@ -27,6 +31,9 @@ ROUNDS = (
 """Steps of all frames. Betas and constant errors explain the same residuals, and are found in turn, before
 frames know of their neighbours, which would hold them back. Estimates may tremble so much that every
 acceleration looks like a rare one: only the last paths are smoothed robustly."""
+
+CONTACT_ROUNDS = (*[Round(motion=True, robust=True, contacts=True)] * 3, Round(contacts=True))
+"""Steps that follow all but the last of these where feet that rest stay put."""
 
 USUAL_FPS = 30.0
 """Frames per second that the spreads of accelerations are given for; they are constant per second squared."""
@@ -86,3 +93,8 @@ it, for what errs alike in all frames: fitted to simulated detections."""
 def effective_frames(count: Any, correlation: float) -> Any:
     """Effective number of n frames whose errors are correlated, n / (1 + (n - 1) rho)."""
     return count / (1 + (count - 1) * correlation)
+
+
+def rounds_of(*, contacts: bool) -> tuple[Round, ...]:
+    """Return all steps, with or without contacts."""
+    return (*ROUNDS[:-1], *CONTACT_ROUNDS) if contacts else ROUNDS

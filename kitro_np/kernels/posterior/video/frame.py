@@ -29,6 +29,7 @@ from ..robust import weigh_residuals
 from ..scalars import INFORMATION, NOISE, PIXELS_PER_METRE, POSE_SCALE
 from ..spread import joint_spread
 from ..swaps import exchange, reflect
+from .contacts import add_rests
 
 
 @entry
@@ -41,6 +42,7 @@ def step_blocks(tree, chains, tile, memory, own, frames, blocks, sized, kind, me
         for start in range(blocks.first[b], last, tile.status.shape[1]):
             _begin(tree, chains, tile, memory, own, frames, blocks, sized, kind, b, start, last)
             _linearise(tree, chains, tile, memory)
+            add_rests(chains, tile, memory, own, frames, start, last)
             _own_diagonal(tree, chains, memory, own)
             _add_messages(tree, chains, memory, own, 1.0)
             for a in range(chains.moving.size - 1, -1, -1):

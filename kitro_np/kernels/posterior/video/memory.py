@@ -28,6 +28,7 @@ class FrameRows(NamedTuple):
     turned: Any  # (n,) 1 where the estimate is reflected in depth
     noise: Any  # (n,) in metres at the body
     scale: Any  # (n,)
+    rests: Any  # (n or 0, 16) of each of CONTACT_JOINTS: its place, and the weight of that
     error: Any  # (n,) mean reprojection error; written by finish_blocks
     status: Any  # (n,) written by finish_blocks
     joint_spread: Any  # (n, J) written by spread_blocks
