@@ -551,7 +551,7 @@ def test_every_field_of_every_method_is_an_option():
     assert set(flags.values()) == {
         "--variant", "--camera-update", "--shape-update", "--pose-update", "--search", "--iterations",
         "--shape-steps", "--no-motion-prior", "--unsafe", "--uncertainty", "--hypotheses", "--root-steps",
-        "--steps", "--min-confidence", "--estimate", "--video",
+        "--steps", "--min-confidence", "--estimate", "--video", "--contacts",
     }  # fmt: skip
 
 
