@@ -23,7 +23,8 @@ KINDS = {"map": Map, "kitro": Kitro, "smplify": SMPLify}
 
 OTHER_VALUES = {
     "motion_prior": False, "safe": False, "uncertainty": True, "hypotheses": 2, "min_confidence": 0.5,
-    "estimate": "network", "video": True, "contacts": "feet", "variant": "paper", "iterations": 3, "shape_steps": 0,
+    "estimate": "network", "video": True, "contacts": "feet",
+    "variant": "paper", "iterations": 3, "shape_steps": 0,
     "camera_update": "hard",
     "shape_update": "joints_2d", "pose_update": "fixed", "search": "greedy",
     "root_steps": 4, "steps": 5,

@@ -105,6 +105,7 @@ class Window:
             bounds=bounds,
             precision=self.messages[0],
             right_side=self.messages[1],
+            rests=np.zeros((0, 16), self.dtype),
             error=np.zeros(0, self.dtype),
             status=np.zeros(0, np.int8),
             joint_spread=np.zeros((0, 1), self.dtype),
