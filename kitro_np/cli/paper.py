@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
+from ..body import BodyModel
 from ..errors import InputError
-from ..evaluation.protocols import regressed_protocol
-from ..paper.command import EXPERIMENTS, INDEX, write_paper
+from ..evaluation.protocols import Protocol, regressed_protocol
+from ..paper import video
+from ..paper.command import EXPERIMENTS, INDEX, write_paper, write_videos
 from ..paper.sets import FULL, QUICK, Sets, file_sets, simulated_sets
 from .body_options import BODY_DEFAULTS, add_body, read_body
 from .exit_status import ExitStatus
@@ -30,14 +33,17 @@ def add(commands: Commands) -> None:
         metavar="NAME",
         help=f"one of {names}; can be repeated (default: all)",
     )
-    add("--quick", action="store_true", help=f"simulate {QUICK} bodies instead of {FULL}")
+    text = "instead, a page of videos: each frame alone, smoothed, and all frames of a track together"
+    add("--video", action="store_true", help=text)
+    text = f"{QUICK} bodies instead of {FULL}, or {video.QUICK[0]} tracks instead of {video.FULL[0]}"
+    add("--quick", action="store_true", help=f"simulate {text}")
     add(
         "--data",
         nargs="+",
         metavar="FILE",
         type=Path,
         default=[],
-        help="files as for eval, instead of simulated data; --body applies to them",
+        help="files as for eval, with --video one of tracks, instead of simulated data; --body applies",
     )
     add("--regressor", metavar="FILE.npy", help="J_regressor_h36m.npy: compare its 14 joints in --data")
     add("--image-size", nargs=2, type=number, metavar=("W", "H"), help="in pixels, instead of intrinsics")
@@ -49,13 +55,16 @@ def run(options: Options) -> int:
 
     Measurements are cached: the same command resumes after an interruption.
     """
+
+    def progress(runs: int) -> Any:
+        return progress_bar(runs, "measure", unit="runs")
+
+    if options.video:
+        page = write_videos(read_videos(options), options.output, progress)
+        print(f"wrote {page}")
+        return ExitStatus.DONE
     try:
-        pages = write_paper(
-            read_sets(options),
-            options.output,
-            options.table or tuple(EXPERIMENTS),
-            lambda runs: progress_bar(runs, "measure", unit="runs"),
-        )
+        pages = write_paper(read_sets(options), options.output, options.table or tuple(EXPERIMENTS), progress)
     except KeyboardInterrupt:
         print("kitro-np: stopped; the same command resumes.", file=sys.stderr)
         return ExitStatus.STOPPED
@@ -68,14 +77,35 @@ def read_sets(options: Options) -> Sets:
     """Read the files, which are also base estimates of Table 3; simulate the other data sets."""
     count = QUICK if options.quick else FULL
     if not options.data:
-        for name, default in DATA_DEFAULTS.items():
-            # An option without effect is an error.
-            if (value := getattr(options, name)) != default:
-                flag = name.replace("_", "-")
-                raise InputError(f"{flag}: expected --data, which this option applies to, got only {value}.")
+        _check_no_data(options)
         return simulated_sets(count)
-    protocol = None if options.regressor is None else regressed_protocol(options.regressor)
-    body = None if options.body is None else read_body(options)
+    body, protocol = _read_data_options(options)
     data = file_sets(options.data, body, protocol, image_size=options.image_size)
     sets = simulated_sets(count)
     return sets._replace(hands=data) if data[0].hand else sets._replace(people=data, bases=data)
+
+
+def read_videos(options: Options) -> video.VideoSet:
+    """Read the file of tracks, or simulate videos."""
+    if options.table:
+        raise InputError(f"table: expected none with --video, got {options.table[0]}.")
+    if not options.data:
+        _check_no_data(options)
+        return video.simulated_videos(*(video.QUICK if options.quick else video.FULL))
+    if len(options.data) > 1:
+        raise InputError(f"data: expected one file with --video, got {len(options.data)}.")
+    return video.videos_of_data(options.data[0], *_read_data_options(options), image_size=options.image_size)
+
+
+def _check_no_data(options: Options) -> None:
+    """InputError for options of --data: one without effect is an error."""
+    for name, default in DATA_DEFAULTS.items():
+        if (value := getattr(options, name)) != default:
+            flag = name.replace("_", "-")
+            raise InputError(f"{flag}: expected --data, which this option applies to, got only {value}.")
+
+
+def _read_data_options(options: Options) -> tuple[BodyModel | None, Protocol | None]:
+    """Return the body and the protocol of the options, None for those of the files."""
+    protocol = None if options.regressor is None else regressed_protocol(options.regressor)
+    return None if options.body is None else read_body(options), protocol

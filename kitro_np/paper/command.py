@@ -17,8 +17,9 @@ from ..safe_io.atomic_write import atomic_write
 from .curves import figure_1, figure_5, hypotheses, improved, noise
 from .plan import Plan
 from .runs import Measured, Runs
-from .sets import Sets
+from .sets import DataSet, Sets
 from .tables import table_1, table_2, table_3, table_4, table_5
+from .video import VideoSet, count_of_rows, measure_videos, video_page
 
 EXPERIMENTS: dict[str, tuple[str, Callable[[Sets], Plan]]] = {
     "1": ("Table 1: what each part of the method contributes", table_1),
@@ -33,6 +34,10 @@ EXPERIMENTS: dict[str, tuple[str, Callable[[Sets], Plan]]] = {
     "hypotheses": ("How often a bone points to the true side", hypotheses),
 }
 """Titles and plans of the experiments, by their names for --table."""
+
+VIDEO = "video"
+VIDEO_TITLE = "Videos: all frames of a track together"
+"""Name and title of the page of videos, which only :func:`write_videos` writes."""
 
 INDEX = "README.md"
 TITLE = "# KITRO's experiments"
@@ -71,19 +76,7 @@ def write_paper(
         matplotlib is missing.
     """
     names = [one_of("table", name, EXPERIMENTS) for name in names]
-    if find_spec("matplotlib") is None:
-        raise InputError(
-            "paper: expected matplotlib to be installed, got an environment without it; "
-            "pip install 'kitro-np[report]'."
-        )
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: expected a folder to write to, got a file.")
-    folder.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"{folder}: expected a writable folder, got a read-only one.")
-    index = folder / INDEX
-    if index.exists() and not (index.is_file() and index.read_bytes().startswith(TITLE.encode())):
-        raise InputError(f"{index}: expected no file, or one that this command wrote, got another file.")
+    _prepare(folder)
     plans = {name: EXPERIMENTS[name][1](sets) for name in names}
     runs = Runs(folder / "runs")
     pages = []
@@ -99,8 +92,36 @@ def write_paper(
             page = plan.page(measured)
             page = replace(page, remarks=[*page.remarks, *_refused(measured.values())])
             page.write(folder, _stem(name), EXPERIMENTS[name][0])
-    _write_index(sets, folder)
+    data_sets = {id(data): data for group in sets for data in group}.values()
+    _write_index(data_sets, folder)
     return pages
+
+
+def write_videos(videos: VideoSet, folder: Path, progress: Progress | None = None) -> Path:
+    """Measure videos and write their page; parameters and errors as of :func:`write_paper`."""
+    _prepare(folder)
+    with progress(count_of_rows(videos)) if progress else nullcontext() as report:
+        page = video_page(videos, measure_videos(videos, report))
+    page.write(folder, VIDEO, VIDEO_TITLE)
+    _write_index([videos.data], folder)
+    return folder / f"{VIDEO}.md"
+
+
+def _prepare(folder: Path) -> None:
+    """Make the folder; InputError if pages cannot be written to it."""
+    if find_spec("matplotlib") is None:
+        raise InputError(
+            "paper: expected matplotlib to be installed, got an environment without it; "
+            "pip install 'kitro-np[report]'."
+        )
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: expected a folder to write to, got a file.")
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{folder}: expected a writable folder, got a read-only one.")
+    index = folder / INDEX
+    if index.exists() and not (index.is_file() and index.read_bytes().startswith(TITLE.encode())):
+        raise InputError(f"{index}: expected no file, or one that this command wrote, got another file.")
 
 
 def _stem(name: str) -> str:
@@ -118,12 +139,10 @@ def _refused(measured: Iterable[Measured]) -> list[str]:
     ]
 
 
-def _write_index(sets: Sets, folder: Path) -> None:
+def _write_index(data_sets: Iterable[DataSet], folder: Path) -> None:
     """Write the index of all pages in the folder, of this and of previous calls."""
-    existing = {
-        name: title for name, (title, _) in EXPERIMENTS.items() if (folder / f"{_stem(name)}.md").exists()
-    }
-    data_sets = {id(data): data for group in sets for data in group}.values()
+    titles = {name: title for name, (title, _) in EXPERIMENTS.items()} | {VIDEO: VIDEO_TITLE}
+    existing = {name: title for name, title in titles.items() if (folder / f"{_stem(name)}.md").exists()}
     lines = [
         TITLE,
         f"By kitro_np {__version__}. Lengths are in millimetres unless stated otherwise.",
