@@ -144,7 +144,7 @@ class Tracker:
         if used:
             self._last_used = number
         near = self._last_used is not None and number - self._last_used <= FILL_SECONDS * self.fps
-        if status in [int(one) for one in PLACED] and near:
+        if status in PLACED and near:
             self._append(request, model, alone, number, float(scale[0]), gains[0], place, used=used)
             self._pending.append((number, alone))
         else:
@@ -183,7 +183,7 @@ class Tracker:
             start = reflected(request.skeleton.host, pose, transl)[0]
         intrinsics = np.asarray(request.intrinsics[0], self._dtype)
         pixels_per_metre = intrinsics[0, 0] / transl[0, 2] * size_of(request.skeleton.host)
-        fitted = int(alone["status"]) in [int(one) for one in FITTED]
+        fitted = int(alone["status"]) in FITTED
         swapped = used and int(alone["swapped"]) == 1 and len(gains)
         confidence = 1.0 if request.confidence is None else request.confidence[0]
         window.image_size = request.image_size

@@ -8,9 +8,10 @@ import numpy as np
 
 from ..keypoints.visibility import image_bounds
 from ..posterior.model import PosteriorModel
-from ..posterior.priors import BETAS_PRECISION, BETAS_SHARE
+from ..posterior.priors import BETAS_SHARE
 from ..posterior.video.accelerations import spacing_of, spreads_of
-from ..posterior.video.spreads import DEPTH_CORRELATION, SHAPE_CORRELATION, effective_frames
+from ..posterior.video.constant import betas_precision_of, find_betas
+from ..posterior.video.spreads import DEPTH_CORRELATION, effective_frames
 
 TILE = 16
 """Frames that take a step together with the newest: as many as a kernel's lanes in float32."""
@@ -152,19 +153,20 @@ class Window:
         for part, message in zip(self.own, self.messages, strict=True):
             part[own] = message[own]
         if found:
-            shapes, sums = len(self.shape), blocks.sums[0]
-            self._learn_shape(sums[: shapes**2].reshape(shapes, shapes), sums[shapes**2 :][:shapes])
+            self._learn_shape(blocks.sums, model)
 
-    def _learn_shape(self, precision: np.ndarray, right_side: np.ndarray) -> None:
-        """Update the betas, as kitro_np.posterior.video.constant does, by what one more frame says."""
-        if not len(self.shape):
-            return
+    def _learn_shape(self, sums: np.ndarray, model: PosteriorModel) -> None:
+        """Update the betas by what one more frame says."""
+        from ..kernels.posterior.video.run import split_sums
+
+        sizes = (model.skeleton.num_joints, len(self.shape), model.layout.num_points)
+        precision, right_side = (part[0] for part in split_sums(sums, *sizes)[:2])
         self.shape_precision += precision
         self.shape_right_side += right_side + precision @ self.shape
-        share = effective_frames(float(self.seen), SHAPE_CORRELATION) / self.seen
-        normal = BETAS_PRECISION * np.eye(len(self.shape)) + share * self.shape_precision
-        prior = BETAS_PRECISION * BETAS_SHARE * self.mean_betas
-        self.shape = np.linalg.solve(normal, prior + share * self.shape_right_side)
+        count, now = np.full(1, float(self.seen)), self.shape[None]
+        own = betas_precision_of(self.shape_precision[None], count)
+        about_now = self.shape_right_side - self.shape_precision @ self.shape
+        self.shape = find_betas(now, own, about_now[None], BETAS_SHARE * self.mean_betas[None], count)[0]
 
     def _smooth(self, model: PosteriorModel) -> None:
         """Find what the neighbours say of every frame in the window."""

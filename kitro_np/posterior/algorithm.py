@@ -8,14 +8,13 @@ from array_api_compat import array_namespace, device
 
 from ..arrays.select import where_bodies
 from ..body.skeleton import Skeleton
-from ..camera import project
 from ..keypoints.layouts import KeypointLayout
-from ..keypoints.visibility import visible_confidence
 from ..refinement.outcome import Diagnostics, Refined
 from ..refinement.validity import Status, estimate_status, outcome_status, stand_in_body
 from .fit import fit_arrays
 from .priors import MotionPrior
 from .projection import place_points, points_on
+from .seen import see_keypoints, visible_error, visible_in_front
 from .verdict import FEWEST_KEYPOINTS
 
 
@@ -61,12 +60,9 @@ def refine_arrays(
     """
     xp = array_namespace(pose)
     points = points_on(skeleton, layout, pose)
-    confidence = xp.where(points.precision > 0, confidence, xp.zeros_like(confidence))
-    confidence = visible_confidence(keypoints_2d, confidence, image_size)
-    visible = confidence * points.precision > 0
-    keypoints_2d = xp.where(visible[:, :, None], keypoints_2d, xp.zeros_like(keypoints_2d))
+    keypoints_2d, confidence, visible = see_keypoints(points, keypoints_2d, confidence, image_size)
     given_places = place_points(skeleton, points, pose, betas, transl).points
-    front = _visible_in_front(given_places, transl, visible)
+    front = visible_in_front(given_places, transl, visible)
     status = estimate_status(skeleton, pose, betas, transl, keypoints_2d, intrinsics, front)
     refined_status = xp.zeros_like(status)
     status = xp.where(status == float(Status.KEYPOINTS_IN_ONE_POINT), refined_status, status)
@@ -74,15 +70,7 @@ def refine_arrays(
     too_few = count < (FEWEST_KEYPOINTS if safe else 1)
     status = xp.where((status == 0) & too_few, refined_status + float(Status.TOO_FEW_KEYPOINTS), status)
     usable = status == 0
-
-    def error_of(placed: Any, keypoints_2d: Any) -> Any:
-        residual = project(placed, intrinsics) - keypoints_2d
-        residual = xp.where(
-            visible, xp.sqrt(xp.sum(residual * residual, axis=-1)), xp.zeros_like(residual[..., 0])
-        )
-        return xp.sum(residual, axis=1) / xp.maximum(count, xp.ones_like(count))
-
-    error = error_of(given_places, keypoints_2d)
+    error = visible_error(given_places, keypoints_2d, visible, intrinsics)
     # Stand-in bodies keep NaN and infinity out of the stages, where they would fail the whole batch.
     stand_in = stand_in_body(pose, betas, transl, intrinsics)
     given = (pose, betas, transl, intrinsics)
@@ -93,7 +81,7 @@ def refine_arrays(
         start_pose=start, landmarks=landmarks,
     )  # fmt: skip
     placed = place_points(skeleton, points, fitted.pose, fitted.betas, fitted.transl).points
-    front = _visible_in_front(placed, fitted.transl, visible)
+    front = visible_in_front(placed, fitted.transl, visible)
     outcome = outcome_status(skeleton, fitted.pose, fitted.betas, fitted.transl, front)
     status = xp.where(usable, outcome, status)
     if safe:
@@ -111,7 +99,7 @@ def refine_arrays(
         where_bodies(good, fitted.transl, transl),
         xp.full(pose.shape[:2], -1, dtype=xp.int8, device=device(pose)),
         missing,
-        xp.where(good, error_of(placed, fitted.keypoints_2d), error),
+        xp.where(good, visible_error(placed, fitted.keypoints_2d, visible, intrinsics), error),
         xp.astype(status, xp.int8),
     )
     return (
@@ -127,10 +115,3 @@ def refine_arrays(
         fitted.pose_scale,
         fitted.gains,
     )
-
-
-def _visible_in_front(placed: Any, transl: Any, visible: Any) -> Any:
-    """Whether a body's place and its points of visible keypoints are in front of the camera: (N,)."""
-    xp = array_namespace(placed)
-    depth = xp.where(visible, placed[..., 2], xp.ones_like(placed[..., 2]))
-    return xp.all(depth > 0, axis=1) & (transl[:, 2] > 0)

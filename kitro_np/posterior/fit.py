@@ -252,7 +252,7 @@ def _find_step(
 ) -> Iterate:
     """Linearise about a body, weigh the keypoints, and find the most probable step."""
     xp = array_namespace(pose)
-    visible, noise = given.visible, scales.noise[:, None]
+    visible = given.visible
     posed = place_points(given.skeleton, given.points, pose, betas, transl)
     posed = unseen_in_front(posed, visible > 0)
     jacobians = point_jacobians(posed, given.points.moved, given.intrinsics)
@@ -269,14 +269,37 @@ def _find_step(
         squared, variance = gate_keypoints(
             linear_prior, jacobian, residual, to_twin, paired, mirror, scales.noise
         )
+        inlier, weights = weigh(given, squared, variance, scales.noise)
     else:
-        squared = given.confidence * xp.sum(residual * residual, axis=-1) / noise**2
-        variance = noise**2 / xp.where(visible > 0, given.confidence, xp.ones_like(visible))
-    inlier = inlier_probability(squared, given.odds, variance, given.pixels_per_metre) * visible
-    precision = given.confidence * given.information[:, None]
-    weights = xp.sqrt(precision * student_weight(squared) * inlier) / noise
+        inlier, weights = weigh_residuals(given, residual, scales.noise)
     step = gauss_newton_step(linear_prior, jacobians, residual, weights)
     return Iterate(posed, jacobian, residual, inlier, weights, linear_prior, step)
+
+
+def weigh_residuals(given: FitInput, residual: Any, noise: Any) -> tuple[Any, Any]:
+    """Weigh all keypoints by their residuals (N, K, 2) in pixels; returns as :func:`weigh`."""
+    xp = array_namespace(residual)
+    variance = noise[:, None] ** 2
+    squared = given.confidence * xp.sum(residual * residual, axis=-1) / variance
+    confidence = xp.where(given.visible > 0, given.confidence, xp.ones_like(given.visible))
+    return weigh(given, squared, variance / confidence, noise)
+
+
+def weigh(given: FitInput, squared: Any, variance: Any, noise: Any) -> tuple[Any, Any]:
+    """Return each keypoint's probability of being no outlier, and its inverse standard deviation: (N, K).
+
+    Parameters
+    ----------
+    given : FitInput
+    squared, variance : (N, K) array
+        As of :func:`kitro_np.posterior.robust.inlier_probability`.
+    noise : (N,) array
+        In pixels.
+    """
+    xp = array_namespace(squared)
+    inlier = inlier_probability(squared, given.odds, variance, given.pixels_per_metre) * given.visible
+    precision = given.confidence * given.information[:, None]
+    return inlier, xp.sqrt(precision * student_weight(squared) * inlier) / noise[:, None]
 
 
 def _put_sides_right(given: FitInput, iterate: Iterate, wrong_way: Any) -> tuple[FitInput, Any, Any, Any]:

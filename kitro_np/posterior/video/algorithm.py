@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from array_api_compat import array_namespace, device, is_numpy_array
 
 from ...arrays.interchange import as_numpy
 from ...arrays.select import where_bodies
-from ...camera import project
-from ...keypoints.visibility import visible_confidence
 from ...refinement.method import Execution
 from ...refinement.outcome import Diagnostics, Refined
 from ...refinement.request import Request
@@ -21,7 +20,8 @@ from ..facing import face_points, reflected, reflected_root
 from ..model import model_of
 from ..most_probable import confidence_of, most_probable_frames
 from ..priors import MotionPrior, size_of
-from ..projection import place_points, points_on
+from ..projection import Points, place_points, points_on
+from ..seen import SeenKeypoints, see_keypoints, visible_error, visible_in_front
 from .by_kernels import fit_by_kernels
 from .contacts import can_rest
 from .fit import TrackFrames, fit_track
@@ -108,78 +108,93 @@ def _fit_by_stages(
 ) -> tuple[Refined, Any]:
     """Fit track after track; return refined bodies and the joints' spread (N, J), NaN where there is none."""
     xp = array_namespace(request.pose)
-    on = device(request.pose)
-    skeleton = request.skeleton.like(xp.zeros(1, dtype=request.dtype, device=on))
-    pose, betas, transl = alone.pose, alone.betas, alone.transl
-    error, status = alone.reprojection_error, alone.status
-    spread = xp.full(pose.shape[:2], xp.nan, dtype=request.dtype, device=on)
-    count = request.count
-    for first, last in zip(plan.starts[:-1].tolist(), plan.starts[1:].tolist(), strict=True):
+    on, dtype = device(request.pose), request.dtype
+    skeleton = request.skeleton.like(xp.zeros(1, dtype=dtype, device=on))
+    points = points_on(skeleton, request.layout, xp.zeros(1, dtype=dtype, device=on))
+    every = _rows_of(request, points, plan.rows)
+    given = [_take(part, plan.rows) for part in (alone.pose, alone.betas, alone.transl)]
+    extrinsics = None if tracks.extrinsics is None else xp.astype(_take(tracks.extrinsics, plan.rows), dtype)
+
+    def host(array: np.ndarray, own: slice, dtype: Any) -> Any:
+        return xp.asarray(np.ascontiguousarray(array[own]), dtype=dtype, device=on)
+
+    found = []
+    for first, last in pairwise(plan.starts.tolist()):
         own = slice(first, last)
-        rows = xp.asarray(plan.rows[own], device=on)
-
-        def of(array: Any, rows: Any = rows) -> Any:
-            return xp.take(xp.astype(array, request.dtype), rows, axis=0)
-
-        def host(array: np.ndarray, dtype: Any) -> Any:
-            return xp.asarray(np.ascontiguousarray(array), dtype=dtype, device=on)
-
-        one_camera = request.intrinsics.shape[0] == 1
-        intrinsics = (
-            xp.broadcast_to(xp.astype(request.intrinsics, request.dtype), (count, 3, 3))
-            if one_camera
-            else request.intrinsics
-        )
-        keypoints_2d = of(request.keypoints_2d)
-        given_confidence = of(confidence_of(request, xp.astype(request.keypoints_2d, request.dtype)))
-        on_body = points_on(skeleton, request.layout, keypoints_2d)
-        given_confidence = xp.where(on_body.precision > 0, given_confidence, xp.zeros_like(given_confidence))
-        sizes = request.image_size
-        sizes = sizes if sizes is None or sizes.shape[0] == 1 else of(sizes)
-        confidence = visible_confidence(keypoints_2d, given_confidence, sizes)
-        keypoints_2d = xp.where((confidence > 0)[:, :, None], keypoints_2d, xp.zeros_like(keypoints_2d))
-        used = host(plan.used[own], xp.bool)
-        estimate, estimate_transl = of(request.pose), of(request.transl)
-        turned, anew = host(plan.turned[own], xp.bool), host(plan.anew[own], xp.bool)
-        fresh = where_bodies(turned, reflected(skeleton, estimate, estimate_transl), estimate)
-        weight = xp.astype(used, request.dtype)
-        start_betas = xp.sum(of(alone.betas) * weight[:, None], axis=0) / xp.sum(weight)
+        pose, betas, transl, intrinsics = (part[own, ...] for part in every[:4])
+        seen = SeenKeypoints(*(part[own, ...] for part in every.seen))
+        used, turned, anew = (host(part, own, xp.bool) for part in (plan.used, plan.turned, plan.anew))
+        start_pose, start_betas, start_transl = (part[own, ...] for part in given)
+        fresh = where_bodies(turned, reflected(skeleton, pose, transl), pose)
+        weight = xp.astype(used, dtype)
         frames = TrackFrames(
-            estimate, of(request.betas), estimate_transl, keypoints_2d,
-            xp.where(used[:, None], confidence, xp.zeros_like(confidence)), of(intrinsics),
-            where_bodies(anew, fresh, of(alone.pose)), start_betas,
-            where_bodies(anew, estimate_transl, of(alone.transl)), host(plan.side[own], xp.int64), turned,
-            host(plan.noise[own], request.dtype), host(plan.scale[own], request.dtype),
-            plan.frame[own], tracks.fps,
-            None if tracks.extrinsics is None else of(tracks.extrinsics),
+            pose, betas, transl, seen.keypoints_2d,
+            xp.where(used[:, None], seen.confidence, xp.zeros_like(seen.confidence)), intrinsics,
+            where_bodies(anew, fresh, start_pose),
+            xp.sum(start_betas * weight[:, None], axis=0) / xp.sum(weight),
+            where_bodies(anew, transl, start_transl), host(plan.side, own, xp.int64), turned,
+            host(plan.noise, own, dtype), host(plan.scale, own, dtype), plan.frame[own], tracks.fps,
+            None if extrinsics is None else extrinsics[own, ...],
         )  # fmt: skip
         fitted = fit_track(skeleton, request.layout, frames, motion, landmarks=landmarks, contacts=contacts)
-        own_betas = xp.broadcast_to(fitted.betas, frames.betas.shape)
-        placed = place_points(skeleton, on_body, fitted.pose, own_betas, fitted.transl).points
-        visible = confidence * on_body.precision > 0
-        depth = xp.where(visible & used[:, None], placed[..., 2], xp.ones_like(placed[..., 2]))
-        front = xp.all(depth > 0, axis=1) & (fitted.transl[:, 2] > 0)
-        fine = outcome_status(skeleton, fitted.pose, own_betas, fitted.transl, front) == 0
-        away = project(placed, frames.intrinsics) - fitted.keypoints_2d
-        away = xp.where(visible, xp.sqrt(xp.sum(away * away, axis=-1)), xp.zeros_like(away[..., 0]))
-        seen = xp.sum(xp.astype(visible, request.dtype), axis=1)
-        own_error = xp.sum(away, axis=1) / xp.maximum(seen, xp.ones_like(seen))
-        done = xp.where(used, xp.zeros_like(seen), xp.full_like(seen, float(Status.FILLED)))
-        place = np.full(count, -1)
-        place[plan.rows[own]] = np.arange(last - first)
-        inside, chosen = xp.asarray(np.maximum(place, 0), device=on), xp.asarray(place >= 0, device=on)
-        good = chosen & xp.take(fine, inside, axis=0)
-
-        def into(array: Any, values: Any, good: Any = good, inside: Any = inside) -> Any:
-            return where_bodies(good, xp.take(values, inside, axis=0), xp.astype(array, values.dtype))
-
-        pose, betas, transl = into(pose, fitted.pose), into(betas, own_betas), into(transl, fitted.transl)
-        error, spread = into(error, own_error), into(spread, fitted.joint_spread)
-        done = xp.astype(xp.where(fine, done, xp.full_like(seen, float(Status.DIVERGED))), xp.int8)
-        status = xp.where(chosen, xp.take(done, inside, axis=0), status)
+        own_betas = xp.broadcast_to(fitted.betas, betas.shape)
+        placed = place_points(skeleton, points, fitted.pose, own_betas, fitted.transl).points
+        front = visible_in_front(placed, fitted.transl, seen.visible & used[:, None])
+        outcome = outcome_status(skeleton, fitted.pose, own_betas, fitted.transl, front)
+        filled = xp.where(used, xp.zeros_like(outcome), xp.full_like(outcome, float(Status.FILLED)))
+        error = visible_error(placed, fitted.keypoints_2d, seen.visible, intrinsics)
+        status = xp.astype(xp.where(outcome == 0, filled, outcome), xp.int8)
+        found.append((fitted.pose, own_betas, fitted.transl, error, fitted.joint_spread, status))
+    *bodies, status = (
+        _spread_out(xp.concat(parts, axis=0), plan.rows, request.count) for parts in zip(*found, strict=True)
+    )
+    joined = xp.asarray(plan.role > NOT_USED, device=on)
+    status = xp.where(joined, status, alone.status)
+    good = joined & (status != int(Status.DIVERGED))
+    nothing = xp.full((request.count, skeleton.num_joints), xp.nan, dtype=dtype, device=on)
+    before = (alone.pose, alone.betas, alone.transl, alone.reprojection_error, nothing)
+    pose, betas, transl, error, spread = (
+        where_bodies(good, part, other) for part, other in zip(bodies, before, strict=True)
+    )
     return alone._replace(
         pose=pose, betas=betas, transl=transl, reprojection_error=error, status=status
     ), spread
+
+
+class GivenRows(NamedTuple):
+    """What some bodies of a request were given as, in its dtype."""
+
+    pose: Any
+    betas: Any
+    transl: Any
+    intrinsics: Any
+    seen: SeenKeypoints
+
+
+def _rows_of(request: Request, points: Points, rows: np.ndarray) -> GivenRows:
+    xp = array_namespace(request.pose)
+
+    def of(array: Any) -> Any:
+        return xp.astype(array if array.shape[0] == 1 else _take(array, rows), request.dtype)
+
+    keypoints_2d = of(request.keypoints_2d)
+    confidence = of(confidence_of(request, request.keypoints_2d))
+    sizes = None if request.image_size is None else of(request.image_size)
+    intrinsics = xp.broadcast_to(of(request.intrinsics), (len(rows), 3, 3))
+    seen = see_keypoints(points, keypoints_2d, confidence, sizes)
+    return GivenRows(of(request.pose), of(request.betas), of(request.transl), intrinsics, seen)
+
+
+def _take(array: Any, rows: np.ndarray) -> Any:
+    xp = array_namespace(array)
+    return xp.take(array, xp.asarray(rows, device=device(array)), axis=0)
+
+
+def _spread_out(values: Any, rows: np.ndarray, count: int) -> Any:
+    """Return values (M, ...) of some rows at their places in (N, ...); the other rows hold any of them."""
+    place = np.zeros(count, np.int64)
+    place[rows] = np.arange(len(rows))
+    return _take(values, place)
 
 
 def _with_plan(
@@ -209,14 +224,11 @@ def _with_plan(
         refined = refined._replace(
             pose=pose, betas=betas, transl=transl, reprojection_error=error, status=status
         )
-    place = np.full(request.count, 0)
-    place[plan.rows] = np.arange(len(plan.rows))
     if not len(plan.rows):
         return refined, diagnostics
-    place = xp.asarray(place, device=on)
 
     def of(values: np.ndarray, dtype: Any) -> Any:
-        return xp.take(xp.asarray(values, dtype=dtype, device=on), place, axis=0)
+        return _spread_out(xp.asarray(values, dtype=dtype, device=on), plan.rows, request.count)
 
     joined = role > NOT_USED
     used = role == USED
@@ -239,26 +251,10 @@ def _with_plan(
 
 def _with_estimates_error(request: Request, error: Any, which: Any) -> Any:
     """Return reprojection errors (N,), of some bodies those of their estimates."""
-    xp = array_namespace(error)
     rows = np.flatnonzero(np.asarray(as_numpy(which)))
-    chosen = xp.asarray(rows, device=device(error))
-
-    def of(array: Any) -> Any:
-        return xp.astype(array if array.shape[0] == 1 else xp.take(array, chosen, axis=0), request.dtype)
-
     skeleton = request.skeleton.like(error)
-    pose, betas, transl = of(request.pose), of(request.betas), of(request.transl)
-    keypoints_2d, confidence = of(request.keypoints_2d), of(confidence_of(request, request.keypoints_2d))
-    on_body = points_on(skeleton, request.layout, pose)
-    confidence = xp.where(on_body.precision > 0, confidence, xp.zeros_like(confidence))
-    sizes = None if request.image_size is None else of(request.image_size)
-    visible = visible_confidence(keypoints_2d, confidence, sizes) * on_body.precision > 0
-    placed = place_points(skeleton, on_body, pose, betas, transl).points
-    keypoints_2d = xp.where(visible[:, :, None], keypoints_2d, xp.zeros_like(keypoints_2d))
-    away = project(placed, of(request.intrinsics)) - keypoints_2d
-    away = xp.where(visible, xp.sqrt(xp.sum(away * away, axis=-1)), xp.zeros_like(away[..., 0]))
-    seen = xp.sum(xp.astype(visible, request.dtype), axis=1)
-    own = xp.sum(away, axis=1) / xp.maximum(seen, xp.ones_like(seen))
-    place = np.zeros(request.count, np.int64)
-    place[rows] = np.arange(len(rows))
-    return xp.where(which, xp.take(own, xp.asarray(place, device=device(error)), axis=0), error)
+    points = points_on(skeleton, request.layout, error)
+    pose, betas, transl, intrinsics, seen = _rows_of(request, points, rows)
+    placed = place_points(skeleton, points, pose, betas, transl).points
+    own = visible_error(placed, seen.keypoints_2d, seen.visible, intrinsics)
+    return array_namespace(error).where(which, _spread_out(own, rows, request.count), error)

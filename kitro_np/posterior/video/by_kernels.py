@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,8 @@ class TracksInTheMaking:
         self.extrinsics = np.zeros((0, 12), self.dtype)
         if tracks.extrinsics is not None:
             self.extrinsics = kernels.in_order(tracks.extrinsics, self.dtype).reshape(request.count, 12)
+        spacings = (spacing_of(plan.frame[first:last], tracks.fps) for first, last in pairwise(plan.starts))
+        self.spacings = [tuple(part.astype(self.dtype) for part in spacing) for spacing in spacings]
         self.rests = np.zeros((0, 4 * len(CONTACT_JOINTS)), self.dtype)
         self.contacts: dict[int, np.ndarray] = {}
         self.scales = np.ones((number, joints + 1), self.dtype)
@@ -160,11 +163,8 @@ class TracksInTheMaking:
         number = len(self.lengths)
         sums = np.zeros((number, self.sums.shape[1]))
         np.add.at(sums, self.track, self.sums)
-        shapes, joints = self.constants.betas.shape[1], self.constants.turn.shape[1]
-        points = self.constants.shift.shape[1]
-        parts = np.split(sums, np.cumsum([shapes**2, shapes, 3 * joints, 1, 2 * points]), axis=1)
-        shaped = ((shapes, shapes), (shapes,), (joints, 3), (), (points, 2), (points,))
-        found = Sums(*(part.reshape(number, *shape) for part, shape in zip(parts, shaped, strict=True)))
+        sizes = (part.shape[1] for part in (self.constants.turn, self.constants.betas, self.constants.shift))
+        found = Sums(*self.kernels.split_sums(sums, *sizes))
         self.constants = update_constants(
             self.constants, found, self.prior_betas, self.lengths.astype(np.float64), shape=turn.shape
         )
@@ -202,7 +202,7 @@ class TracksInTheMaking:
 
         def work(track: int) -> int:
             own = slice(plan.starts[track], plan.starts[track + 1])
-            spacing = tuple(part.astype(dtype) for part in spacing_of(plan.frame[own], self.fps))
+            spacing = self.spacings[track]
             root = (template + shapedirs @ self.constants.betas[track]).astype(dtype)
             squares = self.video.smooth(
                 tuple(part[own] for part in self.messages),

@@ -60,19 +60,13 @@ def update_constants(now: Constants, sums: Sums, prior_betas: Any, count: Any, *
 
     Notes
     -----
-    Betas change by (P + m/n I)^-1 (P (b_0 - b) + m/n g), with the prior's precision P, the frames' I and g,
-    and the effective number m. A constant error is v m / (1 + v m) of the mean, with v the ratio TURN_BIAS or
-    SHIFT_BIAS; of a keypoint m is in proportion to its weight.
+    A constant error is v m / (1 + v m) of the mean, with v the ratio TURN_BIAS or SHIFT_BIAS and the
+    effective number m of frames; of a keypoint m is in proportion to its weight.
     """
     xp = array_namespace(now.turn)
-    betas = now.betas
-    share = effective_frames(count, SHAPE_CORRELATION) / count
-    eye = xp.eye(betas.shape[1], dtype=betas.dtype, device=device(betas))
-    precision = BETAS_PRECISION * eye + share[:, None, None] * sums.shape_precision
-    if betas.shape[1] and shape:
-        right_side = BETAS_PRECISION * (prior_betas - betas) + share[:, None] * sums.shape_right_side
-        betas = betas + xp.linalg.solve(precision, right_side[..., None])[..., 0]
+    precision = betas_precision_of(sums.shape_precision, count)
     if shape:
+        betas = find_betas(now.betas, precision, sums.shape_right_side, prior_betas, count)
         return now._replace(betas=betas, betas_precision=precision)
     usual = TURN_BIAS * effective_frames(count, TURN_CORRELATION)
     mean_turn = sums.turn / sums.turn_weight[:, None, None]
@@ -83,4 +77,34 @@ def update_constants(now: Constants, sums: Sums, prior_betas: Any, count: Any, *
     usual = usual[:, None] * weight / xp.where(largest > 0, largest, xp.ones_like(largest))
     seen = xp.where(weight > 0, weight, xp.ones_like(weight))
     shift = (now.shift + sums.shift / seen[..., None]) * (usual / (1 + usual))[..., None]
-    return Constants(betas, turn, shift, precision)
+    return Constants(now.betas, turn, shift, precision)
+
+
+def betas_precision_of(shape_precision: Any, count: Any) -> Any:
+    """Precision P + m/n I of betas (T, S, S), with the prior's P and the sum I of n frames'."""
+    xp = array_namespace(shape_precision)
+    eye = xp.eye(shape_precision.shape[1], dtype=shape_precision.dtype, device=device(shape_precision))
+    return BETAS_PRECISION * eye + _share(count)[:, None, None] * shape_precision
+
+
+def find_betas(betas: Any, precision: Any, right_side: Any, prior_betas: Any, count: Any) -> Any:
+    """Return the most probable betas (T, S), b + (P + m/n I)^-1 (P (b_0 - b) + m/n g).
+
+    Parameters
+    ----------
+    betas : (T, S) array
+        b, that the right side g was computed with.
+    precision : (T, S, S) array
+        As of :func:`betas_precision_of`.
+    right_side, prior_betas : (T, S) array
+    count : (T,) array
+    """
+    if not betas.shape[1]:
+        return betas
+    towards = BETAS_PRECISION * (prior_betas - betas) + _share(count)[:, None] * right_side
+    return betas + array_namespace(betas).linalg.solve(precision, towards[..., None])[..., 0]
+
+
+def _share(count: Any) -> Any:
+    """Effective number of frames over their number, m/n."""
+    return effective_frames(count, SHAPE_CORRELATION) / count

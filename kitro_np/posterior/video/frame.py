@@ -17,7 +17,7 @@ from ...body.kinematics import parent_rotations
 from ...body.skeleton import Skeleton
 from ...camera import project
 from .. import priors
-from ..fit import FitInput, apply_rotations
+from ..fit import FitInput, apply_rotations, weigh_residuals
 from ..gauss_newton import (
     LinearPrior,
     Prior,
@@ -28,7 +28,6 @@ from ..gauss_newton import (
     stacked_jacobian,
 )
 from ..projection import Posed, place_points, point_jacobians, unseen_in_front
-from ..robust import inlier_probability, student_weight
 from .chain import Messages
 from .contacts import Rests, rest_evidence
 from .spreads import DEPTH_CORRELATION, effective_frames
@@ -129,12 +128,7 @@ def frame_system(
     jacobians = point_jacobians(posed, given.points.moved, given.intrinsics)
     residual = (given.keypoints_2d - project(posed.points, given.intrinsics)) * visible[:, :, None]
     linear_prior = linearise_prior(prior, scales, pose, betas, transl, posed)
-    noise = scales.noise[:, None]
-    squared = given.confidence * xp.sum(residual * residual, axis=-1) / noise**2
-    variance = noise**2 / xp.where(visible > 0, given.confidence, xp.ones_like(visible))
-    inlier = inlier_probability(squared, given.odds, variance, given.pixels_per_metre) * visible
-    precision = given.confidence * given.information[:, None]
-    weights = xp.sqrt(precision * student_weight(squared) * inlier) / noise
+    _, weights = weigh_residuals(given, residual, scales.noise)
     count, points = weights.shape
     rows = xp.reshape(xp.stack([weights, weights], axis=-1), (count, 2 * points, 1))
     jacobian = stacked_jacobian(jacobians)
@@ -166,9 +160,7 @@ def take_step(
     shapes = system.own.shape[1] - 3 * joints - 3
     fixed = _without_betas(system.precision, joints, shapes)
     fixed, invalid = _finite_or_identity(fixed)
-    right_side = xp.concat(
-        [system.right_side[:, : 3 * joints], system.right_side[:, 3 * joints + shapes :]], axis=1
-    )
+    right_side = _leave_out(system.right_side, joints, shapes, axis=1)
     step = xp.linalg.solve(fixed, right_side[..., None])[..., 0] + invalid[..., 0]
     rotvec = xp.reshape(step[:, : 3 * joints], (-1, joints, 3))
     length = largest_angle(rotvec)
@@ -191,10 +183,8 @@ def sums_of(given: FitInput, scales: Scales, system: FrameSystem, step: Any) -> 
     shapes = system.own.shape[1] - 3 * joints - 3
     fixed, _ = _finite_or_identity(_without_betas(system.precision, joints, shapes))
     own, right = slice(3 * joints, 3 * joints + shapes), system.right_side
-    with_rest = xp.concat(
-        [system.precision[:, : 3 * joints, own], system.precision[:, 3 * joints + shapes :, own]], axis=1
-    )
-    rest = xp.concat([right[:, : 3 * joints], right[:, 3 * joints + shapes :]], axis=1)
+    with_rest = _leave_out(system.precision[:, :, own], joints, shapes, axis=1)
+    rest = _leave_out(right, joints, shapes, axis=1)
     solved = xp.matrix_transpose(xp.linalg.solve(fixed, with_rest))
     # The prior of betas belongs to the track, not to each frame.
     shape = (
@@ -210,8 +200,7 @@ def sums_of(given: FitInput, scales: Scales, system: FrameSystem, step: Any) -> 
     ]
     weight = 1 / scales.pose**2
     of_points = system.weights**2 * scales.noise[:, None] ** 2 / given.information[:, None]
-    jacobian = system.jacobian
-    jacobian = xp.concat([jacobian[:, :, : 3 * joints], jacobian[:, :, 3 * joints + shapes :]], axis=2)
+    jacobian = _leave_out(system.jacobian, joints, shapes, axis=2)
     after = system.residual - xp.reshape(xp.matmul(jacobian, step[..., None]), system.residual.shape)
     shift = after / given.pixels_per_metre[:, None, None]
     return Sums(
@@ -258,6 +247,13 @@ def _with_betas(values: Any, betas: Any) -> Any:
 
 def _without_betas(matrix: Any, joints: int, shapes: int) -> Any:
     """Leave out rows and columns of betas: (T, C, C) from (T, U, U)."""
-    xp = array_namespace(matrix)
-    rows = xp.concat([matrix[:, : 3 * joints, :], matrix[:, 3 * joints + shapes :, :]], axis=1)
-    return xp.concat([rows[:, :, : 3 * joints], rows[:, :, 3 * joints + shapes :]], axis=2)
+    return _leave_out(_leave_out(matrix, joints, shapes, axis=1), joints, shapes, axis=2)
+
+
+def _leave_out(values: Any, joints: int, shapes: int, *, axis: int) -> Any:
+    """Leave out betas along an axis of U unknowns."""
+    xp = array_namespace(values)
+    before = (slice(None),) * axis
+    kept = (slice(None, 3 * joints), slice(3 * joints + shapes, None))
+    parts = ((*before, part, ...) for part in kept)
+    return xp.concat([values[part] for part in parts], axis=axis)

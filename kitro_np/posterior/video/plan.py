@@ -155,7 +155,7 @@ def _around(
     usual = _of_track(logarithm, used, starts)
     if not len(used):
         return usual
-    # TrackFrames of all tracks on one line, farther apart than any window.
+    # Frames of all tracks on one line, farther apart than any window.
     reach = SCALE_SECONDS * fps
     line = frame.astype(np.float64) - np.repeat(frame[starts[:-1]].astype(np.float64), np.diff(starts))
     length = np.maximum.reduceat(line, starts[:-1]) + 2 * reach + 2

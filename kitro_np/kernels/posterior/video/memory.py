@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,9 +45,7 @@ class Blocks(NamedTuple):
     shift: Any  # (B, 2 K) constant error of the keypoints, in metres at the body
     betas_precision: Any  # (B, S S)
     depth_share: Any  # (B,) of the precision of the estimate's depth
-    sums: (
-        Any  # (B, sums_size) of float64: members of kitro_np.posterior.video.frame.Sums, one after the other
-    )
+    sums: Any  # (B, sums_size) of float64, see split_sums
 
 
 class FrameMemory(NamedTuple):
@@ -62,6 +61,14 @@ class FrameMemory(NamedTuple):
 def sums_size(joints: int, shapes: int, points: int) -> int:
     """Numbers in a row of Blocks.sums."""
     return shapes * shapes + shapes + 3 * joints + 1 + 3 * points
+
+
+def split_sums(sums: np.ndarray, joints: int, shapes: int, points: int) -> list[np.ndarray]:
+    """Return the members of kitro_np.posterior.video.frame.Sums from rows of Blocks.sums."""
+    members = ((shapes, shapes), (shapes,), (joints, 3), (), (points, 2), (points,))
+    ends = np.cumsum([math.prod(shape) for shape in members])
+    parts = np.split(sums, ends[:-1], axis=1)
+    return [part.reshape(len(sums), *shape) for part, shape in zip(parts, members, strict=True)]
 
 
 def make_frame_memory(joints: int, points: int, dtype: Any) -> FrameMemory:

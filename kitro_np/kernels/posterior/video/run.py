@@ -18,15 +18,23 @@ from ..memory import make_chains, make_fit_tile, make_memory
 from .accelerations import MotionRows, accelerate
 from .chain import SEGMENT, ChainRows, ChainSpacing, smooth_track
 from .frame import finish_blocks, spread_blocks, step_blocks
-from .memory import Blocks, FrameRows, make_frame_memory, sums_size
+from .memory import Blocks, FrameRows, make_frame_memory, split_sums, sums_size
 from .sequence import follow_states
 
 if TYPE_CHECKING:
     from ....posterior.model import PosteriorModel
 
 __all__ = [
-    "Blocks", "FrameRows", "VideoKernels", "as_reference", "in_order", "message_arrays", "states_of",
-    "sums_size", "video_kernels",
+    "Blocks",
+    "FrameRows",
+    "VideoKernels",
+    "as_reference",
+    "in_order",
+    "message_arrays",
+    "split_sums",
+    "states_of",
+    "sums_size",
+    "video_kernels",
 ]  # fmt: skip
 
 
