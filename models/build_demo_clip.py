@@ -8,7 +8,6 @@ time: joint rotations, betas shrunk towards the mean, depth, and a focal length 
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from kitro_np import default_intrinsics, load_body
 from kitro_np.body.kinematics import global_rotations
 from kitro_np.camera import project
 
-from .shared.command_line import check_output, output_parser, run
+from .shared.command_line import read_paths, run
 from .shared.npz import write_npz
 
 PROGRAM = "python -m models.build_demo_clip"
@@ -95,18 +94,9 @@ def build_clip(true_pose: np.ndarray, notice: str) -> dict[str, np.ndarray]:
     }
 
 
-def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = output_parser(PROGRAM, __doc__)
-    parser.add_argument("poses", type=Path)
-    options = parser.parse_args(arguments)
-    check_output(parser, options.output, replace=True)
-    return options
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the poses, simulate the estimates and write the clip."""
-    options = parse_arguments(arguments)
+    options = read_paths(PROGRAM, __doc__, "poses", arguments)
 
     def build() -> list[str]:
         write_npz(options.output, build_clip(*read_clip(options.poses)))

@@ -9,7 +9,6 @@ mostly repeat the frames of another one, are left out.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from scipy.spatial.transform import Rotation
 from kitro_np import load_body
 from kitro_np.body.kinematics import forward_kinematics
 
-from .shared.command_line import check_output, output_parser, run
+from .shared.command_line import read_paths, run
 from .shared.errors import BuildError
 from .shared.npz import write_npz
 
@@ -156,18 +155,9 @@ def build_motion(path: Path) -> dict[str, np.ndarray]:
     }
 
 
-def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = output_parser(PROGRAM, __doc__)
-    parser.add_argument("video", type=Path)
-    options = parser.parse_args(arguments)
-    check_output(parser, options.output, replace=True)
-    return options
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the tracks and write the motion."""
-    options = parse_arguments(arguments)
+    options = read_paths(PROGRAM, __doc__, "video", arguments)
 
     def build() -> list[str]:
         motion = build_motion(options.video)

@@ -10,14 +10,13 @@ before they were rounded to half precision.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from .shared.command_line import check_output, output_parser, run
+from .shared.command_line import read_paths, run
 from .shared.errors import BuildError
 from .shared.npz import write_npz
 from .shared.smpl_skeleton import MIRROR
@@ -93,18 +92,9 @@ def build_prior(paths: Sequence[Path]) -> dict[str, np.ndarray]:
     }
 
 
-def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = output_parser(PROGRAM, __doc__)
-    parser.add_argument("poses", type=Path, nargs="+")
-    options = parser.parse_args(arguments)
-    check_output(parser, options.output, replace=True)
-    return options
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the poses, fit the Gaussians and write them."""
-    options = parse_arguments(arguments)
+    options = read_paths(PROGRAM, __doc__, "poses", arguments, nargs="+")
 
     def build() -> list[str]:
         write_npz(options.output, build_prior(options.poses))

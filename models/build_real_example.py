@@ -8,7 +8,6 @@ axis-angle vectors, a third of the size of rotation matrices.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from kitro_np import load_body
 
-from .shared.command_line import check_output, output_parser, run
+from .shared.command_line import read_paths, run
 from .shared.errors import BuildError
 from .shared.npz import write_npz
 from .shared.real_person import place_on
@@ -54,18 +53,9 @@ def build_example(path: Path) -> dict[str, np.ndarray]:
     return {**single, **kept, "body": np.array(body.name)}
 
 
-def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line."""
-    parser = output_parser(PROGRAM, __doc__)
-    parser.add_argument("set", type=Path)
-    options = parser.parse_args(arguments)
-    check_output(parser, options.output, replace=True)
-    return options
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the set and write the example."""
-    options = parse_arguments(arguments)
+    options = read_paths(PROGRAM, __doc__, "set", arguments)
 
     def build() -> list[str]:
         write_npz(options.output, build_example(options.set))

@@ -6,7 +6,7 @@ example comes after them, with a network's estimates and with simulated ones who
 time. Columns: MPJPE and PA-MPJPE in mm; acceleration error of joints about the root and of the root, in mm
 per squared frame; error of the shape in mm; the share of frames worse than their estimate by 20 mm; MPJPE of
 frames without detection; joints' error over their spread (root mean square). "Smoothed" is each frame alone,
-then the mean of betas and a Savitzky-Golay filter of 15 frames of rotations and translation.
+then the mean of betas and a Savitzky-Golay filter of 15 frames of rotations and the root's place.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.signal import savgol_filter
 
 from kitro_np import BodyModel, KeypointLayout, load_body, refine
-from kitro_np.arrays.rotations import matrix_from_axis_angle, nearest_rotation
+from kitro_np.arrays.rotations import matrix_from_axis_angle
 from kitro_np.body.kinematics import forward_kinematics
 from kitro_np.evaluation import motion
 from kitro_np.evaluation.metrics import LSP14, joint_errors, pa_joint_errors
+from kitro_np.formats.estimates import Tracks
+from kitro_np.paper.smooth import smoothed
 from kitro_np.posterior.priors import pose_spread
 from kitro_np.simulate import simulate_video
 from kitro_np.simulate.draws import Draws
@@ -36,7 +37,7 @@ from .shared.command_line import Parser
 from .shared.real_person import matrices
 
 COLUMNS = ("MPJPE", "PA", "accel", "root", "shape", "worse", "unseen", "e/spread")
-WINDOW, FAR_OFF = 15, 20.0
+FAR_OFF = 20.0
 LEAST_SCORE = 0.3
 
 
@@ -116,18 +117,6 @@ def wrong_over_time(
     return turned, shape, transl * (1 + 0.057 * draw(errors.depth, "depth"))[:, None]
 
 
-def smoothed(video: Video, bodies: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
-    """Smooth bodies of each track on their own."""
-    pose, betas, transl = (np.array(part) for part in bodies)
-    for track in np.unique(video.track):
-        own = np.flatnonzero(video.track == track)
-        own = own[np.argsort(video.frame[own])]
-        pose[own] = nearest_rotation(savgol_filter(pose[own], WINDOW, 2, axis=0))
-        transl[own] = savgol_filter(transl[own], WINDOW, 2, axis=0)
-        betas[own] = betas[own].mean(axis=0)
-    return pose, betas, transl
-
-
 def measure(video: Video) -> list[str]:
     """Return a video's lines of the table."""
     truth = forward_kinematics(video.body.skeleton, video.true_pose, video.true_betas).joints
@@ -172,7 +161,7 @@ def measure(video: Video) -> list[str]:
         video.name,
         line("  estimate", given),
         line("  each alone", single, alone.joint_spread),
-        line("  smoothed", smoothed(video, single)),
+        line("  smoothed", smoothed(video.body, Tracks(video.track, video.frame, video.fps), *single)),
         line("  video", (together.pose, together.betas, together.transl), together.joint_spread),
     ]
 

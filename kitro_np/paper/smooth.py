@@ -51,17 +51,12 @@ def savitzky_golay(values: Any, runs: FrameRuns, window: int = WINDOW, degree: i
     The first and last window of a run has one polynomial for its outer half. Of runs that are shorter than
     the window, the largest odd number of frames takes its place; runs of at most `degree` + 1 frames stay.
     """
+    from scipy.signal import savgol_filter  # its import takes longer than the filter
+
     found = np.array(values, np.float64)
     for run in np.unique(runs.run):
         rows = runs.order[runs.run == run]
         size = min(window, len(rows) - (len(rows) + 1) % 2)
-        if size <= degree + 1:
-            continue
-        powers = np.vander(np.arange(size) - size // 2, degree + 1)
-        fit = powers @ np.linalg.pinv(powers)  # from a window to its polynomial's values
-        own = found[rows]
-        starts = np.clip(np.arange(len(rows)) - size // 2, 0, len(rows) - size)
-        weights = fit[np.arange(len(rows)) - starts]
-        windows = own[starts[:, None] + np.arange(size)]
-        found[rows] = np.einsum("nw,nw...->n...", weights, windows)
+        if size > degree + 1:
+            found[rows] = savgol_filter(found[rows], size, degree, axis=0)
     return found

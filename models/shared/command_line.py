@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from .errors import BuildError
 
@@ -25,6 +26,17 @@ def output_parser(program: str, description: str | None) -> Parser:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, help="the .npz file to write")
     return parser
+
+
+def read_paths(
+    program: str, description: str | None, name: str, arguments: Sequence[str] | None, **options: Any
+) -> argparse.Namespace:
+    """Read the command line of a build from files: those of the argument `name`, and the output."""
+    parser = output_parser(program, description)
+    parser.add_argument(name, type=Path, **options)
+    found = parser.parse_args(arguments)
+    check_output(parser, found.output, replace=True)
+    return found
 
 
 def sampling_parser(program: str, description: str | None) -> Parser:
