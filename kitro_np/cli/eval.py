@@ -95,7 +95,7 @@ def run(options: Options) -> int:
         return ExitStatus.DONE
     print_own_body(options, file, refinement.body)
     print(report.text())
-    print(f"{result.summary()}{refinement.lines(file, refinement.read(file))}")
+    print(f"{result.summary()}{refinement.lines(file, result.status.shape)}")
     print_changed_options(report.method, report.options)
     return ExitStatus.DONE
 

@@ -100,7 +100,7 @@ def _refine_arrays(options: Options) -> None:
     if warning := other_body(str(file.path), name, "refined", refinement.body.name):
         print(warning)
     inputs = refinement.inputs(file, estimates)
-    lines = refinement.lines(file, estimates)
+    lines = refinement.lines(file, result.status.shape)
     if _writes_own(options):
         write_result(options.output, result, inputs, force=options.force, lines=lines)
         return

@@ -117,8 +117,9 @@ class Refinement:
         if self.method.takes_detections:
             detections = self._detections(file, estimates)._asdict()
             detections["image_size"] = self.image_size
-        videos, _ = self.videos(file, estimates)
-        with progress_bar(math.prod(estimates.lead(self.body.num_joints)), "refine") as progress:
+        lead = estimates.lead(self.body.num_joints)
+        videos, _ = self.videos(file, lead)
+        with progress_bar(math.prod(lead), "refine") as progress:
             return refine(
                 estimates.pose,
                 estimates.betas,
@@ -134,11 +135,13 @@ class Refinement:
                 progress=progress,
             )
 
-    def videos(self, file: EstimateFile, estimates: Estimates) -> tuple[VideoRows | None, str]:
-        """Return the videos that a file's bodies are refined as, if they are, and a sentence on them."""
+    def videos(self, file: EstimateFile, lead: tuple[int, ...]) -> tuple[VideoRows | None, str]:
+        """Return the videos that a file's bodies, of leading shape `lead`, are refined as, if they are.
+
+        Also return a sentence on why not, or on what is left out.
+        """
         if self.each_frame or not self.method.takes_videos:
             return None, ""
-        lead = estimates.lead(self.body.num_joints)
         videos, note = videos_of_file(file, lead, self.fps)
         if videos is not None and self._hypotheses:
             return None, HYPOTHESES
@@ -150,9 +153,9 @@ class Refinement:
     def _hypotheses(self) -> int:
         return int(getattr(self.method, "hypotheses", 0))
 
-    def lines(self, file: EstimateFile, estimates: Estimates) -> str:
+    def lines(self, file: EstimateFile, lead: tuple[int, ...]) -> str:
         """Return what a result's summary is followed by: whether bodies were refined as videos."""
-        videos, note = self.videos(file, estimates)
+        videos, note = self.videos(file, lead)
         return "".join(f"\n{part}" for part in (note, videos) if part)
 
     def layout(self, file: EstimateFile) -> str:

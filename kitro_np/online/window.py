@@ -148,7 +148,12 @@ class Window:
         blocks.first[0], blocks.last[0], blocks.betas[0] = begin, self.count, self.shape
         blocks.depth_share[0] = 1 / effective_frames(float(self.seen), DEPTH_CORRELATION)
         laid_out["video"].step(
-            laid_out["frames"], laid_out["blocks"], sized=sized, landmarks=landmarks, messages=True
+            laid_out["frames"],
+            laid_out["blocks"],
+            sized=sized,
+            landmarks=landmarks,
+            messages=True,
+            summed=found,
         )
         for part, message in zip(self.own, self.messages, strict=True):
             part[own] = message[own]

@@ -153,12 +153,15 @@ class TracksInTheMaking:
 
     def step(self, turn: Round) -> None:
         """Take a step of all frames; find betas or constant errors anew if they are due."""
+        summed = turn.shape or turn.errors
 
         def work(frames: Any, blocks: Any, sized: bool) -> None:
-            self.video.step(frames, blocks, sized=sized, landmarks=self.landmarks, messages=turn.motion)
+            self.video.step(
+                frames, blocks, sized=sized, landmarks=self.landmarks, messages=turn.motion, summed=summed
+            )
 
         self._over_chunks(work)
-        if not (turn.shape or turn.errors):
+        if not summed:
             return
         number = len(self.lengths)
         sums = np.zeros((number, self.sums.shape[1]))

@@ -6,7 +6,7 @@ from ....posterior.video.contacts import CONTACT_JOINTS, REST_ACROSS, REST_ALONG
 from ...camera import in_camera
 from ...jit import kernel
 from ...lanes import load, own_lanes, sqrt, store
-from ...vector_math import add, cross, dot, load3, load9, rows3, scale, store_all, subtract
+from ...vector_math import add, add_outer, cross, dot, load3, load9, rows3, scale, store_all, subtract
 
 ACROSS, LESS = 1.0 / REST_ACROSS, 1.0 / REST_ALONG - 1.0 / REST_ACROSS
 
@@ -49,7 +49,7 @@ def _add_rest(chains, tile, memory, own, c):
             for e in range(d + 1):
                 block = chains.first_block[i] + e
                 other = load3(memory.joint_jacobian_u, e)
-                store_all(memory.block, 9 * block, _add_outer(load9(memory.block, block), moved, other))
+                store_all(memory.block, 9 * block, add_outer(load9(memory.block, block), other, moved))
             for s in range(3):
                 column = 3 * (border * i + first + s)
                 old = rows3(memory.border, column)
@@ -60,13 +60,3 @@ def _add_rest(chains, tile, memory, own, c):
             for r in range(3):
                 entry = border * (first + s) + first + r
                 store(memory.corner, entry, load(memory.corner, entry) + slope * load(own.along, 3 + r))
-
-
-@kernel
-def _add_outer(m, a, b):
-    """Matrix m + a b^T."""
-    return (
-        m[0] + a[0] * b[0], m[1] + a[0] * b[1], m[2] + a[0] * b[2],
-        m[3] + a[1] * b[0], m[4] + a[1] * b[1], m[5] + a[1] * b[2],
-        m[6] + a[2] * b[0], m[7] + a[2] * b[1], m[8] + a[2] * b[2],
-    )  # fmt: skip

@@ -33,8 +33,11 @@ from .contacts import add_rests
 
 
 @entry
-def step_blocks(tree, chains, tile, memory, own, frames, blocks, sized, kind, messages):
-    """Fused twin of kitro_np.posterior.video.frame.take_step and sums_of, for the frames of every block."""
+def step_blocks(tree, chains, tile, memory, own, frames, blocks, sized, kind, messages, summed):
+    """Fused twin of kitro_np.posterior.video.frame.take_step and sums_of, for the frames of every block.
+
+    Messages are written, and sums are, only if they are needed next.
+    """
     for b in range(blocks.first.size):
         for n in range(blocks.sums.shape[1]):
             blocks.sums[b, n] = 0.0
@@ -48,7 +51,8 @@ def step_blocks(tree, chains, tile, memory, own, frames, blocks, sized, kind, me
             for a in range(chains.moving.size - 1, -1, -1):
                 eliminate(chains, memory, chains.moving[a])
             _solve_at_shape(chains, memory)
-            _sum(tree, chains, tile, memory, own, blocks, b, start, last)
+            if summed:
+                _sum(tree, chains, tile, memory, own, blocks, b, start, last)
             _take_step(tree, chains, tile, memory, own)
             _write(tile, own, frames, start, last, messages)
 
@@ -59,7 +63,7 @@ def finish_blocks(tree, chains, tile, memory, own, frames, blocks, sized, kind):
     for b in range(blocks.first.size):
         last = blocks.last[b]
         for start in range(blocks.first[b], last, tile.status.shape[1]):
-            _read(tree, chains, tile, memory, frames, sized, kind, start, last)
+            _read(chains, tile, memory, frames, sized, start, last)
             _load_current(tree, chains, tile, frames, blocks, b, start, last)
             place_points(tree, chains, tile, memory)
             nearest = nearest_visible(chains, tile, memory)
@@ -104,7 +108,7 @@ def spread_blocks(tree, chains, tile, memory, own, frames, blocks, sized, kind):
 
 
 @kernel
-def _read(tree, chains, tile, memory, frames, sized, kind, start, last):
+def _read(chains, tile, memory, frames, sized, start, last):
     """Read estimates and keypoints of a tile, and put sides right."""
     read_tile(tile, frames, start, last)
     visible_confidence(chains, tile, memory, frames, sized, start, last)
@@ -117,7 +121,7 @@ def _read(tree, chains, tile, memory, frames, sized, kind, start, last):
 @kernel
 def _begin(tree, chains, tile, memory, own, frames, blocks, sized, kind, b, start, last):
     """Read a tile, its priors, its current bodies, and what the neighbours say."""
-    _read(tree, chains, tile, memory, frames, sized, kind, start, last)
+    _read(chains, tile, memory, frames, sized, start, last)
     for lane in own_lanes(tile.status, tile.status.shape[1]):
         frame = min(start + lane, last - 1)
         if frames.used[frame] == 0:

@@ -59,11 +59,18 @@ class VideoKernels(Pool):
         )
 
     def step(
-        self, frames: FrameRows, blocks: Blocks, *, sized: bool, landmarks: bool | None, messages: bool
+        self,
+        frames: FrameRows,
+        blocks: Blocks,
+        *,
+        sized: bool,
+        landmarks: bool | None,
+        messages: bool,
+        summed: bool,
     ) -> None:
-        """Take a step of the frames of some blocks."""
+        """Take a step of the frames of some blocks; write messages, and sums, if they are asked for."""
         with self.lend() as tile:
-            step_blocks(*self._arguments(tile, frames, blocks, sized, landmarks), messages)
+            step_blocks(*self._arguments(tile, frames, blocks, sized, landmarks), messages, summed)
 
     def finish(
         self, frames: FrameRows, blocks: Blocks, *, sized: bool, landmarks: bool | None, spread: bool
