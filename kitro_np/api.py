@@ -34,7 +34,7 @@ from .refinement.hints import Hint, find_hint
 from .refinement.method import METHODS, Execution, Method, resolve_method
 from .refinement.outcome import Hypotheses, Outcome, Refined
 from .refinement.request import Arguments, Request, read_request, skeleton_of
-from .refinement.validity import Status
+from .refinement.validity import Status, was_fitted
 from .result import RefineResult
 from .safe_io.npz import NpzArrays
 from .smplify.method import SMPLify
@@ -518,7 +518,7 @@ def _hint(method: Method, request: Request, outcome: Outcome, execution: Executi
 
 def _raise_if_any_failed(status: Any, hint: Hint | str) -> None:
     xp = array_namespace(status)
-    failed = (status != int(Status.REFINED)) & (status != int(Status.FILLED))
+    failed = ~was_fitted(status)
     count = int(xp.sum(xp.astype(failed, xp.int64)))
     if count:
         first = int(xp.argmax(xp.astype(failed, xp.int8)))
@@ -569,8 +569,7 @@ def _pose_as_given(request: Request, refined: Refined, *, changed: bool, half: b
     """
     xp = array_namespace(refined.pose)
     estimate = request.given_pose
-    replaced = (refined.status == int(Status.REFINED)) | (refined.status == int(Status.FILLED))
-    replaced = replaced if changed else xp.zeros_like(replaced)
+    replaced = was_fitted(refined.status) if changed else xp.zeros_like(refined.status, dtype=xp.bool)
     if len(pose_tail(tuple(estimate.shape), request.skeleton.num_joints)) == 3:
         pose = refined.pose
         if half:

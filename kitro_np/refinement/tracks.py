@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ class VideoTracks:
     frame : (N,) array of int64
         Number of each body's frame, in that order.
     fps : float
-        TrackFrames per second.
+        Frames per second.
     extrinsics : (N, 3, 4) array or None
         From world to camera, in metres, in the request's order; None where the camera rests or is not known.
     """
@@ -49,7 +49,7 @@ class VideoTracks:
         if not bool(xp.all(xp.isfinite(array))):
             raise InputError("extrinsics: expected finite numbers, got NaN or infinity.")
         flat = xp.reshape(array, (len(self.order), *shape[-2:]))
-        return VideoTracks(self.order, self.starts, self.frame, self.fps, flat[:, :3, :])
+        return replace(self, extrinsics=flat[:, :3, :])
 
 
 def read_tracks(

@@ -54,6 +54,11 @@ _REASONS = {
 }
 
 
+def was_fitted(status: Any) -> Any:
+    """Whether bodies were refined or filled, and do not come back as their estimates."""
+    return (status == int(Status.REFINED)) | (status == int(Status.FILLED))
+
+
 def estimate_status(
     skeleton: Skeleton,
     pose: Any,

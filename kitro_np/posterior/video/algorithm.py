@@ -15,7 +15,7 @@ from ...refinement.method import Execution
 from ...refinement.outcome import Diagnostics, Refined
 from ...refinement.request import Request
 from ...refinement.tracks import VideoTracks
-from ...refinement.validity import Status, outcome_status
+from ...refinement.validity import Status, outcome_status, was_fitted
 from ..facing import face_points, reflected, reflected_root
 from ..model import model_of
 from ..most_probable import confidence_of, most_probable_frames
@@ -238,7 +238,7 @@ def _with_plan(
     swapped = xp.where(used, of(plan.side >= 0, flag), diagnostics.swapped)
     turned = xp.where(joined, of(plan.turned, flag), diagnostics.turned)
     if spread is not None:
-        good = joined & ((status == int(Status.REFINED)) | (status == int(Status.FILLED)))
+        good = joined & was_fitted(status)
         spread = where_bodies(good, spread, diagnostics.joint_spread)
         spread = where_bodies(refused, xp.full_like(spread, xp.nan), spread)
     return refined, diagnostics._replace(
