@@ -58,7 +58,10 @@ def test_it_is_causal(video):
 def test_it_pickles_in_the_middle(video):
     tracker = Tracker(lag=2)
     feed(tracker, video, range(30))
-    copy = pickle.loads(pickle.dumps(tracker))
+    stored = pickle.dumps(tracker)
+    assert len(stored) < 200_000  # the default body stays outside
+    copy = pickle.loads(stored)
+    assert copy.body is tracker.body
     for one, other in zip(feed(tracker, video, range(30, 60)), feed(copy, video, range(30, 60)), strict=True):
         assert same(one, other)
 
@@ -103,6 +106,56 @@ def test_frames_without_keypoints_are_filled_and_bad_ones_come_back(video):
     assert found[31].status == Status.REFINED
 
 
+def test_frames_with_bad_cameras_and_images_come_back(video):
+    camera = video["intrinsics"].copy()
+    camera[10], camera[20] = np.nan, np.eye(3)
+    camera[20, 0, 0] = -1
+    found = feed(Tracker(), video, intrinsics=camera)
+    assert [found[k].status for k in (10, 20)] == [Status.NOT_FINITE, Status.BAD_INTRINSICS]
+    np.testing.assert_array_equal(found[20].betas, video["pred_beta"][20])
+    assert found[21].status == Status.REFINED
+    sized = Tracker()
+    for k, size in enumerate([(1920, 1080), (0, np.nan), (1920, 1080)]):
+        result = sized.update(*(video[name][k] for name in NAMES), image_size=size)
+        assert result.status == (Status.FILLED if k == 1 else Status.REFINED)
+        assert np.isnan(result.noise) == (k == 1)
+
+
+def test_the_error_is_that_of_the_body(video):
+    tracker = Tracker(lag=2)
+    found = [one for one in feed(tracker, video) if one is not None] + tracker.flush()
+    for k in (0, 1, 30, 59):
+        projected = found[k].joints() @ video["intrinsics"][k].T
+        distance = np.linalg.norm(
+            projected[:, :2] / projected[:, 2:] - video["keypoints_2d_noisy"][k], axis=1
+        )
+        seen = np.isfinite(distance) & (video["confidence"][k] > 0)
+        if found[k].status == Status.REFINED and not found[k].swapped:
+            assert found[k].reprojection_error == pytest.approx(distance[seen].mean(), rel=1e-3)
+
+
+def test_a_refused_frame_changes_nothing(video):
+    tracker, other = Tracker(), Tracker()
+    feed(tracker, video, range(5)), feed(other, video, range(5))
+    parts = {name: video[name][5] for name in NAMES}
+    wrong = [
+        ({"pred_beta": parts["pred_beta"][:7]}, {}, "betas: expected 10 as in the first frame, got 7."),
+        ({"pred_cam": np.zeros(4)}, {}, "transl: expected shape (3,), got (4,)."),
+        ({"pred_cam": "nowhere"}, {}, "transl: expected an array of real numbers, got dtype <U7."),
+        (
+            {},
+            {"extrinsics": np.eye(4)},
+            "extrinsics: expected a frame without them, as the first one, got the opposite.",
+        ),
+    ]
+    for changed, options, message in wrong:
+        with pytest.raises(InputError) as error:
+            tracker.update(*(parts | changed).values(), **options)
+        assert str(error.value) == message
+    for one, same_one in zip(feed(tracker, video, range(5, 9)), feed(other, video, range(5, 9)), strict=True):
+        assert same(one, same_one)
+
+
 def test_gaps_and_reset(video):
     tracker = Tracker()
     for k in (0, 1, 5, 6, 40):
@@ -122,6 +175,10 @@ def test_a_moving_camera_is_taken_into_account(video):
         first = still.update(*(video[name][k] for name in NAMES))
         second = moving.update(*(video[name][k] for name in NAMES), extrinsics=eye[k])
     assert not same(first, second)
+    lost = moving.update(*(video[name][20] for name in NAMES), extrinsics=np.full((4, 4), np.nan))
+    assert lost.status == Status.REFINED
+    with pytest.raises(InputError, match=r"^extrinsics: expected a frame with them"):
+        moving.update(*(video[name][21] for name in NAMES))
 
 
 @pytest.mark.parametrize(

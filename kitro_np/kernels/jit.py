@@ -13,7 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from numba import config, njit, types
+from numba import config, njit, typeof, types
 from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
@@ -162,6 +162,14 @@ def entry(function: Callable[..., Any]) -> Any:
                 stacklevel=2,
             )
     return dispatcher
+
+
+def bind(entry: Any, *arguments: Any) -> Callable[[], None]:
+    """Return a call of an entry with arguments that stay: Numba's dispatch takes some µs for each record."""
+    if config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return partial(entry, *arguments)
+    code: Callable[..., None] = entry.compile(tuple(typeof(argument) for argument in arguments))
+    return partial(code, *arguments)
 
 
 class _KernelCache(FunctionCache):

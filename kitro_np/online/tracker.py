@@ -7,20 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.arguments import check_integer, check_number
+from ..arrays.arguments import check_integer, check_number, real_array
+from ..arrays.interchange import as_numpy
 from ..body.load import default_body, load_body
 from ..body.model import BodyModel
 from ..body.skeleton import Skeleton
 from ..errors import InputError
 from ..keypoints.layouts import KeypointLayout
+from ..keypoints.visibility import image_bounds
 from ..posterior.facing import reflected
-from ..posterior.model import model_of
-from ..posterior.most_probable import most_probable_frames
+from ..posterior.model import PosteriorModel, model_of
 from ..posterior.priors import cmu_motion_prior, size_of
 from ..posterior.video.plan import FITTED, PLACED
 from ..posterior.video.spreads import FILL_SECONDS
-from ..refinement.method import Execution
-from ..refinement.request import Arguments, read_request, skeleton_of
+from ..refinement.request import Arguments, Request, read_request, skeleton_of
 from ..refinement.tracks import USUAL_FPS
 from ..refinement.validity import Status
 from ..result import RefineResult
@@ -29,15 +29,14 @@ from .window import BEHIND, Window
 MOST_LAG = 10
 """Most frames that a result may come late."""
 
-EXECUTION = Execution("numba", threads=1)
-
 
 class Tracker:
     """Refine one person of a live video: one frame in, one frame out.
 
     The frame is fitted on its own; then what the last frames say of its shape and motion is added, as
     :func:`kitro_np.refine` does for whole videos. It is causal, or comes a few frames late, which is nearly
-    as good as that. Its state, memory of a fixed size, can be pickled.
+    as good as that. A bad frame raises nothing: its status says what is wrong. The state, memory of a fixed
+    size, can be pickled.
 
     Parameters
     ----------
@@ -85,6 +84,8 @@ class Tracker:
     def reset(self) -> None:
         """Forget all frames: the next one is of another person, or after a cut."""
         self._window: Window | None = None
+        self._one: Any = None
+        self._place: np.ndarray | None = None
         self._pending: deque[tuple[int | None, dict[str, Any]]] = deque()
         self._last_frame = -1
         self._last_used: int | None = None
@@ -111,44 +112,38 @@ class Tracker:
         frame : int, optional
             Number of the frame, larger than the last one's; by default the next.
         extrinsics : (4, 4) or (3, 4) array, optional
-            From world to camera coordinates.
+            From world to camera coordinates, in every frame or in none; the last ones hold where they are
+            not finite.
 
         Raises
         ------
         InputError
-            If an argument is invalid. A body that cannot be refined is no error: its status says so.
+            If an argument is invalid: nothing has changed then, and the next frame can follow.
         """
-        arrays = [np.asarray(part, self._dtype) for part in (pose, betas, transl, keypoints_2d)]
-        camera = None if intrinsics is None else np.asarray(intrinsics, self._dtype)
-        scores = None if confidence is None else np.asarray(confidence, self._dtype)
-        given = Arguments(arrays[0], arrays[1], arrays[2], arrays[3], camera, scores, image_size)
-        request = read_request(given, self.body, self.keypoint_layout)
-        if request.lead:
-            raise InputError(f"pose: expected a single body, got bodies of shape {request.lead}.")
+        request = self._read(pose, betas, transl, keypoints_2d, intrinsics, confidence, image_size)
         number = self._last_frame + 1 if frame is None else check_integer("frame", frame, least=0)
         if number <= self._last_frame:
             raise InputError(f"frame: expected a number above {self._last_frame}, got {frame}.")
-        place = self._camera_of(extrinsics)
+        self._place = self._camera_of(extrinsics)
         self._last_frame = number
         model = model_of(request.skeleton, request.layout, cmu_motion_prior(request.skeleton.host))
-        refined, diagnostics, scale, gains = most_probable_frames(request, EXECUTION, model.motion, safe=True)
-        status = int(refined.status[0])
-        alone = {
-            "pose": refined.pose[0], "betas": refined.betas[0], "transl": refined.transl[0],
-            "reprojection_error": refined.reprojection_error[0], "status": refined.status[0],
-            "quality": diagnostics.quality[0], "swapped": diagnostics.swapped[0],
-            "turned": diagnostics.turned[0], "noise": diagnostics.noise[0],
-            "evidence": diagnostics.evidence[0],
-        }  # fmt: skip
-        used = status == int(Status.REFINED)
+        if self._window is None:
+            moving = self._place is not None
+            self._window = Window(model, self.fps, self._dtype, BEHIND + self.lag, moving=moving)
+        alone, scale, gains = self._fit_alone(model, request)
+        used = int(alone["status"]) == Status.REFINED
         if used:
             self._last_used = number
         near = self._last_used is not None and number - self._last_used <= FILL_SECONDS * self.fps
-        if status in PLACED and near:
-            self._append(request, model, alone, number, float(scale[0]), gains[0], place, used=used)
-            self._pending.append((number, alone))
-        else:
-            self._pending.append((None, alone))
+        joined = int(alone["status"]) in PLACED and near
+        self._pending.append((number if joined else None, alone))
+        if joined:
+            if not self._window.seen:
+                self._window.shape[:] = alone["betas"]
+            self._window.append(self._row(request, alone, number, scale, gains, used=used))
+            self._window.refresh(model, self.lag + 1)
+            if not self._window.is_fine():
+                self._start_anew()
         return self._result() if len(self._pending) > self.lag else None
 
     def flush(self) -> list[RefineResult[np.ndarray]]:
@@ -159,71 +154,112 @@ class Tracker:
         self.reset()
         return results
 
-    def _append(
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: without the default body and working memory."""
+        state = {**self.__dict__, "_one": None}
+        if self.body is default_body():
+            state |= {"body": None, "_skeleton": None}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if state["body"] is None:
+            self.body = default_body()
+            self._skeleton = skeleton_of(self.body)
+
+    def _read(self, *given: Any) -> Request:
+        """Check a frame; one that is refused changes nothing."""
+        names = ("pose", "betas", "transl", "keypoints_2d", "intrinsics", "confidence")
+        *arrays, image_size = given
+        numbers = {name: self._numbers(name, part) for name, part in zip(names, arrays, strict=True)}
+        arguments = Arguments(**numbers, image_size=image_size)
+        request = read_request(arguments, self.body, self.keypoint_layout, own_camera=True)
+        if request.lead:
+            raise InputError(f"pose: expected a single body, got bodies of shape {request.lead}.")
+        found = request.skeleton.num_betas
+        if self._window is not None and found != len(self._window.shape):
+            raise InputError(f"betas: expected {len(self._window.shape)} as in the first frame, got {found}.")
+        return request
+
+    def _numbers(self, name: str, value: Any) -> np.ndarray | None:
+        if value is None:
+            return None
+        return np.asarray(as_numpy(real_array(name, value)), self._dtype)
+
+    def _camera_of(self, extrinsics: Any) -> np.ndarray | None:
+        """Return checked extrinsics (12,); None where the camera rests."""
+        if self._window is not None and self._window.moving != (extrinsics is not None):
+            first = "with" if self._window.moving else "without"
+            raise InputError(
+                f"extrinsics: expected a frame {first} them, as the first one, got the opposite."
+            )
+        array = self._numbers("extrinsics", extrinsics)
+        if array is None:
+            return None
+        if array.shape not in ((4, 4), (3, 4)):
+            raise InputError(f"extrinsics: expected shape (4, 4) or (3, 4), got {array.shape}.")
+        if np.isfinite(array).all():
+            return array[:3].ravel()
+        return np.eye(3, 4, dtype=self._dtype).ravel() if self._place is None else self._place
+
+    def _fit_alone(self, model: PosteriorModel, request: Request) -> tuple[dict[str, Any], float, np.ndarray]:
+        """Fit a frame on its own: its result, the scale of the estimate's error, and what exchanges gain."""
+        if self._one is None:
+            from ..kernels.posterior.run import OneBody
+
+            self._one = OneBody(model, request, self._dtype)
+        refined, found = self._one.fit(request)
+        alone = {
+            "pose": refined.pose[0].reshape(-1, 3, 3).copy(), "betas": refined.betas[0].copy(),
+            "transl": refined.transl[0].copy(), "reprojection_error": refined.reprojection_error[0],
+            "status": refined.status[0], "quality": found.quality[0], "swapped": found.swapped[0],
+            "turned": found.turned[0], "noise": found.noise[0], "evidence": found.evidence[0],
+        }  # fmt: skip
+        return alone, float(found.scale[0]), found.gains[0]
+
+    def _row(
         self,
-        request: Any,
-        model: Any,
+        request: Request,
         alone: dict[str, Any],
         number: int,
         scale: float,
         gains: np.ndarray,
-        place: np.ndarray | None,
         *,
         used: bool,
-    ) -> None:
-        """Put a frame into the window, and refresh it."""
-        if self._window is None:
-            self._window = Window(model, self.fps, self._dtype, BEHIND + self.lag)
-            self._window.shape[:] = alone["betas"]
-        window = self._window
+    ) -> dict[str, Any]:
+        """Return a frame as a row of the window."""
         turned = bool(alone["turned"])
-        pose, transl = request.pose.astype(self._dtype), request.transl.astype(self._dtype)
+        pose, transl = request.pose, request.transl
         start = alone["pose"] if used else pose[0]
         if not used and turned:
             start = reflected(request.skeleton.host, pose, transl)[0]
-        intrinsics = np.asarray(request.intrinsics[0], self._dtype)
+        intrinsics = request.intrinsics[0]
         pixels_per_metre = intrinsics[0, 0] / transl[0, 2] * size_of(request.skeleton.host)
         fitted = int(alone["status"]) in FITTED
         swapped = used and int(alone["swapped"]) == 1 and len(gains)
-        confidence = 1.0 if request.confidence is None else request.confidence[0]
-        window.image_size = request.image_size
-        window.moving = place is not None
-        window.append(
-            {
-                "pose": pose.ravel(), "betas": request.betas[0], "transl": transl[0],
-                "keypoints_2d": request.keypoints_2d[0].ravel(), "intrinsics": intrinsics.ravel(),
-                "confidence": confidence, "now_pose": start.ravel(),
-                "now_transl": alone["transl"] if used else transl[0],
-                "extrinsics": 0 if place is None else place,
-                "noise": alone["noise"] / pixels_per_metre if fitted else 1.0,
-                "scale": scale if fitted else 1.0,
-                "side": int(np.argmax(gains)) if swapped else -1,
-                "frame": number, "used": used, "turned": turned,
-            }
-        )  # fmt: skip
-        window.refresh(model, landmarks=None)
+        return {
+            "pose": pose.ravel(), "betas": request.betas[0], "transl": transl[0],
+            "keypoints_2d": request.keypoints_2d.ravel(), "intrinsics": intrinsics.ravel(),
+            "confidence": 1.0 if request.confidence is None else request.confidence[0],
+            "bounds": image_bounds(request.image_size, request.betas)[0],
+            "now_pose": start.ravel(), "now_transl": alone["transl"] if used else transl[0],
+            "extrinsics": 0 if self._place is None else self._place,
+            "noise": alone["noise"] / pixels_per_metre if fitted else 1.0,
+            "scale": scale if fitted else 1.0,
+            "side": int(np.argmax(gains)) if swapped else -1,
+            "frame": number, "used": used, "turned": turned,
+        }  # fmt: skip
 
-    def _camera_of(self, extrinsics: Any) -> np.ndarray | None:
-        if extrinsics is None:
-            return None
-        array = np.asarray(extrinsics, self._dtype)
-        if array.shape not in ((4, 4), (3, 4)):
-            raise InputError(f"extrinsics: expected shape (4, 4) or (3, 4), got {array.shape}.")
-        return array[:3].ravel()
+    def _start_anew(self) -> None:
+        """Leave a window that diverged: its frames come as they are alone, the next one is a first one."""
+        self._window, self._last_used = None, None
+        self._pending = deque((None, alone) for _, alone in self._pending)
 
     def _result(self) -> RefineResult[np.ndarray]:
         """Return the oldest result that is to come."""
         number, arrays = self._pending.popleft()
-        arrays = dict(arrays)
-        window = self._window
-        if number is not None and window is not None:
-            row = int(np.searchsorted(window.rows["frame"][: window.count], number))
-            pose, transl = window.rows["now_pose"][row].copy(), window.rows["now_transl"][row].copy()
-            if np.isfinite(pose).all() and np.isfinite(transl).all() and transl[2] > 0:
-                arrays |= {"pose": pose.reshape(-1, 3, 3), "transl": transl}
-                arrays["betas"] = window.shape.astype(self._dtype)
-                filled = window.rows["used"][row] == 0
-                arrays["status"] = np.int8(Status.FILLED if filled else Status.REFINED)
+        if number is not None and self._window is not None:
+            arrays = self._window.body_of(number, arrays)
         parts: dict[str, Any] = {name: np.asarray(part) for name, part in arrays.items()}
         return RefineResult(
             **parts, selection=None, path_score=None, method="map", options={}, body=self.body

@@ -125,7 +125,13 @@ def skeleton_of(body: Any) -> Skeleton:
     return skeleton
 
 
-def read_request(given: Arguments, body: BodyModel | Skeleton, keypoint_layout: Any = "smpl24") -> Request:
+def read_request(
+    given: Arguments,
+    body: BodyModel | Skeleton,
+    keypoint_layout: Any = "smpl24",
+    *,
+    own_camera: bool = False,
+) -> Request:
     """Check the arguments of :func:`kitro_np.refine`.
 
     Parameters
@@ -134,6 +140,8 @@ def read_request(given: Arguments, body: BodyModel | Skeleton, keypoint_layout: 
         Arrays of one library on one device, or sequences of numbers.
     body : BodyModel or Skeleton
     keypoint_layout : str or KeypointLayout
+    own_camera : bool
+        Camera and image size are a single body's own: wrong ones set its status, and are no error.
 
     Raises
     ------
@@ -153,8 +161,8 @@ def read_request(given: Arguments, body: BodyModel | Skeleton, keypoint_layout: 
     if tuple(transl.shape) != (*lead, 3):
         _wrong_shape("transl", (*lead, 3), transl)
     keypoints_2d, confidence = _read_keypoints(pose, given, lead, layout.num_points)
-    image_size = _read_image_size(pose, given, lead, dtype)
-    intrinsics = _read_intrinsics(pose, given, lead, dtype)
+    image_size = _read_image_size(pose, given, lead, dtype, own=own_camera)
+    intrinsics = _read_intrinsics(pose, given, lead, dtype, own=own_camera)
     # Matrices are cast chunk by chunk, later; vectors are converted to matrices in the compute dtype.
     exact = pose.ndim == len(lead) + 3 and xp.isdtype(pose.dtype, "real floating")
     matrices, _ = as_matrices(pose if exact else xp.astype(pose, dtype, copy=False), joints)
@@ -210,7 +218,7 @@ def _read_keypoints(pose: Any, given: Arguments, lead: tuple[int, ...], points: 
     return keypoints_2d, confidence
 
 
-def _read_intrinsics(pose: Any, given: Arguments, lead: tuple[int, ...], dtype: Any) -> Any:
+def _read_intrinsics(pose: Any, given: Arguments, lead: tuple[int, ...], dtype: Any, *, own: bool) -> Any:
     """Check intrinsics, or make them from the image sizes, which have been checked."""
     if given.intrinsics is None:
         return _from_image_size(pose, given, lead, dtype)
@@ -224,7 +232,7 @@ def _read_intrinsics(pose: Any, given: Arguments, lead: tuple[int, ...], dtype: 
         expected = f"(3, 3) or {(*lead, 3, 3)}" if lead else "(3, 3)"
         raise InputError(f"intrinsics: expected shape {expected}, got {tuple(intrinsics.shape)}.")
     # Wrong intrinsics of a single body only set its status; shared ones are an error.
-    if intrinsics.ndim == 2 and not bool(usable_intrinsics(intrinsics[None, :, :])[0]):
+    if intrinsics.ndim == 2 and not own and not bool(usable_intrinsics(intrinsics[None, :, :])[0]):
         first = [[float(intrinsics[i, j]) for j in range(3)] for i in range(3)]
         raise InputError(
             "intrinsics: expected [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] with positive focal lengths, "
@@ -233,7 +241,7 @@ def _read_intrinsics(pose: Any, given: Arguments, lead: tuple[int, ...], dtype: 
     return intrinsics
 
 
-def _read_image_size(pose: Any, given: Arguments, lead: tuple[int, ...], dtype: Any) -> Any:
+def _read_image_size(pose: Any, given: Arguments, lead: tuple[int, ...], dtype: Any, *, own: bool) -> Any:
     """Check image sizes; (2,) is that of all bodies: (N or 1, 2) or None."""
     if given.image_size is None:
         return None
@@ -243,7 +251,7 @@ def _read_image_size(pose: Any, given: Arguments, lead: tuple[int, ...], dtype: 
             f"image_size: expected (width, height) in pixels, or one for each body, got {given.image_size!r}."
         )
     # Outside of an image whose size is not positive no keypoint is visible, which concerns that body alone.
-    if sizes.ndim == 1 and not (np.all(np.isfinite(sizes)) and np.all(sizes > 0)):
+    if sizes.ndim == 1 and not own and not (np.all(np.isfinite(sizes)) and np.all(sizes > 0)):
         raise InputError(f"image_size: expected a positive width and height in pixels, got {sizes.tolist()}.")
     return array_namespace(pose).asarray(sizes.reshape(-1, 2), dtype=dtype, device=device(pose))
 

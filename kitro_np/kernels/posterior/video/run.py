@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ...body.skinning import Bones
+from ...jit import bind
 from ...lanes import lane_count
 from ...pool import Pool
 from ...records import refer, refer_tile
@@ -36,6 +38,14 @@ __all__ = [
     "sums_size",
     "video_kernels",
 ]  # fmt: skip
+
+
+class LiveCalls(NamedTuple):
+    """Calls on a window of frames of a live video, with working memory of their own."""
+
+    step_and_sum: Callable[[], None]
+    step: Callable[[], None]
+    finish: Callable[[], None]
 
 
 class VideoKernels(Pool):
@@ -72,6 +82,15 @@ class VideoKernels(Pool):
         with self.lend() as tile:
             step_blocks(*self._arguments(tile, frames, blocks, sized, landmarks), messages, summed)
 
+    def calls_on(self, frames: FrameRows, blocks: Blocks) -> LiveCalls:
+        """Return calls on arrays that stay in their places; every frame has bounds of its own."""
+        arguments = self._arguments(self.take(), frames, blocks, True, None)
+        return LiveCalls(
+            bind(step_blocks, *arguments, True, True),
+            bind(step_blocks, *arguments, True, False),
+            bind(finish_blocks, *arguments),
+        )
+
     def finish(
         self, frames: FrameRows, blocks: Blocks, *, sized: bool, landmarks: bool | None, spread: bool
     ) -> None:
@@ -83,26 +102,7 @@ class VideoKernels(Pool):
                 spread_blocks(*arguments)
 
     def smooth(self, *arguments: Any, robust: bool) -> np.ndarray:
-        """Smooth a track in place; arguments of :meth:`prepare`."""
-        return self.run(self.prepare(*arguments), robust=robust)
-
-    def run(self, prepared: tuple[Any, ...], *, robust: bool) -> np.ndarray:
-        """Smooth what is prepared; return the sums that the scales of its accelerations are found from."""
-        motion, chain, weights, rows, squares = prepared
-        accelerate(self.parents, motion, robust)
-        smooth_track(chain, weights, rows)
-        sums: np.ndarray = squares
-        return sums
-
-    def prepare(
-        self,
-        messages: tuple[np.ndarray, ...],
-        spacing: tuple[np.ndarray, ...],
-        bodies: tuple[np.ndarray, ...],
-        spreads: np.ndarray,
-        scales: np.ndarray,
-    ) -> tuple[Any, ...]:
-        """Lay out a track for :meth:`run`, which may be called again when the arrays have changed.
+        """Smooth a track in place; return the sums that the scales of its accelerations are found from.
 
         Parameters
         ----------
@@ -113,7 +113,34 @@ class VideoKernels(Pool):
             Rows (T,) of pose (N, 9 J), transl (N, 3), extrinsics (N or 0, 12), and the root at rest (3,).
         spreads, scales
             As of kitro_np.posterior.video.accelerations.accelerations.
+        robust : bool
         """
+        motion, chain, weights, rows, squares = self._prepare(*arguments)
+        accelerate(self.parents, motion, robust)
+        smooth_track(chain, weights, rows)
+        sums: np.ndarray = squares
+        return sums
+
+    def smooth_call(self, *arguments: Any) -> Callable[[], None]:
+        """Return a call of :meth:`smooth` on arrays that stay in their places."""
+        motion, chain, weights, rows, _ = self._prepare(*arguments)
+        first, second = bind(accelerate, self.parents, motion, True), bind(smooth_track, chain, weights, rows)
+
+        def call() -> None:
+            first()
+            second()
+
+        return call
+
+    def _prepare(
+        self,
+        messages: tuple[np.ndarray, ...],
+        spacing: tuple[np.ndarray, ...],
+        bodies: tuple[np.ndarray, ...],
+        spreads: np.ndarray,
+        scales: np.ndarray,
+    ) -> tuple[Any, ...]:
+        """Lay out a track as the kernels take it; arguments of :meth:`smooth`."""
         scratch = np.empty(24 * self.joints + 9, self.dtype)
         parts = (*bodies, *spacing, spreads, scales, *messages[2:], scratch)
         motion = MotionRows(**dict(zip(MotionRows._fields, parts, strict=True)))
