@@ -15,6 +15,7 @@ from kitro_np.posterior.fit import fit_arrays
 from kitro_np.posterior.projection import place_points, points_on
 from kitro_np.posterior.robust import outlier_odds
 from kitro_np.posterior.swaps import assignments
+from kitro_np.posterior.verdict import TOO_FEW_INLIERS
 from kitro_np.simulate import simulate
 
 BODY_JOINTS = [16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8]
@@ -186,7 +187,7 @@ def test_keypoints_of_somebody_else_are_told(sampled, excerpt, which):
     anywhere, placed = [], []
     for case in (sampled, excerpt):
         batch = case.batches[which]
-        for shift in (1, 5, 17, 29):
+        for shift in (1, 17):
             other = np.roll(batch.keypoints_2d, shift, axis=0)
             anywhere.extend(fit(case.skeleton, batch._replace(keypoints_2d=other)).quality > 0)
             other = in_their_place(other, batch.keypoints_2d)
@@ -253,7 +254,7 @@ def test_three_points_are_no_evidence(excerpt):
         confidence[:, BODY_JOINTS[:count]] = 1
         found = fit(excerpt.skeleton, excerpt.batches["exact"], confidence=confidence)
         assert np.all(np.isfinite(found.pose))
-        assert np.mean(found.quality > 0) > 0.8 if count == 4 else np.all(found.quality == -1)
+        assert np.mean(found.quality > 0) > 0.8 if count == 4 else np.all(found.quality == TOO_FEW_INLIERS)
 
 
 # ---------------------------------------------------------------------------------- what stays as it was

@@ -275,7 +275,7 @@ def test_keypoints_moved_to_the_border_are_not_visible(few, engine, each):
     for given_ in (batch, clamped):
         found = refine(*given_, image_size=size, engine=engine, hypotheses=2)
         assert_identical(found, expected)
-    by_chunk = refine(*clamped, image_size=size, engine=engine, chunk_size=3, hypotheses=2)
+    by_chunk = refine(*clamped, image_size=size, engine=engine, chunk_size=9, hypotheses=2)
     np.testing.assert_allclose(by_chunk.pose, expected.pose, atol=1e-6)
     one = refine(*clamped.some(3), image_size=size[3] if each else size, engine=engine)
     np.testing.assert_allclose(one.pose, expected.pose[3], atol=1e-6)

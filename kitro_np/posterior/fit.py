@@ -37,7 +37,7 @@ from .robust import information, inlier_probability, outlier_odds, student_weigh
 from .scales import update_scales
 from .spread import joint_spread
 from .swaps import assignments, best_swap, exchanged, swap_gains
-from .verdict import FEWEST_KEYPOINTS, features_of, fit_affine, quality_of
+from .verdict import FEWEST_KEYPOINTS, TOO_FEW_INLIERS, features_of, fit_affine, quality_of
 
 STEPS, SCALED_STEPS = 4, 3
 """Gauss-Newton steps, and after how many of them the scales are re-estimated; see docs/accuracy.md."""
@@ -228,7 +228,7 @@ def fit_arrays(
     quality = quality_of(features, skeleton)
     # Where nearly all keypoints are outliers, the body is hardly moved, and all other features are void.
     inliers = xp.sum(iterate.inlier, axis=1)
-    quality = xp.where(inliers > FEWEST_KEYPOINTS - 0.5, quality, -xp.ones_like(quality))
+    quality = xp.where(inliers > FEWEST_KEYPOINTS - 0.5, quality, xp.full_like(quality, TOO_FEW_INLIERS))
     evidence = -(step.mahalanobis + step.log_determinant + _log_noise(given, iterate)) / 2
     spread = joint_spread(
         iterate.posed, step, skeleton, last_scales.noise / pixels_per_metre, count, of_landmarks

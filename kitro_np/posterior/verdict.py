@@ -20,6 +20,9 @@ from .priors import TYPICAL_NOISE
 FEWEST_KEYPOINTS = 4
 """Visible keypoints needed to accept a body; as many must be no outliers."""
 
+TOO_FEW_INLIERS = -6.0
+"""Log odds of a body with fewer: also of the frames of a video, whose odds are added."""
+
 FEATURES = (
     "pose_scale", "pose_scale_squared", "noise", "noise_squared", "surprise", "detail", "turn", "squeeze",
     "depth", "outliers", "outliers_squared", "determined", "translation", "in_plane", "out_of_plane",

@@ -12,6 +12,7 @@ from ...posterior.verdict import (
     ROTATION_FLOOR,
     SMALLEST_DETAIL,
     SMALLEST_STRETCH,
+    TOO_FEW_INLIERS,
 )
 from ..jit import kernel
 from ..lanes import full, load, log, sqrt, store, where
@@ -166,7 +167,7 @@ def judge(tree, chains, tile, memory):
         + w[17] * 24.0 / effective
         + w[18]
     )
-    store(memory.scalars, QUALITY, where(seen > FEWEST_KEYPOINTS - 0.5, quality, -1.0))
+    store(memory.scalars, QUALITY, where(seen > FEWEST_KEYPOINTS - 0.5, quality, TOO_FEW_INLIERS))
 
 
 @kernel
