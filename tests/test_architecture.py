@@ -19,7 +19,7 @@ METHODS = sorted(path.parent.name for path in PACKAGE.glob("*/method.py") if pat
 ROOMS = [
     "errors", "typing", "arrays", "adam", "camera", "safe_io", "body", "keypoints", "refinement",
     *METHODS, "points", "kernels", "result", "api", "online", "formats", "matching", "export", "evaluation",
-    "simulate", "paper", "cli",
+    "simulate", "report", "paper", "cli",
 ]  # fmt: skip
 """From the ground up: a room imports only rooms before it."""
 
