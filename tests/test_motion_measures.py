@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from bodies import make_skeleton
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from recorded import BODY
 from scipy.spatial.transform import Rotation
@@ -21,8 +21,8 @@ from kitro_np.cli.main import main
 from kitro_np.evaluation import motion
 from kitro_np.evaluation.metrics import similarity_align
 from kitro_np.evaluation.motion import find_runs, mean_of
-from kitro_np.evaluation.video import VIDEO_TITLES
-from kitro_np.formats.estimates import EstimateFile
+from kitro_np.evaluation.video import VIDEO_TITLES, MovingBodies, evaluate_video
+from kitro_np.formats.estimates import EstimateFile, Tracks
 
 FPS = 25.0
 
@@ -371,6 +371,53 @@ def test_uniform_motion_has_no_acceleration(seed, fps):
     np.testing.assert_allclose(motion.mpjve(walk, rest, fps)[1:], expected)
 
 
+def cameras(random, count):
+    """Cameras (N, 4, 4) that are turned and moved anew in each frame."""
+    found = np.tile(np.eye(4), (count, 1, 1))
+    found[:, :3, :3] = Rotation.from_rotvec(random.normal(0, 1, (count, 3))).as_matrix()
+    found[:, :3, 3] = random.normal(0, 2, (count, 3))
+    return found
+
+
+def seen(body, bodies, extrinsics):
+    """Bodies of the world as each frame's camera sees them."""
+    rest = body.skeleton.rest_joints(bodies.betas)[:, 0]
+    pose = bodies.pose.copy()
+    pose[:, 0] = extrinsics[:, :3, :3] @ pose[:, 0]
+    root = np.einsum("nij,nj->ni", extrinsics[:, :3, :3], rest + bodies.transl) + extrinsics[:, :3, 3]
+    return MovingBodies(pose, bodies.betas, root - rest)
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 999))
+def test_a_shaken_camera_whose_extrinsics_are_known_changes_nothing(open_body, seed):
+    random = np.random.default_rng(seed)
+    truth, *others = (
+        MovingBodies(
+            Rotation.from_rotvec(random.normal(0, 0.002, (14 * 24, 3))).as_matrix().reshape(14, 24, 3, 3),
+            random.normal(0, 0.05, (14, 10)),
+            random.normal(0, 0.003, (14, 3)),
+        )
+        for _ in range(3)
+    )
+    track, frame = np.repeat([3, 8], 7), np.tile([0, 1, 2, 3, 4, 5, 9], 2)
+    still, shaken = np.repeat(cameras(random, 1), 14, axis=0), cameras(random, 14)
+
+    def measured(camera, extrinsics):
+        bodies = [seen(open_body, part, camera) for part in (*others, truth)]
+        return evaluate_video(open_body, *bodies, Tracks(track, frame, FPS, extrinsics))
+
+    expected, found = measured(still, None), measured(shaken, shaken[:, :3])
+    assert found.world and not expected.world
+    ignored = measured(shaken, None).before
+    for name in VIDEO_TITLES:
+        assert math.isfinite(expected.before[name])
+        assert (name in ("shape", "bone_change")) == (ignored[name] == pytest.approx(expected.before[name]))
+    for side in ("before", "after"):
+        assert getattr(found, side) == pytest.approx(getattr(expected, side), rel=1e-6)
+        assert getattr(measured(still, still), side) == pytest.approx(getattr(expected, side), rel=1e-6)
+
+
 @pytest.mark.parametrize(("name", "times"), [("accel", 2), ("mpjve", 1), ("jitter", 3)])
 def test_a_gap_splits(name, times):
     clip = np.random.default_rng(3).normal(size=(2, 12, 5, 3))
@@ -421,11 +468,16 @@ def test_tracks_of_a_file(tmp_path):
     assert found.track.tolist() == [3, 1, 3, 1] and found.frame.tolist() == [0, 0, 1, 1] and found.fps is None
     assert read(track=np.zeros(4, int), person=np.arange(4)).track.tolist() == [0, 0, 0, 0]
 
+    assert read(track=np.array(["b", "a", "b", "a"])).track.tolist() == [2, 1, 2, 1]
     four = np.zeros(4, int)
     for arrays, sentence in (
-        ({"track": np.zeros(4)}, "track: expected integers, got dtype float64."),
+        ({"track": np.zeros(4)}, "track: expected integers or texts, got dtype float64."),
         ({"track": np.zeros(3, int)}, "track: expected shape (4,), got (3,)."),
-        ({"track": np.array(["a"] * 4)}, "track: expected an array of numbers, got dtype <U1."),
+        ({"frame": np.array(["1"] * 4), "track": four}, "frame: expected integers, got dtype <U1."),
+        (
+            {"track": np.array(list("abab")), "frame": four},
+            "frame: expected each frame once in a track, got 0 twice in track a.",
+        ),
         ({"track": four, "frame": np.zeros((2, 2), int)}, "frame: expected shape (4,), got (2, 2)."),
         ({"track": four, "frame": np.arange(4.0)}, "frame: expected integers, got dtype float64."),
         (
@@ -541,6 +593,34 @@ def test_eval_of_a_video_that_says_less(run):
     alone = run("--json", track=np.arange(12))["video"]
     assert alone["before"]["accel"] is alone["after"]["rte"] is None
     assert " -        -" in run(track=np.arange(12))
+
+
+def test_eval_of_a_camera_that_moves(run, video):
+    random = np.random.default_rng(4)
+    names = ("--metrics", "jitter,sliding,accel,shape", "--json", "--each-frame")
+    rest = run(*names)["video"]
+    assert rest["world"] is False
+    still = run(*names, extrinsics=np.repeat(cameras(random, 1), 12, axis=0))["video"]
+    assert still["world"] is True
+    shaken = cameras(random, 12)
+    found = run(*names, extrinsics=shaken)["video"]
+    for side in ("before", "after"):
+        assert numbers(still[side]) == pytest.approx(numbers(rest[side]), rel=1e-5)
+        assert found[side]["jitter"] > 10 * rest[side]["jitter"]
+        assert found[side]["shape"] == rest[side]["shape"]
+    assert "at 25 fps, in world space by the extrinsics" in run(extrinsics=shaken)
+    for broken in (2 * shaken, np.where(video["frame"][:, None, None] == 3, math.nan, shaken), shaken[0]):
+        assert run(*names, extrinsics=broken)["video"] == rest
+    expected = "extrinsics: expected shape (12, 4, 4) or (12, 3, 4), got (11, 4, 4)."
+    assert expected in run(*names, extrinsics=shaken[:11], status=2)
+
+
+def test_eval_of_tracks_with_names(run, video):
+    names = np.array(["Ann", "Bea"])[video["track"]]
+    assert run("--json", track=names) == run("--json")
+    assert run("--json", without=("track",), person=names) == run(
+        "--json", without=("track",), person=video["track"]
+    )
 
 
 def test_eval_leaves_bodies_that_are_not_finite_out(run, video):

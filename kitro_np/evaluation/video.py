@@ -29,6 +29,7 @@ from .motion import (
     root_trajectory_error,
     scale_depth,
     shape_error,
+    to_world,
     w_mpjpe,
     wa_mpjpe,
 )
@@ -71,7 +72,7 @@ class MovingBodies(NamedTuple):
 
 
 class _Placed(NamedTuple):
-    """Joints (N, J, 3), feet (N, 4, 3) or None, in camera space, and betas (N, S)."""
+    """Joints (N, J, 3), feet (N, 4, 3) or None, in one space, and betas (N, S)."""
 
     joints: np.ndarray
     feet: np.ndarray | None
@@ -84,6 +85,13 @@ class _Placed(NamedTuple):
             None if self.feet is None else np.where(kept[:, None, None], self.feet, math.nan),
             np.where(kept[:, None], self.betas, math.nan),
         )
+
+    def in_world(self, extrinsics: np.ndarray | None) -> _Placed:
+        """Return these, which are in camera space, in world space; unchanged for a camera at rest."""
+        if extrinsics is None:
+            return self
+        feet = None if self.feet is None else to_world(self.feet, extrinsics)
+        return _Placed(to_world(self.joints, extrinsics), feet, self.betas)
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,8 @@ class VideoEvaluation:
         Frames per second.
     fps_known : bool
         Whether the file says so; else it is USUAL_FPS.
+    world : bool
+        Whether motion is measured in world space, by extrinsics; else the camera is taken to rest.
     """
 
     before: dict[str, float]
@@ -108,6 +118,7 @@ class VideoEvaluation:
     frames: int
     fps: float
     fps_known: bool
+    world: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return the means as a dict for JSON: None where there is none."""
@@ -115,8 +126,8 @@ class VideoEvaluation:
             {name: mean if math.isfinite(mean) else None for name, mean in side.items()}
             for side in (self.before, self.after)
         )
-        counts = {"tracks": self.tracks, "frames": self.frames}
-        return {**counts, "fps": self.fps, **dict(zip(("before", "after"), sides, strict=True))}
+        known = {"tracks": self.tracks, "frames": self.frames, "fps": self.fps, "world": self.world}
+        return {**known, **dict(zip(("before", "after"), sides, strict=True))}
 
     def table(self) -> str:
         """Format the means as text."""
@@ -127,7 +138,8 @@ class VideoEvaluation:
         ]
         tracks = "1 track" if self.tracks == 1 else f"{self.tracks} tracks"
         known = "" if self.fps_known else ", which the file does not say"
-        lines.append(f"{tracks}, {self.frames} frames at {self.fps:g} fps{known}")
+        world = ", in world space by the extrinsics" if self.world else ""
+        lines.append(f"{tracks}, {self.frames} frames at {self.fps:g} fps{known}{world}")
         return "\n".join(lines)
 
 
@@ -155,6 +167,7 @@ def evaluate_video(
     estimate, refined, truth : MovingBodies
         N bodies each. Only the truth may be without translation.
     tracks : Tracks
+        With extrinsics of a camera that moves: all are measured in world space.
     depth_factor : (N,) array or float
         True over assumed focal length; see :func:`kitro_np.evaluation.motion.scale_depth`.
     metrics : sequence of str, optional
@@ -170,13 +183,21 @@ def evaluate_video(
             *(_placed(body, bodies, depth_factor) for bodies in (estimate, refined)),
         ]
         measured = np.all([np.all(np.abs(part.joints) < FAR, axis=(1, 2)) for part in placed], axis=0)
-        true, *both = (part.only(measured) for part in placed)
+        true, *both = (part.only(measured).in_world(tracks.extrinsics) for part in placed)
         before, after = (
             {name: mean_of(rows) for name, rows in _measure(body, part, true, runs, fps, names).items()}
             for part in both
         )
     count = len(np.unique(tracks.track))
-    return VideoEvaluation(before, after, count, len(tracks.track), fps, tracks.fps is not None)
+    return VideoEvaluation(
+        before,
+        after,
+        count,
+        len(tracks.track),
+        fps,
+        tracks.fps is not None,
+        tracks.extrinsics is not None,
+    )
 
 
 def _placed(body: BodyModel, bodies: MovingBodies, depth_factor: np.ndarray | float = 1.0) -> _Placed:
