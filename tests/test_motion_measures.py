@@ -23,6 +23,7 @@ from kitro_np.evaluation.metrics import similarity_align
 from kitro_np.evaluation.motion import find_runs, mean_of
 from kitro_np.evaluation.video import VIDEO_TITLES, MovingBodies, evaluate_video
 from kitro_np.formats.estimates import EstimateFile, Tracks
+from kitro_np.keypoints.placing import place_points
 
 FPS = 25.0
 
@@ -646,6 +647,92 @@ def test_eval_measures_what_is_asked_for(run):
     assert expected in run(GT_cam=np.zeros((12, 2)), status=2)
     expected = "GT_focal: expected shape () or (12,), got (2,)."
     assert expected in run(GT_focal=np.ones(2), status=2)
+
+
+NO_TRUTH = ("GT_theta", "GT_pose", "GT_beta", "GT_cam", "GT_focal")
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_eval_without_truth_measures_what_users_can(run, recorded_body, video, moves):
+    body, shaken = recorded_body, cameras(np.random.default_rng(4), 12)
+    confidence = np.ones((12, 24), np.float32)
+    confidence[2, 5:], confidence[7, 3] = 0, 0
+    keys = {"confidence": confidence, **({"extrinsics": shaken} if moves else {})}
+    found = run("--json", without=NO_TRUTH, **keys)
+    assert list(found) == ["method", "options", "body", "truth", "video"] and found["truth"] is None
+    found = found["video"]
+    assert [found[key] for key in ("tracks", "frames", "fps", "world")] == [2, 12, 25.0, moves]
+    assert found["units"] == {"residual": "px", "jitter": "10 m/s^3", "sliding": "mm", "bone_change": "mm"}
+    inputs = [video[key] for key in ("pred_theta", "pred_beta", "pred_cam", "keypoints_2d", "intrinsics")]
+    times = {"tracks": video["track"], "frames": video["frame"], "fps": 25.0}
+    result = kitro_np.refine(*inputs, body=BODY, **keys, **times)
+    runs, sides = find_runs(video["track"], video["frame"]), {}
+    move = (lambda points: motion.to_world(points, shaken)) if moves else (lambda points: points)
+    after = [result.pose, result.betas, result.transl]
+    contact = motion.foot_contact(move(motion.foot_points(body, *after)), 25.0, runs)
+    for side, bodies in (("before", inputs[:3]), ("after", after)):
+        joints = body.joints(*bodies).astype(float)
+        sides[side] = {
+            "residual": motion.keypoint_residual(joints, inputs[3], inputs[4], confidence),
+            "jitter": motion.jitter(move(joints), 25.0, runs),
+            "sliding": motion.foot_sliding(move(motion.foot_points(body, *bodies)), contact, runs),
+            "bone_change": motion.bone_length_change(joints, body.skeleton.parents, runs),
+        }
+        means = {name: mean_of(values) for name, values in sides[side].items()}
+        assert numbers(found[side]) == pytest.approx(means, rel=1e-3, abs=1e-3, nan_ok=True)
+        assert list(found[side]) == list(means)
+    if not moves:  # else the camera shakes as no camera does
+        assert found["after"]["residual"] < found["before"]["residual"]
+        assert found["after"]["jitter"] < found["before"]["jitter"]
+
+
+def test_eval_without_truth_prints_a_table(run, video):
+    lines = run(without=NO_TRUTH).splitlines()
+    assert lines[0].split() == ["video", "before", "after"]
+    assert [line[:36].rstrip() for line in lines[1:5]] == [
+        "distance from keypoints, px",
+        "jitter, 10 m/s^3",
+        "sliding of feet, mm",
+        "change of bones' lengths, mm",
+    ]
+    assert lines[5] == "2 tracks, 12 frames at 25 fps"
+    assert lines[6] == "without ground truth; contacts of feet are the refined motion's own"
+    assert "refined by map" in lines[7] and lines[8] == "as videos: 2 tracks at 25 fps"
+    found = run("--json", "--metrics", "jitter,residual", "--fps", 50, without=NO_TRUTH)["video"]
+    assert list(found["before"]) == ["jitter", "residual"] and found["fps"] == 50
+    tracked = run("--json", without=NO_TRUTH)["video"]
+    person = run("--json", without=(*NO_TRUTH, "track"), person=video["track"])["video"]
+    assert person == tracked
+    assert run("--json", "--method", "kitro", without=NO_TRUTH)["method"] == "kitro"
+
+
+def test_eval_without_truth_of_a_detectors_layout(run, recorded_body, video):
+    """Points of the layout are compared, and frames without detection are measured, but for the image."""
+    skeleton, coco = recorded_body.skeleton, kitro_np.find_layout("coco17", recorded_body)
+    placed = place_points(skeleton, coco, video["GT_theta"], video["GT_beta"])
+    camera = video["intrinsics"].copy()
+    camera[:, 0, 0] = camera[:, 1, 1] = video["GT_focal"]
+    keypoints, scores = project(placed + video["GT_cam"][:, None], camera), np.ones((12, 17))
+    keypoints[3], scores[3] = math.nan, 0
+    found = run("--json", "--layout", "coco17", without=NO_TRUTH, keypoints_2d=keypoints, confidence=scores)
+    assert 4 * found["video"]["after"]["residual"] < found["video"]["before"]["residual"] < 100
+    pose = video["pred_theta"].copy()
+    pose[4] = math.nan
+    found = run("--json", without=NO_TRUTH, pred_theta=pose)["video"]
+    rest = {key: value[np.arange(12) != 4] for key, value in video.items() if np.ndim(value)}
+    expected = run("--json", without=NO_TRUTH, **rest)["video"]
+    assert numbers(found["before"]) == pytest.approx(numbers(expected["before"]), rel=1e-6, nan_ok=True)
+
+
+def test_eval_still_needs_the_truth_for_its_measures(run, video):
+    expected = "expected ground truth GT_theta or GT_pose, and GT_beta, got "
+    assert expected in run(without=(*NO_TRUTH, "track"), status=2)
+    assert expected in run(without=("GT_beta",), status=2)
+    assert expected in run(without=(*NO_TRUTH, "track", "frame"), status=2, person=video["track"])
+    for option in ("--metrics mpjpe,jitter", "--metrics rte", "--per-joint", "--protocol lsp14"):
+        assert expected in run(*option.split(), without=NO_TRUTH, status=2)
+    expected = "metrics: expected a file without ground truth for residual, got one with it."
+    assert expected in run("--metrics", "residual", status=2)
 
 
 def test_eval_of_the_keys_person_and_frame_refines_videos_but_measures_bodies(run, video):
