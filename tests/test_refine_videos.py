@@ -135,6 +135,30 @@ def test_the_cameras_motion_is_used(run, tmp_path, arrays, given, together):
     assert f"extrinsics: expected shape ({count}, 4, 4) or ({count}, 3, 4), got (3, 4, 4)." in error
 
 
+def test_tracks_may_have_names(run, tmp_path, arrays, together):
+    names = np.array(["Ann", "Bea"])[arrays["track"]]
+    for given in ({"track": names}, {"person": names}):
+        assert "as videos: 2 tracks at 50 fps\n" in run(
+            "refine", without=("track",) * ("person" in given), **given
+        )
+        assert_refined(tmp_path / "out.npz", together)
+        with np.load(tmp_path / "out.npz") as file:
+            np.testing.assert_array_equal(file[next(iter(given))], names)
+        np.testing.assert_array_equal(read_estimates(tmp_path / "out.npz").person, arrays["track"] + 1)
+        for command, name in (("refine", "in.npz"), ("convert", "out.npz")):
+            output = tmp_path / f"{command}.csv"
+            assert main([command, str(tmp_path / name), "-o", str(output), "--force"]) == 0
+            found = np.genfromtxt(output, delimiter=",", skip_header=1, usecols=(1,))[::24]
+            assert sorted(found) == sorted(arrays["track"] + 1)
+    alone = run("refine", without=("track",), person=np.full(len(names), "Ann"))
+    assert NOT_UNIQUE in alone and NO_IDENTITIES not in alone
+    frame = arrays["frame"].astype(str)
+    assert "frame: expected integers, got dtype <U" in run("refine", frame=frame, status=2)
+    assert "track: expected integers or texts, got dtype float64." in run(
+        "eval", track=arrays["track"] / 2, status=2
+    )
+
+
 def test_options_that_do_not_fit(run, capsys):
     assert "each-frame: expected none with --video, got both." in run(
         "refine", "--each-frame", "--video", status=2

@@ -289,7 +289,7 @@ def shown_of_file(path: str | os.PathLike[str], body: BodyModel | None = None) -
             keypoint_layout=file.layout or None,
             intrinsics=file.optional("intrinsics"),
             frame=file.integers("frame"),
-            person=file.integers("person") if file.get("track") is None else file.integers("track"),
+            person=file.labels("person" if file.get("track") is None else "track", lead),
             image_size=size,
             image_name=None if image_name is None or image_name.dtype.kind != "U" else image_name,
             fps=file.fps,
