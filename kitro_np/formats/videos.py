@@ -7,11 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError
-from ..refinement.tracks import USUAL_FPS
+from ..refinement.tracks import USUAL_FPS, is_rigid
 from .estimates import EstimateFile, Tracks
-
-RIGID = 1e-3
-"""Largest entry of |R^T R - I| of the rotation of extrinsics."""
 
 NOT_UNIQUE = "Two bodies are one person in one frame: each frame is refined alone."
 NO_IDENTITIES = "The estimates have no identities: each frame is refined alone."
@@ -74,7 +71,7 @@ def rows_of_videos(
         return None, ""
     if len(np.unique(np.stack([track.ravel(), frame.ravel()], axis=1), axis=0)) < track.size:
         return None, NO_IDENTITIES if names.tolist() == [0] else NOT_UNIQUE
-    if extrinsics is not None and not _rigid(np.asarray(extrinsics, np.float64)):
+    if extrinsics is not None and not is_rigid(extrinsics).all():
         return VideoRows(track, frame, fps), NOT_RIGID
     return VideoRows(track, frame, fps, extrinsics), ""
 
@@ -128,13 +125,3 @@ def in_time(lead: tuple[int, ...], fps: float | None = None) -> VideoRows:
 def timed(tracks: Tracks | None, fps: float | None) -> Tracks | None:
     """Return tracks with another frame rate, if one is given."""
     return tracks if tracks is None or fps is None else tracks._replace(fps=fps)
-
-
-def _rigid(extrinsics: np.ndarray) -> bool:
-    """Whether all extrinsics are rotations and translations."""
-    if not np.isfinite(extrinsics).all():
-        return False
-    rotation = extrinsics[..., :3, :3]
-    gram = np.swapaxes(rotation, -1, -2) @ rotation
-    square = np.abs(gram - np.eye(3)).max(initial=0) <= RIGID and (np.linalg.det(rotation) > 0).all()
-    return bool(square) and bool(np.allclose(extrinsics[..., 3:, :], [0, 0, 0, 1]))
