@@ -88,7 +88,7 @@ def check_fps(value: Any) -> float:
     except OverflowError:  # an integer
         number = np.inf
     if not least <= number <= most:
-        raise InputError(f"fps: expected {least} to {most:.0f} frames per second, got {value}.")
+        raise InputError(f"fps: expected {least} to {most:.0f} frames per second, got {number:g}.")
     return number
 
 
