@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 import numpy as np
-from array_api_compat import array_namespace, is_array_api_obj
+from array_api_compat import array_namespace, device, is_array_api_obj
 
 from .arrays.arguments import as_confidence, check_bool, check_integer, like_pose, real_array
 from .arrays.engines import ENGINES, choose_engine, on_device_of
@@ -545,12 +545,21 @@ def _result(
     diagnostics = {} if outcome.diagnostics is None else outcome.diagnostics._asdict()
     arrays |= {name: with_lead(part) for name, part in diagnostics.items() if part is not None}
     hypotheses = None if outcome.hypotheses is None else Hypotheses(*map(with_lead, outcome.hypotheses))
+    options, fps, tracks = dict(vars(method)), None, outcome.tracks
+    if tracks is not None:
+        xp, on = array_namespace(refined.pose), device(refined.pose)
+        arrays |= {
+            name: with_lead(xp.asarray(part, device=on))
+            for name, part in (("track", tracks.track), ("frame", tracks.number))
+        }
+        options["video"], fps = True, tracks.rate
     return RefineResult(
         _pose_as_given(request, refined, changed=method.changes_pose, half=half),
         **arrays,
+        fps=fps,
         hypotheses=hypotheses,
         method=method.name,
-        options=dict(vars(method)),
+        options=options,
         body=body,
     )
 

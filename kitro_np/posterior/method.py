@@ -106,7 +106,8 @@ class Map(Method, name="map"):
                     request, tracks, execution, motion,
                     safe=self.safe, uncertainty=self.uncertainty, landmarks=landmarks,
                     contacts=self.contacts == "feet",
-                )
+                ),
+                tracks=tracks,
             )  # fmt: skip
         refined, diagnostics = most_probable(
             request, execution, motion, safe=self.safe, uncertainty=self.uncertainty, landmarks=landmarks

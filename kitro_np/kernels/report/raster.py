@@ -13,7 +13,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...report.light import FILL, FILL_SHARE, GROUND, KEY, KEY_SHARE, RIM_SHARE, SHINE_SHARE, SHINE_SQUARES, SKY
+from ...report.light import (
+    FILL,
+    FILL_SHARE,
+    GROUND,
+    KEY,
+    KEY_SHARE,
+    RIM_SHARE,
+    SHINE_SHARE,
+    SHINE_SQUARES,
+    SKY,
+)
 from ..jit import entry
 from ..records import refer
 
