@@ -1,4 +1,4 @@
-"""Refinement of a file's bodies in the commands refine, eval and demo, and its options."""
+"""Refinement of a file's bodies in the commands refine, explain, eval and demo, and its options."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Refinement:
             "keypoint_layout": self.layout(file),
         }
         if self.method.takes_detections:
-            detections = self._detections(file, estimates)._asdict()
+            detections = self.detections(file, estimates)._asdict()
             detections["image_size"] = self.image_size
         lead = estimates.lead(self.body.num_joints)
         videos, _ = self.videos(file, lead)
@@ -166,7 +166,7 @@ class Refinement:
         """Return what a result came from, to be written with it."""
         seen = None
         if self.method.takes_detections:
-            seen = self._detections(file, estimates)
+            seen = self.detections(file, estimates)
         known = {name: file.get(name) for name in KEPT}
         truth = {name: part for name in TRUTH_KEYS if (part := file.get(name)) is not None}
         if self.fps is not None:
@@ -186,7 +186,8 @@ class Refinement:
             **known,  # type: ignore[arg-type]
         )
 
-    def _detections(self, file: EstimateFile, estimates: Estimates) -> Detections:
+    def detections(self, file: EstimateFile, estimates: Estimates) -> Detections:
+        """Read the keypoints of a file's estimates, for a method that takes a detector's."""
         return read_detections(file, estimates, self.body, self.layout(file), self.confidence_key)
 
 
