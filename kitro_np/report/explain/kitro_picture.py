@@ -44,11 +44,15 @@ def picture_of_kitro(found: KitroExplanation) -> bytes:
         start, (x, y) = places[found.parents[j]], places[j]
         taken = int(found.selection[j])
         side = -1 if taken else 1
-        _cosine(drawing, start, (x, y), found.cosines[j, taken], COLOURS[taken], 0.45, bold=True)
+        _cosine(drawing, start, (x, y), found.cosines[j, taken], COLOURS[taken], 0.55, bold=True)
         drawing.circle((x, y + side * BRANCH), OTHER, PAPER, SOFT, 1.5)
         text = "no other" if not found.reachable[j] else f"\N{MULTIPLICATION SIGN}{ratio[j]:.2f}"
         colour = RED if found.reachable[j] and ratio[j] > OPEN else SOFT
-        drawing.text(x + 9, y + side * BRANCH + 4, text, 12, colour=colour, halo=True)
+        if found.parents.count(j) > 1:  # branches leave to the right, up and down
+            base = y + side * BRANCH + (17 if side > 0 else -9)
+            drawing.text(x, base, text, 12, colour=colour, anchor="middle", halo=True)
+        else:
+            drawing.text(x + 9, y + side * BRANCH + 4, text, 12, colour=colour, halo=True)
         drawing.circle(
             (x, y), NODE, COLOURS[taken], RED if overruled[j] else PAPER, 3 if overruled[j] else 1.5
         )
@@ -111,8 +115,8 @@ def _cosine(
 def _legend(drawing: Drawing) -> None:
     y = 66
     drawing.text(
-        20, y, "Each bone has two solutions on its keypoint's ray. Numbers at edges: cosine between solution "
-        "and the estimate's bone.", 13, colour=SOFT,
+        20, y, "Each bone has two solutions on its keypoint's ray; at the edges their cosines with the "
+        "estimate's bone. Orange \N{MULTIPLICATION SIGN}: an open choice.", 13, colour=SOFT,
     )  # fmt: skip
     y += 26
     for x, name, colour in ((20, BRANCHES[0], COLOURS[0]), (170, BRANCHES[1], COLOURS[1])):

@@ -15,7 +15,7 @@ from ...kitro.method import Kitro
 from ...kitro.rays import signed_distance
 from ...kitro.tree import BoneBranches, branch_products, grow_branches
 from ...refinement.method import resolve_method
-from .one_body import names_of, one_body
+from .row import body_of_row, names_of
 
 BRANCHES = ("away", "towards")
 """Names of branch 0 and 1: away from the camera, and towards it."""
@@ -188,7 +188,7 @@ def explain_kitro(
         "pose": pose, "betas": betas, "transl": transl, "keypoints_2d": keypoints_2d,
         "intrinsics": intrinsics, "image_size": image_size, "focal_length": focal_length,
     }  # fmt: skip
-    one = one_body(kitro, given, row, body, keypoint_layout)
+    one = body_of_row(kitro, given, row, body, keypoint_layout)
     skeleton, variant = one.skeleton, kitro.switches
     with np.errstate(all="ignore"):
         start, keypoints, camera = one.arrays[:3], one.arrays[3], one.arrays[4]

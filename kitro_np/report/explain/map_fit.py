@@ -20,8 +20,8 @@ from ...posterior.projection import place_points, point_jacobians
 from ...posterior.swaps import SWAP_MARGIN
 from ...refinement.method import resolve_method
 from ...refinement.validity import Status
-from .one_body import names_of, one_body
 from .reasons import VerdictShares, verdict_shares
+from .row import body_of_row, names_of
 
 OUTLIER = 0.5
 """Probability of being no outlier below which a keypoint counts as one."""
@@ -266,7 +266,7 @@ def explain_map(
         "intrinsics": intrinsics, "confidence": confidence, "image_size": image_size,
         "focal_length": focal_length,
     }  # fmt: skip
-    one = one_body(alone, given, row, body, keypoint_layout)
+    one = body_of_row(alone, given, row, body, keypoint_layout)
     request, motion, landmarks = alone.asked(one.request)
     skeleton, layout = one.skeleton, request.layout
     start, keypoints, camera = one.arrays[:3], one.arrays[3], one.arrays[4]

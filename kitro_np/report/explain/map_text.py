@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ...posterior.verdict import FEWEST_KEYPOINTS
 from .map_fit import MapExplanation
 from .reasons import LEAST, Reason
 from .wording import WIDTH, bar, fitted, odds_in_words, shortened
@@ -26,6 +27,8 @@ def heading_of_map(found: MapExplanation) -> str:
     if found.accepted:
         unsafe = "" if found.quality > 0 else ", as it was not judged"
         return f"Row {found.row} by map: accepted{unsafe} ({odds})"
+    if found.too_few_inliers:
+        return f"Row {found.row} by map: refused, as nearly all keypoints are outliers"
     return f"Row {found.row} by map: refused ({odds})"
 
 
@@ -66,7 +69,7 @@ def reasons_shown(found: MapExplanation, most: int) -> tuple[list[Reason], float
 def title_of_verdict(found: MapExplanation) -> str:
     """Return the title of the part on the verdict."""
     if found.too_few_inliers:
-        return "Refused as fewer than 4 keypoints are no outliers; the log odds alone:"
+        return f"Refused as fewer than {FEWEST_KEYPOINTS} keypoints are no outliers; all else, in log odds:"
     if found.accepted and found.quality <= 0:
         return "Not judged; the log odds that it is better:"
     return f"Why it was {'accepted' if found.accepted else 'refused'}, in log odds:"

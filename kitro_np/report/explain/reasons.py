@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...body.skeleton import Skeleton
+from ...posterior.priors import size_of
 from ...posterior.verdict import FEATURES, ROTATION_FLOOR, SMALLEST_DETAIL, coefficients_of
 
 USUAL = dict(
@@ -68,11 +69,14 @@ class VerdictShares:
     ----------
     usual : float
         Log odds of a body with all features as usual.
+    size : float
+        Of the body, 1 for a person: lengths in the features are in proportion to it.
     features : tuple of FeatureShare
         In the order of the coefficients.
     """
 
     usual: float
+    size: float
     features: tuple[FeatureShare, ...]
 
     @property
@@ -84,7 +88,7 @@ class VerdictShares:
     def reasons(self) -> tuple[Reason, ...]:
         """Features in words, those that change the log odds most first."""
         shares = {share.name: share for share in self.features}
-        values = {name: share.value for name, share in shares.items()}
+        values = {"size": self.size, **{name: share.value for name, share in shares.items()}}
         found = [
             Reason(say(values), sum(shares[name].contribution for name in names), names)
             for names, say in _WORDS.items()
@@ -99,7 +103,9 @@ def verdict_shares(features: np.ndarray, skeleton: Skeleton) -> VerdictShares:
         FeatureShare(name, float(value), float(weight), USUAL[name])
         for name, value, weight in zip(FEATURES, features, coefficients, strict=True)
     )
-    return VerdictShares(constant + sum(share.coefficient * share.usual for share in shares), shares)
+    return VerdictShares(
+        constant + sum(share.coefficient * share.usual for share in shares), size_of(skeleton), shares
+    )
 
 
 Values = dict[str, float]
@@ -120,14 +126,15 @@ def _bends(feature: float) -> float:
     return max(math.exp(feature) - ROTATION_FLOOR, 0)
 
 
-def _usual(name: str, of: Callable[[float], float] = float, digits: int = 1) -> str:
+def _usual(name: str, of: Callable[[float], float] = float) -> str:
     """Say what a feature usually is."""
-    return f"usually {of(USUAL[name]):.{digits}f}"
+    return f"usually {of(USUAL[name]):.1f}"
 
 
 def _keypoints(v: Values) -> str:
     visible, effective = 24 / v["few_points"], 24 / v["few_effective_points"]
-    return f"{visible:.0f} keypoints, as good as {effective:.0f} certain ones"
+    usual = 24 / USUAL["few_effective_points"]
+    return f"{visible:.0f} keypoints, as good as {effective:.0f} certain ones, usually {usual:.0f}"
 
 
 def _depth(v: Values) -> str:
@@ -145,8 +152,8 @@ _WORDS: dict[tuple[str, ...], Callable[[Values], str]] = {
     ),
     ("surprise",): lambda v: f"keypoints surprise the estimate: {v['surprise']:.1f}, {_usual('surprise')}",
     ("detail",): lambda v: (
-        f"{_detail(v['detail']):.0f} mm of the residuals are no turn or stretch, "
-        f"{_usual('detail', _detail, 0)}"
+        f"{v['size'] * _detail(v['detail']):.0f} mm of the residuals are no turn or stretch, "
+        f"usually {v['size'] * _detail(USUAL['detail']):.0f}"
     ),
     ("turn",): lambda v: f"the image is turned by {_ratio(v['turn']):.1f} times what is left",
     ("squeeze",): lambda v: (

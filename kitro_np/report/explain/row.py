@@ -1,4 +1,4 @@
-"""One body: a row of a call's arguments, checked as :func:`kitro_np.refine` checks them, and its outcome."""
+"""Row: one body of a call's arguments, checked as :func:`kitro_np.refine` checks them, and its outcome."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ASSESSED = (Status.REFINED, Status.UNLIKELY, Status.SWAPPED)
 """Of bodies that went through a method to its end, returned or refused."""
 
 
-class OneBody(NamedTuple):
+class BodyOfRow(NamedTuple):
     """A row of a call's arguments.
 
     Attributes
@@ -50,13 +50,13 @@ class OneBody(NamedTuple):
         return Status(int(self.outcome.refined.status[0]))
 
 
-def one_body(
+def body_of_row(
     method: Method,
     arguments: dict[str, Any],
     row: Any,
     body: Any = None,
     keypoint_layout: Any = "smpl24",
-) -> OneBody:
+) -> BodyOfRow:
     """Read and refine one row of the arguments of :func:`kitro_np.refine`, by the array stages.
 
     Parameters
@@ -88,7 +88,7 @@ def one_body(
                          f"row: expected a file or arrays with bodies, got none for row {row}.")  # fmt: skip
     one = request.some(slice(row, row + 1))
     with np.errstate(all="ignore"):
-        found = OneBody(
+        found = BodyOfRow(
             row, one, one.skeleton.like(np.zeros(1, one.dtype)), arrays_of(one),
             method.run(one, Execution("array")),
         )  # fmt: skip
