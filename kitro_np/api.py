@@ -264,9 +264,9 @@ def refine(
     """
     chosen = resolve_method(method, options)
     strict = check_bool("strict", strict)
-    body = _read_body(body)
+    body = read_body(body)
     engine = None if engine is None else one_of("engine", engine, ENGINES)
-    _check_layout(chosen, keypoint_layout)
+    check_layout(chosen, keypoint_layout)
     pose_array = real_array("pose", pose)
     confidence = as_confidence(pose_array, confidence) if confidence is not None else None
     arguments = Arguments(
@@ -280,7 +280,7 @@ def refine(
         arguments = _to_numpy(exchange, arguments)
     with on_device_of(arguments.pose):
         request = read_request(arguments, body, keypoint_layout)
-        _check_confidence(chosen, request, scored=confidence is None)
+        check_confidence(chosen, request, scored=confidence is None)
         execution = _read_execution(engine, threads, chunk_size, progress, arguments.pose, chosen)
         outcome = chosen.run(request, execution)
         hint = _hint(chosen, request, outcome, execution)
@@ -398,7 +398,7 @@ def _names(argument: str, names: Any) -> Sequence[Any]:
     return tuple(names)
 
 
-def _read_body(body: Any) -> BodyModel | Skeleton:
+def read_body(body: Any) -> BodyModel | Skeleton:
     """Return the body: the default one, one loaded by its name or file, or the object given."""
     if body is None:
         return default_body()
@@ -423,7 +423,7 @@ def _load_file(name: str, path: Path, mtime_ns: int, size: int) -> BodyModel:
     return load_body(name if name.lower() in LICENSED else path)
 
 
-def _check_layout(method: Method, layout: Any) -> None:
+def check_layout(method: Method, layout: Any) -> None:
     """Refuse a detector's layout for a method that takes the body's own joints only."""
     if method.takes_detections or (isinstance(layout, str) and layout.lower() == "smpl24"):
         return
@@ -454,7 +454,7 @@ def _check_image_size(method: Method, given: Arguments) -> None:
     )
 
 
-def _check_confidence(method: Method, request: Request, *, scored: bool) -> None:
+def check_confidence(method: Method, request: Request, *, scored: bool) -> None:
     """Refuse confidences for a method that does not weigh keypoints, instead of ignoring them."""
     if method.takes_detections or request.confidence is None:
         return

@@ -1,4 +1,4 @@
-"""Refinement of a file's bodies in the commands refine, eval and demo, and its options."""
+"""Refinement of a file's bodies in the commands refine, explain, eval and demo, and its options."""
 
 from __future__ import annotations
 
