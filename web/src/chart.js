@@ -62,16 +62,16 @@ export function drawChart(element, [title, names, valuesOf], row) {
     const ends = here.length > 1 ? here.map(([, value]) => x(value)) : [x(0), x(here[0][1])];
     chart.append(svg("path", { class: "link", d: `M${ends[0]} ${y}H${ends.at(-1)}` }));
     for (const [stage, value] of here) chart.append(svg("circle", { class: `mark ${stage}`, cx: x(value), cy: y, r: 4.5 }));
-    const last = here.at(-1)[1];
+    const [stage, last] = here.at(-1);
     const after = Math.max(...here.map(([, value]) => x(value))) + 9;
-    chart.append(label(last.toFixed(last < 10 ? 1 : 0), { x: after, y: y + 4 }));
+    chart.append(label(last.toFixed(last < 10 ? 1 : 0), { class: `tone ${stage}`, x: after, y: y + 4 }));
   });
   element.replaceChildren(chart);
 }
 
 function niceMost(most) {
   const unit = 10 ** Math.floor(Math.log10(Math.max(most, 1e-3)));
-  return unit * [1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10].find((factor) => factor * unit >= most * 0.999);
+  return unit * [1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 7, 8, 10].find((factor) => factor * unit >= most * 0.999);
 }
 
 function meanOf(list) {

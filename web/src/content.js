@@ -2,6 +2,9 @@
 
 const KINDS = { Uint8: Uint8Array, Int16: Int16Array, Uint16: Uint16Array, Uint32: Uint32Array, Float32: Float32Array };
 
+/** Distance in metres from which on two roots are better put together, to compare poses. */
+const APART = 0.4;
+
 /** Read what the page holds. */
 export async function readContent() {
   const facts = JSON.parse(document.getElementById("content").textContent);
@@ -47,13 +50,28 @@ export class Content {
     return Float32Array.from(this.row(name, row), (whole) => whole * unit);
   }
 
-  /** A body in the camera's frame, or null where it is not known. */
-  body(name, row) {
-    const root = this.row(`${name}.root`, row);
-    if (!root || !root.every(Number.isFinite)) return null;
+  /** A body in the camera's frame, or null where it is not known; with its root where another's is, if given. */
+  body(name, row, at = null) {
+    const own = this.row(`${name}.root`, row);
+    if (!own || !own.every(Number.isFinite)) return null;
+    const root = at ?? own;
     const joints = this.#scaled(`${name}.joints`, row);
     for (let k = 0; k < joints.length; k++) joints[k] += root[k % 3];
     return { joints, turns: this.row(`${name}.turns`, row), shape: this.row(`${name}.shape`, row), root };
+  }
+
+  /** The body of a stage as it is shown: with its root at the refined one's, if they are put together. */
+  shownBody(name, row, together) {
+    return this.body(name, row, together ? this.body("after", row)?.root : null);
+  }
+
+  /** Whether the truth is elsewhere than the refined bodies, as with another focal length. */
+  get isTruthApart() {
+    const apart = this.rows.frame.flatMap((_, row) => {
+      const [one, other] = ["after", "truth"].map((name) => this.body(name, row)?.root);
+      return one && other ? [Math.hypot(...[0, 1, 2].map((a) => one[a] - other[a]))] : [];
+    });
+    return apart.sort((a, b) => a - b)[apart.length >> 1] > APART;
   }
 
   /** Places of joints at rest, of a shape. */

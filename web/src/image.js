@@ -17,7 +17,7 @@ export class Picture {
     const stages = content.facts.stages.filter((name) => shown[name]);
     const projected = new Map();
     for (const name of stages) {
-      const body = content.body(name, row);
+      const body = content.shownBody(name, row, shown.together && name === "truth");
       if (body) projected.set(name, content.project(body.joints, row));
     }
     const scale = this.#frame([...keypoints, ...[...projected.values()].flat()].filter(Boolean));

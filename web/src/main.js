@@ -15,6 +15,7 @@ class Page {
     this.content = content;
     const { facts, rows } = content;
     this.shown = { before: true, after: true, truth: false, mesh: true, bones: false, camera: true, others: true };
+    this.shown.together = facts.stages.includes("truth") && content.isTruthApart;
     this.people = new Map();
     rows.frame.forEach((frame, row) => this.people.set(frame, [...(this.people.get(frame) ?? []), row]));
     const choose = (row) => this.choose(row);
@@ -29,6 +30,7 @@ class Page {
       ["mesh", "Mesh", true],
       ["bones", "Bones", true],
       ["others", "Others", [...this.people.values()].some((people) => people.length > 1)],
+      ["together", "One root", facts.stages.length > 1],
       ["camera", "Camera", true],
       ["rays", "Rays", content.has("keypoints")],
       ["spread", "Uncertainty", content.has("spread")],

@@ -111,7 +111,9 @@ export class Space {
     const { content } = this;
     this.row = row;
     for (const name of content.facts.stages) {
-      const body = shown[name] ? content.body(name, row) : null;
+      // A refused body is its estimate: two meshes in one place would flicker.
+      const twice = name === "after" && shown.before && content.facts.stages.includes("before") && !content.rows.fitted[row];
+      const body = shown[name] && !twice ? content.shownBody(name, row, shown.together) : null;
       this.meshes[name].show(shown.mesh ? body : null);
       this.sticks[name].show(shown.bones ? body : null);
     }
@@ -119,7 +121,7 @@ export class Space {
     this.ghosts.forEach((ghost, k) => {
       const known = shown.ghosts && chances[k] > 0;
       ghost.show(known ? content.body(`ghost${k}`, row) : null);
-      ghost.material.opacity = 0.14 + 0.42 * chances[k];
+      ghost.material.opacity = 0.22 + 0.5 * chances[k];
     });
     this.#showOthers(shown.others ? others.slice(0, OTHERS) : []);
     this.spheres.show(shown.spread ? content.body("after", row) : null, content.row("spread", row));
@@ -179,10 +181,10 @@ export class Space {
     if (this.fixed) {
       this.camera.position.set(0, 0, 0);
       const distance = Math.max(target.length(), 0.5);
-      this.camera.fov = (360 / Math.PI) * Math.atan((1.12 * narrow * this.extent) / distance);
+      this.camera.fov = (360 / Math.PI) * Math.atan((1.2 * narrow * this.extent) / distance);
     } else {
       this.camera.fov = NEAR;
-      const distance = (1.12 * narrow * this.extent) / Math.tan((NEAR * Math.PI) / 360);
+      const distance = (1.2 * narrow * this.extent) / Math.tan((NEAR * Math.PI) / 360);
       const [polar, around] = { front: [1.45, 0.45], side: [1.45, Math.PI / 2], top: [0.02, 0] }[from];
       this.camera.position.setFromSpherical(new Spherical(distance, polar, around)).add(target);
     }

@@ -13,7 +13,7 @@ from ...refinement.validity import Status, was_fitted
 from ..shown import STAGES, PosedBodies, Shown
 from .blob import Blob
 from .choose import choose_rows
-from .figures import PageFigures, figures_of
+from .figures import PageFigures
 from .geometry import add_geometry
 
 
@@ -35,9 +35,8 @@ class PageContent(NamedTuple):
     notes: tuple[str, ...]
 
 
-def content_of(shown: Shown, people: int) -> PageContent:
+def content_of(shown: Shown, figures: PageFigures, people: int) -> PageContent:
     """Return the content of a page with at most `people` people."""
-    figures = figures_of(shown)
     change = np.zeros(len(shown)) if figures.change is None else figures.change
     chosen = choose_rows(shown.frame, shown.person, change, people)
     kept, rows = shown.take(chosen.rows), chosen.rows

@@ -23,6 +23,9 @@ HALF = 32767
 SHAPE_ERROR = 1e-4
 """Largest error in metres of a vertex at rest that the basis of shapes leaves."""
 
+LARGEST_BETA, FARTHEST = 100.0, 1e5
+"""Betas, and metres from the camera, beyond which a body is not shown: others would lose their digits."""
+
 SKIN = 4
 """Joints that move a vertex, at most."""
 
@@ -46,13 +49,15 @@ class ShapeBasis(NamedTuple):
 def add_geometry(blob: Blob, body: BodyModel, bodies: Mapping[str, PosedBodies]) -> None:
     """Add the mesh and all bodies, by their names, to the arrays of a page.
 
-    A body that is not finite has a root at NaN.
+    A body that is not finite, or absurd, has a root at NaN.
     """
-    betas = {name: _finite(_padded(one.betas, body.num_betas)) for name, one in bodies.items()}
+    betas = {name: _usable_betas(_padded(one.betas, body.num_betas)) for name, one in bodies.items()}
     shapes = shape_basis(body, betas)
     _add_mesh(blob, body, shapes)
     for name, one in bodies.items():
-        _add_bodies(blob, name, body, one._replace(betas=betas[name]), shapes.coefficients[name])
+        known = np.isfinite(one.pose).all(axis=(1, 2, 3)) & np.isfinite(one.betas).all(axis=1)
+        known &= (np.abs(one.betas) <= LARGEST_BETA).all(axis=1)
+        _add_bodies(blob, name, body, one._replace(betas=betas[name]), shapes.coefficients[name], known)
 
 
 def shape_basis(body: BodyModel, betas: Mapping[str, np.ndarray]) -> ShapeBasis:
@@ -103,16 +108,20 @@ def _skin(full: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.pad(joints, pad).astype(np.uint8), np.pad(whole, pad).astype(np.uint8)
 
 
-def _add_bodies(blob: Blob, name: str, body: BodyModel, bodies: PosedBodies, shape: np.ndarray) -> None:
+def _add_bodies(
+    blob: Blob, name: str, body: BodyModel, bodies: PosedBodies, shape: np.ndarray, known: np.ndarray
+) -> None:
     skeleton = body.skeleton.like(bodies.pose)
     posed = forward_kinematics(skeleton, _finite(bodies.pose), bodies.betas)
     root = posed.joints[:, 0] + bodies.transl
-    finite = np.isfinite(bodies.pose).all(axis=(1, 2, 3)) & np.isfinite(root).all(axis=1)
-    root = np.where(finite[:, None], root, np.nan)
+    known = known & (np.abs(root) <= FARTHEST).all(axis=1)
+    root = np.where(known[:, None], root, np.nan)
     turns = quaternion_from_matrix(posed.global_rotations)
     blob.add(f"{name}.root", root.astype(np.float32))
-    blob.add(f"{name}.turns", np.round(HALF * _finite(turns)).astype(np.int16))
-    _add_halves(blob, f"{name}.joints", posed.joints - posed.joints[:, :1])
+    turns = np.clip(_finite(turns), -1, 1)
+    blob.add(f"{name}.turns", np.round(HALF * turns).astype(np.int16))
+    joints = np.where(known[:, None, None], posed.joints - posed.joints[:, :1], 0)
+    _add_halves(blob, f"{name}.joints", joints)
     blob.add(f"{name}.shape", shape.astype(np.float32))
 
 
@@ -126,6 +135,11 @@ def _add_halves(blob: Blob, name: str, array: np.ndarray) -> None:
 
 def _padded(betas: np.ndarray, count: int) -> np.ndarray:
     return np.pad(betas[:, :count], ((0, 0), (0, count - min(count, betas.shape[1]))))
+
+
+def _usable_betas(betas: np.ndarray) -> np.ndarray:
+    usable = np.isfinite(betas) & (np.abs(betas) <= LARGEST_BETA)
+    return np.where(usable.all(axis=1, keepdims=True), betas, 0)
 
 
 def _finite(array: np.ndarray) -> np.ndarray:

@@ -13,6 +13,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+import numpy as np
+
 from ...arrays.arguments import check_bool, check_integer
 from ...errors import InputError
 from ...safe_io.atomic_write import atomic_write, check_output
@@ -68,7 +70,9 @@ def write_report(
         raise InputError(f"shown: expected a Shown, as shown_of returns, got {type(shown).__name__}.")
     if not len(shown):
         raise InputError("shown: expected at least one body, got none.")
-    content = content_of(shown, people)
+    with np.errstate(all="ignore"):  # bodies that are NaN or behind the camera are part of a result
+        figures = figures_of(shown)
+        content = content_of(shown, figures, people)
     if tell is not None:
         for note in content.notes:
             tell(note)
@@ -78,7 +82,7 @@ def write_report(
         about=escape(_about(shown)),
         script_hash=_hash(script),
         style=_resource("page.css"),
-        summary=summary_of(shown, figures_of(shown)),
+        summary=summary_of(shown, figures),
         notes="".join(f"<p>{escape(note)}</p>" for note in content.notes),
         facts=_as_json(content.facts),
         arrays=content.arrays,
