@@ -18,7 +18,10 @@ class Page {
     this.shown.together = facts.stages.includes("truth") && content.isTruthApart;
     this.people = new Map();
     rows.frame.forEach((frame, row) => this.people.set(frame, [...(this.people.get(frame) ?? []), row]));
-    const choose = (row) => this.choose(row);
+    const choose = this.pick = (row, played = false) => {
+      if (!played) this.time.toggle(false);
+      this.choose(row);
+    };
     this.table = new Table(get("table"), get("scroll"), content, choose);
     const time = { card: get("time-card"), curve: get("curve"), scrub: get("scrub"), play: get("play"), now: get("now") };
     this.time = new Timeline(time, content, choose);
@@ -210,7 +213,7 @@ class Page {
       ArrowUp: () => this.table.step(-1), ArrowDown: () => this.table.step(1),
       ArrowLeft: () => this.time.step(-1), ArrowRight: () => this.time.step(1),
     };
-    if (steps[key] && !(target.type === "range")) return () => this.choose(steps[key]());
+    if (steps[key] && !(target.type === "range")) return () => this.pick(steps[key]());
     if (key === " " && target.tagName !== "BUTTON") return () => this.time.toggle();
     return null;
   }

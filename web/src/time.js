@@ -24,7 +24,7 @@ export class Timeline {
   }
 
   get playing() {
-    return this.timer !== undefined;
+    return this.waiting !== undefined;
   }
 
   show(row) {
@@ -53,14 +53,20 @@ export class Timeline {
 
   toggle(on = !this.playing) {
     if (on === this.playing || (on && this.frames.length < 2)) return;
-    clearInterval(this.timer);
-    this.timer = undefined;
-    if (on) {
-      const advance = () => this.choose(this.frames[(this.frames.indexOf(this.row) + 1) % this.frames.length]);
-      this.timer = setInterval(advance, 1000 / Math.min(this.content.facts.fps ?? FPS, 60));
-    }
+    cancelAnimationFrame(this.waiting);
+    this.waiting = undefined;
+    if (on) this.#advance(performance.now(), this.frames.indexOf(this.row));
     this.play.textContent = on ? "Pause" : "Play";
     this.play.setAttribute("aria-pressed", on);
+  }
+
+  /** Show the frame of the time since the start: a slow machine leaves frames out and keeps time. */
+  #advance(start, first) {
+    this.waiting = requestAnimationFrame((now) => {
+      const passed = Math.floor((Math.max(now - start, 0) / 1000) * (this.content.facts.fps ?? FPS));
+      this.choose(this.frames[(first + passed) % this.frames.length], true);
+      if (this.playing) this.#advance(start, first);
+    });
   }
 
   #x(frame) {
