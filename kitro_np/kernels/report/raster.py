@@ -13,22 +13,30 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...report.light import (
-    FILL,
-    FILL_SHARE,
-    GROUND,
-    KEY,
-    KEY_SHARE,
-    RIM_SHARE,
-    SHINE_SHARE,
-    SHINE_SQUARES,
-    SKY,
-)
 from ..jit import entry
 from ..records import refer
 
 NEAR = 1e-3
 """Corners nearer than this, in metres, have no place in the image: the triangle may be seen anywhere."""
+
+
+# Light, and directions towards it: x is right, y down, z away from the camera.
+KEY = (-0.4364, -0.6547, -0.6172)
+"""Direction towards the main light: over the camera's left shoulder."""
+
+FILL = (0.8018, -0.2673, -0.5345)
+"""Towards the second light."""
+
+SKY, GROUND = 0.50, 0.26
+"""Light from above and from below."""
+
+KEY_SHARE, FILL_SHARE = 0.52, 0.14
+
+SHINE_SQUARES, SHINE_SHARE = 4, 0.10
+"""How often the cosine of the main light's reflection is squared, which makes it sharp; its strength."""
+
+RIM_SHARE = 0.18
+"""Of surfaces that turn away, which sets a body off from its background."""
 
 
 class MeshRows(NamedTuple):
