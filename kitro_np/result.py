@@ -471,6 +471,19 @@ class RefineResult(Generic[ArrayT]):
         return body
 
 
+def frames_of_video(result: RefineResult[Any]) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return the frame and the track of each body of a video; (None, None) if it is none.
+
+    Nor if a frame of a track comes more than once, as in results of several videos that were joined.
+    """
+    if result.track is None or result.frame is None:
+        return None, None
+    frame, track = as_numpy(result.frame), as_numpy(result.track)
+    rows = np.lexsort((frame.ravel(), track.ravel()))
+    same = [part.ravel()[rows][1:] == part.ravel()[rows][:-1] for part in (frame, track)]
+    return (None, None) if np.any(same[0] & same[1]) else (frame, track)
+
+
 def _on_two_bodies(first: str, second: str) -> bool:
     """Whether two names mean different bodies; of no name it is not known."""
     return bool(first and second) and not same_body(first, second)

@@ -584,7 +584,7 @@ def test_eval_prints_a_table_of_the_video(run, video):
     assert lines[12] == "2 tracks, 12 frames at 25 fps"
     assert "refined by map" in lines[13] and len(lines) == 14
     lines = run("--fps", 50).splitlines()
-    assert lines[-3] == "2 tracks, 12 frames at 50 fps" and lines[-1] == "as videos: 2 tracks at 50 fps"
+    assert {"2 tracks, 12 frames at 50 fps", "as videos: 2 tracks at 50 fps"} <= {*lines[-4:]}
 
 
 def test_eval_of_a_video_that_says_less(run):

@@ -13,6 +13,7 @@ import kitro_np
 from kitro_np import InputError, Map, RefineResult, Status, find_layout, load_body, refine
 from kitro_np.arrays.rotations import axis_angle_from_matrix
 from kitro_np.evaluation.metrics import mpjpe, pa_mpjpe
+from kitro_np.report.shown import shown_of
 from kitro_np.simulate import simulate_video
 
 ARRAYS = ("pose", "betas", "transl", "keypoints_2d", "intrinsics", "confidence", "tracks", "frames")
@@ -406,8 +407,22 @@ def test_people_are_written_by_their_tracks(tmp_path):
     told.clear()
     kitro_np.write(tmp_path / "c.csv", again, tell=told.append)
     assert told[0].startswith("Frames of a track come more than once: ")
+    large = replace(result[:4], frame=np.arange(4, dtype=np.uint64) + np.uint64(2**63))
+    with pytest.raises(InputError, match=r"^frame: expected numbers below 2\*\*63, got 9223372036854775811"):
+        kitro_np.write(tmp_path / "d.csv", large, tell=None)
     rows = np.genfromtxt(tmp_path / "c.csv", delimiter=",", skip_header=1, usecols=(0, 1))[::24]
     np.testing.assert_array_equal(rows[:, 0], np.arange(8))
+
+
+def test_what_is_shown_of_a_video_are_its_people_and_frames():
+    result, given = refined(), everybody()
+    seen = {"keypoints_2d": given["keypoints_2d"], "intrinsics": given["intrinsics"]}
+    shown = shown_of(result, **seen)
+    np.testing.assert_array_equal(shown.frame, given["frames"])
+    np.testing.assert_array_equal(shown.person, given["tracks"])
+    assert shown.fps == given["fps"]
+    shown = shown_of(result, **seen, frame=np.arange(len(result)), fps=5)
+    assert not shown.person.any() and shown.fps == 5
 
 
 def test_wrong_tracks_of_a_file(tmp_path):

@@ -22,7 +22,7 @@ from ..errors import InputError, one_of
 from ..formats.people import PeopleEstimates
 from ..matching.known_body import known_body
 from ..matching.refine import RefinedPeople
-from ..result import RefineResult
+from ..result import RefineResult, frames_of_video
 from .axes import AXES, turn
 
 __all__ = ["BLOCK", "Bodies", "Person", "Tell", "read_bodies"]
@@ -280,9 +280,10 @@ def read_bodies(
     """
     parts = _parts(bodies, known=body is not None or given.get("body") is not None, tell=tell)
     given = {name: value for name, value in given.items() if value is not None}
-    if isinstance(bodies, RefineResult) and not {"person", "frame"} & given.keys() and _come_twice(parts):
-        tell("Frames of a track come more than once: people and frames are those of the leading axes.")
-        parts |= {"person": None, "frame": None}
+    if isinstance(bodies, RefineResult) and not {"person", "frame"} & given.keys():
+        parts |= dict(zip(("frame", "person"), frames_of_video(bodies), strict=True))
+        if bodies.track is not None and parts["person"] is None:
+            tell("Frames of a track come more than once: people and frames are those of the leading axes.")
     parts |= given
     model = _body(body, parts.pop("body", None))
     skeleton = skeleton_of(model)
@@ -358,14 +359,6 @@ def _parts(bodies: Any, *, known: bool, tell: Tell) -> dict[str, Any]:
     )
 
 
-def _come_twice(parts: Mapping[str, Any]) -> bool:
-    """Whether a person's frame comes more than once, as in results of several videos that were joined."""
-    if parts.get("person") is None or parts.get("frame") is None:
-        return False
-    pairs = np.stack([parts["person"].ravel(), parts["frame"].ravel()], axis=1)
-    return len(np.unique(pairs, axis=0)) < len(pairs)
-
-
 def _body(given: Any, own: Any) -> BodyModel | Skeleton:
     body = given if given is not None else own
     if isinstance(body, BodyModel | Skeleton):
@@ -413,6 +406,8 @@ def _integers(name: str, value: Any, lead: tuple[int, ...], axis: int) -> np.nda
     array = np.asarray(as_numpy(real_array(name, value)))
     if array.shape not in (lead, ()) or np.any(array != np.floor(array)):
         raise InputError(f"{name}: expected whole numbers of shape {lead}, got {array.dtype} {array.shape}.")
+    if array.dtype.kind == "u" and array.max(initial=0) > np.iinfo(np.int64).max:
+        raise InputError(f"{name}: expected numbers below 2**63, got {array.max()}.")
     return np.broadcast_to(array, lead).ravel().astype(np.int64)
 
 

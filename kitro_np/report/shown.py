@@ -23,7 +23,7 @@ from ..formats.estimates import EstimateFile
 from ..formats.refined import ESTIMATE
 from ..keypoints.layouts import KeypointLayout, find_layout
 from ..matching.refine import RefinedPeople
-from ..result import RefineResult
+from ..result import RefineResult, frames_of_video
 
 __all__ = ["PosedBodies", "Shown", "shown_of", "shown_of_file"]
 
@@ -186,7 +186,7 @@ def shown_of(
     keypoint_layout : str or KeypointLayout, optional
         "smpl24" by default.
     frame, person : (...) array of int, optional
-        By default the leading axis counts the frames of one person.
+        By default those of a video's result, else the leading axis counts the frames of one person.
     image_name : (...) array of str, optional
     fps : float, optional
     body : BodyModel, optional
@@ -229,6 +229,9 @@ def shown_of(
         layout = find_layout("smpl24" if keypoint_layout is None else keypoint_layout, body)
         points, scores = _keypoints(keypoints_2d, confidence, lead, layout.num_points)
     names = None if image_name is None else np.broadcast_to(np.asarray(image_name), lead).reshape(count)
+    if frame is None and person is None:
+        frame, person = frames_of_video(result)
+    fps = result.fps if fps is None else fps
     frames, people = _frames(frame, person, lead)
     return Shown(
         body,
