@@ -80,7 +80,7 @@ def add(commands: Commands) -> None:
 
 
 def run(options: Options) -> int:
-    """Refine the bodies of a file and measure them, against the ground truth if there is one."""
+    """Refine the bodies of a file and measure them before and after, against the truth if there is one."""
     if options.example is not None:
         return run_example(options)
     if options.input is None:

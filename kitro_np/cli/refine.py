@@ -139,8 +139,8 @@ def _refine_people(options: Options, source: Source | str) -> None:
     for note in people.notes:
         print(note)
     print(people.result.summary())
-    if people.videos is not None:
-        print(people.videos)
+    if said := str(people.videos) if people.videos is not None else refinement.in_vain:
+        print(said)
     if _writes_own(options):
         print(f"wrote {people.save(options.output, force=options.force)}")
     else:

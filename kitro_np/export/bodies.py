@@ -279,7 +279,11 @@ def read_bodies(
         If it is of another type, an array has the wrong shape, or no body can be posed.
     """
     parts = _parts(bodies, known=body is not None or given.get("body") is not None, tell=tell)
-    parts |= {name: value for name, value in given.items() if value is not None}
+    given = {name: value for name, value in given.items() if value is not None}
+    if isinstance(bodies, RefineResult) and not {"person", "frame"} & given.keys() and _come_twice(parts):
+        tell("Frames of a track come more than once: people and frames are those of the leading axes.")
+        parts |= {"person": None, "frame": None}
+    parts |= given
     model = _body(body, parts.pop("body", None))
     skeleton = skeleton_of(model)
     matrices, lead = as_matrices(_floats("pose", parts["pose"]), skeleton.num_joints)
@@ -329,6 +333,7 @@ def _parts(bodies: Any, *, known: bool, tell: Tell) -> dict[str, Any]:
     if isinstance(bodies, RefineResult):
         result = bodies.numpy()
         parts: dict[str, Any] = {name: getattr(result, name) for name in ("pose", "betas", "transl")}
+        parts |= {"frame": result.frame, "person": result.track, "fps": result.fps}
         return {**parts, "body": result.body if result.body is not None else result.body_name or None}
     if isinstance(bodies, RefinedPeople):
         return {**_parts(bodies.refined, known=True, tell=tell), "body": bodies.result.body}
@@ -351,6 +356,14 @@ def _parts(bodies: Any, *, known: bool, tell: Tell) -> dict[str, Any]:
         "bodies: expected a RefineResult, RefinedPeople, PeopleEstimates or a mapping with pose, betas and "
         f"transl, got {type(bodies).__name__}."
     )
+
+
+def _come_twice(parts: Mapping[str, Any]) -> bool:
+    """Whether a person's frame comes more than once, as in results of several videos that were joined."""
+    if parts.get("person") is None or parts.get("frame") is None:
+        return False
+    pairs = np.stack([parts["person"].ravel(), parts["frame"].ravel()], axis=1)
+    return len(np.unique(pairs, axis=0)) < len(pairs)
 
 
 def _body(given: Any, own: Any) -> BodyModel | Skeleton:

@@ -7,11 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError
-from ..refinement.tracks import USUAL_FPS
+from ..refinement.tracks import USUAL_FPS, is_rigid
 from .estimates import EstimateFile, Tracks
-
-RIGID = 1e-3
-"""Largest entry of |R^T R - I| of the rotation of extrinsics."""
 
 NOT_UNIQUE = "Two bodies are one person in one frame: each frame is refined alone."
 NO_IDENTITIES = "The estimates have no identities: each frame is refined alone."
@@ -74,7 +71,7 @@ def rows_of_videos(
         return None, ""
     if len(np.unique(np.stack([track.ravel(), frame.ravel()], axis=1), axis=0)) < track.size:
         return None, NO_IDENTITIES if names.tolist() == [0] else NOT_UNIQUE
-    if extrinsics is not None and not _rigid(extrinsics):
+    if extrinsics is not None and not is_rigid(extrinsics).all():
         return VideoRows(track, frame, fps), NOT_RIGID
     return VideoRows(track, frame, fps, extrinsics), ""
 
@@ -115,7 +112,7 @@ def tracks_of_file(file: EstimateFile, lead: tuple[int, ...]) -> Tracks | None:
     Parameters are those of :meth:`kitro_np.formats.estimates.EstimateFile.tracks`.
     """
     tracks, extrinsics = file.tracks(lead), _extrinsics(file, lead)
-    if tracks is None or extrinsics is None or not _rigid(extrinsics):
+    if tracks is None or extrinsics is None or not is_rigid(extrinsics).all():
         return tracks
     return tracks._replace(extrinsics=extrinsics.reshape(len(tracks.track), *extrinsics.shape[-2:]))
 
@@ -153,14 +150,3 @@ def _extrinsics(file: EstimateFile, lead: tuple[int, ...]) -> np.ndarray | None:
             f"got {extrinsics.shape}."
         )
     return extrinsics
-
-
-def _rigid(extrinsics: np.ndarray) -> bool:
-    """Whether all extrinsics are rotations and translations."""
-    extrinsics = np.asarray(extrinsics, np.float64)
-    if not np.isfinite(extrinsics).all():
-        return False
-    rotation = extrinsics[..., :3, :3]
-    gram = np.swapaxes(rotation, -1, -2) @ rotation
-    square = np.abs(gram - np.eye(3)).max(initial=0) <= RIGID and (np.linalg.det(rotation) > 0).all()
-    return bool(square) and bool(np.allclose(extrinsics[..., 3:, :], [0, 0, 0, 1]))

@@ -13,7 +13,7 @@ from ..body.load import default_body, load_body
 from ..body.model import BodyModel
 from ..body.skeleton import Skeleton
 from ..errors import InputError
-from ..keypoints.layouts import KeypointLayout
+from ..keypoints.layouts import KeypointLayout, find_layout
 from ..keypoints.visibility import image_bounds
 from ..posterior.facing import reflected
 from ..posterior.model import PosteriorModel, model_of
@@ -28,6 +28,9 @@ from .window import BEHIND, Window
 
 MOST_LAG = 10
 """Most frames that a result may come late."""
+
+LAST_FRAME = 2**53
+"""Largest number of a frame: exact in float64."""
 
 
 class Tracker:
@@ -78,7 +81,7 @@ class Tracker:
         if dtype not in ("float32", "float64"):
             raise InputError(f"dtype: expected float32 or float64, got {dtype!r}.")
         self._dtype = np.dtype(dtype)
-        self.keypoint_layout = keypoint_layout
+        self.keypoint_layout = find_layout(keypoint_layout, self.body)
         self.reset()
 
     def reset(self) -> None:
@@ -124,13 +127,15 @@ class Tracker:
         number = self._last_frame + 1 if frame is None else check_integer("frame", frame, least=0)
         if number <= self._last_frame:
             raise InputError(f"frame: expected a number above {self._last_frame}, got {frame}.")
-        self._place = self._camera_of(extrinsics)
-        self._last_frame = number
+        if number > LAST_FRAME:
+            raise InputError(f"frame: expected a number up to {LAST_FRAME}, got {frame}.")
+        place = self._camera_of(extrinsics)
         model = model_of(request.skeleton, request.layout, cmu_motion_prior(request.skeleton.host))
-        if self._window is None:
-            moving = self._place is not None
-            self._window = Window(model, self.fps, self._dtype, BEHIND + self.lag, moving=moving)
         alone, scale, gains = self._fit_alone(model, request)
+        self._last_frame, self._place = number, place
+        if self._window is None:
+            moving = place is not None
+            self._window = Window(model, self.fps, self._dtype, BEHIND + self.lag, moving=moving)
         used = int(alone["status"]) == Status.REFINED
         if used:
             self._last_used = number

@@ -1,0 +1,49 @@
+"""Summary of a page: what was refined, by which method, and what came of it, in a few labelled numbers."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+from ...refinement.validity import Status, was_fitted
+from ..shown import Shown
+from .figures import PageFigures
+
+
+def summary_of(shown: Shown, figures: PageFigures) -> str:
+    """Return the tiles of a page's head as HTML."""
+    status = shown.result.status.astype(int)
+    fitted = int(np.asarray(was_fitted(status)).sum())
+    people = len(np.unique(shown.person))
+    who = f"{people} {'person' if people == 1 else 'people'}, {len(np.unique(shown.frame))} frames"
+    tiles = [
+        _tile("Bodies", f"{len(shown):,}", who),
+        _tile("Refined", f"{fitted:,}", _others(status)),
+    ]
+    if figures.change is not None:
+        tiles.append(_tile("Moved", _mean(figures.change, " mm"), "mean of the joints, about the root"))
+    for title, by_stage, unit, about in (
+        ("Reprojection error", figures.pixels, " px", "mean distance from the keypoints"),
+        ("MPJPE", figures.error, " mm", "mean error of the joints, about the root"),
+    ):
+        if by_stage:
+            numbers = [_mean(values, "") for values in by_stage.values()]
+            tiles.append(_tile(title, '<span class="to">→</span>'.join(numbers) + unit, about))
+    return "\n".join(tiles)
+
+
+def _tile(label: str, value: str, about: str) -> str:
+    return f'<div class="tile"><dt>{escape(label)}</dt><dd>{value}<small>{escape(about)}</small></dd></div>'
+
+
+def _others(status: np.ndarray) -> str:
+    """Say why bodies were not refined."""
+    counts = {code: int((status == int(code)).sum()) for code in Status if code is not Status.REFINED}
+    said = [f"{count}: {code.reason}" for code, count in counts.items() if count]
+    return "; ".join(said) or "none refused"
+
+
+def _mean(values: np.ndarray, unit: str) -> str:
+    finite = values[np.isfinite(values)]
+    return f"{finite.mean():.1f}{unit}" if finite.size else "&ndash;"
