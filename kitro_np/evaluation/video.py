@@ -76,7 +76,7 @@ class MovingBodies(NamedTuple):
     transl: Any
 
 
-class Placed(NamedTuple):
+class PlacedBodies(NamedTuple):
     """Bodies of a video, placed.
 
     Attributes
@@ -92,20 +92,20 @@ class Placed(NamedTuple):
     feet: np.ndarray | None
     betas: np.ndarray
 
-    def only(self, kept: np.ndarray) -> Placed:
+    def only(self, kept: np.ndarray) -> PlacedBodies:
         """Return these with NaN for all rows but those `kept`."""
-        return Placed(
+        return PlacedBodies(
             np.where(kept[:, None, None], self.joints, math.nan),
             None if self.feet is None else np.where(kept[:, None, None], self.feet, math.nan),
             np.where(kept[:, None], self.betas, math.nan),
         )
 
-    def in_world(self, extrinsics: np.ndarray | None) -> Placed:
+    def in_world(self, extrinsics: np.ndarray | None) -> PlacedBodies:
         """Return these, which are in camera space, in world space; unchanged for a camera at rest."""
         if extrinsics is None:
             return self
         feet = None if self.feet is None else to_world(self.feet, extrinsics)
-        return Placed(to_world(self.joints, extrinsics), feet, self.betas)
+        return PlacedBodies(to_world(self.joints, extrinsics), feet, self.betas)
 
 
 @dataclass(frozen=True)
@@ -215,21 +215,28 @@ def evaluate_video(
     )
 
 
-def place_bodies(body: BodyModel, bodies: MovingBodies, depth_factor: np.ndarray | float = 1.0) -> Placed:
+def place_bodies(
+    body: BodyModel, bodies: MovingBodies, depth_factor: np.ndarray | float = 1.0
+) -> PlacedBodies:
     """Pose bodies in camera space, in float64; the factor moves their roots in depth."""
     pose, betas = flat_rows(body, bodies.pose, bodies.betas)
     joints = np.asarray(body.joints(pose, betas), np.float64)
     feet = foot_points(body, pose, betas)
     if bodies.transl is None:
-        return Placed(joints, feet, betas)
+        return PlacedBodies(joints, feet, betas)
     transl = np.asarray(bodies.transl, np.float64).reshape(-1, 3)
     roots = joints[:, 0] + transl
     moves = (transl + scale_depth(roots, depth_factor) - roots)[:, None]
-    return Placed(joints + moves, None if feet is None else feet + moves, betas)
+    return PlacedBodies(joints + moves, None if feet is None else feet + moves, betas)
 
 
 def _measure(
-    body: BodyModel, points: Placed, truth: Placed, runs: FrameRuns, fps: float, names: Sequence[str]
+    body: BodyModel,
+    points: PlacedBodies,
+    truth: PlacedBodies,
+    runs: FrameRuns,
+    fps: float,
+    names: Sequence[str],
 ) -> dict[str, np.ndarray]:
     """Measures of rows by name."""
     joints, true = points.joints, truth.joints
@@ -252,7 +259,7 @@ def _measure(
 
 def without_truth(
     body: BodyModel,
-    points: Placed,
+    points: PlacedBodies,
     standing: np.ndarray | None,
     runs: FrameRuns,
     fps: float,
@@ -263,7 +270,7 @@ def without_truth(
     Parameters
     ----------
     body : BodyModel
-    points : Placed
+    points : PlacedBodies
     standing : (N, 4, 3) array or None
         Feet whose contact counts: the truth's, or the refined motion's own.
     runs : FrameRuns
