@@ -186,7 +186,7 @@ def test_a_moving_camera_is_taken_into_account(video):
     ("options", "message"),
     [
         ({"lag": 11}, "lag: expected at most 10 frames, got 11."),
-        ({"fps": 0}, "fps: expected a positive number of frames per second, got 0."),
+        ({"fps": 0}, "fps: expected 0.01 to 100000 frames per second, got 0."),
         ({"keypoint_layout": "coco71"}, None),
         ({"dtype": "float16"}, "dtype: expected float32 or float64, got 'float16'."),
     ],

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.arguments import check_integer, check_number, real_array
+from ..arrays.arguments import check_integer, real_array
 from ..arrays.interchange import as_numpy
 from ..body.load import default_body, load_body
 from ..body.model import BodyModel
@@ -21,7 +21,7 @@ from ..posterior.priors import cmu_motion_prior, size_of
 from ..posterior.video.plan import FITTED, PLACED
 from ..posterior.video.spreads import FILL_SECONDS
 from ..refinement.request import Arguments, Request, read_request, skeleton_of
-from ..refinement.tracks import USUAL_FPS
+from ..refinement.tracks import USUAL_FPS, check_fps
 from ..refinement.validity import Status
 from ..result import RefineResult
 from .window import BEHIND, Window
@@ -72,9 +72,7 @@ class Tracker:
             body = default_body()
         self.body = load_body(body) if isinstance(body, str) else body
         self._skeleton = skeleton_of(self.body)
-        self.fps = check_number("fps", fps, 0)
-        if not 0 < self.fps < np.inf:
-            raise InputError(f"fps: expected a positive number of frames per second, got {fps!r}.")
+        self.fps = check_fps(fps)
         self.lag = check_integer("lag", lag, least=0)
         if self.lag > MOST_LAG:
             raise InputError(f"lag: expected at most {MOST_LAG} frames, got {lag}.")

@@ -17,7 +17,7 @@ FARTHEST = 1e5
 """Pixels from the picture beyond which nothing is drawn."""
 
 
-class Drawing:
+class Strokes:
     """Lines to be drawn on a picture, in its pixels; :meth:`onto` draws them.
 
     Parameters

@@ -27,7 +27,7 @@ from .colours import (
     Colour,
     between,
 )
-from .drawing import Drawing, label
+from .drawing import Strokes, label
 from .images import read_image
 from .raster import Raster
 from .shown import STAGES, Box, PosedBodies, Shown, shown_of
@@ -274,7 +274,7 @@ def _project(points: np.ndarray, camera: np.ndarray) -> np.ndarray:
 
 
 def _draw_skeletons(picture: np.ndarray, shown: Shown, bodies: PosedBodies) -> None:
-    drawing = Drawing(_thickness(picture))
+    drawing = Strokes(_thickness(picture))
     joints = shown.joints(bodies)
     parents = np.asarray(shown.body.skeleton.parents)
     sides = _sides(shown)
@@ -302,7 +302,7 @@ def _draw_residuals(picture: np.ndarray, shown: Shown) -> None:
         raise InputError("panels: expected a result with keypoints for 'keypoints', got one without.")
     bodies = shown.after
     picture[:] = np.round(0.45 * picture + 0.55 * 255).astype(np.uint8)
-    drawing = Drawing(_thickness(picture))
+    drawing = Strokes(_thickness(picture))
     joints = shown.joints(bodies)
     parents = np.asarray(shown.body.skeleton.parents)
     skeleton = shown.body.skeleton.like(bodies.pose)
