@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import pkgutil
+import re
 import stat
 import subprocess
 import sys
@@ -251,14 +252,26 @@ def test_eval_of_hands_compares_all_joints(tmp_path, capsys):
     assert all(name in shown for name in kitro_np.load_body("open_hand").skeleton.joint_names)
 
 
-def test_demo_never_writes_over_an_earlier_one(tmp_path, monkeypatch, capsys):
+def test_demo_shows_what_it_refines_and_does_not_litter(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["demo"]) == 0
-    assert main(["demo"]) == 0
-    assert sorted(os.listdir(tmp_path)) == ["kitro-np-demo-2.npz", "kitro-np-demo.npz"]
     printed = capsys.readouterr().out
-    assert "PA-MPJPE" in printed
-    assert "wrote kitro-np-demo-2.npz" in printed
+    assert printed.count("PA-MPJPE") == 2
+    folder = tmp_path / "kitro-np-demo"
+    written = sorted(path.name for path in folder.iterdir())
+    assert written == ["clip.html", "clip.npz", "person.glb", "person.html", "person.png"]
+    assert all(f"wrote kitro-np-demo{os.sep}{name}" in printed for name in written)
+    assert (folder / "person.png").read_bytes().startswith(b"\x89PNG")
+    before, after = (float(number) for number in re.search(r"PA-MPJPE +(\S+) +(\S+)\n\d", printed).groups())
+    assert after < 0.8 * before
+    assert main(["demo"]) == 0
+    assert os.listdir(tmp_path) == ["kitro-np-demo"]
+    assert sorted(path.name for path in folder.iterdir()) == written
+    capsys.readouterr()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "person.glb").touch()
+    assert "expected a new file, got one that exists" in fails(capsys, "demo", "-o", "mine")
+    assert (tmp_path / "mine" / "person.glb").stat().st_size == 0
 
 
 def test_info_says_where_models_are_looked_for(tmp_path, monkeypatch, capsys):

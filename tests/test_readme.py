@@ -40,20 +40,9 @@ OPTIONAL = ("torch",)
 """What blocks may import and need not be installed."""
 
 RUN = (
-    "simulate", "refine", "convert", "inspect", "explain", "eval", "render", "report", "layouts", "warmup", "info",
-)  # fmt: skip
-    "simulate",
-    "refine",
-    "convert",
-    "inspect",
-    "explain",
-    "eval",
-    "render",
-    "report",
-    "layouts",
-    "warmup",
+    "simulate", "refine", "convert", "inspect", "explain", "eval", "render", "report", "layouts", "warmup",
     "info",
-)
+)  # fmt: skip
 """Commands that are run; each takes a second or two."""
 
 PARSED = ("demo", "paper")

@@ -4,30 +4,76 @@ from __future__ import annotations
 
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from ..api import refine
 from ..body import load_body
+from ..body.model import BodyModel
+from ..errors import InputError
+from ..evaluation.evaluate import MILLIMETRES
+from ..evaluation.metrics import LSP14, mpjpe, pa_mpjpe
 from ..evaluation.report import Measures
+from ..export.write import write
 from ..formats.estimates import EstimateFile
-from ..safe_io.atomic_write import check_output
+from ..report.page.write import write_report
+from ..report.render import Look, render
+from ..report.shown import Shown, shown_of, shown_of_file
 from .eval import refine_and_measure
 from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command
+from .progress import progress_bar
 from .refinement import Refinement, write_result
+
+FOLDER = "kitro-np-demo"
+"""Folder that is written to by default, anew in every run."""
+
+FILES = ("clip.npz", "clip.html", "person.png", "person.html", "person.glb")
+
+FEW_SCORES = 0.3
+"""Detections with smaller scores are not used."""
+
+PICTURED = 40
+"""Frame of the picture."""
 
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
-    command = add_command(commands, "demo", run, "refine an embedded clip")
+    command = add_command(commands, "demo", run, "refine two embedded videos, and show them")
     command.add_argument(
-        "-o", "--output", metavar="OUT.npz", help="kitro-np-demo.npz by default, or the next unused name"
+        "-o", "--output", metavar="DIR", default=FOLDER, help=f"folder for what is written (default {FOLDER})"
     )
-    command.add_argument("--force", action="store_true", help="overwrite an existing file")
+    command.add_argument("--force", action="store_true", help="overwrite files of a folder of your own")
 
 
 def run(options: Options) -> int:
-    """Refine the embedded clip on its open body; print its errors and the path of the result."""
-    output = options.output or unused_name("kitro-np-demo", ".npz")
-    check_output(output, force=options.force)
+    """Refine an embedded clip and a real person; print their errors; write pictures, pages and an animation.
+
+    A folder that the demo made is written anew.
+    """
+    folder = Path(options.output)
+    _check_folder(folder, own=options.output == FOLDER, force=options.force)
+    folder.mkdir(parents=True, exist_ok=True)
+    _clip(folder)
+    print()
+    _person(folder)
+    return ExitStatus.DONE
+
+
+def _check_folder(folder: Path, *, own: bool, force: bool) -> None:
+    """InputError if something would be lost."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: expected a folder, got a file.")
+    there = [name for name in FILES if (folder / name).exists()]
+    if there and not own and not force:
+        raise InputError(
+            f"{folder / there[0]}: expected a new file, got one that exists; pass --force to overwrite it."
+        )
+
+
+def _clip(folder: Path) -> None:
+    """Refine the simulated clip, and print its errors."""
     with as_file(files("kitro_np") / "data" / "demo_clip.npz") as clip:
         file = EstimateFile(clip)
         refinement = Refinement(load_body(file.body_name))
@@ -36,13 +82,83 @@ def run(options: Options) -> int:
     about = "real motion (CMU mocap), simulated estimates"
     print(f"A clip of {len(result)} frames of {about}, body {report.body}:")
     print(report.text())
-    write_result(output, result, inputs, force=options.force)
-    return ExitStatus.DONE
+    path = folder / "clip.npz"
+    write_result(path, result, inputs._replace(source="demo"), force=True)
+    page = write_report(folder / "clip.html", shown_of_file(path), title="Simulated clip", force=True)
+    print(f"wrote {page}: opens in a browser")
 
 
-def unused_name(stem: str, suffix: str) -> Path:
-    """Return the first of stem.suffix, stem-2.suffix, ... that does not exist in the current folder."""
-    count = 1
-    while (path := Path(f"{stem}{'' if count == 1 else f'-{count}'}{suffix}")).exists():
-        count += 1
-    return path
+def _person(folder: Path) -> None:
+    """Refine the real person seen by one camera as a video, and show it."""
+    shown = real_person()
+    assert shown.before is not None
+    assert shown.truth is not None
+    print(f"A real person, {len(shown)} frames, a detector's keypoints (OpenPose), MediaPipe's estimates:")
+    true = _joints(shown.body, shown.truth)
+    print("mm           before    after")
+    for name, measure in (("MPJPE", mpjpe), ("PA-MPJPE", pa_mpjpe)):
+        errors = [
+            MILLIMETRES * measure(_joints(shown.body, bodies), true, LSP14).mean()
+            for bodies in (shown.before, shown.after)
+        ]
+        print(f"{name:<10}{errors[0]:>9.2f}{errors[1]:>9.2f}")
+    print(shown.result.summary())
+    with progress_bar(3, "draw", unit="files") as progress:
+        done = progress or (lambda _: None)
+        number = int(shown.frame[min(PICTURED, len(shown) - 1)])
+        picture = _picture(folder / "person.png", shown, number)
+        done(1)
+        page = write_report(folder / "person.html", shown, title="Real person", force=True)
+        done(1)
+        animation = write(
+            folder / "person.glb", shown.result, intrinsics=shown.intrinsics[0], fps=shown.fps,
+            force=True, tell=lambda _: None,
+        )  # fmt: skip
+        done(1)
+    if picture is not None:
+        print(f"wrote {picture}: before, after, and what is left to the keypoints")
+    print(f"wrote {page}: opens in a browser")
+    print(f"wrote {animation}: opens in viewers and Blender")
+
+
+def _picture(path: Path, shown: Shown, frame: int) -> Path | None:
+    """Draw the person; without the library for pictures say how to get it."""
+    try:
+        return render(path, shown, look=Look(crop=True), frames=[frame], force=True)[0]
+    except InputError as problem:
+        print(problem)
+        return None
+
+
+def _joints(body: BodyModel, bodies: Any) -> np.ndarray:
+    return np.asarray(body.joints(bodies.pose, bodies.betas))
+
+
+def real_person(camera: int | None = None) -> Shown:
+    """Refine the example's real person as seen by one of its cameras, from MediaPipe's estimates.
+
+    Parameters
+    ----------
+    camera : int, optional
+        By default the first one.
+    """
+    with as_file(files("kitro_np") / "data" / "balancing.npz") as path:
+        file = EstimateFile(path)
+        number = file.required("camera")
+        rows = number == (number.min() if camera is None else camera)
+        estimate = tuple(file.required(f"mediapipe_{part}")[rows] for part in ("theta", "beta", "cam"))
+        truth = tuple(file.required(f"GT_{part}")[rows] for part in ("theta", "beta", "cam"))
+        points = file.required("keypoints_body25b")[rows]
+        intrinsics, frame, fps = file.required("intrinsics")[rows], file.required("frame")[rows], file.fps
+        body = load_body(file.body_name)
+    seen = {
+        "keypoints_2d": points[..., :2],
+        "confidence": np.where(points[..., 2] < FEW_SCORES, 0, points[..., 2]),
+        "keypoint_layout": "body25b",
+        "intrinsics": intrinsics,
+    }
+    result = refine(
+        *estimate, **seen, body=body, tracks=np.zeros(len(frame), np.int64), frames=frame, fps=fps,
+        uncertainty=True,
+    )  # fmt: skip
+    return shown_of(result, estimate=estimate, truth=truth, **seen, frame=frame, fps=fps)
