@@ -34,7 +34,7 @@ class Page {
       ["bones", "Bones", true],
       ["others", "Others", [...this.people.values()].some((people) => people.length > 1)],
       ["together", "One root", facts.stages.length > 1],
-      ["camera", "Camera", true],
+      ["camera", "Frustum", true],
       ["rays", "Rays", content.has("keypoints")],
       ["spread", "Uncertainty", content.has("spread")],
       ["ghosts", "Hypotheses", facts.ghosts > 0],
@@ -44,7 +44,11 @@ class Page {
     this.#options("measures", this.measures.map((one) => [one[0], () => this.#measure(one)]));
     this.#openSpace();
     document.addEventListener("keydown", (event) => this.#key(event));
-    new ResizeObserver(() => this.row !== undefined && this.#chart()).observe(get("chart"));
+    new ResizeObserver(([{ contentRect }]) => {
+      if (this.row === undefined || contentRect.width === this.width) return;
+      this.width = contentRect.width;
+      this.#chart();
+    }).observe(get("chart"));
     this.table.sort(rows.change ? "change" : "frame");
     const first = rows.fitted.findIndex(Boolean);
     this.choose(rows.change ? this.table.order[0] : Math.max(first, 0));
@@ -149,7 +153,7 @@ class Page {
         const body = this.content.body("after", one);
         for (let j = 1; body && j < body.joints.length; j += 3) low = Math.max(low, body.joints[j]);
       }
-      this.floor = { person: person[row], low: Number.isFinite(low) ? low + 0.05 : 1 };
+      this.floor = { person: person[row], low: Number.isFinite(low) ? low + 0.05 * this.content.scale : 1 };
     }
     return this.floor.low;
   }
@@ -211,9 +215,12 @@ class Page {
   #go(key, target) {
     const steps = {
       ArrowUp: () => this.table.step(-1), ArrowDown: () => this.table.step(1),
+      PageUp: () => this.table.step(-10), PageDown: () => this.table.step(10),
+      Home: () => this.table.step(-Infinity), End: () => this.table.step(Infinity),
       ArrowLeft: () => this.time.step(-1), ArrowRight: () => this.time.step(1),
     };
-    if (steps[key] && !(target.type === "range")) return () => this.pick(steps[key]());
+    const inTable = get("table").contains(target);
+    if (steps[key] && target.type !== "range" && (key.startsWith("Arrow") || inTable)) return () => this.pick(steps[key]());
     if (key === " " && target.tagName !== "BUTTON") return () => this.time.toggle();
     return null;
   }
