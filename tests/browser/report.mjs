@@ -136,8 +136,10 @@ try {
   await page.getByRole("button", { name: "Pause" }).click();
   ok("the timeline scrubs and plays");
 
+  picture = await pixels(page);
   assert((await page.locator("#image .bones").count()) >= 2 && (await page.locator("#image .dot").count()) > 10);
   assert((await page.locator("#chart .mark").count()) > 20);
+  await differs("a joint of the chart marked in 3D", () => page.locator("#chart .line").nth(5).hover());
   const nameless = await page.evaluate(() =>
     [...document.querySelectorAll("button, input, canvas, svg[role=img]")].filter(
       (one) => !(one.getAttribute("aria-label") || one.textContent.trim()),

@@ -49,6 +49,8 @@ class Page {
       this.width = contentRect.width;
       this.#chart();
     }).observe(get("chart"));
+    get("chart").addEventListener("pointerover", (event) => this.#point(event.target.closest(".line")));
+    get("chart").addEventListener("pointerleave", () => this.#point(null));
     this.table.sort(rows.change ? "change" : "frame");
     const first = rows.fitted.findIndex(Boolean);
     this.choose(rows.change ? this.table.order[0] : Math.max(first, 0));
@@ -57,8 +59,10 @@ class Page {
   #openSpace() {
     try {
       this.space = new Space(get("space"), this.content);
-    } catch (error) {
-      this.#problem(`There is no 3D view, as this browser has no WebGL (${error.message}).`);
+    } catch {
+      this.#problem("There is no 3D view: this browser has no WebGL, or it is switched off.");
+      get("space").parentElement.hidden = true;
+      get("layers").hidden = true;
       return;
     }
     for (const [key, title] of Object.entries({ front: "Front", side: "Side", top: "Top", camera: "Camera" })) {
@@ -193,6 +197,14 @@ class Page {
 
   #chart() {
     if (this.measure) drawChart(get("chart"), this.measure, this.row);
+  }
+
+  /** Mark a line's joint or keypoint in the other views. */
+  #point(line) {
+    const point = line ? Number(line.dataset.point) : null;
+    const kind = this.measure[3];
+    this.space?.mark(kind === "joint" ? point : null);
+    this.picture.mark(kind, point);
   }
 
   #key(event) {

@@ -1,7 +1,7 @@
 // The 3D view: bodies, camera, rays; drawn when something changes.
 import {
   AmbientLight, BufferAttribute, BufferGeometry, Color, DirectionalLight, DoubleSide, GridHelper, Group,
-  HemisphereLight, LineBasicMaterial, LineSegments, Mesh, MeshBasicMaterial, PerspectiveCamera, Scene, Spherical,
+  HemisphereLight, IcosahedronGeometry, LineBasicMaterial, LineSegments, Mesh, MeshBasicMaterial, PerspectiveCamera, Scene, Spherical,
   Vector3, WebGLRenderer,
 } from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
@@ -80,6 +80,11 @@ export class Space {
       one.renderOrder = 18;
       this.world.add(one);
     }
+    const ball = new MeshBasicMaterial({ depthTest: false, transparent: true, opacity: 0.9 });
+    this.ball = new Mesh(new IcosahedronGeometry(0.04 * this.content.scale, 3), ball);
+    this.ball.renderOrder = 40;
+    this.ball.visible = false;
+    this.world.add(this.ball);
     this.cell = this.content.scale > 0.5 ? 0.5 : 0.05;
     this.grid = new GridHelper();
   }
@@ -95,7 +100,7 @@ export class Space {
     this.other = new Color(colours.faint);
     for (const one of this.others) one.material.color.copy(this.other);
     this.spheres.material.color.set(colours.ghost);
-    for (const one of [this.frustum, this.rays, this.plane]) one.material.color.set(colours.ink);
+    for (const one of [this.frustum, this.rays, this.plane, this.ball]) one.material.color.set(colours.ink);
     this.grid.removeFromParent();
     this.grid.dispose();
     const grid = new GridHelper(12 * this.cell, 12, colours.grid, colours.grid);
@@ -109,6 +114,7 @@ export class Space {
   show(row, shown, floor, others) {
     const { content } = this;
     this.row = row;
+    this.ball.visible = false;
     for (const name of content.facts.stages) {
       // A refused body is its estimate: two meshes in one place would flicker.
       const twice = name === "after" && shown.before && content.facts.stages.includes("before") && !content.rows.fitted[row];
@@ -203,6 +209,14 @@ export class Space {
     place.makeSafe();
     this.camera.position.setFromSpherical(place).add(this.controls.target);
     this.controls.update();
+    this.draw();
+  }
+
+  /** Mark a joint of the refined body, or none. */
+  mark(joint) {
+    const body = joint === null ? null : this.content.body("after", this.row);
+    this.ball.visible = Boolean(body);
+    if (body) this.ball.position.fromArray(body.joints, 3 * joint);
     this.draw();
   }
 
