@@ -17,7 +17,7 @@ const wrong = [];
 const requests = [];
 
 async function open(options) {
-  const context = await browser.newContext(options);
+  const context = await browser.newContext({ deviceScaleFactor: 0.5, ...options }); // a quarter of the pixels
   const page = await context.newPage();
   page.on("console", (message) => {
     if (["error", "warning"].includes(message.type()) && !isOfSoftware(message.text())) wrong.push(message.text());
