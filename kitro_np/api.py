@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 import numpy as np
-from array_api_compat import array_namespace, is_array_api_obj
+from array_api_compat import array_namespace, device, is_array_api_obj
 
 from .arrays.arguments import as_confidence, check_bool, check_integer, like_pose, real_array
 from .arrays.engines import ENGINES, choose_engine, on_device_of
@@ -264,9 +264,9 @@ def refine(
     """
     chosen = resolve_method(method, options)
     strict = check_bool("strict", strict)
-    body = _read_body(body)
+    body = read_body(body)
     engine = None if engine is None else one_of("engine", engine, ENGINES)
-    _check_layout(chosen, keypoint_layout)
+    check_layout(chosen, keypoint_layout)
     pose_array = real_array("pose", pose)
     confidence = as_confidence(pose_array, confidence) if confidence is not None else None
     arguments = Arguments(
@@ -280,7 +280,7 @@ def refine(
         arguments = _to_numpy(exchange, arguments)
     with on_device_of(arguments.pose):
         request = read_request(arguments, body, keypoint_layout)
-        _check_confidence(chosen, request, scored=confidence is None)
+        check_confidence(chosen, request, scored=confidence is None)
         execution = _read_execution(engine, threads, chunk_size, progress, arguments.pose, chosen)
         outcome = chosen.run(request, execution)
         hint = _hint(chosen, request, outcome, execution)
@@ -398,7 +398,7 @@ def _names(argument: str, names: Any) -> Sequence[Any]:
     return tuple(names)
 
 
-def _read_body(body: Any) -> BodyModel | Skeleton:
+def read_body(body: Any) -> BodyModel | Skeleton:
     """Return the body: the default one, one loaded by its name or file, or the object given."""
     if body is None:
         return default_body()
@@ -423,7 +423,7 @@ def _load_file(name: str, path: Path, mtime_ns: int, size: int) -> BodyModel:
     return load_body(name if name.lower() in LICENSED else path)
 
 
-def _check_layout(method: Method, layout: Any) -> None:
+def check_layout(method: Method, layout: Any) -> None:
     """Refuse a detector's layout for a method that takes the body's own joints only."""
     if method.takes_detections or (isinstance(layout, str) and layout.lower() == "smpl24"):
         return
@@ -454,7 +454,7 @@ def _check_image_size(method: Method, given: Arguments) -> None:
     )
 
 
-def _check_confidence(method: Method, request: Request, *, scored: bool) -> None:
+def check_confidence(method: Method, request: Request, *, scored: bool) -> None:
     """Refuse confidences for a method that does not weigh keypoints, instead of ignoring them."""
     if method.takes_detections or request.confidence is None:
         return
@@ -545,12 +545,21 @@ def _result(
     diagnostics = {} if outcome.diagnostics is None else outcome.diagnostics._asdict()
     arrays |= {name: with_lead(part) for name, part in diagnostics.items() if part is not None}
     hypotheses = None if outcome.hypotheses is None else Hypotheses(*map(with_lead, outcome.hypotheses))
+    options, fps, tracks = dict(vars(method)), None, outcome.tracks
+    if tracks is not None:
+        xp, on = array_namespace(refined.pose), device(refined.pose)
+        arrays |= {
+            name: with_lead(xp.asarray(part, device=on))
+            for name, part in (("track", tracks.track), ("frame", tracks.number))
+        }
+        options["video"], fps = True, tracks.rate
     return RefineResult(
         _pose_as_given(request, refined, changed=method.changes_pose, half=half),
         **arrays,
+        fps=fps,
         hypotheses=hypotheses,
         method=method.name,
-        options=dict(vars(method)),
+        options=options,
         body=body,
     )
 

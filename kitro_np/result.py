@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 ARRAYS = (
     "pose", "betas", "transl", "selection", "path_score", "reprojection_error", "status",
-    "quality", "swapped", "turned", "noise", "evidence", "joint_spread",
+    "quality", "swapped", "turned", "noise", "evidence", "joint_spread", "track", "frame",
 )  # fmt: skip
 """Fields that are arrays; None if the method does not compute them."""
 
@@ -42,6 +43,9 @@ REQUIRED = ("pose", "betas", "transl", "reprojection_error", "status")
 
 PER_JOINT: dict[str, tuple[int | None, ...]] = {"selection": (None,), "joint_spread": (None,)}
 """Fields with an entry per joint, and the rest of their shape."""
+
+OF_VIDEO = ("track", "frame", "fps")
+"""Fields that only bodies refined as a video have."""
 
 HYPOTHESIS = "hypothesis_"
 """Prefix of the names of the hypotheses' arrays in a file."""
@@ -93,12 +97,17 @@ class RefineResult(Generic[ArrayT]):
         one body.
     joint_spread : (..., J) array or None
         Standard deviation of each joint about the root, in metres, if requested.
+    track, frame : (...) array of int or None
+        Of a video: whose body it is, and in which frame, as given to :func:`kitro_np.refine`, else by the
+        leading axes. Of tracks named by texts the place of the text, in sorted order.
+    fps : float or None
+        Frames per second of a video, if they were given.
     hypotheses : Hypotheses or None
         Probable bodies, if requested.
     method : str
         Name of the method.
     options : dict
-        Options of the method.
+        Options of the method; ``video`` is True if the bodies were refined as a video.
     body : BodyModel, Skeleton or None
         Body of the estimate; :meth:`joints` and :meth:`vertices` pose it.
     body_name : str
@@ -120,6 +129,9 @@ class RefineResult(Generic[ArrayT]):
     noise: ArrayT | None = None
     evidence: ArrayT | None = None
     joint_spread: ArrayT | None = None
+    track: ArrayT | None = None
+    frame: ArrayT | None = None
+    fps: float | None = None
     hypotheses: Hypotheses | None = None
     method: str = ""
     options: dict[str, Any] | None = None
@@ -186,6 +198,8 @@ class RefineResult(Generic[ArrayT]):
     def concat(results: Sequence[RefineResult[ArrayT]]) -> RefineResult[ArrayT]:
         """Concatenate results along the first leading axis, such as those of parts of a long video.
 
+        `fps`, the body and the hint are kept if they are the same for all.
+
         Raises
         ------
         InputError
@@ -222,6 +236,7 @@ class RefineResult(Generic[ArrayT]):
         return replace(
             first,
             **joined,
+            fps=first.fps if all(result.fps == first.fps for result in results) else None,
             body=first.body if same_body else None,
             body_name=first.body_name if same_name else "",
             hint_source=hints.pop() if len(hints) == 1 else "",
@@ -306,8 +321,9 @@ class RefineResult(Generic[ArrayT]):
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
         """Write this result to an .npz file atomically, each array under its name.
 
-        Hypotheses are written as hypothesis_pose and so on; the method, its options (JSON), a hint and the
-        body's name as method, options, hint and body; correctives is true if an embedded body has them.
+        Hypotheses are written as hypothesis_pose and so on; the method, its options (JSON), a hint, the
+        body's name and fps as method, options, hint, body and fps; correctives is true if an embedded body
+        has them.
 
         Parameters
         ----------
@@ -335,6 +351,8 @@ class RefineResult(Generic[ArrayT]):
             arrays |= {f"{HYPOTHESIS}{name}": part for name, part in result.hypotheses._asdict().items()}
         arrays["method"] = np.array(self.method)
         arrays["options"] = np.array(json.dumps(self.options or {}))
+        if self.fps is not None:
+            arrays["fps"] = np.array(self.fps)
         if self.hint:
             arrays["hint"] = np.array(self.hint)
         if self.body_name:
@@ -374,12 +392,14 @@ class RefineResult(Generic[ArrayT]):
             raise InputError(
                 f"{path}: expected the keys {', '.join(missing)}, got {', '.join(file) or 'none'}."
             )
-        arrays: dict[str, Any] = {name: file.get(name) for name in ARRAYS}
+        arrays: dict[str, Any] = {name: file.get(name) for name in ARRAYS if name not in OF_VIDEO}
         names = [f"{HYPOTHESIS}{name}" for name in Hypotheses._fields]
         if all(name in file for name in names):
             arrays["hypotheses"] = Hypotheses(*(file[name] for name in names))
         method = str(file["method"]) if "method" in file else ""
         options = _options(path, str(file["options"]) if "options" in file else "{}")
+        if options.get("video") is True:  # else such keys are of what was refined
+            arrays |= _of_video(path, file)
         hint = str(file["hint"]) if "hint" in file else ""
         name = name_in(file)
         if body is None:
@@ -411,10 +431,11 @@ class RefineResult(Generic[ArrayT]):
             fits = len(tail) == len(expected) and all(
                 size in (None, own) for size, own in zip(expected, tail, strict=True)
             )
-            if array.shape[: len(lead)] != lead or array.dtype.kind not in "fiu" or not fits:
+            kinds, what = ("iu", "integers") if name in OF_VIDEO else ("fiu", "numbers")
+            if array.shape[: len(lead)] != lead or array.dtype.kind not in kinds or not fits:
                 shape = ", ".join("n" if size is None else str(size) for size in (*lead, *expected))
                 raise InputError(
-                    f"{path}: {name}: expected numbers of shape ({shape}), got shape {array.shape}, "
+                    f"{path}: {name}: expected {what} of shape ({shape}), got shape {array.shape}, "
                     f"dtype {array.dtype}."
                 )
         tail = self.pose.shape[len(lead) :]
@@ -450,6 +471,19 @@ class RefineResult(Generic[ArrayT]):
         return body
 
 
+def frames_of_video(result: RefineResult[Any]) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return the frame and the track of each body of a video; (None, None) if it is none.
+
+    Nor if a frame of a track comes more than once, as in results of several videos that were joined.
+    """
+    if result.track is None or result.frame is None:
+        return None, None
+    frame, track = as_numpy(result.frame), as_numpy(result.track)
+    rows = np.lexsort((frame.ravel(), track.ravel()))
+    same = [part.ravel()[rows][1:] == part.ravel()[rows][:-1] for part in (frame, track)]
+    return (None, None) if np.any(same[0] & same[1]) else (frame, track)
+
+
 def _on_two_bodies(first: str, second: str) -> bool:
     """Whether two names mean different bodies; of no name it is not known."""
     return bool(first and second) and not same_body(first, second)
@@ -459,6 +493,21 @@ def _says_correctives(file: NpzArrays) -> bool:
     """Whether a file says that its body has correctives, as :meth:`RefineResult.save` does."""
     value = file.get(CORRECTIVES)
     return value is not None and value.dtype.kind == "b" and not value.shape and bool(value)
+
+
+def _of_video(path: Any, file: NpzArrays) -> dict[str, Any]:
+    """Return track, frame and fps of a file; none of the first two without the other."""
+    found: dict[str, Any] = {name: file.get(name) for name in OF_VIDEO}
+    if found["track"] is None or found["frame"] is None:
+        found |= {"track": None, "frame": None}
+    fps = found["fps"]
+    if fps is not None:
+        number = float(fps.item()) if fps.size == 1 and fps.dtype.kind in "fiu" else math.nan
+        if not 0 < number < math.inf:
+            got = f"{number:g}" if fps.size == 1 else f"shape {fps.shape}"
+            raise InputError(f"{path}: fps: expected a positive number, got {got}.")
+        found["fps"] = number
+    return found
 
 
 def _options(path: Any, text: str) -> dict[str, Any]:

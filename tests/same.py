@@ -24,6 +24,11 @@ def assert_identical(given: RefineResult, expected: RefineResult, bodies: Any = 
         np.testing.assert_array_equal(array, other[name][bodies], err_msg=name)
 
 
+def bodies_of(result: RefineResult) -> RefineResult:
+    """The result without what it says of a video: to compare bodies that have other names or frames."""
+    return replace(result, track=None, frame=None, fps=None)
+
+
 def join(results: Sequence[RefineResult]) -> RefineResult:
     """Results of one body each, as one of several."""
     names = [*results[0].arrays()]

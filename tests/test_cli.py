@@ -526,7 +526,9 @@ def test_every_module_with_a_command_is_one():
         "refine",
         "convert",
         "inspect",
+        "explain",
         "eval",
+        "render",
         "report",
         "simulate",
         "layouts",
@@ -613,8 +615,8 @@ def test_arguments_that_are_missing(file, capsys):
     )
     assert "error: COMMAND: expected a value, got none; see kitro-np --help." in fails(capsys)
     assert (
-        "COMMAND: expected one of refine, convert, inspect, eval, report, simulate, layouts, paper, demo, "
-        "warmup, info, got 'refin'" in fails(capsys, "refin", file)
+        "COMMAND: expected one of refine, convert, inspect, explain, eval, render, report, simulate, "
+        "layouts, paper, demo, warmup, info, got 'refin'" in fails(capsys, "refin", file)
     )
 
 

@@ -89,7 +89,7 @@ def test_architecture_is_one_page_and_has_every_room(script):
 
 def files_and_folders():
     """Paths below the root, folders with a slash at the end."""
-    for top in ("bench", "docs", "examples", "kitro_np", "models", "tests"):
+    for top in ("bench", "docs", "examples", "kitro_np", "models", "tests", "web"):
         for path in [ROOT / top, *(ROOT / top).rglob("*")]:
             yield path.relative_to(ROOT).as_posix() + "/" * path.is_dir()
     yield from ("web/", "web/src/")  # npm installs thousands of files beside them

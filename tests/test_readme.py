@@ -39,7 +39,21 @@ PAGES += [ROOT / folder / "README.md" for folder in ("bench", "models")]
 OPTIONAL = ("torch",)
 """What blocks may import and need not be installed."""
 
-RUN = ("simulate", "refine", "convert", "inspect", "eval", "report", "layouts", "warmup", "info")
+RUN = (
+    "simulate", "refine", "convert", "inspect", "explain", "eval", "render", "report", "layouts", "warmup", "info",
+)  # fmt: skip
+    "simulate",
+    "refine",
+    "convert",
+    "inspect",
+    "explain",
+    "eval",
+    "render",
+    "report",
+    "layouts",
+    "warmup",
+    "info",
+)
 """Commands that are run; each takes a second or two."""
 
 PARSED = ("demo", "paper")

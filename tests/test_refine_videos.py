@@ -135,12 +135,36 @@ def test_the_cameras_motion_is_used(run, tmp_path, arrays, given, together):
     assert f"extrinsics: expected shape ({count}, 4, 4) or ({count}, 3, 4), got (3, 4, 4)." in error
 
 
+def test_tracks_may_have_names(run, tmp_path, arrays, together):
+    names = np.array(["Ann", "Bea"])[arrays["track"]]
+    for given in ({"track": names}, {"person": names}):
+        assert "as videos: 2 tracks at 50 fps\n" in run(
+            "refine", without=("track",) * ("person" in given), **given
+        )
+        assert_refined(tmp_path / "out.npz", together)
+        with np.load(tmp_path / "out.npz") as file:
+            np.testing.assert_array_equal(file[next(iter(given))], names)
+        np.testing.assert_array_equal(read_estimates(tmp_path / "out.npz").person, arrays["track"] + 1)
+        for command, name in (("refine", "in.npz"), ("convert", "out.npz")):
+            output = tmp_path / f"{command}.csv"
+            assert main([command, str(tmp_path / name), "-o", str(output), "--force"]) == 0
+            found = np.genfromtxt(output, delimiter=",", skip_header=1, usecols=(1,))[::24]
+            assert sorted(found) == sorted(arrays["track"] + 1)
+    alone = run("refine", without=("track",), person=np.full(len(names), "Ann"))
+    assert NOT_UNIQUE in alone and NO_IDENTITIES not in alone
+    frame = arrays["frame"].astype(str)
+    assert "frame: expected integers, got dtype <U" in run("refine", frame=frame, status=2)
+    assert "track: expected integers or texts, got dtype float64." in run(
+        "eval", track=arrays["track"] / 2, status=2
+    )
+
+
 def test_options_that_do_not_fit(run, capsys):
     assert "each-frame: expected none with --video, got both." in run(
         "refine", "--each-frame", "--video", status=2
     )
     for fps in (0, -1, "nan", "inf"):
-        assert f"fps: expected a positive number of frames a second, got {fps}." in run(
+        assert f"fps: expected 0.01 to 100000 frames per second, got {fps}." in run(
             "eval", "--fps", fps, status=2
         )
     for option in (["--each-frame"], ["--fps", "25"]):
@@ -176,6 +200,62 @@ def test_results_are_refined_and_evaluated_again(run, tmp_path, capsys, arrays, 
         figures.append(json.loads(capsys.readouterr().out))
     assert figures[0] == figures[1] and figures[0]["video"]["fps"] == 50
     assert figures[0]["video"]["after"]["jitter"] < 0.5 * figures[0]["video"]["before"]["jitter"]
+
+
+def test_complete_results_say_their_tracks(run, tmp_path, arrays, together):
+    """Arrays of the file stay as they are; what it does not say is the result's."""
+    out = tmp_path / "out.npz"
+    for without, changes in (
+        ([], {"track": arrays["track"].astype(np.int16), "fps": np.array([50])}),
+        (["track"], {"person": arrays["track"]}),
+        (["frame", "fps"], {}),
+    ):
+        run("refine", without=without, **changes)
+        given = {key: part for key, part in {**arrays, **changes}.items() if key not in without}
+        with np.load(out) as file:
+            for key in {"track", "frame", "person", "fps"} & given.keys():
+                assert file[key].dtype == given[key].dtype
+                np.testing.assert_array_equal(file[key], given[key], err_msg=key)
+            assert ("fps" in file) == ("fps" in given)
+        found = kitro_np.RefineResult.load(out)
+        assert found.options["video"] is True
+        np.testing.assert_array_equal(found.track, arrays["track"])
+        if "frame" in given:
+            np.testing.assert_array_equal(found.frame, arrays["frame"])
+            assert_refined(out, together)
+        assert found.fps == (50 if "fps" in given else None)
+    run("refine", "--each-frame")
+    found = kitro_np.RefineResult.load(out)
+    assert found.track is found.frame is found.fps is None and found.options["video"] is False
+
+
+def test_tracks_that_were_not_followed_are_no_tracks_of_the_result(run, tmp_path, arrays):
+    """All are said to be one person; the file's people and frames stay, without tracks that do not fit."""
+    one = arrays["track"] == 0
+    clip = {key: part[one] for key, part in arrays.items() if np.ndim(part)}
+    clip |= {"person": np.zeros(one.sum(), int), "frame": np.zeros(one.sum(), int)}
+    assert "as videos: 1 track" in run("refine", "--video", without=["track"], **clip)
+    with np.load(tmp_path / "out.npz") as file:
+        assert "track" not in file and not file["frame"].any()
+    assert kitro_np.RefineResult.load(tmp_path / "out.npz").track is None
+    assert NO_IDENTITIES in run("refine", without=["track"], **clip)
+
+
+@pytest.mark.parametrize("suffix", ["npz", "csv"])
+def test_options_of_videos_that_change_nothing(run, tmp_path, capsys, arrays, suffix):
+    both = "--contacts and --fps change nothing of the bodies: each frame is refined alone.\n"
+    options = ["--contacts", "feet", "--fps", 25]
+    for more, without in ((["--each-frame"], []), ([], ["track"])):
+        assert both in run("refine", *options, *more, without=without)
+        said = run("refine", *options[:2], *more, without=without)
+        assert "\n--contacts changes nothing of the bodies: each frame is refined alone.\n" in said
+        said = run("refine", *options[2:], *more, without=without)
+        assert "\n--fps changes nothing of the bodies: each frame is refined alone.\n" in said
+        assert "nothing of" not in run("refine", *more, without=without)
+        command = ["refine", str(tmp_path / "in.npz"), "-o", str(tmp_path / f"again.{suffix}"), "--force"]
+        assert main([*command, *map(str, options), *more]) == 0
+        assert both in capsys.readouterr().out
+    assert "nothing of" not in run("refine", *options)
 
 
 def test_tracks_are_people_in_other_formats(run, tmp_path, arrays):
@@ -287,8 +367,32 @@ def test_filled_frames_are_written_and_nothing_is_said_of_shapes(people, tmp_pat
     assert len(told) == 1 and "one shape for all frames, the mean of the betas" in told[0]
 
 
+def test_options_of_videos_change_nothing_of_people_of_each_frame(people, tmp_path, capsys):
+    saved = str(refine_people(people).save(tmp_path / "people.npz"))
+    command = [
+        "refine",
+        saved,
+        "-o",
+        str(tmp_path / "out.csv"),
+        "--force",
+        "--contacts",
+        "feet",
+        "--fps",
+        "25",
+    ]
+    assert main([*command, "--each-frame"]) == 0
+    said = "--contacts and --fps change nothing of the bodies: each frame is refined alone.\n"
+    assert said in capsys.readouterr().out
+    assert main(command) == 0
+    assert "nothing of" not in capsys.readouterr().out
+
+
 def test_saved_people_are_refined_again(people, tmp_path):
     found = refine_people(people)
     again = refine_people(found.save(tmp_path / "people.npz"))
+    result = kitro_np.RefineResult.load(tmp_path / "people.npz")
+    np.testing.assert_array_equal(result.track, people.person)
+    np.testing.assert_array_equal(result.frame, people.frame)
+    assert result.fps == 25 and result.options["video"] is True
     np.testing.assert_array_equal(again.result.pose, found.result.pose)
     assert str(again.videos) == str(found.videos) and isinstance(again.videos, VideoRows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields, replace
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from kitro_np import InputError, Skeleton
 from kitro_np.body.kinematics import forward_kinematics, global_rotations
 from kitro_np.camera import project
 from kitro_np.cli.main import main
+from kitro_np.evaluation.motion import to_world
 from kitro_np.formats.estimates import EstimateFile
 from kitro_np.keypoints.layouts import find_layout
 from kitro_np.simulate import (
@@ -349,9 +351,73 @@ def test_the_command_writes_what_eval_reads(tmp_path, capsys):
     assert file.integers("track").tolist() == np.repeat([0, 1, 2], 20).tolist()
 
 
+def in_world(video, body):
+    """True joints of a video in its tracks' world."""
+    truth = (part.astype(float) for part in (video.true_pose, video.true_betas))
+    joints = forward_kinematics(body.skeleton, *truth).joints + video.true_transl[:, None].astype(float)
+    return to_world(joints, video.extrinsics)
+
+
+def test_extrinsics_are_of_cameras_in_the_hand(video, open_body):
+    """Where they turn, motion in the world is that in front of cameras that stand."""
+    still = simulate_video(tracks=6, errors=VideoErrors(sway=STANDING))
+    np.testing.assert_allclose(in_world(video, open_body), in_world(still, open_body), rtol=0, atol=1e-5)
+    turns = video.extrinsics @ np.linalg.inv(still.extrinsics)
+    np.testing.assert_allclose(turns[:, :3, 3], 0, atol=1e-12)
+    assert np.ptp(still.extrinsics[still.track == 3], axis=0).max() == 0
+    sways = [np.ptp(turns[video.track == track], axis=0).max() > 0.01 for track in range(6)]
+    assert sum(sways) == 2
+    np.testing.assert_allclose(video.extrinsics[:, 3], np.tile([0, 0, 0, 1.0], (len(turns), 1)))
+    # y is up: walkers' heads are above their feet.
+    joints = in_world(video, open_body)[video.category == "walk"]
+    assert (joints[:, 15, 1] - joints[:, [7, 8], 1].max(axis=1)).min() > 0.8
+
+
+def test_the_command_writes_extrinsics_if_asked(tmp_path):
+    options = ["--video", "--tracks", "2", "--frames", "5"]
+    with_them, without = (tmp_path / f"{name}.npz" for name in ("with", "without"))
+    assert main(["simulate", "-o", str(with_them), *options, "--extrinsics"]) == 0
+    assert main(["simulate", "-o", str(without), *options]) == 0
+    with np.load(with_them) as known, np.load(without) as usual:
+        assert set(known) - set(usual) == {"extrinsics"}
+        for key in usual:
+            np.testing.assert_array_equal(known[key], usual[key], err_msg=key)
+        np.testing.assert_array_equal(known["extrinsics"], simulate_video(tracks=2, frames=5).extrinsics)
+
+
+def test_refine_and_eval_know_how_a_simulated_camera_shakes(tmp_path, capsys):
+    shaken = VideoErrors(sway=Sway(share=1, seconds=0.1))
+    arrays = simulate_video(tracks=3, frames=30, errors=shaken).arrays(extrinsics=True)
+    arrays["keypoints_2d"] = arrays["keypoints_2d_noisy"]
+    known, unknown, out = (tmp_path / f"{name}.npz" for name in ("known", "unknown", "out"))
+    extrinsics = arrays["extrinsics"]
+    np.savez(known, **arrays)
+    np.savez(unknown, **{key: value for key, value in arrays.items() if key != "extrinsics"})
+
+    def measured(path, *options):
+        capsys.readouterr()
+        assert main(["eval", str(path), "--json", *options]) == 0
+        return json.loads(capsys.readouterr().out)["video"]
+
+    found = []
+    for path in (unknown, known):
+        assert main(["refine", str(path), "-o", str(out), "--force"]) == 0
+        result = kitro_np.RefineResult.load(out)
+        refined = {"pred_theta": result.pose, "pred_beta": result.betas, "pred_cam": result.transl}
+        np.savez(tmp_path / "refined.npz", **{**arrays, **refined})
+        # In the world, whether or not that was known when they were refined.
+        found.append(measured(tmp_path / "refined.npz", "--each-frame")["before"])
+    assert measured(known)["after"] == pytest.approx(found[1]) and measured(known) == measured(out)
+    assert found[1]["root_accel"] < 0.6 * found[0]["root_accel"]
+    assert found[1]["jitter"] < 0.6 * found[0]["jitter"]
+    assert measured(known)["world"] and not measured(unknown)["world"]
+    np.testing.assert_array_equal(np.load(out)["extrinsics"], extrinsics)
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
+        (["--extrinsics"], "extrinsics: expected none without --video, got it."),
         (["--tracks", "5"], "tracks: expected none without --video, got 5."),
         (["--fps", "25"], "fps: expected none without --video, got 25."),
         (["--video", "--count", "5"], "count: expected none with --video, got 5."),

@@ -7,11 +7,13 @@ from functools import lru_cache
 import numpy as np
 import pytest
 from bodies import make_batch, make_skeleton
-from same import assert_identical
+from same import assert_identical, bodies_of
 
+import kitro_np
 from kitro_np import InputError, Map, RefineResult, Status, find_layout, load_body, refine
 from kitro_np.arrays.rotations import axis_angle_from_matrix
 from kitro_np.evaluation.metrics import mpjpe, pa_mpjpe
+from kitro_np.report.shown import shown_of
 from kitro_np.simulate import simulate_video
 
 ARRAYS = ("pose", "betas", "transl", "keypoints_2d", "intrinsics", "confidence", "tracks", "frames")
@@ -45,8 +47,8 @@ def one_track(track=0, count=90, dtype="float32"):
 
 
 @lru_cache
-def refined():
-    return refine(**everybody(), uncertainty=True)
+def refined(dtype="float32"):
+    return refine(**everybody(dtype), uncertainty=True)
 
 
 def alone(given):
@@ -61,7 +63,7 @@ def test_a_single_body_is_refined_as_without_tracks(engine, how):
     given = {name: part[5] for name, part in alone(one_track()).items()}
     how = {"uncertainty": True, "engine": engine} | how
     expected = refine(**given, uncertainty=True, engine=engine)
-    assert_identical(refine(**given, **how), expected, ...)
+    assert_identical(bodies_of(refine(**given, **how)), expected, ...)
 
 
 def test_tracks_of_one_frame_are_refined_as_without_tracks(engine):
@@ -71,25 +73,45 @@ def test_tracks_of_one_frame_are_refined_as_without_tracks(engine):
     given["keypoints_2d"][7] += 500
     how = {"uncertainty": True, "engine": engine}
     found = refine(**given, **how)
-    assert_identical(found, refine(**alone(given), **how))
+    assert_identical(bodies_of(found), refine(**alone(given), **how))
     assert not np.any(found.status == Status.FILLED)
 
 
-def test_other_tracks_do_not_matter():
-    track = simulated().track
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_other_tracks_do_not_matter(dtype):
+    track, given = simulated().track, everybody(dtype)
+    together = refined(dtype)
     for own in range(4):
-        assert_identical(refine(**some(everybody(), track == own), uncertainty=True), refined(), track == own)
+        assert_identical(refine(**some(given, track == own), uncertainty=True), together, track == own)
 
 
-def test_neither_order_nor_names_of_tracks_matter():
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_neither_order_nor_names_of_tracks_matter(dtype):
     order = np.random.default_rng(0).permutation(len(simulated().track))
-    given = some(everybody(), order)
-    given["tracks"] = np.array(["zoe", "anna", "ben", "yao"])[given["tracks"]]
-    given["frames"] = given["frames"].astype(np.int16) - 1000
-    assert_identical(refine(**given, uncertainty=True), refined(), order)
-    given["tracks"] = given["tracks"].tolist()
-    given["frames"] = given["frames"].tolist()
-    assert_identical(refine(**given, uncertainty=True), refined(), order)
+    given, expected = some(everybody(dtype), order), bodies_of(refined(dtype))
+    number, frames = given["tracks"], given["frames"]
+    given["tracks"] = np.array(["zoe", "anna", "ben", "yao"])[number]
+    given["frames"] = frames.astype(np.int16) - 1000
+    found = refine(**given, uncertainty=True)
+    assert_identical(bodies_of(found), expected, order)
+    np.testing.assert_array_equal(found.track, np.array([3, 0, 1, 2])[number])
+    np.testing.assert_array_equal(found.frame, frames - 1000)
+    assert found.track.dtype == found.frame.dtype == np.int64
+    if dtype == "float32":
+        given["tracks"] = given["tracks"].tolist()
+        given["frames"] = given["frames"].tolist()
+        assert_identical(refine(**given, uncertainty=True), found)
+
+
+def test_of_many_tracks_each_is_alone():
+    """In float64, where sums over the tracks before would show."""
+    given, repeats = one_track(count=20, dtype="float64"), 30
+    tracks = np.repeat(np.arange(repeats), 20)
+    many = {name: np.concatenate([part] * repeats) for name, part in given.items() if name in ARRAYS}
+    found = refine(**{**many, "tracks": tracks, "fps": given["fps"]})
+    expected = bodies_of(refine(**given))
+    for own in range(repeats):
+        assert_identical(bodies_of(found)[tracks == own], expected)
 
 
 @pytest.mark.parametrize(("threads", "chunk_size"), [(1, None), (2, 7), (3, 1000)])
@@ -109,7 +131,7 @@ def test_a_track_longer_than_blocks_and_chunks():
     both["tracks"] = np.concatenate([short["tracks"], np.full(len(many["pose"]), 9)])
     again = refine(**both, fps=30, threads=3)
     own = np.arange(len(short["pose"]), len(both["pose"]))
-    assert_identical(found, again, own)
+    assert_identical(bodies_of(found), bodies_of(again), own)
     assert len(np.unique(found.betas[found.accepted], axis=0)) == 1
 
 
@@ -130,10 +152,14 @@ def test_frames_are_numbers_not_places():
     """Those of a track without frames follow one another; an offset says nothing, gaps do."""
     given = one_track(count=30)
     expected = refine(**given)
-    shifted = {**given, "frames": given["frames"] + 10**9}
-    assert_identical(refine(**shifted), expected)
-    none = {name: part for name, part in given.items() if name != "frames"}
-    assert_identical(refine(**none), expected)
+    expected, none = bodies_of(expected), {name: part for name, part in given.items() if name != "frames"}
+    for first in (-(10**9), 10**9, 2**61, 2**63, 2**64 - 100):
+        shifted = given["frames"].astype(object) + first
+        shifted = shifted.astype(np.uint64 if first >= 2**63 else np.int64)
+        found = refine(**{**given, "frames": shifted})
+        assert_identical(bodies_of(found), expected)
+        np.testing.assert_array_equal(found.frame, shifted)
+    assert_identical(bodies_of(refine(**none)), expected)
     apart = {**given, "frames": given["frames"] * 2}
     assert np.any(refine(**apart).pose != expected.pose)
     assert_identical(refine(**{**apart, "fps": 2 * given["fps"]}), refine(**{**apart, "fps": 60.0}))
@@ -307,16 +333,135 @@ def test_other_trees(engine):
     np.testing.assert_allclose(found.pose, found.pose[:1] + np.zeros((6, 1, 1, 1)), atol=1e-3)
 
 
+def test_columns_of_objects_are_texts_or_integers():
+    given, numbers = one_track(count=20), np.arange(20) // 10
+    expected = refine(**{**given, "tracks": numbers})
+    columns = [
+        (np.array(["a", "b"], dtype=object)[numbers], given["frames"].astype(object)),
+        (numbers.astype(object), [np.int32(frame) for frame in given["frames"]]),
+    ]
+    for tracks, frames in columns:
+        assert_identical(refine(**{**given, "tracks": tracks, "frames": frames}), expected)
+
+
+def test_a_result_knows_its_video(engine):
+    given = one_track(count=12)
+    given["tracks"], given["frames"] = np.arange(12) // 6 + 3, 7 - np.arange(12)
+    found = refine(**given, engine=engine)
+    np.testing.assert_array_equal(found.track, given["tracks"])
+    np.testing.assert_array_equal(found.frame, given["frames"])
+    assert (found.fps, found.options["video"]) == (given["fps"], True)
+    assert not np.shares_memory(found.track, given["tracks"])
+    assert not np.shares_memory(found.frame, given["frames"])
+    none = refine(**alone(given), engine=engine)
+    assert none.track is none.frame is none.fps is None
+    assert none.options["video"] is False
+    grid = {name: part.reshape(6, 2, *part.shape[1:]) for name, part in alone(given).items()}
+    found = refine(**grid, video=True, engine=engine)
+    np.testing.assert_array_equal(found.track, np.tile([0, 1], (6, 1)))
+    np.testing.assert_array_equal(found.frame, np.tile(np.arange(6)[:, None], (1, 2)))
+    assert found.fps is None
+    unnumbered = refine(**alone(given), tracks=np.arange(12) % 2, engine=engine)
+    np.testing.assert_array_equal(unnumbered.frame, np.arange(12) // 2)
+
+
+def test_a_part_of_a_video_and_the_whole_again(tmp_path):
+    result = refined()
+    part, rest = result[:100], result[100:]
+    np.testing.assert_array_equal(part.frame, result.frame[:100])
+    assert rest.fps == result.fps
+    assert_identical(RefineResult.concat([part, rest]), result)
+    assert RefineResult.concat([part, rest]).fps == result.fps
+    assert RefineResult.concat([part, replace(rest, fps=1.0)]).fps is None
+    assert result[5].track.shape == ()
+    with pytest.raises(InputError, match=r"^results: expected "):
+        RefineResult.concat([part, bodies_of(rest)])
+
+
+def test_of_torch(tmp_path):
+    torch = pytest.importorskip("torch")
+    given = one_track(count=6)
+    tensors = {name: torch.asarray(part) for name, part in alone(given).items()}
+    tensors |= {"tracks": torch.zeros(6, dtype=torch.int32), "frames": torch.arange(6) + 2**40}
+    found = refine(**tensors)
+    assert isinstance(found.track, torch.Tensor)
+    assert found.frame.dtype == torch.int64
+    np.testing.assert_array_equal(found.numpy().frame, np.arange(6) + 2**40)
+
+
+def test_people_are_written_by_their_tracks(tmp_path):
+    result, told, video = refined(), [], simulated()
+    kitro_np.write(tmp_path / "a.csv", result, tell=told.append)
+    rows = np.genfromtxt(tmp_path / "a.csv", delimiter=",", skip_header=1, usecols=(0, 1))[::24]
+    order = np.lexsort((video.track, video.frame))
+    np.testing.assert_array_equal(rows, np.stack([video.frame, video.track], axis=1)[order])
+    loaded = RefineResult.load(result.save(tmp_path / "a.npz"))
+    paths = kitro_np.write(tmp_path / "a.bvh", loaded, tell=told.append)
+    assert len(paths) == 4
+    assert not any("assumed" in sentence for sentence in told)
+    one = kitro_np.write(
+        tmp_path / "b.bvh", result[:4], person=np.zeros(4, int), frame=np.arange(4), fps=5, tell=None
+    )
+    assert "Frame Time: 0.2" in one.read_text()
+    again = RefineResult.concat([result[:4], result[:4]])
+    told.clear()
+    kitro_np.write(tmp_path / "c.csv", again, tell=told.append)
+    assert told[0].startswith("Frames of a track come more than once: ")
+    large = replace(result[:4], frame=np.arange(4, dtype=np.uint64) + np.uint64(2**63))
+    with pytest.raises(InputError, match=r"^frame: expected numbers below 2\*\*63, got 9223372036854775811"):
+        kitro_np.write(tmp_path / "d.csv", large, tell=None)
+    rows = np.genfromtxt(tmp_path / "c.csv", delimiter=",", skip_header=1, usecols=(0, 1))[::24]
+    np.testing.assert_array_equal(rows[:, 0], np.arange(8))
+
+
+def test_what_is_shown_of_a_video_are_its_people_and_frames():
+    result, given = refined(), everybody()
+    seen = {"keypoints_2d": given["keypoints_2d"], "intrinsics": given["intrinsics"]}
+    shown = shown_of(result, **seen)
+    np.testing.assert_array_equal(shown.frame, given["frames"])
+    np.testing.assert_array_equal(shown.person, given["tracks"])
+    assert shown.fps == given["fps"]
+    shown = shown_of(result, **seen, frame=np.arange(len(result)), fps=5)
+    assert not shown.person.any() and shown.fps == 5
+
+
+def test_wrong_tracks_of_a_file(tmp_path):
+    path = refined()[:5].save(tmp_path / "a.npz")
+    with np.load(path) as file:
+        arrays = dict(file)
+    wrong = {
+        "track": (arrays["track"] + 0.5, "track: expected integers of shape "),
+        "frame": (arrays["frame"][:3], "frame: expected integers of shape "),
+        "fps": (np.array(0), "fps: expected a positive number, got 0."),
+    }
+    for name, (value, sentence) in wrong.items():
+        np.savez(path, **{**arrays, name: value})
+        with pytest.raises(InputError) as caught:
+            RefineResult.load(path)
+        assert f"{path}: {sentence}" in str(caught.value)
+    np.savez(path, **{name: part for name, part in arrays.items() if name != "track"})
+    assert RefineResult.load(path).frame is None
+
+
 def test_written_and_read(tmp_path):
     result = refined()
     read = RefineResult.load(result.save(tmp_path / "out.npz"))
     assert_identical(read, replace(result))
+    assert read.fps == result.fps
+    assert read.options == result.options
     assert read.summary() == result.summary()
     assert "filled" in result.summary()
-    assert Map(**{**read.options, "video": True}) == Map(uncertainty=True, video=True)
+    assert Map(**read.options) == Map(uncertainty=True, video=True)
 
 
 # ------------------------------------------------------------------------------------------ wrong arguments
+
+
+OF_OBJECTS = "tracks: expected integers or texts, got dtype object."
+NOT_RIGID = (
+    "extrinsics: expected a rotation and a translation in metres, [R, t] and perhaps [0, 0, 0, 1] below, "
+    "got another matrix for body "
+)
 
 
 @pytest.mark.parametrize(
@@ -332,7 +477,22 @@ def test_written_and_read(tmp_path):
         ({"frames": ["a", "b", "c"]}, "frames: expected integers, got dtype <U1."),
         ({"frames": [[0, 1, 2]]}, "frames: expected shape (3,), got (1, 3)."),
         ({"frames": 1}, "frames: expected shape (3,), got ()."),
-        ({"fps": 0}, "fps: expected a positive number of frames per second, got 0."),
+        ({"fps": 0}, "fps: expected 0.01 to 100000 frames per second, got 0."),
+        ({"fps": 1e-300}, "fps: expected 0.01 to 100000 frames per second, got 1e-300."),
+        ({"fps": 10**400}, "fps: expected 0.01 to 100000 frames per second, got inf."),
+        ({"fps": 100_001}, "fps: expected 0.01 to 100000 frames per second, got 100001."),
+        ({"fps": True}, "fps: expected a number of frames per second, got True."),
+        (
+            {"frames": [0, 1, 2**53 + 1]},
+            f"frames: expected at most 2**53 from the first frame of a track to its last, got {2**53 + 1}.",
+        ),
+        ({"frames": np.array([-(2**63), 0, 2**63 - 1])}, "frames: expected at most 2**53 "),
+        ({"frames": np.array([0, 1, 2**70], object)}, "frames: expected integers, got dtype object."),
+        ({"frames": np.array(["a", "b", "c"], object)}, "frames: expected integers, got dtype <U1."),
+        ({"tracks": np.array(["a", 0, "a"], object)}, OF_OBJECTS),
+        ({"tracks": np.array(["a", None, "a"], object)}, OF_OBJECTS),
+        ({"tracks": np.array([0, True, 0], object)}, OF_OBJECTS),
+        ({"tracks": np.array([0, 1.0, 0], object)}, OF_OBJECTS),
         ({"fps": -30}, "fps: "),
         ({"fps": np.nan}, "fps: "),
         ({"fps": np.inf}, "fps: "),
@@ -347,6 +507,14 @@ def test_written_and_read(tmp_path):
             {"extrinsics": np.full((3, 3, 4), np.nan)},
             "extrinsics: expected finite numbers, got NaN or infinity.",
         ),
+        ({"extrinsics": np.zeros((3, 4, 4))}, NOT_RIGID + "0."),
+        ({"extrinsics": 1000 * np.tile(np.eye(4), (3, 1, 1))}, NOT_RIGID + "0."),
+        ({"extrinsics": np.stack([np.eye(4), np.eye(4), np.eye(4)[::-1]])}, NOT_RIGID + "2."),
+        (
+            {"extrinsics": np.stack([np.eye(3, 4), np.diag([1.0, 1, -1]) @ np.eye(3, 4)] * 2)[:3]},
+            NOT_RIGID + "1.",
+        ),
+        ({"extrinsics": np.full((3, 3, 4), 1e300)}, NOT_RIGID + "0."),
         ({"video": 1}, "video: expected True or False, got 1."),
         ({"video": True, "hypotheses": 2}, "hypotheses: expected 0 for a video, got 2."),
         ({"fps": 30, "hypotheses": 1}, "hypotheses: expected 0 for a video, got 1."),

@@ -13,13 +13,14 @@ import numpy as np
 
 from ..body import BodyModel
 from ..errors import InputError, one_of
+from ..evaluation.alone import ALONE, AloneReport, evaluate_alone, tracks_without_truth
 from ..evaluation.evaluate import TITLES, USUAL
 from ..evaluation.example_report import measure_example
 from ..evaluation.examples import EXAMPLES
 from ..evaluation.protocols import H36M_PELVIS, LSP14, SMPL24, regressed_protocol
 from ..evaluation.report import Measures, Report, Truth, truth_of_3dpw, truth_of_file
-from ..evaluation.video import VIDEO_TITLES
-from ..formats.estimates import EstimateFile
+from ..evaluation.video import RESIDUAL, VIDEO_TITLES, MovingBodies
+from ..formats.estimates import EstimateFile, Estimates, Tracks
 from ..formats.videos import timed
 from ..refinement.method import METHODS
 from ..result import RefineResult
@@ -45,7 +46,7 @@ _OF_A_FILE = (
 def add(commands: Commands) -> None:
     """Add the command and its options."""
     command = add_command(commands, "eval", run, "errors before and after")
-    text = "as refine, with GT_theta or GT_pose, and GT_beta"
+    text = "as refine, with GT_theta or GT_pose, and GT_beta, or else with tracks"
     command.add_argument("input", metavar="IN", nargs="?", help=text)
     command.add_argument(
         "--example",
@@ -60,8 +61,9 @@ def add(commands: Commands) -> None:
         metavar="NAMES",
         action="extend",
         type=lambda text: [name.strip() for name in text.split(",")],
-        help=f"of {', '.join(TITLES)}, and with the key track of {', '.join(VIDEO_TITLES)}; separated by "
-        f"commas (default: {','.join(USUAL)}, and all of a file with tracks)",
+        help=f"of {', '.join(TITLES)}, and with the key track of {', '.join(VIDEO_TITLES)}; without "
+        f"ground truth of {', '.join(ALONE)}; separated by commas (default: {','.join(USUAL)}, and all of a "
+        "file with tracks)",
     )
     names = (*PROTOCOLS, *REGRESSED)
     help_text = f"joints to compare: {', '.join(names)} (default: {names[0]}; all joints of a hand)"
@@ -78,7 +80,7 @@ def add(commands: Commands) -> None:
 
 
 def run(options: Options) -> int:
-    """Refine the bodies of a file and print their errors against the ground truth."""
+    """Refine the bodies of a file and measure them before and after, against the truth if there is one."""
     if options.example is not None:
         return run_example(options)
     if options.input is None:
@@ -129,20 +131,26 @@ def run_example(options: Options) -> int:
 
 def refine_and_measure(
     file: EstimateFile, refinement: Refinement, measures: Measures, options: Options | None = None
-) -> tuple[RefineResult[np.ndarray], Report]:
+) -> tuple[RefineResult[np.ndarray], Report | AloneReport]:
     """Refine the bodies of a file and evaluate them.
 
     The ground truth is read and checked first, because refinement takes long. It is that of the file, unless
-    `options` name a sequence.
+    `options` name a sequence. Of a file with tracks and without truth, motion alone is measured.
     """
     body = refinement.body
     estimates = refinement.read(file)
     lead = estimates.lead(body.num_joints)
+    if options is not None and (names := _alone(options)):
+        tracks = timed(tracks_without_truth(file, lead), refinement.fps)
+        if tracks is not None:
+            return _measure_alone(file, refinement, estimates, tracks, names)
     if options is None or options.truth is None:
         truth = truth_of_file(file, body, lead, sequences=measures.per_sequence)
         truth = replace(truth, tracks=timed(truth.tracks, refinement.fps))
     else:
         truth = _sequence_truth(options, body, file, math.prod(lead))
+    if options is not None and RESIDUAL in _asked(options):
+        raise InputError(f"metrics: expected a file without ground truth for {RESIDUAL}, got one with it.")
     measures.check(body, estimates, truth)
     result = refinement.run(file, estimates)
     with progress_bar(result.status.size, "measure") as progress:
@@ -163,7 +171,7 @@ def read_measures(options: Options) -> Measures:
     protocol = None if name is None else PROTOCOLS.get(name)
     if regressor is not None:
         protocol = regressed_protocol(regressor, REGRESSED[name])
-    asked = [one_of("metrics", name, (*TITLES, *VIDEO_TITLES)) for name in options.metrics or ()]
+    asked = _asked(options)
     return Measures(
         [name for name in asked if name in TITLES] or USUAL,
         protocol,
@@ -171,6 +179,39 @@ def read_measures(options: Options) -> Measures:
         options.per_sequence,
         [name for name in asked if name in VIDEO_TITLES] if asked else None,
     )
+
+
+def _asked(options: Options) -> list[str]:
+    """Return the names of the option --metrics."""
+    return [one_of("metrics", name, (*TITLES, *VIDEO_TITLES, RESIDUAL)) for name in options.metrics or ()]
+
+
+def _alone(options: Options) -> tuple[str, ...]:
+    """Return what to measure of a file with tracks and without truth; nothing if options need the truth."""
+    asked = tuple(dict.fromkeys(_asked(options))) or ALONE
+    of_truth = ("truth", "protocol", "regressor", "per_joint", "per_sequence")
+    return () if any(getattr(options, name) for name in of_truth) or set(asked) - set(ALONE) else asked
+
+
+def _measure_alone(
+    file: EstimateFile,
+    refinement: Refinement,
+    estimates: Estimates,
+    tracks: Tracks,
+    names: tuple[str, ...],
+) -> tuple[RefineResult[np.ndarray], AloneReport]:
+    """Refine the bodies of a file without ground truth, and measure their motion."""
+    body, result = refinement.body, refinement.run(file, estimates)
+    video = evaluate_alone(
+        body,
+        MovingBodies(estimates.pose, estimates.betas, estimates.transl),
+        MovingBodies(result.pose, result.betas, result.transl),
+        tracks,
+        refinement.detections(file, estimates),
+        estimates.intrinsics,
+        metrics=names,
+    )
+    return result, AloneReport(video, result.method, dict(result.options or {}), body.name)
 
 
 def print_changed_options(method: str, options: Mapping[str, object]) -> None:

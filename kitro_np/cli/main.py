@@ -8,11 +8,39 @@ from collections.abc import Sequence
 
 from .. import __version__
 from ..errors import InputError
-from . import convert, demo, eval, info, inspect, layouts, paper, refine, report, simulate, warmup
+from . import (
+    convert,
+    demo,
+    eval,
+    explain,
+    info,
+    inspect,
+    layouts,
+    paper,
+    refine,
+    render,
+    report,
+    simulate,
+    warmup,
+)
 from .exit_status import ExitStatus
 from .parser import Parser
 
-COMMANDS = (refine, convert, inspect, eval, report, simulate, layouts, paper, demo, warmup, info)
+COMMANDS = (
+    refine,
+    convert,
+    inspect,
+    explain,
+    eval,
+    render,
+    report,
+    simulate,
+    layouts,
+    paper,
+    demo,
+    warmup,
+    info,
+)
 """Commands in the order of the help."""
 
 

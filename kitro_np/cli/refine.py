@@ -11,7 +11,7 @@ from ..body.names import other_body
 from ..errors import InputError
 from ..evaluation.truth_body import body_of_truth
 from ..export.phalp import check_original
-from ..formats.estimates import EstimateFile, Estimates
+from ..formats.estimates import EstimateFile, Estimates, numbered
 from ..formats.estimates_in.read import find_reader, holds_people, reads_own
 from ..formats.estimates_in.source import Source
 from ..formats.keypoints_in.read import find_keypoint_reader, read_keypoints
@@ -106,7 +106,8 @@ def _refine_arrays(options: Options) -> None:
         return
     print(f"{result.summary()}{lines}")
     known = {name: getattr(inputs, name) for name in ("frame", "intrinsics", "image_size")}
-    known["person"] = inputs.person if inputs.track is None else inputs.track
+    person = inputs.person if inputs.track is None else inputs.track
+    known["person"] = None if person is None else numbered(person)
     known["fps"] = None if inputs.fps is None else float(inputs.fps)
     write_bodies(options, result.with_matrices(), **known)
 
@@ -138,8 +139,8 @@ def _refine_people(options: Options, source: Source | str) -> None:
     for note in people.notes:
         print(note)
     print(people.result.summary())
-    if people.videos is not None:
-        print(people.videos)
+    if said := str(people.videos) if people.videos is not None else refinement.in_vain:
+        print(said)
     if _writes_own(options):
         print(f"wrote {people.save(options.output, force=options.force)}")
     else:

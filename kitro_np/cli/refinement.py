@@ -1,4 +1,4 @@
-"""Refinement of a file's bodies in the commands refine, eval and demo, and its options."""
+"""Refinement of a file's bodies in the commands refine, explain, eval and demo, and its options."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from ..formats.refined import Inputs, write_refined
 from ..formats.videos import HYPOTHESES, VideoRows, in_time, videos_of_file
 from ..keypoints.detectors import LAYOUTS
 from ..refinement.method import METHODS, Method
+from ..refinement.tracks import check_fps
 from ..result import RefineResult
 from ..typing import EngineName
 from .body_options import add_body, read_body
@@ -115,7 +116,7 @@ class Refinement:
             "keypoint_layout": self.layout(file),
         }
         if self.method.takes_detections:
-            detections = self._detections(file, estimates)._asdict()
+            detections = self.detections(file, estimates)._asdict()
             detections["image_size"] = self.image_size
         lead = estimates.lead(self.body.num_joints)
         videos, _ = self.videos(file, lead)
@@ -156,7 +157,18 @@ class Refinement:
     def lines(self, file: EstimateFile, lead: tuple[int, ...]) -> str:
         """Return what a result's summary is followed by: whether bodies were refined as videos."""
         videos, note = self.videos(file, lead)
-        return "".join(f"\n{part}" for part in (note, videos) if part)
+        parts = (note, self.in_vain if videos is None else videos)
+        return "".join(f"\n{part}" for part in parts if part)
+
+    @property
+    def in_vain(self) -> str:
+        """A sentence on options of videos that change nothing where each frame is refined alone, if any."""
+        held = getattr(self.method, "contacts", "none") != "none"
+        flags = [flag for flag, given in (("--contacts", held), ("--fps", self.fps is not None)) if given]
+        if not flags:
+            return ""
+        verb = "changes" if len(flags) == 1 else "change"
+        return f"{' and '.join(flags)} {verb} nothing of the bodies: each frame is refined alone."
 
     def layout(self, file: EstimateFile) -> str:
         """Return the layout of a file's keypoints."""
@@ -166,7 +178,7 @@ class Refinement:
         """Return what a result came from, to be written with it."""
         seen = None
         if self.method.takes_detections:
-            seen = self._detections(file, estimates)
+            seen = self.detections(file, estimates)
         known = {name: file.get(name) for name in KEPT}
         truth = {name: part for name in TRUTH_KEYS if (part := file.get(name)) is not None}
         if self.fps is not None:
@@ -186,7 +198,8 @@ class Refinement:
             **known,  # type: ignore[arg-type]
         )
 
-    def _detections(self, file: EstimateFile, estimates: Estimates) -> Detections:
+    def detections(self, file: EstimateFile, estimates: Estimates) -> Detections:
+        """Return the detections of a file."""
         return read_detections(file, estimates, self.body, self.layout(file), self.confidence_key)
 
 
@@ -244,10 +257,7 @@ def read_refinement(options: Options, file: EstimateFile | None = None) -> Refin
 
 def read_fps(options: Options) -> float | None:
     """Return the frames per second of the options, None if there are none."""
-    fps: float | None = options.fps
-    if fps is not None and not 0 < fps < math.inf:
-        raise InputError(f"fps: expected a positive number of frames a second, got {fps:g}.")
-    return fps
+    return None if options.fps is None else check_fps(options.fps)
 
 
 def read_layout(options: Options) -> str | None:

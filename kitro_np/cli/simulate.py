@@ -11,7 +11,6 @@ from ..safe_io.atomic_write import check_output
 from ..simulate import (
     LEVELS,
     EstimateErrors,
-    Simulated,
     network_errors,
     read_motion,
     simulate,
@@ -81,31 +80,34 @@ def add(commands: Commands) -> None:
     group.add_argument("--video", action="store_true", help=text)
     for name, (unit, kind, text) in OF_VIDEOS.items():
         group.add_argument(f"--{name}", type=kind, metavar=unit, help=text)
+    text = "also write how each camera moves, for refine and eval: key extrinsics, world to camera"
+    group.add_argument("--extrinsics", action="store_true", default=None, help=text)
 
 
 def run(options: Options) -> int:
     """Write true bodies, their keypoints, and estimates with a network's typical errors."""
     check_output(options.output, force=options.force)
-    for name in OF_IMAGES if options.video else OF_VIDEOS:
+    for name in OF_IMAGES if options.video else (*OF_VIDEOS, "extrinsics"):
         if (value := getattr(options, name)) is not None:
             word = "with" if options.video else "without"
-            raise InputError(f"{name}: expected none {word} --video, got {value:g}.")
+            got = "it" if value is True else f"{value:g}"
+            raise InputError(f"{name}: expected none {word} --video, got {got}.")
     body = read_body(options)
     changed = {name: getattr(options, name) for name in (*ERRORS, "focal_ratio")}
     changed = {name: value for name, value in changed.items() if value is not None}
     errors = replace(read_errors(options, body), **changed)
     motion = None if options.poses is None else read_motion(options.poses)
-    simulated: Simulated
     if options.video:
         given = {name: getattr(options, name) for name in OF_VIDEOS if getattr(options, name) is not None}
-        simulated = video = simulate_video(motion, body, **given, errors=errors, seed=options.seed)
+        video = simulate_video(motion, body, **given, errors=errors, seed=options.seed)
+        arrays = video.arrays(extrinsics=bool(options.extrinsics))
         tracks = int(video.track[-1]) + 1
         what = f"{tracks} simulated {'track' if tracks == 1 else 'tracks'}, {len(video.track)} frames"
     else:
         count = DEFAULT_COUNT if options.count is None else options.count
-        simulated = simulate(motion, body, count=count, errors=errors, seed=options.seed)
+        arrays = simulate(motion, body, count=count, errors=errors, seed=options.seed).arrays()
         what = f"{count} simulated {'body' if count == 1 else 'bodies'}"
-    target = write_arrays(options.output, simulated.arrays(), force=options.force)
+    target = write_arrays(options.output, arrays, force=options.force)
     print(f"wrote {target}: {what}")
     return ExitStatus.DONE
 

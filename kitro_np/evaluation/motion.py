@@ -2,7 +2,8 @@
 
 Each function returns numbers of single rows, NaN where there are none, of which :func:`mean_of` is the mean.
 Rows may come in any order: :func:`find_runs` tells from tracks and frames which are consecutive. Differences
-are taken between consecutive frames of one track only. Joints are in metres. Measures that need no truth are
+are taken between consecutive frames of one track only. Joints are in metres, those of a camera that moves in
+world space, see :func:`to_world`. Measures that need no truth are
 in :mod:`kitro_np.evaluation.smoothness`, those of the way through the scene in
 :mod:`kitro_np.evaluation.trajectory`; all can be imported from here.
 """
@@ -38,6 +39,7 @@ __all__ = [
     "root_trajectory_error",
     "scale_depth",
     "shape_error",
+    "to_world",
     "w_mpjpe",
     "wa_mpjpe",
 ]
@@ -118,16 +120,16 @@ def root_acceleration_error(
     runs: FrameRuns | None = None,
     depth_factor: np.ndarray | float | None = None,
 ) -> np.ndarray:
-    """Acceleration error of the root in camera space, in mm/frame^2: |D^2 X - D^2 X'|.
+    """Acceleration error of the root, in mm/frame^2: |D^2 X - D^2 X'|.
 
     Parameters
     ----------
     roots, truth : (N, 3) array
-        In metres.
+        In metres; in world space, or of a camera that stands still.
     runs : FrameRuns, optional
         By default the rows are consecutive frames of one track.
     depth_factor : (N,) array or float, optional
-        See :func:`scale_depth`.
+        See :func:`scale_depth`; only for roots in camera space.
 
     Returns
     -------
@@ -151,6 +153,21 @@ def scale_depth(roots: np.ndarray, factor: np.ndarray | float) -> np.ndarray:
     scaled = np.array(roots, np.float64)
     scaled[:, 2] *= factor
     return scaled
+
+
+def to_world(points: np.ndarray, extrinsics: np.ndarray) -> np.ndarray:
+    """Move points from camera to world space, R^T (X - t), so that the camera's own motion does not count.
+
+    Parameters
+    ----------
+    points : (N, K, 3) array
+        In camera space, in metres.
+    extrinsics : (N, 4, 4) or (N, 3, 4) array
+        [R t] of each row, from world to camera, in metres.
+    """
+    extrinsics = np.asarray(extrinsics, np.float64)
+    moved: np.ndarray = np.matmul(points - extrinsics[:, None, :3, 3], extrinsics[:, :3, :3])
+    return moved
 
 
 def shape_error(skeleton: Skeleton, betas: np.ndarray, truth: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ from ..body import BodyModel
 from ..errors import InputError, one_of
 from ..formats.estimates import CameraTruth, EstimateFile, Estimates, Tracks
 from ..formats.threedpw import read_3dpw
+from ..formats.videos import tracks_of_file
 from ..result import RefineResult
 from .breakdown import Breakdown, breakdown_table, by_joint, by_sequence
 from .evaluate import (
@@ -104,7 +105,7 @@ def truth_of_file(
     """
     truth = file.truth(body, lead)
     # The key person is of files that may have no video's order, such as those of 3DPW.
-    tracks = file.tracks(lead) if file.get("track") is not None else None
+    tracks = tracks_of_file(file, lead) if file.get("track") is not None else None
     return Truth(
         *truth,
         sequences=file.sequences(lead) if sequences else None,

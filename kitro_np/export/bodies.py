@@ -22,7 +22,7 @@ from ..errors import InputError, one_of
 from ..formats.people import PeopleEstimates
 from ..matching.known_body import known_body
 from ..matching.refine import RefinedPeople
-from ..result import RefineResult
+from ..result import RefineResult, frames_of_video
 from .axes import AXES, turn
 
 __all__ = ["BLOCK", "Bodies", "Person", "Tell", "read_bodies"]
@@ -279,7 +279,12 @@ def read_bodies(
         If it is of another type, an array has the wrong shape, or no body can be posed.
     """
     parts = _parts(bodies, known=body is not None or given.get("body") is not None, tell=tell)
-    parts |= {name: value for name, value in given.items() if value is not None}
+    given = {name: value for name, value in given.items() if value is not None}
+    if isinstance(bodies, RefineResult) and not {"person", "frame"} & given.keys():
+        parts |= dict(zip(("frame", "person"), frames_of_video(bodies), strict=True))
+        if bodies.track is not None and parts["person"] is None:
+            tell("Frames of a track come more than once: people and frames are those of the leading axes.")
+    parts |= given
     model = _body(body, parts.pop("body", None))
     skeleton = skeleton_of(model)
     matrices, lead = as_matrices(_floats("pose", parts["pose"]), skeleton.num_joints)
@@ -329,6 +334,7 @@ def _parts(bodies: Any, *, known: bool, tell: Tell) -> dict[str, Any]:
     if isinstance(bodies, RefineResult):
         result = bodies.numpy()
         parts: dict[str, Any] = {name: getattr(result, name) for name in ("pose", "betas", "transl")}
+        parts |= {"frame": result.frame, "person": result.track, "fps": result.fps}
         return {**parts, "body": result.body if result.body is not None else result.body_name or None}
     if isinstance(bodies, RefinedPeople):
         return {**_parts(bodies.refined, known=True, tell=tell), "body": bodies.result.body}
@@ -400,6 +406,8 @@ def _integers(name: str, value: Any, lead: tuple[int, ...], axis: int) -> np.nda
     array = np.asarray(as_numpy(real_array(name, value)))
     if array.shape not in (lead, ()) or np.any(array != np.floor(array)):
         raise InputError(f"{name}: expected whole numbers of shape {lead}, got {array.dtype} {array.shape}.")
+    if array.dtype.kind == "u" and array.max(initial=0) > np.iinfo(np.int64).max:
+        raise InputError(f"{name}: expected numbers below 2**63, got {array.max()}.")
     return np.broadcast_to(array, lead).ravel().astype(np.int64)
 
 

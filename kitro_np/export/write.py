@@ -68,7 +68,8 @@ def write(
     fps : float, optional
         Frames a second; by default those of `bodies`, else 30.
     frame, person : arrays of int, optional
-        Of each body, in the leading shape of the pose. By default the leading axes are frames and people.
+        Of each body, in the leading shape of the pose. By default those of `bodies`, such as frame and track
+        of a video's result, else the leading axes are frames and people.
     intrinsics : (..., 3, 3) array, optional
         Camera matrices in pixels. .json needs them; .glb has the camera if it is the same in all frames.
     image_size : (2,) array, optional

@@ -63,16 +63,26 @@ class Tracks(NamedTuple):
     Attributes
     ----------
     track : (N,) array of int64
-        Track of each body, flattened from the leading shape.
+        Track of each body, flattened from the leading shape; texts are numbered, see :func:`numbered`.
     frame : (N,) array of int64
         Frame of each body; where the file says none, its place in its track.
     fps : float or None
         Frames per second.
+    extrinsics : (N, 3, 4) or (N, 4, 4) array or None
+        From world to camera, in metres; None where the camera rests or is not known.
     """
 
     track: np.ndarray
     frame: np.ndarray
     fps: float | None
+    extrinsics: np.ndarray | None = None
+
+
+def numbered(labels: np.ndarray) -> np.ndarray:
+    """Return integers as they are, in int64, and texts by their number in alphabetical order, from 1."""
+    if labels.dtype.kind != "U":
+        return labels.astype(np.int64)
+    return np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.int64) + 1
 
 
 class CameraTruth(NamedTuple):
@@ -185,7 +195,8 @@ class EstimateFile:
         key = self._first(("track", "person"))
         if key is None:
             return None
-        track, frame = self.one_each(key, lead), self.one_each("frame", lead)
+        track, frame = self.labels(key, lead), self.one_each("frame", lead)
+        assert track is not None
         order = np.argsort(track, kind="stable") if frame is None else np.lexsort((frame, track))
         ordered = track[order]
         if frame is None:
@@ -194,9 +205,10 @@ class EstimateFile:
         same = (ordered[1:] == ordered[:-1]) & (frame[order][1:] == frame[order][:-1])
         if same.any():
             row = order[same.argmax()]
+            whose = self._arrays[key].ravel()[row]
             raise InputError(
                 f"{self.path}: frame: expected each frame once in a track, "
-                f"got {frame[row]} twice in {key} {track[row]}."
+                f"got {frame[row]} twice in {key} {whose}."
             )
         return Tracks(track, frame, self.fps)
 
@@ -219,7 +231,7 @@ class EstimateFile:
         """Read integers, such as the frame of each body, flattened; None if the file lacks the key."""
         if key not in self._arrays:
             return None
-        array = self._numbers(key)
+        array = self._arrays[key]
         if array.dtype.kind not in "iu":
             raise InputError(f"{self.path}: {key}: expected integers, got dtype {array.dtype}.")
         return array.ravel()
@@ -232,6 +244,17 @@ class EstimateFile:
         if (shape := self._arrays[key].shape) != lead:
             raise InputError(f"{self.path}: {key}: expected shape {lead}, got {shape}.")
         return array.astype(np.int64)
+
+    def labels(self, key: str, lead: tuple[int, ...]) -> np.ndarray | None:
+        """Read an integer or a text for each body, flattened and :func:`numbered`; None without the key."""
+        array = self._arrays.get(key)
+        if array is None:
+            return None
+        if array.dtype.kind not in "iuU":
+            raise InputError(f"{self.path}: {key}: expected integers or texts, got dtype {array.dtype}.")
+        if array.shape != lead:
+            raise InputError(f"{self.path}: {key}: expected shape {lead}, got {array.shape}.")
+        return numbered(array).ravel()
 
     @property
     def fps(self) -> float | None:

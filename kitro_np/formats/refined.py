@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..result import RefineResult
+from ..result import OF_VIDEO, RefineResult
 from ..safe_io.npz import write_npz
 
 ESTIMATE = "estimate_"
@@ -24,6 +24,7 @@ class Inputs(NamedTuple):
     """What a result came from; None is not written.
 
     `truth` are arrays of a ground truth by their keys in the file, so that the result can be evaluated again.
+    Tracks, frames and fps of a result are written too, where the inputs have none and say no other.
     """
 
     pose: np.ndarray
@@ -57,4 +58,14 @@ def write_refined(
             key = f"{ESTIMATE}{name}" if name in ("pose", "betas", "transl") else name
             arrays[key] = np.asarray(value)
     arrays["version"] = np.array(__version__)
-    return write_npz(path, {**arrays, **result.stored()}, force=force)
+    return write_npz(path, {**arrays, **_beside(arrays, result.stored())}, force=force)
+
+
+def _beside(inputs: Mapping[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
+    """Return arrays of a result without those of its video that are inputs, or that do not go with them."""
+    pairs = ((inputs.get("frame"), "frame"), (inputs.get("track", inputs.get("person")), "track"))
+    other = any(
+        given is not None and own in stored and not np.array_equal(given, stored[own]) for given, own in pairs
+    )
+    left_out = {name for name in OF_VIDEO if name in inputs or (other and name != "fps")}
+    return {name: part for name, part in stored.items() if name not in left_out}

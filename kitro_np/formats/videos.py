@@ -7,11 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError
-from ..refinement.tracks import USUAL_FPS
+from ..refinement.tracks import USUAL_FPS, is_rigid
 from .estimates import EstimateFile, Tracks
-
-RIGID = 1e-3
-"""Largest entry of |R^T R - I| of the rotation of extrinsics."""
 
 NOT_UNIQUE = "Two bodies are one person in one frame: each frame is refined alone."
 NO_IDENTITIES = "The estimates have no identities: each frame is refined alone."
@@ -74,7 +71,7 @@ def rows_of_videos(
         return None, ""
     if len(np.unique(np.stack([track.ravel(), frame.ravel()], axis=1), axis=0)) < track.size:
         return None, NO_IDENTITIES if names.tolist() == [0] else NOT_UNIQUE
-    if extrinsics is not None and not _rigid(np.asarray(extrinsics, np.float64)):
+    if extrinsics is not None and not is_rigid(extrinsics).all():
         return VideoRows(track, frame, fps), NOT_RIGID
     return VideoRows(track, frame, fps, extrinsics), ""
 
@@ -97,24 +94,35 @@ def videos_of_file(
     if file.get("track") is not None:
         tracks = file.tracks(lead)
         assert tracks is not None
-        track, frame, own = tracks
+        track, frame = tracks.track, tracks.frame
     elif file.get("person") is not None and file.get("frame") is not None:
         # These are of files that may have no video's order, too, such as several sequences in one.
-        track, frame = (file.one_each(key, lead) for key in ("person", "frame"))
-        own = file.fps
+        persons = file.labels("person", lead)
+        assert persons is not None
+        track, frame = persons, file.one_each("frame", lead)
     else:
         return None, ""
-    extrinsics = file.optional("extrinsics")
-    shapes = [(*lead, *tail) for tail in ((4, 4), (3, 4))]
-    if extrinsics is not None and lead and extrinsics.shape in ((4, 4), (3, 4)):
-        extrinsics = None  # of all frames: the camera rests
-    if extrinsics is not None and extrinsics.shape not in shapes:
-        raise InputError(
-            f"{file.path}: extrinsics: expected shape {' or '.join(map(str, shapes))}, "
-            f"got {extrinsics.shape}."
-        )
-    rate = own if fps is None else fps
-    return rows_of_videos(track.reshape(lead), frame.reshape(lead), rate, extrinsics)
+    rate = file.fps if fps is None else fps
+    return rows_of_videos(track.reshape(lead), frame.reshape(lead), rate, _extrinsics(file, lead))
+
+
+def tracks_of_file(file: EstimateFile, lead: tuple[int, ...]) -> Tracks | None:
+    """Return the tracks of a file with its extrinsics, if they are of a camera that moves.
+
+    Parameters are those of :meth:`kitro_np.formats.estimates.EstimateFile.tracks`.
+    """
+    tracks, extrinsics = file.tracks(lead), _extrinsics(file, lead)
+    if tracks is None or extrinsics is None or not is_rigid(extrinsics).all():
+        return tracks
+    return tracks._replace(extrinsics=extrinsics.reshape(len(tracks.track), *extrinsics.shape[-2:]))
+
+
+def as_tracks(videos: VideoRows) -> Tracks:
+    """Return the tracks of videos, flattened."""
+    extrinsics, count = videos.extrinsics, videos.tracks.size
+    if extrinsics is not None:
+        extrinsics = extrinsics.reshape(count, *extrinsics.shape[-2:])
+    return Tracks(videos.tracks.ravel(), videos.frames.ravel(), videos.fps, extrinsics)
 
 
 def in_time(lead: tuple[int, ...], fps: float | None = None) -> VideoRows:
@@ -130,11 +138,15 @@ def timed(tracks: Tracks | None, fps: float | None) -> Tracks | None:
     return tracks if tracks is None or fps is None else tracks._replace(fps=fps)
 
 
-def _rigid(extrinsics: np.ndarray) -> bool:
-    """Whether all extrinsics are rotations and translations."""
-    if not np.isfinite(extrinsics).all():
-        return False
-    rotation = extrinsics[..., :3, :3]
-    gram = np.swapaxes(rotation, -1, -2) @ rotation
-    square = np.abs(gram - np.eye(3)).max(initial=0) <= RIGID and (np.linalg.det(rotation) > 0).all()
-    return bool(square) and bool(np.allclose(extrinsics[..., 3:, :], [0, 0, 0, 1]))
+def _extrinsics(file: EstimateFile, lead: tuple[int, ...]) -> np.ndarray | None:
+    """Read extrinsics of a camera that moves, (*lead, 4, 4) or (*lead, 3, 4); None if there are none."""
+    extrinsics = file.optional("extrinsics")
+    if extrinsics is None or (lead and extrinsics.shape in ((4, 4), (3, 4))):
+        return None  # one of all frames: the camera rests
+    shapes = [(*lead, *tail) for tail in ((4, 4), (3, 4))]
+    if extrinsics.shape not in shapes:
+        raise InputError(
+            f"{file.path}: extrinsics: expected shape {' or '.join(map(str, shapes))}, "
+            f"got {extrinsics.shape}."
+        )
+    return extrinsics

@@ -26,11 +26,33 @@ class BoneBranches(NamedTuple):
         Agreement of each branch with the estimate.
     edge_weight : (N, 2 H) array
         Softmax over each pair's cosines (Eq. 15).
+    cosine : (N, 2 H) array, optional
+        Between each solution and the estimate's bone.
+    distance : (N, 2 H) array, optional
+        Of the child from the camera, with the sign of its depth, in metres.
     """
 
     solutions: Any
     edge_score: Any
     edge_weight: Any
+    cosine: Any = None
+    distance: Any = None
+
+
+class BranchProducts(NamedTuple):
+    """The best that can follow each branch of one bone.
+
+    Attributes
+    ----------
+    product : (N, H, 2) array
+        Of the scores of the branch, after each of the H paths that lead to the bone, and of the best path
+        through all bones below it.
+    better : (N, H) array of int64
+        The branch with the larger product; of a greedy search, that with the larger edge score.
+    """
+
+    product: Any
+    better: Any
 
 
 class Branches(NamedTuple):
@@ -147,6 +169,8 @@ def grow_tree(
                 xp.reshape(solutions, (count, number, 3)),
                 xp.reshape(scores, (count, number)),
                 xp.reshape(weights, (count, number)),
+                xp.reshape(cosines, (count, number)),
+                xp.reshape(child_distance, (count, number)),
             )
         )
         leaf = not skeleton.children[child]
@@ -156,6 +180,46 @@ def grow_tree(
         )
         swings.append(None if leaf else xp.reshape(accumulated, (count, number, 3, 3)))
     return grown
+
+
+def branch_products(
+    skeleton: Skeleton, grown: list[BoneBranches], variant: Variant
+) -> tuple[list[BranchProducts], Any]:
+    """Find the best product that can follow each branch, from the leaves upwards (Eq. 16).
+
+    Parameters
+    ----------
+    skeleton : Skeleton
+    grown : list of BoneBranches
+        From :func:`grow_tree`.
+    variant : Variant
+
+    Returns
+    -------
+    products : list of BranchProducts
+        One per bone, for children 1 to J - 1.
+    path_score : (N,) array
+        Product along the selected path.
+    """
+    xp = array_namespace(grown[0].edge_score)
+    scores = grown[0].edge_score
+    count = scores.shape[0]
+    subtree_score: list[Any] = [
+        xp.ones((count, 1), dtype=scores.dtype, device=device(scores))
+    ] * skeleton.num_joints
+    products: list[BranchProducts] = []
+    for child in reversed(range(1, skeleton.num_joints)):
+        parent = skeleton.parents[child]
+        power = skeleton.limb_counts[child] if variant.trunk_in_every_limb else 1
+        product = grown[child - 1].edge_score ** power * subtree_score[child]
+        pairs = (count, 2 ** skeleton.depths[parent], 2)
+        product = xp.reshape(product, pairs)
+        first, second = product[..., 0], product[..., 1]
+        compared = xp.reshape(grown[child - 1].edge_score, pairs) if variant.search == "greedy" else product
+        better = compared[..., 1] > compared[..., 0]
+        products.append(BranchProducts(product, xp.astype(better, xp.int64)))
+        subtree_score[parent] = subtree_score[parent] * xp.where(better, second, first)
+    return products[::-1], subtree_score[0][:, 0]
 
 
 def best_path(skeleton: Skeleton, grown: list[BoneBranches], variant: Variant) -> Branches:
@@ -182,38 +246,38 @@ def best_path(skeleton: Skeleton, grown: list[BoneBranches], variant: Variant) -
     xp = array_namespace(grown[0].edge_score)
     scores = grown[0].edge_score
     count = scores.shape[0]
-    subtree_score: list[Any] = [
-        xp.ones((count, 1), dtype=scores.dtype, device=device(scores))
-    ] * skeleton.num_joints
-    best_branch: list[Any] = [None] * skeleton.num_joints
-    for child in reversed(range(1, skeleton.num_joints)):
-        parent = skeleton.parents[child]
-        power = skeleton.limb_counts[child] if variant.trunk_in_every_limb else 1
-        product = grown[child - 1].edge_score ** power * subtree_score[child]
-        pairs = (count, 2 ** skeleton.depths[parent], 2)
-        product = xp.reshape(product, pairs)
-        first, second = product[..., 0], product[..., 1]
-        compared = xp.reshape(grown[child - 1].edge_score, pairs) if variant.search == "greedy" else product
-        better = compared[..., 1] > compared[..., 0]
-        best_branch[child] = xp.astype(better, xp.int64)
-        subtree_score[parent] = subtree_score[parent] * xp.where(better, second, first)
-
+    products, path_score = branch_products(skeleton, grown, variant)
     path = [xp.zeros(count, dtype=xp.int64, device=device(scores))]
     selection = [path[0] - 1]
     solutions = [xp.zeros_like(grown[0].solutions[:, 0, :])]
     weights = [xp.zeros_like(scores[:, 0])]
     for child, parent in enumerate(skeleton.parents[1:], start=1):
-        branch = pick(best_branch[child], path[parent])
+        branch = pick(products[child - 1].better, path[parent])
         path.append(2 * path[parent] + branch)
         selection.append(branch)
         solutions.append(pick(grown[child - 1].solutions, path[child]))
         weights.append(pick(grown[child - 1].edge_weight, path[child]))
     return Branches(
         xp.stack(selection, axis=1),
-        subtree_score[0][:, 0],
+        path_score,
         xp.stack(solutions, axis=1),
         xp.stack(weights, axis=1),
     )
+
+
+def grow_branches(
+    skeleton: Skeleton,
+    initial_pose: Any,
+    betas: Any,
+    joints: Any,
+    keypoints_2d: Any,
+    intrinsics: Any,
+    variant: Variant,
+) -> list[BoneBranches]:
+    """Solve and score both branches of all bones (Eq. 11-15); arguments of :func:`select_branches`."""
+    rays = all_bone_rays(skeleton, joints, keypoints_2d, intrinsics, shift=variant.shift_keypoints)
+    reference = reference_bones(skeleton, initial_pose, betas)
+    return grow_tree(skeleton, rays, reference, signed_distance(joints[:, 0, :]), variant)
 
 
 def select_branches(
@@ -243,7 +307,5 @@ def select_branches(
     -------
     Branches
     """
-    rays = all_bone_rays(skeleton, joints, keypoints_2d, intrinsics, shift=variant.shift_keypoints)
-    reference = reference_bones(skeleton, initial_pose, betas)
-    grown = grow_tree(skeleton, rays, reference, signed_distance(joints[:, 0, :]), variant)
+    grown = grow_branches(skeleton, initial_pose, betas, joints, keypoints_2d, intrinsics, variant)
     return best_path(skeleton, grown, variant)

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.arguments import check_integer, check_number, real_array
+from ..arrays.arguments import check_integer, real_array
 from ..arrays.interchange import as_numpy
 from ..body.load import default_body, load_body
 from ..body.model import BodyModel
 from ..body.skeleton import Skeleton
 from ..errors import InputError
-from ..keypoints.layouts import KeypointLayout
+from ..keypoints.layouts import KeypointLayout, find_layout
 from ..keypoints.visibility import image_bounds
 from ..posterior.facing import reflected
 from ..posterior.model import PosteriorModel, model_of
@@ -21,13 +21,16 @@ from ..posterior.priors import cmu_motion_prior, size_of
 from ..posterior.video.plan import FITTED, PLACED
 from ..posterior.video.spreads import FILL_SECONDS
 from ..refinement.request import Arguments, Request, read_request, skeleton_of
-from ..refinement.tracks import USUAL_FPS
+from ..refinement.tracks import USUAL_FPS, check_fps
 from ..refinement.validity import Status
 from ..result import RefineResult
 from .window import BEHIND, Window
 
 MOST_LAG = 10
 """Most frames that a result may come late."""
+
+LAST_FRAME = 2**53
+"""Largest number of a frame: exact in float64."""
 
 
 class Tracker:
@@ -69,16 +72,14 @@ class Tracker:
             body = default_body()
         self.body = load_body(body) if isinstance(body, str) else body
         self._skeleton = skeleton_of(self.body)
-        self.fps = check_number("fps", fps, 0)
-        if not 0 < self.fps < np.inf:
-            raise InputError(f"fps: expected a positive number of frames per second, got {fps!r}.")
+        self.fps = check_fps(fps)
         self.lag = check_integer("lag", lag, least=0)
         if self.lag > MOST_LAG:
             raise InputError(f"lag: expected at most {MOST_LAG} frames, got {lag}.")
         if dtype not in ("float32", "float64"):
             raise InputError(f"dtype: expected float32 or float64, got {dtype!r}.")
         self._dtype = np.dtype(dtype)
-        self.keypoint_layout = keypoint_layout
+        self.keypoint_layout = find_layout(keypoint_layout, self.body)
         self.reset()
 
     def reset(self) -> None:
@@ -124,13 +125,15 @@ class Tracker:
         number = self._last_frame + 1 if frame is None else check_integer("frame", frame, least=0)
         if number <= self._last_frame:
             raise InputError(f"frame: expected a number above {self._last_frame}, got {frame}.")
-        self._place = self._camera_of(extrinsics)
-        self._last_frame = number
+        if number > LAST_FRAME:
+            raise InputError(f"frame: expected a number up to {LAST_FRAME}, got {frame}.")
+        place = self._camera_of(extrinsics)
         model = model_of(request.skeleton, request.layout, cmu_motion_prior(request.skeleton.host))
-        if self._window is None:
-            moving = self._place is not None
-            self._window = Window(model, self.fps, self._dtype, BEHIND + self.lag, moving=moving)
         alone, scale, gains = self._fit_alone(model, request)
+        self._last_frame, self._place = number, place
+        if self._window is None:
+            moving = place is not None
+            self._window = Window(model, self.fps, self._dtype, BEHIND + self.lag, moving=moving)
         used = int(alone["status"]) == Status.REFINED
         if used:
             self._last_used = number

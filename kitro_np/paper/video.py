@@ -17,6 +17,7 @@ from ..evaluation.evaluate import METRICS, evaluate
 from ..evaluation.protocols import Protocol, usual_protocol
 from ..evaluation.video import VIDEO_TITLES, MovingBodies, VideoEvaluation, evaluate_video
 from ..formats.estimates import CameraTruth, EstimateFile, Tracks
+from ..formats.videos import tracks_of_file
 from ..simulate import simulate_video
 from ..simulate.video import DEFAULT_FRAMES, DEFAULT_TRACKS
 from .page import Cell, Page, Table
@@ -118,7 +119,7 @@ def videos_of_data(
     data = file_set(path, body, protocol, image_size=image_size)
     file, (count, joints) = EstimateFile(path), data.estimates.keypoints_2d.shape[:2]
     shape = file.estimates(need_intrinsics=False).lead(data.body.num_joints)
-    tracks = file.tracks(shape)
+    tracks = tracks_of_file(file, shape)
     if tracks is None:
         raise InputError(f"{path}: expected the key track or person for --video, got none.")
     camera = file.camera_truth(shape)
@@ -194,7 +195,12 @@ def _rows(videos: VideoSet) -> Iterator[tuple[str, str, MovingBodies]]:
     """Yield keypoints, name and bodies of each row."""
     given, body, tracks = videos.data.estimates, videos.data.body, videos.tracks
     yield "", ESTIMATE, MovingBodies(given.pose, given.betas, given.transl)
-    rows: dict[str, Any] = {"tracks": tracks.track, "frames": tracks.frame, "fps": tracks.fps}
+    rows: dict[str, Any] = {
+        "tracks": tracks.track,
+        "frames": tracks.frame,
+        "fps": tracks.fps,
+        "extrinsics": tracks.extrinsics,
+    }
     for name, keypoints in videos.keypoints.items():
         alone, together = (
             refine(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace, device
 
@@ -13,9 +13,72 @@ from ..refinement.outcome import Diagnostics, Refined
 from ..refinement.validity import Status, estimate_status, outcome_status, stand_in_body
 from .fit import fit_arrays
 from .priors import MotionPrior
-from .projection import place_points, points_on
+from .projection import Points, place_points, points_on
 from .seen import see_keypoints, visible_error, visible_in_front
 from .verdict import FEWEST_KEYPOINTS
+
+
+class FitArguments(NamedTuple):
+    """Bodies that can be fitted, others replaced by stand-ins, and what is seen of them.
+
+    Attributes
+    ----------
+    points : Points
+    keypoints_2d : (N, K, 2) array
+        0 where they are not visible.
+    confidence : (N, K) array
+        0 where a keypoint is not visible.
+    visible : (N, K) array of bool
+    status : (N,) array
+        First reason why a body cannot be fitted, 0 if it can.
+    error : (N,) array
+        Mean distance of the estimate's points from the visible keypoints, in pixels.
+    pose, betas, transl, intrinsics : array
+        Without NaN and infinity, which would fail the whole batch.
+    """
+
+    points: Points
+    keypoints_2d: Any
+    confidence: Any
+    visible: Any
+    status: Any
+    error: Any
+    pose: Any
+    betas: Any
+    transl: Any
+    intrinsics: Any
+
+
+def fit_arguments(
+    skeleton: Skeleton,
+    layout: KeypointLayout,
+    pose: Any,
+    betas: Any,
+    transl: Any,
+    keypoints_2d: Any,
+    intrinsics: Any,
+    confidence: Any,
+    *,
+    image_size: Any = None,
+    safe: bool = True,
+) -> FitArguments:
+    """Tell what is visible, and which bodies can be fitted; arguments of :func:`refine_arrays`."""
+    xp = array_namespace(pose)
+    points = points_on(skeleton, layout, pose)
+    keypoints_2d, confidence, visible = see_keypoints(points, keypoints_2d, confidence, image_size)
+    given_places = place_points(skeleton, points, pose, betas, transl).points
+    front = visible_in_front(given_places, transl, visible)
+    status = estimate_status(skeleton, pose, betas, transl, keypoints_2d, intrinsics, front)
+    refined_status = xp.zeros_like(status)
+    status = xp.where(status == float(Status.KEYPOINTS_IN_ONE_POINT), refined_status, status)
+    count = xp.sum(xp.astype(visible, pose.dtype), axis=1)
+    too_few = count < (FEWEST_KEYPOINTS if safe else 1)
+    status = xp.where((status == 0) & too_few, refined_status + float(Status.TOO_FEW_KEYPOINTS), status)
+    error = visible_error(given_places, keypoints_2d, visible, intrinsics)
+    stand_in = stand_in_body(pose, betas, transl, intrinsics)
+    given = (pose, betas, transl, intrinsics)
+    usable = (where_bodies(status == 0, *both) for both in zip(given, stand_in, strict=True))
+    return FitArguments(points, keypoints_2d, confidence, visible, status, error, *usable)
 
 
 def refine_arrays(
@@ -59,26 +122,17 @@ def refine_arrays(
         Whether the estimates are of landmarks; by default those whose betas are all 0.
     """
     xp = array_namespace(pose)
-    points = points_on(skeleton, layout, pose)
-    keypoints_2d, confidence, visible = see_keypoints(points, keypoints_2d, confidence, image_size)
-    given_places = place_points(skeleton, points, pose, betas, transl).points
-    front = visible_in_front(given_places, transl, visible)
-    status = estimate_status(skeleton, pose, betas, transl, keypoints_2d, intrinsics, front)
+    seen = fit_arguments(
+        skeleton, layout, pose, betas, transl, keypoints_2d, intrinsics, confidence,
+        image_size=image_size, safe=safe,
+    )  # fmt: skip
+    points, visible, intrinsics, error = seen.points, seen.visible, seen.intrinsics, seen.error
+    status, usable = seen.status, seen.status == 0
     refined_status = xp.zeros_like(status)
-    status = xp.where(status == float(Status.KEYPOINTS_IN_ONE_POINT), refined_status, status)
-    count = xp.sum(xp.astype(visible, pose.dtype), axis=1)
-    too_few = count < (FEWEST_KEYPOINTS if safe else 1)
-    status = xp.where((status == 0) & too_few, refined_status + float(Status.TOO_FEW_KEYPOINTS), status)
-    usable = status == 0
-    error = visible_error(given_places, keypoints_2d, visible, intrinsics)
-    # Stand-in bodies keep NaN and infinity out of the stages, where they would fail the whole batch.
-    stand_in = stand_in_body(pose, betas, transl, intrinsics)
-    given = (pose, betas, transl, intrinsics)
-    safe_pose, *rest = (where_bodies(usable, *both) for both in zip(given, stand_in, strict=True))
-    start = safe_pose if start_pose is None else where_bodies(usable, start_pose, safe_pose)
+    start = seen.pose if start_pose is None else where_bodies(usable, start_pose, seen.pose)
     fitted = fit_arrays(
-        skeleton, layout, safe_pose, rest[0], rest[1], keypoints_2d, confidence, rest[2], motion,
-        start_pose=start, landmarks=landmarks,
+        skeleton, layout, seen.pose, seen.betas, seen.transl, seen.keypoints_2d, seen.confidence, intrinsics,
+        motion, start_pose=start, landmarks=landmarks,
     )  # fmt: skip
     placed = place_points(skeleton, points, fitted.pose, fitted.betas, fitted.transl).points
     front = visible_in_front(placed, fitted.transl, visible)

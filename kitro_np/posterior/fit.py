@@ -37,7 +37,7 @@ from .robust import information, inlier_probability, outlier_odds, student_weigh
 from .scales import update_scales
 from .spread import joint_spread
 from .swaps import assignments, best_swap, exchanged, swap_gains
-from .verdict import FEWEST_KEYPOINTS, TOO_FEW_INLIERS, features_of, fit_affine, quality_of
+from .verdict import FEWEST_KEYPOINTS, TOO_FEW_INLIERS, Affine, features_of, fit_affine, quality_of
 
 STEPS, SCALED_STEPS = 4, 3
 """Gauss-Newton steps, and after how many of them the scales are re-estimated; see docs/accuracy.md."""
@@ -126,6 +126,8 @@ class FitInput(NamedTuple):
 class Iterate(NamedTuple):
     """A step about a body, and what it was computed from; the stacked Jacobian of the first step only."""
 
+    betas: Any
+    transl: Any
     posed: Posed
     jacobian: Any
     residual: Any
@@ -133,6 +135,51 @@ class Iterate(NamedTuple):
     weights: Any
     linear_prior: LinearPrior
     step: Step
+
+
+class Converged(NamedTuple):
+    """The most probable bodies, with all that they were found by.
+
+    Attributes
+    ----------
+    given : FitInput
+        With left and right put right.
+    prior : Prior
+        About the estimates, those that faced the wrong way reflected.
+    first, last : Iterate
+        The step from the estimates, and the last one.
+    scales, last_scales : Scales
+        After the last step, and those that it was computed with.
+    pose, betas, transl : array
+        After the last step.
+    swapped, turned : (N,) array of bool
+        See :class:`Fitted`.
+    gains : (N, A) array
+    affine : Affine
+        From the estimates' points to the keypoints.
+    count : (N,) array
+        Number of visible keypoints.
+    moving : (N, J) array
+        1 where a joint moves a visible keypoint, else 0.
+    of_landmarks : (N,) array of bool
+    """
+
+    given: FitInput
+    prior: Prior
+    first: Iterate
+    last: Iterate
+    scales: Scales
+    last_scales: Scales
+    pose: Any
+    betas: Any
+    transl: Any
+    swapped: Any
+    turned: Any
+    gains: Any
+    affine: Affine
+    count: Any
+    moving: Any
+    of_landmarks: Any
 
 
 def fit_arrays(
@@ -172,6 +219,30 @@ def fit_arrays(
         Whether the estimates are of landmarks, see :mod:`kitro_np.posterior.spread`; by default those whose
         betas are all 0.
     """
+    return assess(
+        converge(
+            skeleton, layout, pose, betas, transl, keypoints_2d, confidence, intrinsics, motion, steps,
+            start_pose=start_pose, landmarks=landmarks,
+        )
+    )  # fmt: skip
+
+
+def converge(
+    skeleton: Skeleton,
+    layout: KeypointLayout,
+    pose: Any,
+    betas: Any,
+    transl: Any,
+    keypoints_2d: Any,
+    confidence: Any,
+    intrinsics: Any,
+    motion: priors.MotionPrior,
+    steps: int = STEPS,
+    *,
+    start_pose: Any = None,
+    landmarks: bool | None = None,
+) -> Converged:
+    """Take the Gauss-Newton steps; arguments of :func:`fit_arrays`."""
     xp = array_namespace(pose)
     points = points_on(skeleton, layout, pose)
     precise = confidence * points.precision
@@ -201,6 +272,7 @@ def fit_arrays(
         prior = prior._replace(pose=where_bodies(turned, reflected(skeleton, prior.pose, transl), prior.pose))
         pose = where_bodies(turned, reflected(skeleton, pose, transl), pose)
         iterate = _find_step(given, prior, scales, pose, betas, transl, swapped | turned, first=True)
+    first = iterate
     projected = given.keypoints_2d - iterate.residual
     affine = fit_affine(projected, given.keypoints_2d, precise, pixels_per_metre)
     for k in range(steps):
@@ -221,21 +293,33 @@ def fit_arrays(
             betas + step.betas * share[:, None],
             transl + step.transl * share[:, None] * depth_observed,
         )
-    weights = precise * iterate.inlier
+    return Converged(
+        given, prior, first, iterate, scales, last_scales, pose, betas, transl, swapped, turned, gains,
+        affine, count, moving, of_landmarks,
+    )  # fmt: skip
+
+
+def assess(found: Converged) -> Fitted:
+    """Say how far to trust the most probable bodies: features, quality, evidence and spread."""
+    given, iterate, last_scales, count = found.given, found.last, found.last_scales, found.count
+    xp = array_namespace(found.pose)
+    step, pixels_per_metre = iterate.step, given.pixels_per_metre
+    weights = given.confidence * iterate.inlier
     features = features_of(
-        prior, last_scales, step, affine, transl, weights, iterate.inlier, count, moving, pixels_per_metre
-    )
-    quality = quality_of(features, skeleton)
+        found.prior, last_scales, step, found.affine, found.transl, weights, iterate.inlier, count,
+        found.moving, pixels_per_metre,
+    )  # fmt: skip
+    quality = quality_of(features, given.skeleton)
     # Where nearly all keypoints are outliers, the body is hardly moved, and all other features are void.
     inliers = xp.sum(iterate.inlier, axis=1)
     quality = xp.where(inliers > FEWEST_KEYPOINTS - 0.5, quality, xp.full_like(quality, TOO_FEW_INLIERS))
     evidence = -(step.mahalanobis + step.log_determinant + _log_noise(given, iterate)) / 2
     spread = joint_spread(
-        iterate.posed, step, skeleton, last_scales.noise / pixels_per_metre, count, of_landmarks
+        iterate.posed, step, given.skeleton, last_scales.noise / pixels_per_metre, count, found.of_landmarks
     )
     return Fitted(
-        pose, betas, transl, scales.pose, scales.noise, quality, swapped, turned, evidence, spread, features,
-        given.keypoints_2d, gains,
+        found.pose, found.betas, found.transl, found.scales.pose, found.scales.noise, quality, found.swapped,
+        found.turned, evidence, spread, features, given.keypoints_2d, found.gains,
     )  # fmt: skip
 
 
@@ -273,7 +357,7 @@ def _find_step(
     else:
         inlier, weights = weigh_residuals(given, residual, scales.noise)
     step = gauss_newton_step(linear_prior, jacobians, residual, weights)
-    return Iterate(posed, jacobian, residual, inlier, weights, linear_prior, step)
+    return Iterate(betas, transl, posed, jacobian, residual, inlier, weights, linear_prior, step)
 
 
 def weigh_residuals(given: FitInput, residual: Any, noise: Any) -> tuple[Any, Any]:

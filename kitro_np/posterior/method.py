@@ -14,7 +14,7 @@ from ..refinement.request import Request
 from ..refinement.tracks import read_tracks
 from .hypotheses import find_hypotheses, with_turned
 from .most_probable import most_probable, with_min_confidence
-from .priors import cmu_motion_prior, flat_motion_prior
+from .priors import MotionPrior, cmu_motion_prior, flat_motion_prior
 from .video.algorithm import refine_videos
 
 EstimateKind = Literal["auto", "network", "landmarks"]
@@ -91,12 +91,16 @@ class Map(Method, name="map"):
         """Return the default, uncertainty and video, which have kernels of their own."""
         return (cls(), cls(uncertainty=True), cls(video=True, uncertainty=True))
 
-    def run(self, request: Request, execution: Execution) -> Outcome:
-        """Find the most probable bodies and, on request, further hypotheses."""
+    def asked(self, request: Request) -> tuple[Request, MotionPrior, bool | None]:
+        """Return what the options make of a request: its keypoints, the motion prior, if of landmarks."""
         motion = (cmu_motion_prior if self.motion_prior else flat_motion_prior)(request.skeleton.host)
         if self.min_confidence > 0:
             request = with_min_confidence(request, self.min_confidence)
-        landmarks = self._landmarks(request.skeleton)
+        return request, motion, self._landmarks(request.skeleton)
+
+    def run(self, request: Request, execution: Execution) -> Outcome:
+        """Find the most probable bodies and, on request, further hypotheses."""
+        request, motion, landmarks = self.asked(request)
         tracks = request.tracks if request.tracks or not self.video else read_tracks(request.lead)
         if tracks is not None:
             if self.hypotheses:
@@ -106,7 +110,8 @@ class Map(Method, name="map"):
                     request, tracks, execution, motion,
                     safe=self.safe, uncertainty=self.uncertainty, landmarks=landmarks,
                     contacts=self.contacts == "feet",
-                )
+                ),
+                tracks=tracks,
             )  # fmt: skip
         refined, diagnostics = most_probable(
             request, execution, motion, safe=self.safe, uncertainty=self.uncertainty, landmarks=landmarks

@@ -65,13 +65,13 @@ def in_chunks(
         own = slice(start, min(start + chunk, request.count))
         quiet = np.errstate(all="ignore") if is_numpy_array(like) else nullcontext()
         with quiet:
-            chunks.append(work(skeleton, _arrays_of(request.some(own)), own))
+            chunks.append(work(skeleton, arrays_of(request.some(own)), own))
         if execution.progress is not None:
             execution.progress(own.stop - own.start)
     return tuple(xp.concat(parts, axis=0) for parts in zip(*chunks, strict=True))
 
 
-def _arrays_of(request: Request) -> list[Any]:
+def arrays_of(request: Request) -> list[Any]:
     """Return pose, betas, transl, keypoints_2d and intrinsics, (N, ...) each, in the compute dtype."""
     xp = array_namespace(request.pose)
     parts = (request.pose, request.betas, request.transl, request.keypoints_2d, request.intrinsics)

@@ -19,11 +19,11 @@ from array_api_compat import array_namespace, device
 from ..arrays.interchange import as_numpy
 from ..arrays.poses import pose_tail
 from ..arrays.rotations import matrix_from_axis_angle
-from ..body.kinematics import forward_kinematics
 from ..body.skeleton import Skeleton
 from ..camera import project
 from ..keypoints.detectors import POINTS
 from ..keypoints.layouts import find_layout, layouts_of
+from ..keypoints.placing import place_points
 from ..keypoints.visibility import visible_confidence
 from .outcome import Diagnostics, Outcome
 from .request import Request
@@ -262,13 +262,7 @@ def _visible(request: Request) -> np.ndarray:
 
 def _points(request: Request) -> np.ndarray:
     """Points of the layout on the estimates, before the translation is added: (N, K, 3) in float64."""
-    layout = request.layout
-    pose, betas = request.pose.astype(np.float64), request.betas.astype(np.float64)
-    posed = forward_kinematics(request.skeleton, pose, betas)
-    joints = [max(joint, 0) for joint in layout.joints]
-    offsets = layout.offsets + np.einsum("kcs,ns->nkc", layout.by_betas[..., : betas.shape[1]], betas)
-    frames = posed.global_rotations[:, joints]
-    return posed.joints[:, joints] + np.einsum("nkab,nkb->nka", frames, offsets)
+    return place_points(request.skeleton, request.layout, request.pose, request.betas)
 
 
 def _projected(request: Request, points: np.ndarray) -> np.ndarray:

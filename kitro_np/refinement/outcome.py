@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from .tracks import VideoTracks
 
 
 class Refined(NamedTuple):
@@ -54,3 +57,4 @@ class Outcome(NamedTuple):
     refined: Refined
     diagnostics: Diagnostics | None = None
     hypotheses: Hypotheses | None = None
+    tracks: VideoTracks | None = None

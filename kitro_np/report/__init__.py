@@ -1,1 +1,7 @@
 """Pictures and pages of refined people."""
+
+from .overlay import overlay
+from .render import Look, render
+from .shown import Shown, shown_of, shown_of_file
+
+__all__ = ["Look", "Shown", "overlay", "render", "shown_of", "shown_of_file"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,12 +23,16 @@ from ..formats.estimates import EstimateFile
 from ..formats.refined import ESTIMATE
 from ..keypoints.layouts import KeypointLayout, find_layout
 from ..matching.refine import RefinedPeople
-from ..result import RefineResult
+from ..result import RefineResult, frames_of_video
 
 __all__ = ["PosedBodies", "Shown", "shown_of", "shown_of_file"]
 
 STAGES = ("before", "after", "truth")
 """Bodies that can be shown: the estimate, the refined one, the ground truth."""
+
+
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom of a part of an image, in pixels; the last two are one behind."""
 
 
 class PosedBodies(NamedTuple):
@@ -109,6 +113,34 @@ class Shown:
             forward_kinematics(skeleton, bodies.pose, bodies.betas).joints + bodies.transl[:, None]
         )
 
+    def cut(self, box: Box) -> Shown:
+        """Return the same people in a part of the image."""
+        left, top, right, bottom = box
+        intrinsics = self.intrinsics.copy()
+        intrinsics[:, :2, 2] -= (left, top)
+        points = None if self.keypoints_2d is None else self.keypoints_2d - (left, top)
+        size = np.array([right - left, bottom - top], np.float64)
+        return replace(self, intrinsics=intrinsics, keypoints_2d=points, image_size=size)
+
+    def people_box(self, margin: float = 0.2) -> Box:
+        """Return the part of the image that shows all people of all frames, before and after."""
+        parts = [] if self.keypoints_2d is None else [self.keypoints_2d]
+        for name in ("before", "after"):
+            if (bodies := self.stage(name)) is not None:
+                joints = self.joints(bodies)
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    image = (joints @ np.swapaxes(self.intrinsics, 1, 2))[..., :2] / joints[..., 2:]
+                parts.append(np.where(joints[..., 2:] > 0, image, np.nan))
+        points = np.concatenate([part.reshape(-1, 2) for part in parts])
+        inside = np.all(np.isfinite(points), axis=1) & np.all((points >= 0) & (points <= self.size), axis=1)
+        if not inside.any():
+            return (0, 0, *self.size)
+        lowest, highest = points[inside].min(axis=0), points[inside].max(axis=0)
+        room = margin * (highest - lowest).max()
+        left, top = np.floor(np.maximum(lowest - room, 0)).astype(int)
+        right, bottom = np.ceil(np.minimum(highest + room, self.size)).astype(int)
+        return int(left), int(top), int(right), int(bottom)
+
     def take(self, rows: np.ndarray) -> Shown:
         """Return some of the rows."""
 
@@ -154,7 +186,7 @@ def shown_of(
     keypoint_layout : str or KeypointLayout, optional
         "smpl24" by default.
     frame, person : (...) array of int, optional
-        By default the leading axis counts the frames of one person.
+        By default those of a video's result, else the leading axis counts the frames of one person.
     image_name : (...) array of str, optional
     fps : float, optional
     body : BodyModel, optional
@@ -197,6 +229,9 @@ def shown_of(
         layout = find_layout("smpl24" if keypoint_layout is None else keypoint_layout, body)
         points, scores = _keypoints(keypoints_2d, confidence, lead, layout.num_points)
     names = None if image_name is None else np.broadcast_to(np.asarray(image_name), lead).reshape(count)
+    if frame is None and person is None:
+        frame, person = frames_of_video(result)
+    fps = result.fps if fps is None else fps
     frames, people = _frames(frame, person, lead)
     return Shown(
         body,
@@ -257,7 +292,7 @@ def shown_of_file(path: str | os.PathLike[str], body: BodyModel | None = None) -
             keypoint_layout=file.layout or None,
             intrinsics=file.optional("intrinsics"),
             frame=file.integers("frame"),
-            person=file.integers("person") if file.get("track") is None else file.integers("track"),
+            person=file.labels("person" if file.get("track") is None else "track", lead),
             image_size=size,
             image_name=None if image_name is None or image_name.dtype.kind != "U" else image_name,
             fps=file.fps,

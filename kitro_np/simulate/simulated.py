@@ -94,16 +94,27 @@ class SimulatedVideo(Simulated):
         Number of the track, and of the frame in it, from 0.
     fps : float
         Frames per second.
+    extrinsics : (N, 4, 4) array
+        From world to camera: a camera in the hand turns. The world is each track's own, y up.
     """
 
     confidence: np.ndarray
     track: np.ndarray
     frame: np.ndarray
     fps: float
+    extrinsics: np.ndarray
 
-    def arrays(self) -> dict[str, Any]:
-        """Return the arrays under the names of the KITRO authors' data; GT_pose (N, 3 J) is axis-angle."""
+    def arrays(self, *, extrinsics: bool = False) -> dict[str, Any]:
+        """Return the arrays under the names of the KITRO authors' data; GT_pose (N, 3 J) is axis-angle.
+
+        Parameters
+        ----------
+        extrinsics : bool
+            Whether to return them, too: most programs do not know how their camera moved.
+        """
         arrays = super().arrays()
+        if extrinsics:
+            arrays["extrinsics"] = self.extrinsics
         true_pose = axis_angle_from_matrix(arrays.pop("GT_theta").astype(np.float64))
         return arrays | {
             "GT_pose": true_pose.reshape(len(true_pose), -1).astype(np.float32),

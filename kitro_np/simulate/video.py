@@ -185,7 +185,8 @@ def _observe(
     around = forward_kinematics(skeleton, pose, betas).joints - rest[:, :1]
     pelvis = np.einsum("nij,nj->ni", views, cut.path)
     joints = around + pelvis[:, None]
-    pelvis += _places(joints, frames, draw_places(SCENE, 2 * assumed[:, :2, 2], focal, draws))[track]
+    places = _places(joints, frames, draw_places(SCENE, 2 * assumed[:, :2, 2], focal, draws))[track]
+    pelvis += places
     turns = errors.sway.draw(draws, frames)
     pose[:, 0] = turns @ pose[:, 0]
     pose = rounded(pose)
@@ -226,7 +227,17 @@ def _observe(
         track=track,
         frame=frames.number,
         fps=frames.fps,
+        extrinsics=_extrinsics(turns, views, places),
     )
+
+
+def _extrinsics(turns: np.ndarray, views: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """From the world, where motion is recorded, to cameras that stood but for their turns: (N, 4, 4)."""
+    found = np.zeros((len(turns), 4, 4))
+    found[:, :3, :3] = turns @ views
+    found[:, :3, 3] = np.einsum("nij,nj->ni", turns, places)
+    found[:, 3, 3] = 1
+    return found
 
 
 def _places(joints: np.ndarray, frames: Frames, middles: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 from ...body.names import name_in
 from ...safe_io.pickle_arrays import RefusedError
 from ...safe_io.pickle_tree import as_array
+from ..estimates import numbered
 from ..people import PeopleEstimates, PeopleKeypoints
 from ..refined import ESTIMATE
 from .records import Entry, EstimateReader, Options, image_frames, make, rotations, top
@@ -41,7 +42,10 @@ def _read(source: Source, options: Options, system: str, keys: tuple[str, str, s
     if frame is None and images is not None:
         frame = image_frames(images)
     whose = next((key for key in ("track", "person") if key in record), None)
-    person = None if whose is None else record.integers(whose, count)
+    person = None
+    if whose is not None:
+        names = record.texts(whose)
+        person = record.integers(whose, count) if names is None or len(names) != count else numbered(names)
     others: dict[str, Any] = {}
     if "intrinsics" in record:
         intrinsics = record.numbers("intrinsics", (count, 3, 3), (3, 3))

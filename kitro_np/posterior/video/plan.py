@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -155,15 +156,15 @@ def _around(
     usual = _of_track(logarithm, used, starts)
     if not len(used):
         return usual
-    # Frames of all tracks on one line, farther apart than any window.
-    reach = SCALE_SECONDS * fps
-    line = frame.astype(np.float64) - np.repeat(frame[starts[:-1]].astype(np.float64), np.diff(starts))
-    length = np.maximum.reduceat(line, starts[:-1]) + 2 * reach + 2
-    line += np.repeat(np.concatenate([[0.0], np.cumsum(length)[:-1]]), np.diff(starts))
-    first, last = np.searchsorted(line, line - reach), np.searchsorted(line, line + reach, "right")
-    total = np.concatenate([[0.0], np.cumsum(np.where(used, logarithm, 0.0))])
-    number = np.concatenate([[0], np.cumsum(used)])
-    own = number[last] - number[first]
-    mean = np.where(own > 0, np.exp((total[last] - total[first]) / np.maximum(own, 1)), usual)
+    reach = int(SCALE_SECONDS * fps)
+    mean = usual.copy()
+    for first, last in pairwise(starts.tolist()):  # each sum of one track alone, in the same order
+        own, here, line = slice(first, last), used[first:last], frame[first:last]
+        begin, end = np.searchsorted(line, line - reach), np.searchsorted(line, line + reach, "right")
+        total = np.concatenate([[0.0], np.cumsum(np.where(here, logarithm[own], 0.0))])
+        number = np.concatenate([[0], np.cumsum(here)])
+        near = number[end] - number[begin]
+        around = np.exp((total[end] - total[begin]) / np.maximum(near, 1))
+        mean[own] = np.where(near > 0, around, usual[own])
     # A single estimate that is far off must not be trusted for its neighbours' sake.
     return np.maximum(mean, np.where(used, np.exp(logarithm), 0.0))

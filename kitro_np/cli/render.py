@@ -1,0 +1,65 @@
+"""Command render."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..body.names import other_body
+from ..errors import one_of
+from ..report.overlay import MODES, OPACITY, PANELS
+from ..report.render import Look, render
+from ..report.shown import shown_of_file
+from .body_options import add_body, read_body
+from .exit_status import ExitStatus
+from .parser import Commands, Options, add_command, integer, number
+from .progress import progress_bar
+from .refinement import FRAME_RATE, read_fps
+
+
+def add(commands: Commands) -> None:
+    """Add the command and its options."""
+    command = add_command(commands, "render", run, "draw refined people on their images")
+    add = command.add_argument
+    add("result", metavar="RESULT.npz", help="complete result of refine")
+    add("--images", metavar="PATH", help="folder of pictures, a picture or a video (default: blank)")
+    add(
+        "-o",
+        "--output",
+        metavar="OUT",
+        required=True,
+        help="an .mp4 or .gif of all frames, a .png of one, or a folder of .png",
+    )
+    add("--force", action="store_true", help="overwrite existing files")
+    names = ", ".join(PANELS)
+    add("--panels", metavar="NAMES", help=f"some of {names}, side by side (default: what there is)")
+    add("--mode", default="mesh", metavar="NAME", help=f"one of {', '.join(MODES)} (default mesh)")
+    add("--opacity", type=number, default=OPACITY, metavar="N", help=f"of meshes, 0 to 1 (default {OPACITY})")
+    add("--crop", action="store_true", help="show only the part of the image where the people are")
+    add("--frame", type=integer, action="append", metavar="N", help="of this frame; can be repeated")
+    add("--fps", type=number, metavar="N", help=FRAME_RATE)
+    add("--maps", action="store_true", help="also write maps of depth in mm, parts and people")
+    add_body(command, "the result's own, if that is embedded")
+
+
+def run(options: Options) -> int:
+    """Draw refined people on their images: before, after, and the keypoints with their residuals."""
+    body = None if options.body is None else read_body(options)
+    shown = shown_of_file(options.result, body)
+    if warning := other_body(options.result, shown.result.body_name, "drawn", shown.body.name):
+        print(warning)
+    if options.panels is None:
+        has = {"before": shown.before, "keypoints": shown.keypoints_2d, "after": shown.after}
+        panels = [name for name in ("before", "after", "keypoints") if has[name] is not None]
+    else:
+        panels = [one_of("panels", name.strip(), PANELS) for name in options.panels.split(",")]
+    look = Look(tuple(panels), options.mode, options.opacity, options.crop, options.maps)  # type: ignore[arg-type]
+    fps = read_fps(options)
+    frames = len(np.unique(shown.frame)) if options.frame is None else len(set(options.frame))
+    with progress_bar(frames, "render", unit="frames") as progress:
+        written = render(
+            options.output, shown, options.images,
+            look=look, frames=options.frame, fps=fps, force=options.force, progress=progress,
+        )  # fmt: skip
+    shown_paths = str(written[0]) if len(written) == 1 else f"{len(written)} files, {written[0]} and others"
+    print(f"wrote {shown_paths}")
+    return ExitStatus.DONE
