@@ -15,6 +15,14 @@ from kitro_np.report.shown import shown_of
 
 KINDS = {"Uint8": "u1", "Int16": "<i2", "Uint16": "<u2", "Uint32": "<u4", "Float32": "<f4"}
 
+HOSTILE = [
+    "</script><script>alert(1)</script>",
+    "<!--<script>",
+    "<img src=x onerror=alert(1)>",
+    "'\"&\u2028$script ${arrays}",
+]
+"""Names of files that would end an element, or be taken for a place of the template."""
+
 
 def make_shown(count=4, *, hypotheses=0, spread=False, body="open", layout="smpl24", seed=0, **given):
     """Bodies that were "refined" from noisy ones, with truth; `given` goes to shown_of, as frame or fps."""

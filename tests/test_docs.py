@@ -92,6 +92,7 @@ def files_and_folders():
     for top in ("bench", "docs", "examples", "kitro_np", "models", "tests", "web"):
         for path in [ROOT / top, *(ROOT / top).rglob("*")]:
             yield path.relative_to(ROOT).as_posix() + "/" * path.is_dir()
+    yield from ("web/", "web/src/")  # npm installs thousands of files beside them
     yield from (path.name for path in ROOT.glob("*.md"))
 
 

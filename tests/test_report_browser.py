@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pages import make_shown
+from pages import HOSTILE, make_shown
 
 from kitro_np.report.page import write_report
 
@@ -31,9 +31,15 @@ def test_the_page_in_a_browser(tmp_path):
     if folder is None:
         pytest.skip("no playwright-core: cd web && npm ci, or name its folder in PLAYWRIGHT_CORE")
     shown = make_shown(
-        8, hypotheses=2, spread=True, fps=30.0, frame=np.tile(np.arange(4), 2), person=np.repeat([0, 1], 4)
+        8,
+        hypotheses=2,
+        spread=True,
+        fps=30.0,
+        frame=np.tile(np.arange(4), 2),
+        person=np.repeat([0, 1], 4),
+        image_name=np.array(2 * HOSTILE),
     )
-    path = write_report(tmp_path / "page.html", shown)
+    path = write_report(tmp_path / "page.html", shown, title=HOSTILE[0])
     expected = []
     for stage in ("before", "after", "truth"):
         vertices = shown.body.forward(*shown.stage(stage)).vertices

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pages import PageParser, decoded, make_shown, read_page
+from pages import HOSTILE, PageParser, decoded, make_shown, read_page
 
 import kitro_np
 from kitro_np import InputError, Status
@@ -20,14 +20,6 @@ from kitro_np.report.page.figures import figures_of
 ROOT = Path(__file__).parents[1]
 WEB = ROOT / "web"
 SCRIPT = ROOT / "kitro_np" / "report" / "page" / "report.js"
-
-HOSTILE = [
-    "</script><script>alert(1)</script>",
-    "<!--<script>",
-    "<img src=x onerror=alert(1)>",
-    "'\"&\u2028$script ${arrays}",
-]
-"""Names of files that would end an element, or be taken for a place of the template."""
 
 
 @pytest.fixture(scope="module")

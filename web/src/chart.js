@@ -5,7 +5,7 @@ const LINE = 20;
 const LEFT = 118;
 const RIGHT = 44;
 
-/** What can be charted of a row, by name: names of the points, and values of each stage. */
+/** What can be charted of a row: title, names of the points, values of each stage, kind of the points. */
 export function measuresOf(content) {
   const { stages, points, joints } = content.facts;
   const measures = [];
@@ -14,11 +14,11 @@ export function measuresOf(content) {
       const truth = content.body("truth", row);
       return fromStages(stages, (name) => content.distances(content.body(name, row), truth));
     };
-    measures.push(["Error, mm", joints, values]);
+    measures.push(["Error, mm", joints, values, "joint"]);
   }
   if (stages.includes("before")) {
     const values = (row) => ({ after: content.distances(content.body("before", row), content.body("after", row)) });
-    measures.push(["Moved, mm", joints, values]);
+    measures.push(["Moved, mm", joints, values, "joint"]);
   }
   if (points) {
     const values = (row) => {
@@ -28,7 +28,7 @@ export function measuresOf(content) {
         return own?.map((one, k) => one && keypoints[k] && Math.hypot(one[0] - keypoints[k][0], one[1] - keypoints[k][1]));
       });
     };
-    measures.push(["Keypoints, px", points, values]);
+    measures.push(["Keypoints, px", points, values, "keypoint"]);
   }
   return measures;
 }
@@ -55,16 +55,23 @@ export function drawChart(element, [title, names, valuesOf], row) {
     );
   }
   names.forEach((name, k) => {
+    const line = svg("g", { class: "line", "data-point": k });
+    chart.append(line);
     const y = 20 + LINE * (k + 0.5);
     const here = values.map(([stage, list]) => [stage, list[k]]).filter(([, value]) => Number.isFinite(value));
-    chart.append(label(name.replaceAll("_", " "), { x: LEFT - 10, y: y + 4, "text-anchor": "end" }));
+    const told = here.map(([stage, value]) => `${stage} ${value.toFixed(1)}`).join(", ");
+    line.append(
+      svg("rect", { x: 0, y: y - LINE / 2, width, height: LINE }),
+      svg("title", {}, `${name.replaceAll("_", " ")}: ${told || "not known"}`),
+      label(name.replaceAll("_", " "), { x: LEFT - 10, y: y + 4, "text-anchor": "end" }),
+    );
     if (!here.length) return;
     const ends = here.length > 1 ? here.map(([, value]) => x(value)) : [x(0), x(here[0][1])];
-    chart.append(svg("path", { class: "link", d: `M${ends[0]} ${y}H${ends.at(-1)}` }));
-    for (const [stage, value] of here) chart.append(svg("circle", { class: `mark ${stage}`, cx: x(value), cy: y, r: 4.5 }));
+    line.append(svg("path", { class: "link", d: `M${ends[0]} ${y}H${ends.at(-1)}` }));
+    for (const [stage, value] of here) line.append(svg("circle", { class: `mark ${stage}`, cx: x(value), cy: y, r: 4.5 }));
     const [stage, last] = here.at(-1);
     const after = Math.max(...here.map(([, value]) => x(value))) + 9;
-    chart.append(label(last.toFixed(last < 10 ? 1 : 0), { class: `tone ${stage}`, x: after, y: y + 4 }));
+    line.append(label(last.toFixed(last < 10 ? 1 : 0), { class: `tone ${stage}`, x: after, y: y + 4 }));
   });
   element.replaceChildren(chart);
 }

@@ -2,8 +2,11 @@
 
 const KINDS = { Uint8: Uint8Array, Int16: Int16Array, Uint16: Uint16Array, Uint32: Uint32Array, Float32: Float32Array };
 
+/** Height in metres. */
+const PERSON = 1.7;
+
 /** Distance in metres from which on two roots are better put together, to compare poses. */
-const APART = 0.4;
+const APART = 0.3;
 
 /** Read what the page holds. */
 export async function readContent() {
@@ -29,6 +32,11 @@ export class Content {
     }
     this.template = this.#scaled("template", 0);
     this.basis = Array.from({ length: this.arrays.basis.shape[0] }, (_, k) => this.#scaled("basis", k));
+    const heights = [0, 1, 2].map((a) => {
+      const along = this.template.filter((_, k) => k % 3 === a);
+      return along.reduce((most, one) => Math.max(most, one)) - along.reduce((least, one) => Math.min(least, one));
+    });
+    this.scale = Math.min(1, Math.max(...heights) / PERSON); // of lines and grid: a hand's are finer
     this.numVertices = this.template.length / 3;
   }
 
@@ -71,7 +79,7 @@ export class Content {
       const [one, other] = ["after", "truth"].map((name) => this.body(name, row)?.root);
       return one && other ? [Math.hypot(...[0, 1, 2].map((a) => one[a] - other[a]))] : [];
     });
-    return apart.sort((a, b) => a - b)[apart.length >> 1] > APART;
+    return apart.sort((a, b) => a - b)[Math.floor(0.8 * apart.length)] > APART;
   }
 
   /** Places of joints at rest, of a shape. */

@@ -26,8 +26,19 @@ export class Picture {
     for (const [name, joints] of projected) parts.push(this.#skeleton(name, joints, scale));
     for (const name of stages) parts.push(...this.#arrows(name, keypoints, scale));
     parts.push(...this.#keypoints(keypoints, scale));
-    this.element.replaceChildren(...parts);
+    this.ring = svg("circle", { class: "ring", r: 9 * scale, "stroke-width": 2.4 * scale, visibility: "hidden" });
+    this.element.replaceChildren(...parts, this.ring);
     this.#describe(row, keypoints);
+  }
+
+  /** Mark a joint of the refined body or a keypoint, or nothing. */
+  mark(kind, point) {
+    let at = null;
+    if (point !== null && kind === "keypoint") at = this.content.pairs("keypoints", this.row)[point];
+    const body = point !== null && kind === "joint" ? this.content.body("after", this.row) : null;
+    if (body) at = this.content.project(body.joints, this.row)[point];
+    this.ring.setAttribute("visibility", at ? "visible" : "hidden");
+    if (at) ["cx", "cy"].forEach((name, k) => this.ring.setAttribute(name, at[k]));
   }
 
   /** Set the part of the image that is seen; return the length of a pixel of the screen in it. */

@@ -34,7 +34,7 @@ class Page {
       ["bones", "Bones", true],
       ["others", "Others", [...this.people.values()].some((people) => people.length > 1)],
       ["together", "One root", facts.stages.length > 1],
-      ["camera", "Camera", true],
+      ["camera", "Frustum", true],
       ["rays", "Rays", content.has("keypoints")],
       ["spread", "Uncertainty", content.has("spread")],
       ["ghosts", "Hypotheses", facts.ghosts > 0],
@@ -44,7 +44,13 @@ class Page {
     this.#options("measures", this.measures.map((one) => [one[0], () => this.#measure(one)]));
     this.#openSpace();
     document.addEventListener("keydown", (event) => this.#key(event));
-    new ResizeObserver(() => this.row !== undefined && this.#chart()).observe(get("chart"));
+    new ResizeObserver(([{ contentRect }]) => {
+      if (this.row === undefined || contentRect.width === this.width) return;
+      this.width = contentRect.width;
+      this.#chart();
+    }).observe(get("chart"));
+    get("chart").addEventListener("pointerover", (event) => this.#point(event.target.closest(".line")));
+    get("chart").addEventListener("pointerleave", () => this.#point(null));
     this.table.sort(rows.change ? "change" : "frame");
     const first = rows.fitted.findIndex(Boolean);
     this.choose(rows.change ? this.table.order[0] : Math.max(first, 0));
@@ -53,8 +59,10 @@ class Page {
   #openSpace() {
     try {
       this.space = new Space(get("space"), this.content);
-    } catch (error) {
-      this.#problem(`There is no 3D view, as this browser has no WebGL (${error.message}).`);
+    } catch {
+      this.#problem("There is no 3D view: this browser has no WebGL, or it is switched off.");
+      get("space").parentElement.hidden = true;
+      get("layers").hidden = true;
       return;
     }
     for (const [key, title] of Object.entries({ front: "Front", side: "Side", top: "Top", camera: "Camera" })) {
@@ -149,7 +157,7 @@ class Page {
         const body = this.content.body("after", one);
         for (let j = 1; body && j < body.joints.length; j += 3) low = Math.max(low, body.joints[j]);
       }
-      this.floor = { person: person[row], low: Number.isFinite(low) ? low + 0.05 : 1 };
+      this.floor = { person: person[row], low: Number.isFinite(low) ? low + 0.05 * this.content.scale : 1 };
     }
     return this.floor.low;
   }
@@ -191,6 +199,14 @@ class Page {
     if (this.measure) drawChart(get("chart"), this.measure, this.row);
   }
 
+  /** Mark a line's joint or keypoint in the other views. */
+  #point(line) {
+    const point = line ? Number(line.dataset.point) : null;
+    const kind = this.measure[3];
+    this.space?.mark(kind === "joint" ? point : null);
+    this.picture.mark(kind, point);
+  }
+
   #key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const { target, key } = event;
@@ -211,9 +227,12 @@ class Page {
   #go(key, target) {
     const steps = {
       ArrowUp: () => this.table.step(-1), ArrowDown: () => this.table.step(1),
+      PageUp: () => this.table.step(-10), PageDown: () => this.table.step(10),
+      Home: () => this.table.step(-Infinity), End: () => this.table.step(Infinity),
       ArrowLeft: () => this.time.step(-1), ArrowRight: () => this.time.step(1),
     };
-    if (steps[key] && !(target.type === "range")) return () => this.pick(steps[key]());
+    const inTable = get("table").contains(target);
+    if (steps[key] && target.type !== "range" && (key.startsWith("Arrow") || inTable)) return () => this.pick(steps[key]());
     if (key === " " && target.tagName !== "BUTTON") return () => this.time.toggle();
     return null;
   }

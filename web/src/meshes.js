@@ -55,12 +55,13 @@ export class BodyMesh {
 
 /** Bones and joints of a body. */
 export class Sticks {
-  constructor(parents, order) {
+  constructor({ parents, scale }, order) {
     this.parents = parents;
+    this.width = BONE * scale;
     this.material = new MeshBasicMaterial({ depthTest: false, transparent: true });
     const count = parents.length;
     this.bones = new InstancedMesh(new CylinderGeometry(1, 1, 1, 8, 1), this.material, count);
-    this.dots = new InstancedMesh(new IcosahedronGeometry(JOINT, 2), this.material, count);
+    this.dots = new InstancedMesh(new IcosahedronGeometry(JOINT * scale, 2), this.material, count);
     this.group = new Group();
     for (const mesh of [this.bones, this.dots]) {
       mesh.frustumCulled = false;
@@ -81,7 +82,7 @@ export class Sticks {
       const length = Math.max(along.length(), 1e-6);
       turn.setFromUnitVectors(UP, along.clone().divideScalar(length));
       const middle = at(j).addScaledVector(along, -0.5);
-      const width = parent < 0 ? 1e-6 : BONE;
+      const width = parent < 0 ? 1e-6 : this.width;
       this.bones.setMatrixAt(j, matrix.compose(middle, turn, new Vector3(width, length, width)));
     });
     this.bones.instanceMatrix.needsUpdate = this.dots.instanceMatrix.needsUpdate = true;

@@ -1,7 +1,7 @@
 // The 3D view: bodies, camera, rays; drawn when something changes.
 import {
   AmbientLight, BufferAttribute, BufferGeometry, Color, DirectionalLight, DoubleSide, GridHelper, Group,
-  HemisphereLight, LineBasicMaterial, LineSegments, Mesh, MeshBasicMaterial, PerspectiveCamera, Scene, Spherical,
+  HemisphereLight, IcosahedronGeometry, LineBasicMaterial, LineSegments, Mesh, MeshBasicMaterial, PerspectiveCamera, Scene, Spherical,
   Vector3, WebGLRenderer,
 } from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
@@ -52,7 +52,7 @@ export class Space {
     this.sticks = {};
     content.facts.stages.forEach((name, k) => {
       this.meshes[name] = new BodyMesh(content, { opacity: opacity[name], order: 4 * k });
-      this.sticks[name] = new Sticks(content.parents, 20 + k);
+      this.sticks[name] = new Sticks(content, 20 + k);
       this.world.add(this.meshes[name].group, this.sticks[name].group);
     });
     this.ghosts = [];
@@ -80,26 +80,30 @@ export class Space {
       one.renderOrder = 18;
       this.world.add(one);
     }
-    this.grid = new GridHelper(6, 12);
-    this.grid.material.transparent = true;
-    this.world.add(this.grid);
+    const ball = new MeshBasicMaterial({ depthTest: false, transparent: true, opacity: 0.9 });
+    this.ball = new Mesh(new IcosahedronGeometry(0.04 * this.content.scale, 3), ball);
+    this.ball.renderOrder = 40;
+    this.ball.visible = false;
+    this.world.add(this.ball);
+    this.cell = this.content.scale > 0.5 ? 0.5 : 0.05;
+    this.grid = new GridHelper();
   }
 
   /** Take the page's colours, light or dark. */
   paint(colours) {
     this.scene.background.set(colours.space);
     for (const name of this.content.facts.stages) {
-      this.meshes[name].material.color.set(colours[name]).lerp(new Color(0xffffff), 0.18);
+      this.meshes[name].material.color.set(colours[name]).offsetHSL(0, 0, 0.06);
       this.sticks[name].material.color.set(colours[name]);
     }
     for (const ghost of this.ghosts) ghost.material.color.set(colours.ghost);
     this.other = new Color(colours.faint);
     for (const one of this.others) one.material.color.copy(this.other);
     this.spheres.material.color.set(colours.ghost);
-    for (const one of [this.frustum, this.rays, this.plane]) one.material.color.set(colours.ink);
+    for (const one of [this.frustum, this.rays, this.plane, this.ball]) one.material.color.set(colours.ink);
     this.grid.removeFromParent();
     this.grid.dispose();
-    const grid = new GridHelper(6, 12, colours.grid, colours.grid);
+    const grid = new GridHelper(12 * this.cell, 12, colours.grid, colours.grid);
     grid.position.copy(this.grid.position);
     this.grid = grid;
     this.world.add(grid);
@@ -110,6 +114,7 @@ export class Space {
   show(row, shown, floor, others) {
     const { content } = this;
     this.row = row;
+    this.ball.visible = false;
     for (const name of content.facts.stages) {
       // A refused body is its estimate: two meshes in one place would flicker.
       const twice = name === "after" && shown.before && content.facts.stages.includes("before") && !content.rows.fitted[row];
@@ -120,7 +125,7 @@ export class Space {
     const chances = content.row("probability", row);
     this.ghosts.forEach((ghost, k) => {
       const known = shown.ghosts && chances[k] > 0;
-      ghost.show(known ? content.body(`ghost${k}`, row) : null);
+      ghost.show(known ? content.shownBody(`ghost${k}`, row, shown.together) : null);
       ghost.material.opacity = 0.22 + 0.5 * chances[k];
     });
     this.#showOthers(shown.others ? others.slice(0, OTHERS) : []);
@@ -128,8 +133,8 @@ export class Space {
     const body = content.body("after", row) ?? content.body("before", row);
     this.#follow(body);
     this.#showCamera(row, body, shown);
-    // Half a metre at a time, so that its lines stand still in the scene.
-    if (body) this.grid.position.set(...[0, 1, 2].map((a) => Math.round(2 * body.root[a]) / 2));
+    // A cell at a time, so that its lines stand still in the scene.
+    if (body) this.grid.position.set(...[0, 1, 2].map((a) => this.cell * Math.round(body.root[a] / this.cell)));
     this.grid.position.y = floor;
     this.draw();
   }
@@ -170,7 +175,8 @@ export class Space {
     const along = (a) => Array.from({ length: this.content.joints }, (_, j) => joints[3 * j + a] - root[a]);
     const ends = [0, 1, 2].map((a) => [Math.min(...along(a)), Math.max(...along(a))]);
     this.middle = ends.map(([low, high]) => (low + high) / 2);
-    this.extent = 0.12 + Math.max(0.2, ...ends.map(([low, high]) => (high - low) / 2));
+    const reach = Math.max(0.02, ...ends.map(([low, high]) => (high - low) / 2));
+    this.extent = reach + 0.14 * this.content.scale; // joints end before hands, feet and the head do
   }
 
   /** Look from the front, the side, the top, or from where the camera is. */
@@ -206,13 +212,21 @@ export class Space {
     this.draw();
   }
 
+  /** Mark a joint of the refined body, or none. */
+  mark(joint) {
+    const body = joint === null ? null : this.content.body("after", this.row);
+    this.ball.visible = Boolean(body);
+    if (body) this.ball.position.fromArray(body.joints, 3 * joint);
+    this.draw();
+  }
+
   #showCamera(row, body, shown) {
     const [fx, fy, cx, cy] = this.content.row("camera", row);
     const [width, height] = this.content.facts.size;
     const depth = body ? body.root[2] : 4;
     const at = (u, v, z) => [((u - cx) / fx) * z, ((v - cy) / fy) * z, z];
     const usable = [fx, fy, cx, cy].every(Number.isFinite) && fx > 0 && fy > 0 && depth > 0;
-    this.frustum.visible = this.plane.visible = shown.camera && usable;
+    this.frustum.visible = shown.camera && usable;
     this.rays.visible = shown.rays && usable;
     if (this.frustum.visible) {
       const near = 0.4 * depth;
@@ -241,6 +255,7 @@ export class Space {
     this.waiting = true;
     requestAnimationFrame(() => {
       this.waiting = false;
+      this.plane.visible = this.frustum.visible && !this.fixed; // it would tint all that is seen through it
       this.renderer.render(this.scene, this.camera);
     });
   }

@@ -4,12 +4,12 @@ const COLUMNS = [
   ["frame", "Frame"],
   ["person", "Person"],
   ["status", "Status"],
-  ["change", "Moved, mm", 1],
-  ["pixels_before", "px before", 1],
-  ["pixels_after", "px after", 1],
-  ["error_before", "MPJPE before, mm", 1],
-  ["error_after", "MPJPE after, mm", 1],
-  ["quality", "Quality", 1],
+  ["change", "Moved, mm", 1, "mean distance of the joints before and after, about the root"],
+  ["pixels_before", "px before", 1, "mean distance from the keypoints, in pixels"],
+  ["pixels_after", "px after", 1, "mean distance from the keypoints, in pixels"],
+  ["error_before", "MPJPE before", 1, "mean error of the joints about the root, in mm"],
+  ["error_after", "MPJPE after", 1, "mean error of the joints about the root, in mm"],
+  ["quality", "Quality", 1, "logarithm of the odds that the body is better than its estimate"],
 ];
 
 export class Table {
@@ -17,15 +17,16 @@ export class Table {
     Object.assign(this, { element, scroll, content, choose });
     this.columns = COLUMNS.filter(([key]) => content.rows[key]);
     this.order = Array.from({ length: content.count }, (_, row) => row);
+    element.setAttribute("role", "grid");
     const head = document.createElement("tr");
-    for (const [key, title] of this.columns) head.append(this.#headOf(key, title));
+    for (const [key, title, , about] of this.columns) head.append(this.#headOf(key, title, about));
     element.createTHead().append(head);
     this.rows = this.order.map((row) => this.#rowOf(row));
     this.body = element.createTBody();
     this.body.append(...this.rows);
   }
 
-  #headOf(key, title) {
+  #headOf(key, title, about) {
     const cell = document.createElement("th");
     cell.scope = "col";
     cell.className = key === "status" ? "text" : "";
@@ -33,6 +34,7 @@ export class Table {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = title;
+    if (about) button.title = about;
     button.addEventListener("click", () => this.sort(key));
     cell.append(button);
     return cell;

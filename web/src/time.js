@@ -100,7 +100,9 @@ export class Timeline {
       }
       parts.push(svg("path", { class: `curve ${name || "after"}`, d }));
     }
-    parts.push(label(`${title}, up to ${most.toFixed(1)}`, { x: 0, y: 12 }));
+    const refused = this.frames.filter((row) => !rows.fitted[row]).map((row) => `M${this.#x(rows.frame[row]).toFixed(1)} ${height}v-7`);
+    parts.push(svg("path", { class: "ticks", d: refused.join("") }));
+    parts.push(label(`${title}, up to ${most.toFixed(1)}${refused.length ? `; ${refused.length} refused` : ""}`, { x: 0, y: 12 }));
     this.cursor = svg("path", { class: "cursor" });
     this.curve.replaceChildren(...parts, this.cursor);
     this.height = height;

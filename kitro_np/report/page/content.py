@@ -65,7 +65,7 @@ def content_of(shown: Shown, figures: PageFigures, people: int) -> PageContent:
         "stages": [name for name in STAGES if name in bodies],
         "ghosts": number,
         "size": list(shown.size),
-        "fps": shown.fps,
+        "fps": shown.fps if shown.fps is not None and 0 < shown.fps < np.inf else None,
         "parents": list(shown.body.skeleton.parents),
         "joints": list(find_layout("smpl24", shown.body).names),
         "points": None if figures.keypoints is None or shown.layout is None else list(shown.layout.names),

@@ -16,16 +16,17 @@ def summary_of(shown: Shown, figures: PageFigures) -> str:
     status = shown.result.status.astype(int)
     fitted = int(np.asarray(was_fitted(status)).sum())
     people = len(np.unique(shown.person))
-    who = f"{people} {'person' if people == 1 else 'people'}, {len(np.unique(shown.frame))} frames"
+    frames = len(np.unique(shown.frame))
+    who = f"{people} {'person' if people == 1 else 'people'}, {frames} {'frame' if frames == 1 else 'frames'}"
     tiles = [
         _tile("Bodies", f"{len(shown):,}", who),
         _tile("Refined", f"{fitted:,}", _others(status)),
     ]
     if figures.change is not None:
-        tiles.append(_tile("Moved", _mean(figures.change, " mm"), "mean of the joints, about the root"))
+        tiles.append(_tile("Moved", _mean(figures.change, " mm"), "mean over joints, about the root"))
     for title, by_stage, unit, about in (
-        ("Reprojection error", figures.pixels, " px", "mean distance from the keypoints"),
-        ("MPJPE", figures.error, " mm", "mean error of the joints, about the root"),
+        ("Reprojection error", figures.pixels, " px", "mean distance from keypoints, of all bodies"),
+        ("MPJPE", figures.error, " mm", "mean error of joints about the root, of all bodies"),
     ):
         if by_stage:
             numbers = [_mean(values, "") for values in by_stage.values()]
