@@ -10,9 +10,10 @@ from ..evaluation.report import Measures
 from ..formats.estimates import EstimateFile
 from ..safe_io.atomic_write import check_output
 from .eval import refine_and_measure
-from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command
 from .refinement import Refinement, write_result
+from .summary import status_of_result
+from .voice import remark
 
 
 def add(commands: Commands) -> None:
@@ -31,13 +32,13 @@ def run(options: Options) -> int:
     with as_file(files("kitro_np") / "data" / "demo_clip.npz") as clip:
         file = EstimateFile(clip)
         refinement = Refinement(load_body(file.body_name))
-        result, report = refine_and_measure(file, refinement, Measures())
+        result, report, _ = refine_and_measure(file, refinement, Measures())
         inputs = refinement.inputs(file, refinement.read(file))
     about = "real motion (CMU mocap), simulated estimates"
-    print(f"A clip of {len(result)} frames of {about}, body {report.body}:")
-    print(report.text())
+    remark(f"A clip of {len(result)} frames of {about}, body {report.body}:")
+    remark(report.text())
     write_result(output, result, inputs, force=options.force)
-    return ExitStatus.DONE
+    return status_of_result(result)
 
 
 def unused_name(stem: str, suffix: str) -> Path:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,10 +23,13 @@ from ..formats.videos import timed
 from ..refinement.method import METHODS
 from ..result import RefineResult
 from .body_options import BODY_DEFAULTS, has_genders, read_body
-from .exit_status import ExitStatus
+from .exit_status import status_of
 from .parser import Commands, Options, add_command, number
 from .progress import progress_bar
-from .refinement import FRAME_RATE, Refinement, add_refinement, print_own_body, read_refinement
+from .refinement import FRAME_RATE, Refinement, add_refinement, read_refinement, say_own_body
+from .summary import print_json, say_summary, status_of_result, summary_dict
+from .timing import stopwatch
+from .voice import LOG, named, remark
 
 PROTOCOLS = {"lsp14": LSP14, "smpl24": SMPL24}
 """Protocols of the skeleton's joints."""
@@ -40,6 +42,14 @@ _OF_A_FILE = (
     "layout", "confidence_key", "image_size", "intrinsics", "focal_length", "each_frame", "fps",
 )  # fmt: skip
 """Options that describe a file, or what is measured of it."""
+
+
+class Measured(NamedTuple):
+    """A refinement that was measured: its result, the errors, and how many seconds refining took."""
+
+    result: RefineResult[np.ndarray]
+    report: Report
+    seconds: float
 
 
 def add(commands: Commands) -> None:
@@ -87,17 +97,15 @@ def run(options: Options) -> int:
         )
     measures, file = read_measures(options), EstimateFile(options.input)
     refinement = read_refinement(options, file)
-    result, report = refine_and_measure(file, refinement, measures, options)
+    result, report, seconds = refine_and_measure(file, refinement, measures, options)
+    say_own_body(options, file, refinement.body)
     if options.json:
-        print(json.dumps(report.as_dict(), allow_nan=False))
-        if result.hint:
-            print(result.hint, file=sys.stderr)
-        return ExitStatus.DONE
-    print_own_body(options, file, refinement.body)
-    print(report.text())
-    print(f"{result.summary()}{refinement.lines(file, result.status.shape)}")
-    print_changed_options(report.method, report.options)
-    return ExitStatus.DONE
+        print_json({**report.as_dict(), **summary_dict(result, seconds)})
+    else:
+        print(named(report.text()))
+    say_summary(result, refinement.lines(file, result.status.shape))
+    say_changed_options(report.method, report.options)
+    return status_of_result(result)
 
 
 def run_example(options: Options) -> int:
@@ -120,16 +128,17 @@ def run_example(options: Options) -> int:
         strict=refinement.strict,
     )
     if options.json:
-        print(json.dumps(report.as_dict(), allow_nan=False))
-        return ExitStatus.DONE
-    print(report.text())
-    print_changed_options(report.method, report.options)
-    return ExitStatus.DONE
+        print_json(report.as_dict())
+    else:
+        print(report.text())
+    say_changed_options(report.method, report.options)
+    accepted = sum(case.accepted > 0 for case in report.cases)
+    return status_of(accepted, len(report.cases))
 
 
 def refine_and_measure(
     file: EstimateFile, refinement: Refinement, measures: Measures, options: Options | None = None
-) -> tuple[RefineResult[np.ndarray], Report]:
+) -> Measured:
     """Refine the bodies of a file and evaluate them.
 
     The ground truth is read and checked first, because refinement takes long. It is that of the file, unless
@@ -144,9 +153,11 @@ def refine_and_measure(
     else:
         truth = _sequence_truth(options, body, file, math.prod(lead))
     measures.check(body, estimates, truth)
-    result = refinement.run(file, estimates)
-    with progress_bar(result.status.size, "measure") as progress:
-        return result, measures.report(body, estimates, result, truth, progress)
+    result, seconds = refinement.run(file, estimates)
+    with progress_bar(result.status.size, "measure") as progress, stopwatch() as watch:
+        report = measures.report(body, estimates, result, truth, progress)
+    LOG.info("measured in %.3f s, %.0f bodies/s", watch.seconds, result.status.size / watch.seconds)
+    return Measured(result, report, seconds)
 
 
 def read_measures(options: Options) -> Measures:
@@ -173,12 +184,12 @@ def read_measures(options: Options) -> Measures:
     )
 
 
-def print_changed_options(method: str, options: Mapping[str, object]) -> None:
-    """Print the options of a method that differ from their defaults, if any."""
+def say_changed_options(method: str, options: Mapping[str, object]) -> None:
+    """Say the options of a method that differ from their defaults, if any."""
     defaults = vars(METHODS[method]())
     changed = ", ".join(f"{name}={value}" for name, value in options.items() if value != defaults[name])
     if changed:
-        print(f"options: {changed}")
+        remark(f"options: {changed}")
 
 
 def _sequence_truth(options: Options, body: BodyModel, file: EstimateFile, count: int) -> Truth:

@@ -16,6 +16,7 @@ from .body_options import BODY_DEFAULTS, add_body, read_body
 from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command, number
 from .progress import progress_bar
+from .voice import say_written
 
 DATA_DEFAULTS = {**BODY_DEFAULTS, "regressor": None, "image_size": None}
 """Options that apply to --data only, and their defaults."""
@@ -61,7 +62,7 @@ def run(options: Options) -> int:
 
     if options.video:
         page = write_videos(read_videos(options), options.output, progress)
-        print(f"wrote {page}")
+        say_written(page)
         return ExitStatus.DONE
     try:
         pages = write_paper(read_sets(options), options.output, options.table or tuple(EXPERIMENTS), progress)
@@ -69,7 +70,7 @@ def run(options: Options) -> int:
         print("kitro-np: stopped; the same command resumes.", file=sys.stderr)
         return ExitStatus.STOPPED
     count = "1 page" if len(pages) == 1 else f"{len(pages)} pages"
-    print(f"wrote {options.output / INDEX} and {count} in the same folder")
+    say_written(options.output / INDEX, f" and {count} in the same folder")
     return ExitStatus.DONE
 
 

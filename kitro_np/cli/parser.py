@@ -7,7 +7,9 @@ import re
 from collections.abc import Callable
 from typing import NoReturn, TypeAlias
 
+from .. import __version__
 from ..errors import InputError, did_you_mean, one_of
+from .exit_status import EPILOG
 
 Options: TypeAlias = argparse.Namespace
 Group: TypeAlias = argparse._ArgumentGroup
@@ -39,7 +41,7 @@ class Parser(argparse.ArgumentParser):
 
     def unknown(self, argument: str) -> NoReturn:
         """Raise InputError for an argument that the command does not have."""
-        flags = dict.fromkeys(re.findall(r"--[\w-]+", self.format_usage()))
+        flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
         suggestion = did_you_mean(argument.partition("=")[0], flags)
         raise InputError(
             f"{argument}: expected an option of {self.prog}, got another{suggestion}; see {self.prog} --help."
@@ -48,9 +50,22 @@ class Parser(argparse.ArgumentParser):
 
 def add_command(commands: Commands, name: str, run: Callable[[Options], int], text: str) -> Parser:
     """Add a command with the docstring of `run` as its description, and return its parser."""
-    command = commands.add_parser(name, help=text, description=run.__doc__)
+    command = commands.add_parser(name, help=text, description=run.__doc__, epilog=EPILOG)
     command.set_defaults(run=run, command=command)
+    add_common(command)
     return command
+
+
+def add_common(parser: Parser, *, top: bool = False) -> None:
+    """Add the options of every command; those of the parser of all commands, `top`, stand before it."""
+    # A command's default would undo what stands before the command.
+    default = False if top else argparse.SUPPRESS
+    add = parser.add_argument
+    text = "no progress and no remarks: warnings on standard error, and paths of written files"
+    add("-q", "--quiet", action="store_true", default=default, help=text)
+    text = "say on standard error what is done and how long it takes; tracebacks of unexpected errors"
+    add("-v", "--verbose", action="store_true", default=default, help=text)
+    add("-V", "--version", action="version", version=f"kitro-np {__version__}", help="print the version")
 
 
 def integer(text: str) -> int:

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from .voice import is_quiet
+
 
 @contextmanager
 def progress_bar(total: int, what: str, unit: str = "bodies") -> Iterator[Callable[[int], None] | None]:
-    """Show a progress bar on a terminal if tqdm is installed; otherwise yield None.
+    """Show a progress bar on a terminal if tqdm is installed and --quiet is not given; otherwise yield None.
 
     Parameters
     ----------
@@ -24,7 +26,7 @@ def progress_bar(total: int, what: str, unit: str = "bodies") -> Iterator[Callab
     callable or None
         Called with the number of units finished since the last call.
     """
-    if not sys.stderr.isatty():
+    if is_quiet() or not sys.stderr.isatty():
         yield None
         return
     try:

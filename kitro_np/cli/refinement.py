@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, field
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from ..api import refine
 from ..arrays.engines import CPU_ENGINES
+from ..arrays.threads import usable_cores
 from ..body import BodyModel
 from ..body.load import default_body
 from ..camera import default_intrinsics, with_focal_length
@@ -27,6 +29,9 @@ from .body_options import add_body, read_body
 from .method_options import DEFAULT_METHOD, add_method, read_method
 from .parser import Options, Parser, integer, number
 from .progress import progress_bar
+from .summary import log_speed, say_summary
+from .timing import stopwatch
+from .voice import LOG, named, remark, say_written
 
 ESTIMATE_KEYS = "pred_theta, pred_beta, pred_cam, or pose, betas, transl; with intrinsics, keypoints_2d"
 """Keys of a file of estimates, for the help."""
@@ -36,6 +41,13 @@ KEPT = ("frame", "track", "person", "image_name", "image_size", "fps", "extrinsi
 
 FRAME_RATE = "frames a second (default: those of the file, else 30)"
 """Help of --fps."""
+
+
+class Timed(NamedTuple):
+    """A result, and how many seconds the refinement took."""
+
+    result: RefineResult[np.ndarray]
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -107,8 +119,16 @@ class Refinement:
             return estimates._replace(intrinsics=changed.intrinsics, transl=changed.transl)
         return estimates
 
-    def run(self, file: EstimateFile, estimates: Estimates) -> RefineResult[np.ndarray]:
-        """Refine the estimates of a file."""
+    def log(self) -> None:
+        """Log how bodies are refined."""
+        body, method = self.body, self.method
+        LOG.info("body %s: %d joints, %d vertices", body.name, body.num_joints, body.num_vertices)
+        options = ", ".join(f"{name}={value}" for name, value in vars(method).items())
+        LOG.info("method %s: %s", method.name, options)
+        LOG.info("engine %s, threads %d", self.engine or CPU_ENGINES[0], self.threads or usable_cores())
+
+    def run(self, file: EstimateFile, estimates: Estimates) -> Timed:
+        """Refine the estimates of a file, and measure how long that takes."""
         # A method that does not support layouts refuses them.
         detections: dict[str, Any] = {
             "keypoints_2d": estimates.keypoints_2d,
@@ -119,8 +139,9 @@ class Refinement:
             detections["image_size"] = self.image_size
         lead = estimates.lead(self.body.num_joints)
         videos, _ = self.videos(file, lead)
-        with progress_bar(math.prod(lead), "refine") as progress:
-            return refine(
+        self.log()
+        with progress_bar(math.prod(lead), "refine") as progress, stopwatch() as watch:
+            result = refine(
                 estimates.pose,
                 estimates.betas,
                 estimates.transl,
@@ -134,6 +155,8 @@ class Refinement:
                 strict=self.strict,
                 progress=progress,
             )
+        log_speed(result, watch.seconds)
+        return Timed(result, watch.seconds)
 
     def videos(self, file: EstimateFile, lead: tuple[int, ...]) -> tuple[VideoRows | None, str]:
         """Return the videos that a file's bodies, of leading shape `lead`, are refined as, if they are.
@@ -181,7 +204,7 @@ class Refinement:
             estimates.intrinsics,
             None if seen is None else seen.confidence,
             self.layout(file) if seen is None else seen.keypoint_layout.name,
-            source=str(file.path),
+            source=named(str(file.path)),
             truth=truth,
             **known,  # type: ignore[arg-type]
         )
@@ -265,10 +288,10 @@ def read_intrinsics(options: Options) -> np.ndarray | None:
     return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
 
 
-def print_own_body(options: Options, file: EstimateFile, body: BodyModel) -> None:
+def say_own_body(options: Options, file: EstimateFile, body: BodyModel) -> None:
     """Say that the body is the file's own, if that is neither asked for nor the usual one."""
     if options.body is None and body is not default_body():
-        print(f"{file.path} is on {body.name}, so that body is used.")
+        remark(f"{file.path} is on {body.name}, so that body is used.")
 
 
 def write_result(
@@ -278,8 +301,9 @@ def write_result(
     *,
     force: bool,
     lines: str = "",
-) -> None:
-    """Write a complete result with poses as matrices; print its summary, lines after it, and the path."""
+) -> Path:
+    """Write a complete result with poses as matrices; say its summary, lines after it, and the path."""
     target = write_refined(path, result.with_matrices(), inputs, force=force)
-    print(f"{result.summary()}{lines}")
-    print(f"wrote {target}")
+    say_summary(result, lines)
+    say_written(target)
+    return target

@@ -23,6 +23,7 @@ from ..simulate.video import DEFAULT_FPS, DEFAULT_FRAMES, DEFAULT_TRACKS
 from .body_options import add_body, read_body
 from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command, integer, number
+from .voice import say_written
 
 ERRORS = {
     "rotation": ("FACTOR", "factor on the errors of all joints' rotations"),
@@ -106,7 +107,7 @@ def run(options: Options) -> int:
         simulated = simulate(motion, body, count=count, errors=errors, seed=options.seed)
         what = f"{count} simulated {'body' if count == 1 else 'bodies'}"
     target = write_arrays(options.output, simulated.arrays(), force=options.force)
-    print(f"wrote {target}: {what}")
+    say_written(target, f": {what}")
     return ExitStatus.DONE
 
 
