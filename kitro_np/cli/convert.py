@@ -16,7 +16,9 @@ from .voice import warn
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
-    command = add_command(commands, "convert", run, "write the bodies of a file in another format")
+    command = add_command(
+        commands, "convert", run, "write the bodies of a file in another format", streams=("input", "output")
+    )
     command.add_argument("input", metavar="IN", help="a result of refine, or estimates: see inspect")
     add_source(command)
     add_output(command)

@@ -18,7 +18,7 @@ from .voice import remark
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
-    command = add_command(commands, "demo", run, "refine an embedded clip")
+    command = add_command(commands, "demo", run, "refine an embedded clip", streams=("output",))
     command.add_argument(
         "-o", "--output", metavar="OUT.npz", help="kitro-np-demo.npz by default, or the next unused name"
     )
@@ -32,7 +32,7 @@ def run(options: Options) -> int:
     with as_file(files("kitro_np") / "data" / "demo_clip.npz") as clip:
         file = EstimateFile(clip)
         refinement = Refinement(load_body(file.body_name))
-        result, report, _ = refine_and_measure(file, refinement, Measures())
+        result, report = refine_and_measure(file, refinement, Measures())
         inputs = refinement.inputs(file, refinement.read(file))
     about = "real motion (CMU mocap), simulated estimates"
     remark(f"A clip of {len(result)} frames of {about}, body {report.body}:")

@@ -27,7 +27,7 @@ from .exit_status import status_of
 from .parser import Commands, Options, add_command, number
 from .progress import progress_bar
 from .refinement import FRAME_RATE, Refinement, add_refinement, read_refinement, say_own_body
-from .summary import print_json, say_summary, status_of_result, summary_dict
+from .summary import print_json, say_summary, status_of_result
 from .timing import stopwatch
 from .voice import LOG, named, remark
 
@@ -44,17 +44,16 @@ _OF_A_FILE = (
 """Options that describe a file, or what is measured of it."""
 
 
-class Measured(NamedTuple):
-    """A refinement that was measured: its result, the errors, and how many seconds refining took."""
+class EvaluatedFile(NamedTuple):
+    """A refinement that was measured."""
 
     result: RefineResult[np.ndarray]
     report: Report
-    seconds: float
 
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
-    command = add_command(commands, "eval", run, "errors before and after")
+    command = add_command(commands, "eval", run, "errors before and after", streams=("input",))
     text = "as refine, with GT_theta or GT_pose, and GT_beta"
     command.add_argument("input", metavar="IN", nargs="?", help=text)
     command.add_argument(
@@ -97,10 +96,10 @@ def run(options: Options) -> int:
         )
     measures, file = read_measures(options), EstimateFile(options.input)
     refinement = read_refinement(options, file)
-    result, report, seconds = refine_and_measure(file, refinement, measures, options)
+    result, report = refine_and_measure(file, refinement, measures, options)
     say_own_body(options, file, refinement.body)
     if options.json:
-        print_json({**report.as_dict(), **summary_dict(result, seconds)})
+        print_json(report.as_dict())
     else:
         print(named(report.text()))
     say_summary(result, refinement.lines(file, result.status.shape))
@@ -138,7 +137,7 @@ def run_example(options: Options) -> int:
 
 def refine_and_measure(
     file: EstimateFile, refinement: Refinement, measures: Measures, options: Options | None = None
-) -> Measured:
+) -> EvaluatedFile:
     """Refine the bodies of a file and evaluate them.
 
     The ground truth is read and checked first, because refinement takes long. It is that of the file, unless
@@ -153,11 +152,11 @@ def refine_and_measure(
     else:
         truth = _sequence_truth(options, body, file, math.prod(lead))
     measures.check(body, estimates, truth)
-    result, seconds = refinement.run(file, estimates)
+    result = refinement.run(file, estimates).result
     with progress_bar(result.status.size, "measure") as progress, stopwatch() as watch:
         report = measures.report(body, estimates, result, truth, progress)
     LOG.info("measured in %.3f s, %.0f bodies/s", watch.seconds, result.status.size / watch.seconds)
-    return Measured(result, report, seconds)
+    return EvaluatedFile(result, report)
 
 
 def read_measures(options: Options) -> Measures:

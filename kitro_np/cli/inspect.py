@@ -21,7 +21,9 @@ from .source import add_source, opened, read_source
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
-    command = add_command(commands, "inspect", run, "what a file of estimates or keypoints holds")
+    command = add_command(
+        commands, "inspect", run, "what a file of estimates or keypoints holds", streams=("input",)
+    )
     command.add_argument(
         "input", metavar="FILE", nargs="?", help="file or folder; none lists all that are known"
     )

@@ -13,7 +13,8 @@ from ..errors import InputError
 from . import convert, demo, eval, help, info, inspect, layouts, paper, refine, simulate, warmup
 from .exit_status import EPILOG, ExitStatus
 from .parser import Options, Parser, add_common
-from .voice import LOG, Voice, named, speak
+from .streams import streams_as_files, takes_output
+from .voice import LOG, Voice, speak
 
 COMMANDS = (refine, convert, inspect, eval, simulate, layouts, paper, demo, warmup, info, help)
 """Commands in the order of the help."""
@@ -57,7 +58,7 @@ def parser() -> Parser:
     )
     add_common(top, top=True)
     # Without a command: the help. Commands set their own.
-    top.set_defaults(top=top, command=top, run=help.run, name=None)
+    top.set_defaults(top=top, command=top, run=help.run, name=None, streams=())
     commands = top.add_subparsers(metavar="COMMAND", title="commands")
     for command in COMMANDS:
         command.add(commands)
@@ -72,12 +73,17 @@ def _parse(arguments: Sequence[str] | None) -> Options:
 
 
 def _run(options: Options) -> int:
-    began = perf_counter()
-    json = getattr(options, "json", False)
-    with speak(Voice(quiet=options.quiet or json, verbose=options.verbose, taken=json)):
-        LOG.info("kitro-np %s: %s", __version__, options.command.prog)
-        status = int(options.run(options))
-        LOG.info("done in %.2f s, exit status %d", perf_counter() - began, status)
+    began, json = perf_counter(), getattr(options, "json", False)
+    taken = json or takes_output(options)
+    with streams_as_files(options) as names:
+        voice = Voice(options.quiet or json, options.verbose, taken, names)
+        try:
+            with speak(voice):
+                LOG.info("kitro-np %s: %s", __version__, options.command.prog)
+                status = int(options.run(options))
+                LOG.info("done in %.2f s, exit status %d", perf_counter() - began, status)
+        except InputError as error:
+            raise InputError(voice.named(str(error))) from error
     return status
 
 
@@ -91,7 +97,7 @@ def _in_lower_case(arguments: Sequence[str] | None) -> list[str]:
 
 
 def _complain(sentence: str) -> None:
-    print(f"kitro-np: error: {named(sentence)}", file=sys.stderr)
+    print(f"kitro-np: error: {sentence}", file=sys.stderr)
 
 
 def _sentence(problem: Exception) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NoReturn, TypeAlias
 
 from .. import __version__
@@ -47,11 +47,23 @@ class Parser(argparse.ArgumentParser):
             f"{argument}: expected an option of {self.prog}, got another{suggestion}; see {self.prog} --help."
         )
 
+    def named(self, options: Options, value: str) -> Iterator[tuple[str, str]]:
+        """Yield flag and name of all options that are `value` or lists with it."""
+        for action in self._actions:
+            given = getattr(options, action.dest, None)
+            if value in [str(one) for one in (given if isinstance(given, list) else [given])]:
+                yield "/".join(action.option_strings) or str(action.metavar), action.dest
 
-def add_command(commands: Commands, name: str, run: Callable[[Options], int], text: str) -> Parser:
-    """Add a command with the docstring of `run` as its description, and return its parser."""
+
+def add_command(
+    commands: Commands, name: str, run: Callable[[Options], int], text: str, *, streams: tuple[str, ...] = ()
+) -> Parser:
+    """Add a command with the docstring of `run` as its description, and return its parser.
+
+    `streams` are options among input and output that may be -, standard input or output.
+    """
     command = commands.add_parser(name, help=text, description=run.__doc__, epilog=EPILOG)
-    command.set_defaults(run=run, command=command)
+    command.set_defaults(run=run, command=command, streams=streams)
     add_common(command)
     return command
 

@@ -45,7 +45,7 @@ from .summary import (
     summary_dict,
 )
 from .timing import stopwatch
-from .voice import say_written, warn
+from .voice import named, say_written, warn
 
 OWN = ".npz"
 """Suffix of a complete result, if no format is named."""
@@ -61,7 +61,7 @@ class _Done(NamedTuple):
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
-    command = add_command(commands, "refine", run, "refine the bodies of a file")
+    command = add_command(commands, "refine", run, "refine the bodies of a file", streams=("input", "output"))
     text = f"estimates of a tracker or network (see inspect), or .npz or torch's .pt: {ESTIMATE_KEYS}"
     command.add_argument("input", metavar="IN", help=text)
     command.add_argument(
@@ -179,6 +179,8 @@ def _read_estimates(options: Options, source: Source | str, body: BodyModel | No
                 f"{options.input}: expected estimates, got keypoints of {form.name}, which --keypoints takes."
             ) from None
         raise
+    if estimates.path is not None:
+        estimates = replace(estimates, path=type(estimates.path)(named(str(estimates.path))))
     return estimates if options.fps is None else replace(estimates, fps=options.fps)
 
 

@@ -54,7 +54,7 @@ OF_IMAGES = ("count", "strength", "turn", "flatten", "agreement", "swapped")
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
-    command = add_command(commands, "simulate", run, "make a benchmark")
+    command = add_command(commands, "simulate", run, "make a benchmark", streams=("output",))
     add = command.add_argument
     add("-o", "--output", metavar="OUT.npz", required=True, help="file to write")
     add("--force", action="store_true", help="overwrite an existing file")
