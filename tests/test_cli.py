@@ -533,6 +533,7 @@ def test_every_module_with_a_command_is_one():
         "demo",
         "warmup",
         "info",
+        "completion",
         "help",
     ]
 
@@ -613,7 +614,7 @@ def test_arguments_that_are_missing(file, capsys):
     )
     assert (
         "COMMAND: expected one of refine, convert, inspect, eval, simulate, layouts, paper, demo, warmup, "
-        "info, help, got 'refin' (did you mean 'refine'?)." in fails(capsys, "refin", file)
+        "info, completion, help, got 'refin' (did you mean 'refine'?)." in fails(capsys, "refin", file)
     )
 
 

@@ -10,13 +10,13 @@ from time import perf_counter
 
 from .. import __version__
 from ..errors import InputError
-from . import convert, demo, eval, help, info, inspect, layouts, paper, refine, simulate, warmup
+from . import completion, convert, demo, eval, help, info, inspect, layouts, paper, refine, simulate, warmup
 from .exit_status import EPILOG, ExitStatus
 from .parser import Options, Parser, add_common
 from .streams import streams_as_files, takes_output
 from .voice import LOG, Voice, speak
 
-COMMANDS = (refine, convert, inspect, eval, simulate, layouts, paper, demo, warmup, info, help)
+COMMANDS = (refine, convert, inspect, eval, simulate, layouts, paper, demo, warmup, info, completion, help)
 """Commands in the order of the help."""
 
 

@@ -47,6 +47,10 @@ class Parser(argparse.ArgumentParser):
             f"{argument}: expected an option of {self.prog}, got another{suggestion}; see {self.prog} --help."
         )
 
+    def actions(self) -> list[argparse.Action]:
+        """Return options and arguments that are shown in the help."""
+        return [action for action in self._actions if action.help != argparse.SUPPRESS]
+
     def named(self, options: Options, value: str) -> Iterator[tuple[str, str]]:
         """Yield flag and name of all options that are `value` or lists with it."""
         for action in self._actions:
