@@ -25,7 +25,7 @@ from ..result import RefineResult
 from .body_options import BODY_DEFAULTS, has_genders, read_body
 from .exit_status import status_of
 from .parser import Commands, Options, add_command, number
-from .progress import progress_bar
+from .progress import elapsed_time, progress_bar
 from .refinement import FRAME_RATE, Refinement, add_refinement, read_refinement, say_own_body
 from .summary import print_json, say_summary, status_of_result
 from .timing import stopwatch
@@ -119,13 +119,15 @@ def run_example(options: Options) -> int:
             flag = f"--{name.replace('_', '-')}"
             raise InputError(f"{flag}: expected none with --example, which has its own, got {value}.")
     refinement = read_refinement(options)
-    report = measure_example(
-        options.example,
-        refinement.method,
-        engine=refinement.engine,
-        threads=refinement.threads,
-        strict=refinement.strict,
-    )
+    refinement.log()
+    with elapsed_time("measure"):
+        report = measure_example(
+            options.example,
+            refinement.method,
+            engine=refinement.engine,
+            threads=refinement.threads,
+            strict=refinement.strict,
+        )
     if options.json:
         print_json(report.as_dict())
     else:

@@ -23,6 +23,7 @@ from ..simulate.video import DEFAULT_FPS, DEFAULT_FRAMES, DEFAULT_TRACKS
 from .body_options import add_body, read_body
 from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command, integer, number
+from .progress import elapsed_time
 from .voice import say_written
 
 ERRORS = {
@@ -99,12 +100,14 @@ def run(options: Options) -> int:
     simulated: Simulated
     if options.video:
         given = {name: getattr(options, name) for name in OF_VIDEOS if getattr(options, name) is not None}
-        simulated = video = simulate_video(motion, body, **given, errors=errors, seed=options.seed)
+        with elapsed_time("simulate"):
+            simulated = video = simulate_video(motion, body, **given, errors=errors, seed=options.seed)
         tracks = int(video.track[-1]) + 1
         what = f"{tracks} simulated {'track' if tracks == 1 else 'tracks'}, {len(video.track)} frames"
     else:
         count = DEFAULT_COUNT if options.count is None else options.count
-        simulated = simulate(motion, body, count=count, errors=errors, seed=options.seed)
+        with elapsed_time("simulate"):
+            simulated = simulate(motion, body, count=count, errors=errors, seed=options.seed)
         what = f"{count} simulated {'body' if count == 1 else 'bodies'}"
     target = write_arrays(options.output, simulated.arrays(), force=options.force)
     say_written(target, f": {what}")
