@@ -13,11 +13,6 @@ from kitro_np.cli.voice import Voice, speak
 
 
 @pytest.fixture
-def terminal(capsys, monkeypatch):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-
-
-@pytest.fixture
 def counted(monkeypatch):
     """Totals of bars, and what they counted."""
     found = []
@@ -45,7 +40,8 @@ def test_bars_count_every_body_of_videos(tmp_path, counted, options):
     assert counted == [(what, count, count) for what in ("refine", "refine", "refine", "measure")]
 
 
-def test_a_task_of_more_than_a_second_shows_its_time(terminal, capsys, monkeypatch):
+def test_a_task_of_more_than_a_second_shows_its_time(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setattr(progress, "PATIENCE", 0.01)
     monkeypatch.setattr(progress, "TICK", 0.01)
     with progress.elapsed_time("simulate"):
@@ -56,13 +52,15 @@ def test_a_task_of_more_than_a_second_shows_its_time(terminal, capsys, monkeypat
     assert capsys.readouterr().err == ""
 
 
-def test_a_short_task_shows_nothing_and_errors_pass(terminal, capsys):
+def test_a_short_task_shows_nothing_and_errors_pass(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with pytest.raises(ZeroDivisionError), progress.elapsed_time("simulate"):
         raise ZeroDivisionError
     assert capsys.readouterr().err == ""
 
 
-def test_without_tqdm_there_is_no_progress(terminal, capsys, monkeypatch):
+def test_without_tqdm_there_is_no_progress(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     monkeypatch.setitem(sys.modules, "tqdm", None)
     with progress.elapsed_time("simulate"), progress.progress_bar(3, "refine") as bar:
         assert bar is None
