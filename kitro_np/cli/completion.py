@@ -19,6 +19,7 @@ from .warmup import DTYPES
 VALUES = {
     "method": tuple(METHODS),
     "layout": LAYOUTS,
+    "joints_of": LAYOUTS,
     "body": (*EMBEDDED, *LICENSED),
     "engine": CPU_ENGINES,
     "to": tuple(export.name for export in known_exports()),

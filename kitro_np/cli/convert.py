@@ -9,7 +9,7 @@ from .body_options import add_body, read_body
 from .description import lines_of_estimates, remark_lines
 from .exit_status import ExitStatus
 from .output import add_output, export_of, write_bodies
-from .parser import Commands, Options, add_command, number
+from .parser import LAYOUT_FLAGS, Commands, Options, add_command, number
 from .source import add_source, read_source
 from .voice import warn
 
@@ -24,7 +24,7 @@ def add(commands: Commands) -> None:
     add_output(command)
     add_body(command, "the file's own")
     add = command.add_argument_group("keypoints and camera").add_argument
-    add("--layout", metavar="NAME", help=".json: which keypoints are projected (default: coco17)")
+    add(*LAYOUT_FLAGS, metavar="NAME", help=".json: which keypoints are projected (default: coco17)")
     add(
         "--image-size",
         nargs=2,

@@ -39,7 +39,7 @@ REGRESSED: dict[str, tuple[int, ...] | None] = {"j14": None, "j14-pelvis": H36M_
 
 _OF_A_FILE = (
     "truth", "metrics", "protocol", "regressor", "per_joint", "per_sequence", "keypoints_key",
-    "layout", "confidence_key", "image_size", "intrinsics", "focal_length", "each_frame", "fps",
+    "layout", "joints_of", "confidence_key", "image_size", "intrinsics", "focal_length", "each_frame", "fps",
 )  # fmt: skip
 """Options that describe a file, or what is measured of it."""
 

@@ -16,6 +16,10 @@ Group: TypeAlias = argparse._ArgumentGroup
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
+LAYOUT_FLAGS = ("--layout", "--keypoint-layout")
+"""The layout of keypoints, under its own name and that of the argument of :func:`kitro_np.refine`."""
+
+
 class Parser(argparse.ArgumentParser):
     """A parser that raises InputError."""
 

@@ -203,7 +203,7 @@ def _read_keypoints(options: Options, estimates: PeopleEstimates) -> PeopleKeypo
 
 def _check_keys(options: Options) -> None:
     """InputError for options that name keys of a file of arrays."""
-    for name in ("keypoints_key", "confidence_key"):
+    for name in ("keypoints_key", "joints_of", "confidence_key"):
         if (value := getattr(options, name)) != options.command.get_default(name):
             flag = f"--{name.replace('_', '-')}"
             raise InputError(f"{flag}: expected an IN of arrays and no --keypoints, got {value}.")

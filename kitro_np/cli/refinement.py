@@ -22,12 +22,13 @@ from ..formats.estimates import TRUTH_KEYS, EstimateFile, Estimates
 from ..formats.refined import Inputs, write_refined
 from ..formats.videos import HYPOTHESES, VideoRows, in_time, videos_of_file
 from ..keypoints.detectors import LAYOUTS
+from ..keypoints.layouts import find_layout
 from ..refinement.method import METHODS, Method
 from ..result import RefineResult
 from ..typing import EngineName
 from .body_options import add_body, read_body
 from .method_options import DEFAULT_METHOD, add_method, read_method
-from .parser import Options, Parser, integer, number
+from .parser import LAYOUT_FLAGS, Options, Parser, integer, number
 from .progress import progress_bar
 from .summary import log_speed, say_summary
 from .timing import stopwatch
@@ -62,6 +63,8 @@ class Refinement:
         Key of the keypoints in the file.
     keypoint_layout : str, optional
         Layout of the keypoints; by default the one that the file names, else the body's joints.
+    joints_of : str, optional
+        Of keypoints of all the body's joints take those that this layout has, as a detector's.
     confidence_key : str, optional
         Key of the keypoints' confidences in the file.
     image_size : (width, height), optional
@@ -88,6 +91,7 @@ class Refinement:
     method: Method = field(default_factory=lambda: METHODS[DEFAULT_METHOD]())
     keypoints_key: str = "keypoints_2d"
     keypoint_layout: str | None = None
+    joints_of: str | None = None
     confidence_key: str | None = None
     image_size: tuple[float, float] | None = None
     intrinsics: np.ndarray | None = None
@@ -132,7 +136,7 @@ class Refinement:
         # A method that does not support layouts refuses them.
         detections: dict[str, Any] = {
             "keypoints_2d": estimates.keypoints_2d,
-            "keypoint_layout": self.layout(file),
+            "keypoint_layout": self.joints_of or self.layout(file),
         }
         if self.method.takes_detections:
             detections = self._detections(file, estimates)._asdict()
@@ -210,7 +214,19 @@ class Refinement:
         )
 
     def _detections(self, file: EstimateFile, estimates: Estimates) -> Detections:
-        return read_detections(file, estimates, self.body, self.layout(file), self.confidence_key)
+        shape, layout = estimates.keypoints_2d.shape, find_layout(self.layout(file), self.body)
+        count, joints = shape[-2] if len(shape) > 1 else 0, self.body.num_joints
+        if self.joints_of is not None:
+            if count != joints:
+                raise InputError(f"joints-of: expected keypoints of the body's {joints} joints, got {count}.")
+            return read_detections(file, estimates, self.body, self.joints_of, self.confidence_key)
+        if count != layout.num_points:
+            how = f"; --joints-of {layout.name} takes those of its joints" if count == joints else ""
+            raise InputError(
+                f"{file.path}: keypoints_2d: expected {layout.num_points} points, as {layout.name} has, "
+                f"got {count}{how}."
+            )
+        return read_detections(file, estimates, self.body, layout, self.confidence_key)
 
 
 def add_refinement(command: Parser) -> None:
@@ -219,12 +235,12 @@ def add_refinement(command: Parser) -> None:
     add = command.add_argument_group("detections and camera").add_argument
     add("--keypoints-key", default="keypoints_2d", metavar="KEY", help="key of the keypoints in the file")
     add(
-        "--layout",
-        "--keypoint-layout",
-        dest="layout",
+        *LAYOUT_FLAGS,
         metavar="NAME",
         help=f"of the keypoints: {', '.join(LAYOUTS)} (default: what their file tells, else {LAYOUTS[0]})",
     )
+    text = "of keypoints of all the body's joints take those that this layout has, as if from a detector"
+    add("--joints-of", metavar="NAME", help=text)
     add("--confidence-key", metavar="KEY", help="key of the confidences (default: confidence, if present)")
     add("--image-size", nargs=2, type=number, metavar=("W", "H"), help="in pixels, instead of intrinsics")
     add("--intrinsics", nargs=4, type=number, metavar=("FX", "FY", "CX", "CY"), help="instead of the file's")
@@ -252,6 +268,7 @@ def read_refinement(options: Options, file: EstimateFile | None = None) -> Refin
         method=method,
         keypoints_key=options.keypoints_key,
         keypoint_layout=read_layout(options),
+        joints_of=_read_joints_of(options),
         confidence_key=options.confidence_key,
         image_size=None if options.image_size is None else tuple(options.image_size),
         intrinsics=read_intrinsics(options),
@@ -276,6 +293,12 @@ def read_fps(options: Options) -> float | None:
 def read_layout(options: Options) -> str | None:
     """Return the layout of the options, None if there is none."""
     return None if options.layout is None else one_of("layout", options.layout, LAYOUTS)
+
+
+def _read_joints_of(options: Options) -> str | None:
+    if options.joints_of is not None and options.layout is not None:
+        raise InputError("joints-of: expected none with --layout, got both.")
+    return None if options.joints_of is None else one_of("joints-of", options.joints_of, LAYOUTS)
 
 
 def read_intrinsics(options: Options) -> np.ndarray | None:
