@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from ..formats.people import PeopleEstimates, PeopleKeypoints
+from .voice import named, remark
 
 Line = tuple[str, str]
 
@@ -44,9 +45,16 @@ def lines_of_keypoints(keypoints: PeopleKeypoints) -> Iterator[Line]:
 
 def print_lines(title: object, lines: Iterable[Line]) -> None:
     """Print names and texts in two columns below a title."""
-    print(title)
-    for name, text in lines:
-        print(f"  {name:<11} {text}")
+    print(_two_columns(title, lines))
+
+
+def remark_lines(title: object, lines: Iterable[Line]) -> None:
+    """Say the same as a remark."""
+    remark(_two_columns(title, lines))
+
+
+def _two_columns(title: object, lines: Iterable[Line]) -> str:
+    return named("\n".join([str(title), *(f"  {name:<11} {text}" for name, text in lines)]))
 
 
 def _people(frame: np.ndarray, person: np.ndarray | None) -> str:

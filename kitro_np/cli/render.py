@@ -14,6 +14,7 @@ from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command, integer, number
 from .progress import progress_bar
 from .refinement import FRAME_RATE, read_fps
+from .voice import say_written, warn
 
 
 def add(commands: Commands) -> None:
@@ -46,7 +47,7 @@ def run(options: Options) -> int:
     body = None if options.body is None else read_body(options)
     shown = shown_of_file(options.result, body)
     if warning := other_body(options.result, shown.result.body_name, "drawn", shown.body.name):
-        print(warning)
+        warn(warning)
     if options.panels is None:
         has = {"before": shown.before, "keypoints": shown.keypoints_2d, "after": shown.after}
         panels = [name for name in ("before", "after", "keypoints") if has[name] is not None]
@@ -60,6 +61,5 @@ def run(options: Options) -> int:
             options.output, shown, options.images,
             look=look, frames=options.frame, fps=fps, force=options.force, progress=progress,
         )  # fmt: skip
-    shown_paths = str(written[0]) if len(written) == 1 else f"{len(written)} files, {written[0]} and others"
-    print(f"wrote {shown_paths}")
+    say_written(written[0], "" if len(written) == 1 else f" and {len(written) - 1} more files")
     return ExitStatus.DONE

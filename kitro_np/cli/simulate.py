@@ -22,6 +22,8 @@ from ..simulate.video import DEFAULT_FPS, DEFAULT_FRAMES, DEFAULT_TRACKS
 from .body_options import add_body, read_body
 from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command, integer, number
+from .progress import elapsed_time
+from .voice import say_written
 
 ERRORS = {
     "rotation": ("FACTOR", "factor on the errors of all joints' rotations"),
@@ -52,7 +54,7 @@ OF_IMAGES = ("count", "strength", "turn", "flatten", "agreement", "swapped")
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
-    command = add_command(commands, "simulate", run, "make a benchmark")
+    command = add_command(commands, "simulate", run, "make a benchmark", streams=("output",))
     add = command.add_argument
     add("-o", "--output", metavar="OUT.npz", required=True, help="file to write")
     add("--force", action="store_true", help="overwrite an existing file")
@@ -99,16 +101,18 @@ def run(options: Options) -> int:
     motion = None if options.poses is None else read_motion(options.poses)
     if options.video:
         given = {name: getattr(options, name) for name in OF_VIDEOS if getattr(options, name) is not None}
-        video = simulate_video(motion, body, **given, errors=errors, seed=options.seed)
+        with elapsed_time("simulate"):
+            video = simulate_video(motion, body, **given, errors=errors, seed=options.seed)
         arrays = video.arrays(extrinsics=bool(options.extrinsics))
         tracks = int(video.track[-1]) + 1
         what = f"{tracks} simulated {'track' if tracks == 1 else 'tracks'}, {len(video.track)} frames"
     else:
         count = DEFAULT_COUNT if options.count is None else options.count
-        arrays = simulate(motion, body, count=count, errors=errors, seed=options.seed).arrays()
+        with elapsed_time("simulate"):
+            arrays = simulate(motion, body, count=count, errors=errors, seed=options.seed).arrays()
         what = f"{count} simulated {'body' if count == 1 else 'bodies'}"
     target = write_arrays(options.output, arrays, force=options.force)
-    print(f"wrote {target}: {what}")
+    say_written(target, f": {what}")
     return ExitStatus.DONE
 
 
