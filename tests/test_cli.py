@@ -514,12 +514,15 @@ def test_empty_file_of_bodies(tmp_path, estimates, capsys):
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in NAMES)], ids=["all", *NAMES])
-def test_help_fits_a_narrow_terminal(command, monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "60")
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_help_fits_any_terminal(command, columns, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", str(columns))
     with pytest.raises(SystemExit) as stop:
         main([*command, "--help"])
     assert stop.value.code == 0
-    assert max(map(len, capsys.readouterr().out.splitlines())) <= 60
+    out = capsys.readouterr().out
+    assert out.startswith("usage: kitro-np")
+    assert max(map(len, out.splitlines())) <= min(columns, 100)
 
 
 def test_no_progress_bar_where_there_is_no_terminal(file, tmp_path, capsys):
