@@ -35,8 +35,8 @@ FILES = ("clip.npz", "clip.html", "person.png", "person.html", "person.glb")
 FEW_SCORES = 0.3
 """Detections with smaller scores are not used."""
 
-PICTURED = 40
-"""Frame of the picture."""
+PICTURED = 80
+"""Number of the frame of the picture."""
 
 
 def add(commands: Commands) -> None:
@@ -106,8 +106,7 @@ def _person(folder: Path) -> None:
     remark(shown.result.summary())
     with progress_bar(3, "draw", unit="files") as progress:
         done = progress or (lambda _: None)
-        number = int(shown.frame[min(PICTURED, len(shown) - 1)])
-        picture = _picture(folder / "person.png", shown, number)
+        picture = _picture(folder / "person.png", shown, PICTURED)
         done(1)
         page = write_report(folder / "person.html", shown, title="Real person", force=True)
         done(1)
