@@ -408,11 +408,11 @@ def test_command_line(exchanged, simulated, tmp_path, capsys):
     arrays = {**simulated.arrays(), "keypoints_2d": exchanged.keypoints_2d}
     path, output = tmp_path / "in.npz", tmp_path / "out.npz"
     np.savez(path, **arrays)
-    assert main(["refine", str(path), "-o", str(output)]) == 0
+    assert main(["refine", str(path), "-o", str(output)]) == 3
     assert f"). {HINT}\n" in capsys.readouterr().out
-    assert main(["eval", str(path)]) == 0
+    assert main(["eval", str(path)]) == 3
     assert f"). {HINT}\n" in capsys.readouterr().out
-    assert main(["eval", str(path), "--json"]) == 0
+    assert main(["eval", str(path), "--json"]) == 3
     out, err = capsys.readouterr()
     assert json.loads(out)["before"]
     assert err == f"{HINT}\n"

@@ -55,8 +55,9 @@ def refined(tmp_path, capsys):
 
     def run(path, *options):
         output = tmp_path / "out.npz"
-        assert main(["refine", "--body", BODY, str(path), "-o", str(output), "--force", *options]) == 0
+        status = main(["refine", "--body", BODY, str(path), "-o", str(output), "--force", *options])
         with np.load(output) as file:
+            assert status == (0 if np.any(file["status"] == 0) else 3)
             return dict(file), capsys.readouterr().out
 
     return run
@@ -90,15 +91,15 @@ def test_keypoints_of_the_body_stand_for_a_detectors(write, refined, estimates, 
     """Those that the detector does not give are not looked at."""
     expected = refine(**estimates, keypoints_2d=keypoints, confidence=np.broadcast_to(of_coco, (12, 24)))
     path = write(noisy=np.where(of_coco[:, None] > 0, keypoints, np.nan))
-    assert_written(refined(path, "--keypoints-key", "noisy", "--keypoint-layout", "coco17")[0], expected)
+    assert_written(refined(path, "--keypoints-key", "noisy", "--joints-of", "coco17")[0], expected)
     path = write(noisy=np.round(np.where(of_coco[:, None] > 0, keypoints, -7)).astype(int))
-    whole, _ = refined(path, "--keypoints-key", "noisy", "--keypoint-layout", "coco17")
+    whole, _ = refined(path, "--keypoints-key", "noisy", "--joints-of", "coco17")
     np.testing.assert_allclose(whole["pose"], expected.pose, atol=0.1)
 
 
 def test_eval_of_joints_that_a_detector_gives(write, keypoints, of_coco, capsys):
     path, figures = write(keypoints_2d=keypoints, visible=np.broadcast_to(of_coco, (12, 24))), []
-    for options in (["--keypoint-layout", "coco17"], ["--confidence-key", "visible"], []):
+    for options in (["--joints-of", "coco17"], ["--confidence-key", "visible"], []):
         assert main(["eval", "--body", BODY, str(path), "--json", *options]) == 0
         figures.append(json.loads(capsys.readouterr().out))
     assert figures[0] == figures[1] != figures[2]
@@ -113,8 +114,8 @@ def test_confidences_are_read_where_a_file_has_some(write, refined, estimates, k
     for options, value in (
         ([], confidence),
         (["--confidence-key", "other"], other),
-        (["--keypoint-layout", "coco17"], of_coco * confidence),
-        (["--keypoint-layout", "coco17", "--confidence-key", "other"], of_coco * other),
+        (["--joints-of", "coco17"], of_coco * confidence),
+        (["--joints-of", "coco17", "--confidence-key", "other"], of_coco * other),
     ):
         found, _ = refined(path, *options)
         assert_written(found, refine(**estimates, keypoints_2d=keypoints, confidence=value))
@@ -157,10 +158,24 @@ def test_what_is_given_back_and_what_is_kept(write, refined, keypoints):
     [
         (24, None, ["--confidence-key", "sure"], "expected the key sure, got"),
         (24, (12, 17), [], "confidence: expected shape (12, 24), got (12, 17)."),
-        (24, (12, 17), ["--keypoint-layout", "coco17"], "confidence: expected shape (12, 24), one for each"),
-        (24, (), ["--keypoint-layout", "coco17"], "confidence: expected shape (12, 24), one for each"),
-        (17, None, [], "keypoints_2d: expected 24 points, as smpl24 has, or the body's 24 joints, got 17."),
-        (18, None, ["--keypoint-layout", "coco17"], "keypoints_2d: expected 17 points, as coco17 has, or"),
+        (24, (12, 17), ["--joints-of", "coco17"], "confidence: expected shape (12, 24), one for each"),
+        (24, (), ["--joints-of", "coco17"], "confidence: expected shape (12, 24), one for each"),
+        (17, None, [], "keypoints_2d: expected 24 points, as smpl24 has, got 17."),
+        (
+            18,
+            None,
+            ["--keypoint-layout", "coco17"],
+            "expected 17 points, as coco17 has, got 18.",
+        ),
+        (24, None, ["--layout", "coco17"], "got 24; --joints-of coco17 takes those of its joints."),
+        (
+            17,
+            None,
+            ["--joints-of", "coco17"],
+            "joints-of: expected keypoints of the body's 24 joints",
+        ),
+        (24, None, ["--joints-of", "coco"], "got 'coco' (did you mean 'coco17'?)."),
+        (24, None, ["--joints-of", "coco17", "--layout", "coco17"], "joints-of: expected none with --layout"),
         (
             24,
             (12, 24),
@@ -207,7 +222,7 @@ def test_scores_beside_the_keypoints(write, refined, estimates, keypoints, of_co
     path = write(keypoints_2d=scored)
     found, _ = refined(path)
     assert_written(found, refine(**estimates, keypoints_2d=scored))
-    found, _ = refined(path, "--keypoint-layout", "coco17")
+    found, _ = refined(path, "--joints-of", "coco17")
     expected = refine(**estimates, keypoints_2d=keypoints, confidence=of_coco * weights)
     assert_written(found, expected)
     metrics = ["--json", "--metrics", "reprojection_error"]

@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from kitro_np import InputError
 from kitro_np.body import BodyOutput
+from kitro_np.evaluation.many_points import mean_distances
 from kitro_np.evaluation.metrics import (
     H36M_PELVIS,
     HIPS,
@@ -369,3 +370,17 @@ def test_no_similarity_comes_nearer_than_the_alignment(seed, turn, shift, scale)
         small = Rotation.from_rotvec(np.array(turn) / 100).as_matrix()
         for other in (scale * aligned @ small, aligned + shift, scale * points @ small + shift):
             assert np.all(np.sum((other - truth) ** 2, axis=(1, 2)) >= best - 1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_mean_distances_of_many_points_are_those_of_the_formula(dtype):
+    rng = np.random.default_rng(0)
+    points, truth = rng.normal(size=(2, 11, 500, 3)).astype(dtype)
+    shift = rng.normal(size=(11, 3)).astype(dtype)
+    points[3, 4, 1] = np.nan
+    found = mean_distances(points, truth, shift)
+    expected = np.linalg.norm(points - truth - shift[:, None], axis=-1).mean(axis=1)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, expected, rtol=1e-5 if dtype == np.float32 else 1e-13)
+    np.testing.assert_array_equal(mean_distances(points, truth), mean_distances(points, truth, 0 * shift))
+    assert mean_distances(points[:0], truth[:0]).shape == (0,)

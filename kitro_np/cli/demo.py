@@ -25,6 +25,7 @@ from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command
 from .progress import progress_bar
 from .refinement import Refinement, write_result
+from .voice import remark, say_written, warn
 
 FOLDER = "kitro-np-demo"
 """Folder that is written to by default, anew in every run."""
@@ -34,8 +35,8 @@ FILES = ("clip.npz", "clip.html", "person.png", "person.html", "person.glb")
 FEW_SCORES = 0.3
 """Detections with smaller scores are not used."""
 
-PICTURED = 40
-"""Frame of the picture."""
+PICTURED = 80
+"""Number of the frame of the picture."""
 
 
 def add(commands: Commands) -> None:
@@ -56,7 +57,7 @@ def run(options: Options) -> int:
     _check_folder(folder, own=options.output == FOLDER, force=options.force)
     folder.mkdir(parents=True, exist_ok=True)
     _clip(folder)
-    print()
+    remark("")
     _person(folder)
     return ExitStatus.DONE
 
@@ -80,12 +81,12 @@ def _clip(folder: Path) -> None:
         result, report = refine_and_measure(file, refinement, Measures())
         inputs = refinement.inputs(file, refinement.read(file))
     about = "real motion (CMU mocap), simulated estimates"
-    print(f"A clip of {len(result)} frames of {about}, body {report.body}:")
-    print(report.text())
+    remark(f"A clip of {len(result)} frames of {about}, body {report.body}:")
+    remark(report.text())
     path = folder / "clip.npz"
     write_result(path, result, inputs._replace(source="demo"), force=True)
     page = write_report(folder / "clip.html", shown_of_file(path), title="Simulated clip", force=True)
-    print(f"wrote {page}: opens in a browser")
+    say_written(page, ": opens in a browser")
 
 
 def _person(folder: Path) -> None:
@@ -93,20 +94,19 @@ def _person(folder: Path) -> None:
     shown = real_person()
     assert shown.before is not None
     assert shown.truth is not None
-    print(f"A real person, {len(shown)} frames, a detector's keypoints (OpenPose), MediaPipe's estimates:")
+    remark(f"A real person, {len(shown)} frames, a detector's keypoints (OpenPose), MediaPipe's estimates:")
     true = _joints(shown.body, shown.truth)
-    print("mm           before    after")
+    remark("mm           before    after")
     for name, measure in (("MPJPE", mpjpe), ("PA-MPJPE", pa_mpjpe)):
         errors = [
             MILLIMETRES * measure(_joints(shown.body, bodies), true, LSP14).mean()
             for bodies in (shown.before, shown.after)
         ]
-        print(f"{name:<10}{errors[0]:>9.2f}{errors[1]:>9.2f}")
-    print(shown.result.summary())
+        remark(f"{name:<10}{errors[0]:>9.2f}{errors[1]:>9.2f}")
+    remark(shown.result.summary())
     with progress_bar(3, "draw", unit="files") as progress:
         done = progress or (lambda _: None)
-        number = int(shown.frame[min(PICTURED, len(shown) - 1)])
-        picture = _picture(folder / "person.png", shown, number)
+        picture = _picture(folder / "person.png", shown, PICTURED)
         done(1)
         page = write_report(folder / "person.html", shown, title="Real person", force=True)
         done(1)
@@ -116,9 +116,9 @@ def _person(folder: Path) -> None:
         )  # fmt: skip
         done(1)
     if picture is not None:
-        print(f"wrote {picture}: before, after, and what is left to the keypoints")
-    print(f"wrote {page}: opens in a browser")
-    print(f"wrote {animation}: opens in viewers and Blender")
+        say_written(picture, ": before, after, and what is left to the keypoints")
+    say_written(page, ": opens in a browser")
+    say_written(animation, ": opens in viewers and Blender")
 
 
 def _picture(path: Path, shown: Shown, frame: int) -> Path | None:
@@ -126,7 +126,7 @@ def _picture(path: Path, shown: Shown, frame: int) -> Path | None:
     try:
         return render(path, shown, look=Look(crop=True), frames=[frame], force=True)[0]
     except InputError as problem:
-        print(problem)
+        warn(problem)
         return None
 
 

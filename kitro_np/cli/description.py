@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from ..formats.people import PeopleEstimates, PeopleKeypoints
+from .voice import named, remark
 
 Line = tuple[str, str]
+
+LEAST_WIDTH = 20
+"""Characters of a text that stay in a line on the narrowest terminal."""
 
 
 def lines_of_estimates(estimates: PeopleEstimates) -> Iterator[Line]:
@@ -44,9 +51,27 @@ def lines_of_keypoints(keypoints: PeopleKeypoints) -> Iterator[Line]:
 
 def print_lines(title: object, lines: Iterable[Line]) -> None:
     """Print names and texts in two columns below a title."""
-    print(title)
+    print(_two_columns(title, lines))
+
+
+def remark_lines(title: object, lines: Iterable[Line]) -> None:
+    """Say the same as a remark."""
+    remark(_two_columns(title, lines))
+
+
+def _two_columns(title: object, lines: Iterable[Line]) -> str:
+    parts = [str(title)]
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for name, text in lines:
-        print(f"  {name:<11} {text}")
+        start = f"  {name:<11} "
+        if columns is None:  # a program reads whole lines
+            parts.append(start + text)
+        else:
+            room = max(columns - 1, len(start) + LEAST_WIDTH)
+            parts += textwrap.wrap(
+                text, room, initial_indent=start, subsequent_indent=" " * len(start), break_on_hyphens=False
+            )
+    return named("\n".join(parts))
 
 
 def _people(frame: np.ndarray, person: np.ndarray | None) -> str:

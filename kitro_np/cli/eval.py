@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
-import sys
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,10 +25,13 @@ from ..formats.videos import timed
 from ..refinement.method import METHODS
 from ..result import RefineResult
 from .body_options import BODY_DEFAULTS, has_genders, read_body
-from .exit_status import ExitStatus
+from .exit_status import status_of
 from .parser import Commands, Options, add_command, number
-from .progress import progress_bar
-from .refinement import FRAME_RATE, Refinement, add_refinement, print_own_body, read_refinement
+from .progress import elapsed_time, progress_bar
+from .refinement import FRAME_RATE, Refinement, add_refinement, read_refinement, say_own_body
+from .summary import print_json, say_summary, status_of_result
+from .timing import stopwatch
+from .voice import LOG, named, remark
 
 PROTOCOLS = {"lsp14": LSP14, "smpl24": SMPL24}
 """Protocols of the skeleton's joints."""
@@ -38,14 +41,21 @@ REGRESSED: dict[str, tuple[int, ...] | None] = {"j14": None, "j14-pelvis": H36M_
 
 _OF_A_FILE = (
     "truth", "metrics", "protocol", "regressor", "per_joint", "per_sequence", "keypoints_key",
-    "layout", "confidence_key", "image_size", "intrinsics", "focal_length", "each_frame", "fps",
+    "layout", "joints_of", "confidence_key", "image_size", "intrinsics", "focal_length", "each_frame", "fps",
 )  # fmt: skip
 """Options that describe a file, or what is measured of it."""
 
 
+class EvaluatedFile(NamedTuple):
+    """A refinement that was measured."""
+
+    result: RefineResult[np.ndarray]
+    report: Report | AloneReport
+
+
 def add(commands: Commands) -> None:
     """Add the command and its options."""
-    command = add_command(commands, "eval", run, "errors before and after")
+    command = add_command(commands, "eval", run, "errors before and after", streams=("input",))
     text = "as refine, with GT_theta or GT_pose, and GT_beta, or else with tracks"
     command.add_argument("input", metavar="IN", nargs="?", help=text)
     command.add_argument(
@@ -90,16 +100,14 @@ def run(options: Options) -> int:
     measures, file = read_measures(options), EstimateFile(options.input)
     refinement = read_refinement(options, file)
     result, report = refine_and_measure(file, refinement, measures, options)
+    say_own_body(options, file, refinement.body)
     if options.json:
-        print(json.dumps(report.as_dict(), allow_nan=False))
-        if result.hint:
-            print(result.hint, file=sys.stderr)
-        return ExitStatus.DONE
-    print_own_body(options, file, refinement.body)
-    print(report.text())
-    print(f"{result.summary()}{refinement.lines(file, result.status.shape)}")
-    print_changed_options(report.method, report.options)
-    return ExitStatus.DONE
+        print_json(report.as_dict())
+    else:
+        print(named(report.text(shutil.get_terminal_size().columns)))
+    say_summary(result, refinement.lines(file, result.status.shape))
+    say_changed_options(report.method, report.options)
+    return status_of_result(result)
 
 
 def run_example(options: Options) -> int:
@@ -114,24 +122,27 @@ def run_example(options: Options) -> int:
             flag = f"--{name.replace('_', '-')}"
             raise InputError(f"{flag}: expected none with --example, which has its own, got {value}.")
     refinement = read_refinement(options)
-    report = measure_example(
-        options.example,
-        refinement.method,
-        engine=refinement.engine,
-        threads=refinement.threads,
-        strict=refinement.strict,
-    )
+    refinement.log()
+    with elapsed_time("measure"):
+        report = measure_example(
+            options.example,
+            refinement.method,
+            engine=refinement.engine,
+            threads=refinement.threads,
+            strict=refinement.strict,
+        )
     if options.json:
-        print(json.dumps(report.as_dict(), allow_nan=False))
-        return ExitStatus.DONE
-    print(report.text())
-    print_changed_options(report.method, report.options)
-    return ExitStatus.DONE
+        print_json(report.as_dict())
+    else:
+        print(report.text())
+    say_changed_options(report.method, report.options)
+    accepted = sum(case.accepted > 0 for case in report.cases)
+    return status_of(accepted, len(report.cases))
 
 
 def refine_and_measure(
     file: EstimateFile, refinement: Refinement, measures: Measures, options: Options | None = None
-) -> tuple[RefineResult[np.ndarray], Report | AloneReport]:
+) -> EvaluatedFile:
     """Refine the bodies of a file and evaluate them.
 
     The ground truth is read and checked first, because refinement takes long. It is that of the file, unless
@@ -152,9 +163,11 @@ def refine_and_measure(
     if options is not None and RESIDUAL in _asked(options):
         raise InputError(f"metrics: expected a file without ground truth for {RESIDUAL}, got one with it.")
     measures.check(body, estimates, truth)
-    result = refinement.run(file, estimates)
-    with progress_bar(result.status.size, "measure") as progress:
-        return result, measures.report(body, estimates, result, truth, progress)
+    result = refinement.run(file, estimates).result
+    with progress_bar(result.status.size, "measure") as progress, stopwatch() as watch:
+        report = measures.report(body, estimates, result, truth, progress)
+    LOG.info("measured in %.3f s, %.0f bodies/s", watch.seconds, result.status.size / watch.seconds)
+    return EvaluatedFile(result, report)
 
 
 def read_measures(options: Options) -> Measures:
@@ -199,9 +212,9 @@ def _measure_alone(
     estimates: Estimates,
     tracks: Tracks,
     names: tuple[str, ...],
-) -> tuple[RefineResult[np.ndarray], AloneReport]:
+) -> EvaluatedFile:
     """Refine the bodies of a file without ground truth, and measure their motion."""
-    body, result = refinement.body, refinement.run(file, estimates)
+    body, result = refinement.body, refinement.run(file, estimates).result
     video = evaluate_alone(
         body,
         MovingBodies(estimates.pose, estimates.betas, estimates.transl),
@@ -211,15 +224,16 @@ def _measure_alone(
         estimates.intrinsics,
         metrics=names,
     )
-    return result, AloneReport(video, result.method, dict(result.options or {}), body.name)
+    report = AloneReport(video, result.method, dict(result.options or {}), body.name)
+    return EvaluatedFile(result, report)
 
 
-def print_changed_options(method: str, options: Mapping[str, object]) -> None:
-    """Print the options of a method that differ from their defaults, if any."""
+def say_changed_options(method: str, options: Mapping[str, object]) -> None:
+    """Say the options of a method that differ from their defaults, if any."""
     defaults = vars(METHODS[method]())
     changed = ", ".join(f"{name}={value}" for name, value in options.items() if value != defaults[name])
     if changed:
-        print(f"options: {changed}")
+        remark(f"options: {changed}")
 
 
 def _sequence_truth(options: Options, body: BodyModel, file: EstimateFile, count: int) -> Truth:

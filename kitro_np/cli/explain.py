@@ -22,7 +22,8 @@ from ..report.explain.map_text import text_of_map
 from ..safe_io.atomic_write import atomic_write, check_output
 from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command, integer
-from .refinement import ESTIMATE_KEYS, Refinement, add_refinement, print_own_body, read_refinement
+from .refinement import ESTIMATE_KEYS, Refinement, add_refinement, read_refinement, say_own_body
+from .voice import remark, say_written
 
 SUFFIX = ".svg"
 """Of the picture."""
@@ -65,16 +66,15 @@ def run(options: Options) -> int:
     if options.json:
         print(json.dumps(_finite(found.as_dict()), indent=2))
     else:
-        print_own_body(options, file, refinement.body)
+        say_own_body(options, file, refinement.body)
         lines = text_of_map(found) if isinstance(found, MapExplanation) else text_of_kitro(found)
         print("\n".join(lines))
         if isinstance(found, MapExplanation) and _of_a_video(refinement, file):
-            print("This is the frame alone: refine takes this file as a video, unless --each-frame is given.")
+            remark("This is the frame alone: refine takes this file as a video unless --each-frame is given.")
     if target is not None:
         picture = picture_of_map(found) if isinstance(found, MapExplanation) else picture_of_kitro(found)
         atomic_write(target, lambda file: file.write(picture))
-        if not options.json:
-            print(f"wrote {options.output}")
+        say_written(target)
     return ExitStatus.DONE
 
 

@@ -14,19 +14,21 @@ from ..matching.check import check_projection
 from ..matching.known_body import known_body
 from .description import Line, lines_of_estimates, lines_of_keypoints, print_lines
 from .exit_status import ExitStatus
-from .parser import Commands, Options, add_command, number
+from .parser import LAYOUT_FLAGS, Commands, Options, add_command, number
 from .refinement import read_layout
 from .source import add_source, opened, read_source
 
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
-    command = add_command(commands, "inspect", run, "what a file of estimates or keypoints holds")
+    command = add_command(
+        commands, "inspect", run, "what a file of estimates or keypoints holds", streams=("input",)
+    )
     command.add_argument(
         "input", metavar="FILE", nargs="?", help="file or folder; none lists all that are known"
     )
     add_source(command)
-    command.add_argument("--layout", metavar="NAME", help="of the keypoints, where the file does not tell")
+    command.add_argument(*LAYOUT_FLAGS, metavar="NAME", help="of the keypoints, where the file does not tell")
     text = "in pixels, where the file does not tell"
     command.add_argument("--image-size", nargs=2, type=number, metavar=("W", "H"), help=text)
     command.set_defaults(focal_length=None)

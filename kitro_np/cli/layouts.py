@@ -15,6 +15,7 @@ from .exit_status import ExitStatus
 from .layout_check import check_file
 from .layout_picture import write_picture
 from .parser import Commands, Options, add_command
+from .voice import say_written
 
 LEAST_WIDTH = 20
 """Characters of a line's last column that it keeps on the narrowest terminal."""
@@ -52,7 +53,7 @@ def run(options: Options) -> int:
     elif layout is not None and options.output is None:
         print("\n".join(_table(layout, body)))
     if layout is not None and options.output is not None:
-        print(f"wrote {write_picture(options.output, layout, body, force=options.force)}")
+        say_written(write_picture(options.output, layout, body, force=options.force))
     return ExitStatus.DONE if fits else ExitStatus.WRONG_INPUT
 
 

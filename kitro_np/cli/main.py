@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Sequence
+from time import perf_counter
 
 from .. import __version__
 from ..errors import InputError
 from . import (
+    completion,
     convert,
     demo,
     eval,
     explain,
+    help,
     info,
     inspect,
     layouts,
@@ -23,35 +27,26 @@ from . import (
     simulate,
     warmup,
 )
-from .exit_status import ExitStatus
-from .parser import Parser
+from .exit_status import EPILOG, ExitStatus
+from .parser import Options, Parser, add_common
+from .streams import streams_as_files, takes_output
+from .voice import LOG, Voice, speak
 
 COMMANDS = (
-    refine,
-    convert,
-    inspect,
-    explain,
-    eval,
-    render,
-    report,
-    simulate,
-    layouts,
-    paper,
-    demo,
-    warmup,
-    info,
-)
+    refine, convert, inspect, explain, eval, render, report, simulate, layouts, paper, demo, warmup, info,
+    completion, help,
+)  # fmt: skip
 """Commands in the order of the help."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its :class:`ExitStatus`."""
+    verbose = False
     try:
         try:
-            options, others = parser().parse_known_args(_in_lower_case(arguments))
-            if others:
-                options.command.unknown(others[0])
-            return int(options.run(options))
+            options = _parse(arguments)
+            verbose = options.verbose
+            return _run(options)
         finally:
             # Flush here, so that a broken pipe raises while it can be handled.
             print(end="", flush=True)
@@ -60,29 +55,68 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitStatus.BROKEN_PIPE
     except (InputError, OSError) as problem:
-        print(f"kitro-np: error: {_sentence(problem)}", file=sys.stderr)
+        _complain(_sentence(problem))
         return ExitStatus.WRONG_INPUT
     except KeyboardInterrupt:
         print("kitro-np: stopped; nothing was written.", file=sys.stderr)
         return ExitStatus.STOPPED
+    except Exception as problem:
+        if verbose:
+            traceback.print_exc()
+        where = "" if verbose else "; with --verbose it says where"
+        _complain(f"unexpected {type(problem).__name__}: {problem}{where}.")
+        return ExitStatus.UNEXPECTED
 
 
 def parser() -> Parser:
     """Return the parser of all commands."""
     top = Parser(
-        prog="kitro-np", description="Refine SMPL bodies so that they agree with 2D keypoints (KITRO)."
+        prog="kitro-np",
+        description="Refine SMPL bodies so that they agree with 2D keypoints (KITRO).",
+        epilog=EPILOG,
     )
-    top.add_argument("--version", action="version", version=f"kitro-np {__version__}")
-    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    add_common(top, top=True)
+    # Without a command: the help. Commands set their own.
+    top.set_defaults(top=top, command=top, run=help.run, name=None, streams=())
+    commands = top.add_subparsers(metavar="COMMAND", title="commands")
     for command in COMMANDS:
         command.add(commands)
     return top
 
 
+def _parse(arguments: Sequence[str] | None) -> Options:
+    options, others = parser().parse_known_args(_in_lower_case(arguments))
+    if others:
+        options.command.unknown(others[0])
+    return options
+
+
+def _run(options: Options) -> int:
+    began, json = perf_counter(), getattr(options, "json", False)
+    taken = json or takes_output(options)
+    with streams_as_files(options) as names:
+        voice = Voice(options.quiet or json, options.verbose, taken, names)
+        try:
+            with speak(voice):
+                LOG.info("kitro-np %s: %s", __version__, options.command.prog)
+                status = int(options.run(options))
+                LOG.info("done in %.2f s, exit status %d", perf_counter() - began, status)
+        except InputError as error:
+            raise InputError(voice.named(str(error))) from error
+    return status
+
+
 def _in_lower_case(arguments: Sequence[str] | None) -> list[str]:
     """Return arguments with the command in lower case: names are accepted in any case."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    return [given[0].lower(), *given[1:]] if given and not given[0].startswith("-") else given
+    for k, word in enumerate(given):
+        if not word.startswith("-"):  # options before the command have no values
+            return [*given[:k], word.lower(), *given[k + 1 :]]
+    return given
+
+
+def _complain(sentence: str) -> None:
+    print(f"kitro-np: error: {sentence}", file=sys.stderr)
 
 
 def _sentence(problem: Exception) -> str:

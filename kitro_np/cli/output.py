@@ -12,6 +12,7 @@ from ..export.registry import Export, find_export, known_exports
 from ..export.write import write
 from .parser import Options, Parser, number
 from .refinement import FRAME_RATE
+from .voice import say_written, warn
 
 LONG = 5
 """Focal lengths from this many sides of the image on are long."""
@@ -60,8 +61,8 @@ def export_of(options: Options, *, refined: bool = True) -> Export:
     return export
 
 
-def write_bodies(options: Options, bodies: Any, **known: Any) -> None:
-    """Write bodies in the format of the options; print what it cannot hold, and the paths."""
+def write_bodies(options: Options, bodies: Any, **known: Any) -> list[Path]:
+    """Write bodies in the format of the options; say what it cannot hold, and the paths, which it returns."""
     export = export_of(options)
     given = {name: getattr(options, name) for name in FLAGS if name in export.options}
     if export.timed:
@@ -76,23 +77,24 @@ def write_bodies(options: Options, bodies: Any, **known: Any) -> None:
     )
     paths = written if isinstance(written, list) else [written]
     shown = str(paths[0]) if len(paths) == 1 else f"{len(paths)} files, {paths[0]} to {paths[-1].name}"
-    print(f"wrote {shown}: {export.about}")
+    say_written(shown, f": {export.about}")
+    return paths
 
 
 def _say(sentence: str) -> None:
-    """Print a sentence of :func:`kitro_np.write`, with the flag of the option that it names."""
-    print(sentence.replace("bake=True", FLAGS["bake"]))
+    """Say a sentence of :func:`kitro_np.write`, with the flag of the option that it names."""
+    warn(sentence.replace("bake=True", FLAGS["bake"]))
 
 
 def _tell_distance(bodies: Any) -> None:
-    """Print a sentence if people stand far away, as with the long focal lengths that some programs assume."""
+    """Say so if people stand far away, as with the long focal lengths that some programs assume."""
     estimates = getattr(bodies, "refined", bodies)
     camera = getattr(estimates, "intrinsics", None)
     if camera is None or not len(camera):
         return
     focal, side = float(np.median(camera[:, 0, 0])), float(np.median(2 * camera[:, :2, 2].max(axis=1)))
     if side > 0 and focal > LONG * side:
-        print(
+        warn(
             f"People stand {np.median(estimates.transl[:, 2]):.0f} m away, as the estimates' focal length is "
             f"{focal:.0f} pixels: --focal-length {round(1.2 * side, -1):.0f} brings them near."
         )

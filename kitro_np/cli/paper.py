@@ -15,7 +15,8 @@ from ..paper.sets import FULL, QUICK, Sets, file_sets, simulated_sets
 from .body_options import BODY_DEFAULTS, add_body, read_body
 from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command, number
-from .progress import progress_bar
+from .progress import elapsed_time, progress_bar
+from .voice import say_written
 
 DATA_DEFAULTS = {**BODY_DEFAULTS, "regressor": None, "image_size": None}
 """Options that apply to --data only, and their defaults."""
@@ -60,16 +61,20 @@ def run(options: Options) -> int:
         return progress_bar(runs, "measure", unit="runs")
 
     if options.video:
-        page = write_videos(read_videos(options), options.output, progress)
-        print(f"wrote {page}")
+        with elapsed_time("prepare"):
+            videos = read_videos(options)
+        page = write_videos(videos, options.output, progress)
+        say_written(page)
         return ExitStatus.DONE
     try:
-        pages = write_paper(read_sets(options), options.output, options.table or tuple(EXPERIMENTS), progress)
+        with elapsed_time("prepare"):
+            sets = read_sets(options)
+        pages = write_paper(sets, options.output, options.table or tuple(EXPERIMENTS), progress)
     except KeyboardInterrupt:
         print("kitro-np: stopped; the same command resumes.", file=sys.stderr)
         return ExitStatus.STOPPED
     count = "1 page" if len(pages) == 1 else f"{len(pages)} pages"
-    print(f"wrote {options.output / INDEX} and {count} in the same folder")
+    say_written(options.output / INDEX, f" and {count} in the same folder")
     return ExitStatus.DONE
 
 

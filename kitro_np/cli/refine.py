@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from ..body import BodyModel
 from ..body.names import other_body
@@ -18,30 +19,49 @@ from ..formats.keypoints_in.read import find_keypoint_reader, read_keypoints
 from ..formats.people import PeopleEstimates, PeopleKeypoints
 from ..matching.known_body import known_body
 from ..matching.refine import refine_people
+from ..result import RefineResult
 from ..safe_io.atomic_write import check_output
 from .body_options import read_body
-from .description import lines_of_estimates, lines_of_keypoints, print_lines
-from .exit_status import ExitStatus
+from .description import lines_of_estimates, lines_of_keypoints, remark_lines
 from .output import add_output, export_of, write_bodies
 from .parser import Commands, Options, add_command
 from .progress import progress_bar
 from .refinement import (
     ESTIMATE_KEYS,
     add_refinement,
-    print_own_body,
     read_layout,
     read_refinement,
+    say_own_body,
     write_result,
 )
 from .source import add_source, opened, read_source
+from .summary import (
+    log_speed,
+    print_json,
+    say_summary,
+    settings_dict,
+    shown_paths,
+    status_of_result,
+    summary_dict,
+)
+from .timing import stopwatch
+from .voice import named, say_written, warn
 
 OWN = ".npz"
 """Suffix of a complete result, if no format is named."""
 
 
+class _Done(NamedTuple):
+    """A refinement that is done: its result, the seconds it took, the files written."""
+
+    result: RefineResult[Any]
+    seconds: float
+    paths: list[Path]
+
+
 def add(commands: Commands) -> None:
     """Add the command and its options."""
-    command = add_command(commands, "refine", run, "refine the bodies of a file")
+    command = add_command(commands, "refine", run, "refine the bodies of a file", streams=("input", "output"))
     text = f"estimates of a tracker or network (see inspect), or .npz or torch's .pt: {ESTIMATE_KEYS}"
     command.add_argument("input", metavar="IN", help=text)
     command.add_argument(
@@ -52,6 +72,7 @@ def add(commands: Commands) -> None:
     command.add_argument(
         "--annotations", metavar="FILE", help="COCO's, whose images keypoints in its results are of"
     )
+    command.add_argument("--json", action="store_true", help="print what was done as one line of JSON")
     add_source(command)
     own = f"; without it {OWN} is a complete result, which refine, eval and convert read again"
     add_output(command, own, refined=True)
@@ -64,11 +85,12 @@ def run(options: Options) -> int:
     if not _writes_own(options):
         export_of(options)
     source = opened(options.input)
-    if _holds_arrays(options, source):
-        _refine_arrays(options)
-    else:
-        _refine_people(options, source)
-    return ExitStatus.DONE
+    done = _refine_arrays(options) if _holds_arrays(options, source) else _refine_people(options, source)
+    if options.json:
+        settings = settings_dict(done.result, done.result.body_name or "")
+        output = {"output": shown_paths(done.paths)}
+        print_json({**settings, **output, **summary_dict(done.result, done.seconds)})
+    return status_of_result(done.result)
 
 
 def _writes_own(options: Options) -> bool:
@@ -90,38 +112,39 @@ def _holds_arrays(options: Options, source: Source | str) -> bool:
     return reads_own(reader) and not holds_people(source)
 
 
-def _refine_arrays(options: Options) -> None:
+def _refine_arrays(options: Options) -> _Done:
     file = EstimateFile(options.input)
     refinement = read_refinement(options, file)
     estimates = refinement.read(file)
-    result = refinement.run(file, estimates)
-    print_own_body(options, file, refinement.body)
+    result, seconds = refinement.run(file, estimates)
+    say_own_body(options, file, refinement.body)
     name = _name_of_body(file, estimates, refinement.body)
     if warning := other_body(str(file.path), name, "refined", refinement.body.name):
-        print(warning)
+        warn(warning)
     inputs = refinement.inputs(file, estimates)
     lines = refinement.lines(file, result.status.shape)
     if _writes_own(options):
-        write_result(options.output, result, inputs, force=options.force, lines=lines)
-        return
-    print(f"{result.summary()}{lines}")
+        path = write_result(options.output, result, inputs, force=options.force, lines=lines)
+        return _Done(result, seconds, [path])
+    say_summary(result, lines)
     known = {name: getattr(inputs, name) for name in ("frame", "intrinsics", "image_size")}
     person = inputs.person if inputs.track is None else inputs.track
     known["person"] = None if person is None else numbered(person)
     known["fps"] = None if inputs.fps is None else float(inputs.fps)
-    write_bodies(options, result.with_matrices(), **known)
+    return _Done(result, seconds, write_bodies(options, result.with_matrices(), **known))
 
 
-def _refine_people(options: Options, source: Source | str) -> None:
+def _refine_people(options: Options, source: Source | str) -> _Done:
     _check_keys(options)
     body = None if options.body is None else read_body(options)
     estimates = _read_estimates(options, source, body)
-    print_lines(options.input, lines_of_estimates(estimates))
+    remark_lines(options.input, lines_of_estimates(estimates))
     keypoints = None if options.keypoints is None else _read_keypoints(options, estimates)
     if not _writes_own(options) and export_of(options).name == "phalp":
         check_original(estimates, known_body(estimates, body).root is not None)
     refinement = read_refinement(options)
-    with progress_bar(len(estimates), "refine") as progress:
+    refinement.log()
+    with progress_bar(len(estimates), "refine") as progress, stopwatch() as watch:
         people = refine_people(
             estimates,
             keypoints,
@@ -136,15 +159,16 @@ def _refine_people(options: Options, source: Source | str) -> None:
             strict=refinement.strict,
             progress=progress,
         )
+    log_speed(people.result, watch.seconds)
     for note in people.notes:
-        print(note)
-    print(people.result.summary())
-    if said := str(people.videos) if people.videos is not None else refinement.in_vain:
-        print(said)
+        warn(note)
+    said = str(people.videos) if people.videos is not None else refinement.in_vain
+    say_summary(people.result, f"\n{said}" if said else "")
     if _writes_own(options):
-        print(f"wrote {people.save(options.output, force=options.force)}")
-    else:
-        write_bodies(options, people)
+        path = people.save(options.output, force=options.force)
+        say_written(path)
+        return _Done(people.result, watch.seconds, [path])
+    return _Done(people.result, watch.seconds, write_bodies(options, people))
 
 
 def _read_estimates(options: Options, source: Source | str, body: BodyModel | None) -> PeopleEstimates:
@@ -157,6 +181,8 @@ def _read_estimates(options: Options, source: Source | str, body: BodyModel | No
                 f"{options.input}: expected estimates, got keypoints of {form.name}, which --keypoints takes."
             ) from None
         raise
+    if estimates.path is not None:
+        estimates = replace(estimates, path=type(estimates.path)(named(str(estimates.path))))
     return estimates if options.fps is None else replace(estimates, fps=options.fps)
 
 
@@ -173,13 +199,13 @@ def _read_keypoints(options: Options, estimates: PeopleEstimates) -> PeopleKeypo
                 f"{path}: expected keypoints, got estimates of {reader.name}, which IN takes."
             ) from None
         raise
-    print_lines(path, lines_of_keypoints(keypoints))
+    remark_lines(path, lines_of_keypoints(keypoints))
     return keypoints
 
 
 def _check_keys(options: Options) -> None:
     """InputError for options that name keys of a file of arrays."""
-    for name in ("keypoints_key", "confidence_key"):
+    for name in ("keypoints_key", "joints_of", "confidence_key"):
         if (value := getattr(options, name)) != options.command.get_default(name):
             flag = f"--{name.replace('_', '-')}"
             raise InputError(f"{flag}: expected an IN of arrays and no --keypoints, got {value}.")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, field
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from ..api import refine
 from ..arrays.engines import CPU_ENGINES
+from ..arrays.threads import usable_cores
 from ..body import BodyModel
 from ..body.load import default_body
 from ..camera import default_intrinsics, with_focal_length
@@ -20,14 +22,18 @@ from ..formats.estimates import TRUTH_KEYS, EstimateFile, Estimates
 from ..formats.refined import Inputs, write_refined
 from ..formats.videos import HYPOTHESES, VideoRows, in_time, videos_of_file
 from ..keypoints.detectors import LAYOUTS
+from ..keypoints.layouts import find_layout
 from ..refinement.method import METHODS, Method
 from ..refinement.tracks import check_fps
 from ..result import RefineResult
 from ..typing import EngineName
 from .body_options import add_body, read_body
 from .method_options import DEFAULT_METHOD, add_method, read_method
-from .parser import Options, Parser, integer, number
+from .parser import LAYOUT_FLAGS, Options, Parser, integer, number
 from .progress import progress_bar
+from .summary import log_speed, say_summary
+from .timing import stopwatch
+from .voice import LOG, named, remark, say_written
 
 ESTIMATE_KEYS = "pred_theta, pred_beta, pred_cam, or pose, betas, transl; with intrinsics, keypoints_2d"
 """Keys of a file of estimates, for the help."""
@@ -37,6 +43,13 @@ KEPT = ("frame", "track", "person", "image_name", "image_size", "fps", "extrinsi
 
 FRAME_RATE = "frames a second (default: those of the file, else 30)"
 """Help of --fps."""
+
+
+class Timed(NamedTuple):
+    """A result, and how many seconds the refinement took."""
+
+    result: RefineResult[np.ndarray]
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,8 @@ class Refinement:
         Key of the keypoints in the file.
     keypoint_layout : str, optional
         Layout of the keypoints; by default the one that the file names, else the body's joints.
+    joints_of : str, optional
+        Of keypoints of all the body's joints take those that this layout has, as a detector's.
     confidence_key : str, optional
         Key of the keypoints' confidences in the file.
     image_size : (width, height), optional
@@ -77,6 +92,7 @@ class Refinement:
     method: Method = field(default_factory=lambda: METHODS[DEFAULT_METHOD]())
     keypoints_key: str = "keypoints_2d"
     keypoint_layout: str | None = None
+    joints_of: str | None = None
     confidence_key: str | None = None
     image_size: tuple[float, float] | None = None
     intrinsics: np.ndarray | None = None
@@ -108,20 +124,29 @@ class Refinement:
             return estimates._replace(intrinsics=changed.intrinsics, transl=changed.transl)
         return estimates
 
-    def run(self, file: EstimateFile, estimates: Estimates) -> RefineResult[np.ndarray]:
-        """Refine the estimates of a file."""
+    def log(self) -> None:
+        """Log how bodies are refined."""
+        body, method = self.body, self.method
+        LOG.info("body %s: %d joints, %d vertices", body.name, body.num_joints, body.num_vertices)
+        options = ", ".join(f"{name}={value}" for name, value in vars(method).items())
+        LOG.info("method %s: %s", method.name, options)
+        LOG.info("engine %s, threads %d", self.engine or CPU_ENGINES[0], self.threads or usable_cores())
+
+    def run(self, file: EstimateFile, estimates: Estimates) -> Timed:
+        """Refine the estimates of a file, and measure how long that takes."""
         # A method that does not support layouts refuses them.
         detections: dict[str, Any] = {
             "keypoints_2d": estimates.keypoints_2d,
-            "keypoint_layout": self.layout(file),
+            "keypoint_layout": self.joints_of or self.layout(file),
         }
         if self.method.takes_detections:
             detections = self.detections(file, estimates)._asdict()
             detections["image_size"] = self.image_size
         lead = estimates.lead(self.body.num_joints)
         videos, _ = self.videos(file, lead)
-        with progress_bar(math.prod(lead), "refine") as progress:
-            return refine(
+        self.log()
+        with progress_bar(math.prod(lead), "refine") as progress, stopwatch() as watch:
+            result = refine(
                 estimates.pose,
                 estimates.betas,
                 estimates.transl,
@@ -135,6 +160,8 @@ class Refinement:
                 strict=self.strict,
                 progress=progress,
             )
+        log_speed(result, watch.seconds)
+        return Timed(result, watch.seconds)
 
     def videos(self, file: EstimateFile, lead: tuple[int, ...]) -> tuple[VideoRows | None, str]:
         """Return the videos that a file's bodies, of leading shape `lead`, are refined as, if they are.
@@ -193,14 +220,26 @@ class Refinement:
             estimates.intrinsics,
             None if seen is None else seen.confidence,
             self.layout(file) if seen is None else seen.keypoint_layout.name,
-            source=str(file.path),
+            source=named(str(file.path)),
             truth=truth,
             **known,  # type: ignore[arg-type]
         )
 
     def detections(self, file: EstimateFile, estimates: Estimates) -> Detections:
         """Return the detections of a file."""
-        return read_detections(file, estimates, self.body, self.layout(file), self.confidence_key)
+        shape, layout = estimates.keypoints_2d.shape, find_layout(self.layout(file), self.body)
+        count, joints = shape[-2] if len(shape) > 1 else 0, self.body.num_joints
+        if self.joints_of is not None:
+            if count != joints:
+                raise InputError(f"joints-of: expected keypoints of the body's {joints} joints, got {count}.")
+            return read_detections(file, estimates, self.body, self.joints_of, self.confidence_key)
+        if count != layout.num_points:
+            how = f"; --joints-of {layout.name} takes those of its joints" if count == joints else ""
+            raise InputError(
+                f"{file.path}: keypoints_2d: expected {layout.num_points} points, as {layout.name} has, "
+                f"got {count}{how}."
+            )
+        return read_detections(file, estimates, self.body, layout, self.confidence_key)
 
 
 def add_refinement(command: Parser) -> None:
@@ -209,12 +248,12 @@ def add_refinement(command: Parser) -> None:
     add = command.add_argument_group("detections and camera").add_argument
     add("--keypoints-key", default="keypoints_2d", metavar="KEY", help="key of the keypoints in the file")
     add(
-        "--layout",
-        "--keypoint-layout",
-        dest="layout",
+        *LAYOUT_FLAGS,
         metavar="NAME",
         help=f"of the keypoints: {', '.join(LAYOUTS)} (default: what their file tells, else {LAYOUTS[0]})",
     )
+    text = "of keypoints of all the body's joints take those that this layout has, as if from a detector"
+    add("--joints-of", metavar="NAME", help=text)
     add("--confidence-key", metavar="KEY", help="key of the confidences (default: confidence, if present)")
     add("--image-size", nargs=2, type=number, metavar=("W", "H"), help="in pixels, instead of intrinsics")
     add("--intrinsics", nargs=4, type=number, metavar=("FX", "FY", "CX", "CY"), help="instead of the file's")
@@ -242,6 +281,7 @@ def read_refinement(options: Options, file: EstimateFile | None = None) -> Refin
         method=method,
         keypoints_key=options.keypoints_key,
         keypoint_layout=read_layout(options),
+        joints_of=_read_joints_of(options),
         confidence_key=options.confidence_key,
         image_size=None if options.image_size is None else tuple(options.image_size),
         intrinsics=read_intrinsics(options),
@@ -265,6 +305,12 @@ def read_layout(options: Options) -> str | None:
     return None if options.layout is None else one_of("layout", options.layout, LAYOUTS)
 
 
+def _read_joints_of(options: Options) -> str | None:
+    if options.joints_of is not None and options.layout is not None:
+        raise InputError("joints-of: expected none with --layout, got both.")
+    return None if options.joints_of is None else one_of("joints-of", options.joints_of, LAYOUTS)
+
+
 def read_intrinsics(options: Options) -> np.ndarray | None:
     """Return the camera matrix of the options, None if there is none."""
     if options.intrinsics is None:
@@ -275,10 +321,10 @@ def read_intrinsics(options: Options) -> np.ndarray | None:
     return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
 
 
-def print_own_body(options: Options, file: EstimateFile, body: BodyModel) -> None:
+def say_own_body(options: Options, file: EstimateFile, body: BodyModel) -> None:
     """Say that the body is the file's own, if that is neither asked for nor the usual one."""
     if options.body is None and body is not default_body():
-        print(f"{file.path} is on {body.name}, so that body is used.")
+        remark(f"{file.path} is on {body.name}, so that body is used.")
 
 
 def write_result(
@@ -288,8 +334,9 @@ def write_result(
     *,
     force: bool,
     lines: str = "",
-) -> None:
-    """Write a complete result with poses as matrices; print its summary, lines after it, and the path."""
+) -> Path:
+    """Write a complete result with poses as matrices; say its summary, lines after it, and the path."""
     target = write_refined(path, result.with_matrices(), inputs, force=force)
-    print(f"{result.summary()}{lines}")
-    print(f"wrote {target}")
+    say_summary(result, lines)
+    say_written(target)
+    return target

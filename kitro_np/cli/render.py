@@ -14,6 +14,7 @@ from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command, integer, number
 from .progress import progress_bar
 from .refinement import FRAME_RATE, read_fps
+from .voice import say_written, warn
 
 
 def add(commands: Commands) -> None:
@@ -34,6 +35,7 @@ def add(commands: Commands) -> None:
     add("--panels", metavar="NAMES", help=f"some of {names}, side by side (default: what there is)")
     add("--mode", default="mesh", metavar="NAME", help=f"one of {', '.join(MODES)} (default mesh)")
     add("--opacity", type=number, default=OPACITY, metavar="N", help=f"of meshes, 0 to 1 (default {OPACITY})")
+    add("--no-points", dest="points", action="store_false", help="no keypoints on the bodies")
     add("--crop", action="store_true", help="show only the part of the image where the people are")
     add("--frame", type=integer, action="append", metavar="N", help="of this frame; can be repeated")
     add("--fps", type=number, metavar="N", help=FRAME_RATE)
@@ -46,13 +48,13 @@ def run(options: Options) -> int:
     body = None if options.body is None else read_body(options)
     shown = shown_of_file(options.result, body)
     if warning := other_body(options.result, shown.result.body_name, "drawn", shown.body.name):
-        print(warning)
+        warn(warning)
     if options.panels is None:
         has = {"before": shown.before, "keypoints": shown.keypoints_2d, "after": shown.after}
         panels = [name for name in ("before", "after", "keypoints") if has[name] is not None]
     else:
         panels = [one_of("panels", name.strip(), PANELS) for name in options.panels.split(",")]
-    look = Look(tuple(panels), options.mode, options.opacity, options.crop, options.maps)  # type: ignore[arg-type]
+    look = Look(tuple(panels), options.mode, options.opacity, options.crop, options.points, options.maps)  # type: ignore[arg-type]
     fps = read_fps(options)
     frames = len(np.unique(shown.frame)) if options.frame is None else len(set(options.frame))
     with progress_bar(frames, "render", unit="frames") as progress:
@@ -60,6 +62,5 @@ def run(options: Options) -> int:
             options.output, shown, options.images,
             look=look, frames=options.frame, fps=fps, force=options.force, progress=progress,
         )  # fmt: skip
-    shown_paths = str(written[0]) if len(written) == 1 else f"{len(written)} files, {written[0]} and others"
-    print(f"wrote {shown_paths}")
+    say_written(written[0], "" if len(written) == 1 else f" and {len(written) - 1} more files")
     return ExitStatus.DONE

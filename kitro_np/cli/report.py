@@ -11,6 +11,7 @@ from ..safe_io.atomic_write import check_output
 from .body_options import add_body, read_body
 from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command, integer
+from .voice import remark, say_written
 
 
 def add(commands: Commands) -> None:
@@ -43,7 +44,7 @@ def run(options: Options) -> int:
         title=options.title or Path(options.input).name,
         people=options.people,
         force=options.force,
-        tell=print,
+        tell=remark,
     )
-    print(f"wrote {path}: {path.stat().st_size / 1e6:.1f} MB, opens in a browser")
+    say_written(path, f": {path.stat().st_size / 1e6:.1f} MB, opens in a browser")
     return ExitStatus.DONE

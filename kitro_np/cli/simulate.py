@@ -22,6 +22,8 @@ from ..simulate.video import DEFAULT_FPS, DEFAULT_FRAMES, DEFAULT_TRACKS
 from .body_options import add_body, read_body
 from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command, integer, number
+from .progress import elapsed_time
+from .voice import say_written
 
 ERRORS = {
     "rotation": ("FACTOR", "factor on the errors of all joints' rotations"),
@@ -52,7 +54,7 @@ OF_IMAGES = ("count", "strength", "turn", "flatten", "agreement", "swapped")
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
-    command = add_command(commands, "simulate", run, "make a benchmark")
+    command = add_command(commands, "simulate", run, "make a benchmark", streams=("output",))
     add = command.add_argument
     add("-o", "--output", metavar="OUT.npz", required=True, help="file to write")
     add("--force", action="store_true", help="overwrite an existing file")
@@ -70,7 +72,7 @@ def add(commands: Commands) -> None:
     add("--level", metavar="NAME", help=f"errors as large as this network's: {names} (default: cliff)")
     text = "errors between cliff's, 0, and mediapipe's, 1, instead of a level's"
     add("--strength", type=number, metavar="X", help=text)
-    group = command.add_argument_group("errors of the estimates, instead of the level's")
+    group = command.add_argument_group("errors, instead of the level's")
     for name, (unit, text) in ERRORS.items():
         group.add_argument(f"--{name.replace('_', '-')}", type=number, metavar=unit, help=text)
     text = "range of the true focal length, relative to the image's diagonal"
@@ -99,16 +101,18 @@ def run(options: Options) -> int:
     motion = None if options.poses is None else read_motion(options.poses)
     if options.video:
         given = {name: getattr(options, name) for name in OF_VIDEOS if getattr(options, name) is not None}
-        video = simulate_video(motion, body, **given, errors=errors, seed=options.seed)
+        with elapsed_time("simulate"):
+            video = simulate_video(motion, body, **given, errors=errors, seed=options.seed)
         arrays = video.arrays(extrinsics=bool(options.extrinsics))
         tracks = int(video.track[-1]) + 1
         what = f"{tracks} simulated {'track' if tracks == 1 else 'tracks'}, {len(video.track)} frames"
     else:
         count = DEFAULT_COUNT if options.count is None else options.count
-        arrays = simulate(motion, body, count=count, errors=errors, seed=options.seed).arrays()
+        with elapsed_time("simulate"):
+            arrays = simulate(motion, body, count=count, errors=errors, seed=options.seed).arrays()
         what = f"{count} simulated {'body' if count == 1 else 'bodies'}"
     target = write_arrays(options.output, arrays, force=options.force)
-    print(f"wrote {target}: {what}")
+    say_written(target, f": {what}")
     return ExitStatus.DONE
 
 

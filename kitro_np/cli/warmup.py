@@ -9,6 +9,7 @@ from .exit_status import ExitStatus
 from .info import kernel_cache
 from .parser import Commands, Options, add_command
 from .progress import progress_bar
+from .voice import remark
 
 DTYPES = tuple(dtype.name for dtype in KERNEL_DTYPES)
 
@@ -37,5 +38,5 @@ def run(options: Options) -> int:
     methods = {"methods": options.method} if options.method else {}
     with progress_bar(len(dtypes), "compile", unit="dtypes") as progress:
         warmup(**methods, dtypes=dtypes, progress=progress)
-    print(f"compiled kernels: {kernel_cache()}")
+    remark(f"compiled kernels: {kernel_cache()}")
     return ExitStatus.DONE

@@ -19,6 +19,7 @@ from ..body import BodyModel, BodyOutput
 from ..camera import keypoint_errors, reprojection_error
 from ..errors import InputError
 from ..typing import Array, ArrayT
+from .many_points import mean_distances
 from .protocols import H36M_PELVIS, HIPS, LSP14, LSP_JOINTS, SMPL24, Protocol, regressed_protocol
 
 __all__ = [
@@ -58,6 +59,9 @@ def distances(points: ArrayT, truth: ArrayT) -> ArrayT:
 
 def mean_distance(points: ArrayT, truth: ArrayT) -> ArrayT:
     """Mean Euclidean distance between points and truth: (N,) from (N, K, D)."""
+    if isinstance(points, np.ndarray) and isinstance(truth, np.ndarray):
+        found: ArrayT = mean_distances(points, truth)
+        return found
     return _mean(distances(points, truth))
 
 
@@ -157,6 +161,9 @@ def pve(vertices: ArrayT, truth: ArrayT, root: ArrayT, truth_root: ArrayT) -> Ar
     The authors' evaluation does not align: there the betas' effect on the rest pelvis counts as an error.
     That is :func:`mean_distance` of vertices posed without translation.
     """
+    if isinstance(vertices, np.ndarray) and isinstance(truth, np.ndarray):
+        found: ArrayT = mean_distances(vertices, truth, root - truth_root)
+        return found
     return mean_distance(vertices - root[:, None, :], truth - truth_root[:, None, :])
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from .evaluate import (
     errors_on_image,
     evaluate,
 )
+from .predictions import BestOf, Spread, measure_best, measure_spread
 from .protocols import Protocol, usual_protocol
 from .truth_body import truth_on_another_body
 from .video import VIDEO_TITLES, MovingBodies, VideoEvaluation, evaluate_video, measurable
@@ -167,6 +168,10 @@ class Report:
         A sentence if the truth is on another body; else empty.
     video : VideoEvaluation, optional
         Measures of motion, of a file with tracks.
+    best : BestOf, optional
+        Errors of the best hypotheses, if there are some.
+    spread : Spread, optional
+        Errors relative to the predicted spread, if there is one.
     """
 
     evaluation: Evaluation
@@ -177,6 +182,8 @@ class Report:
     body: str = ""
     warning: str = ""
     video: VideoEvaluation | None = None
+    best: BestOf | None = None
+    spread: Spread | None = None
 
     def as_dict(self) -> dict[str, object]:
         """Return the report as a dict for JSON."""
@@ -185,16 +192,18 @@ class Report:
             content["warning"] = self.warning
         content |= self.evaluation.as_dict()
         content |= {f"per_{rows}": table for rows, table in self.tables.items()}
+        content |= {name: asdict(part) for name in ("best", "spread") if (part := getattr(self, name))}
         if self.video is not None:
             content["video"] = self.video.as_dict()
         return content if self.source is None else {**content, "truth": self.source._asdict()}
 
-    def text(self) -> str:
-        """Format the report as text."""
-        tables = [breakdown_table(rows, table) for rows, table in self.tables.items()]
+    def text(self, columns: int | None = None) -> str:
+        """Format the report as text; tables of joints and sequences are at most `columns` wide."""
+        tables = [breakdown_table(rows, table, columns) for rows, table in self.tables.items()]
         if self.video is not None:
             tables.insert(0, self.video.table())
-        text = "\n\n".join((self.evaluation.table(), *tables))
+        predicted = [str(part) for part in (self.best, self.spread) if part is not None]
+        text = "\n\n".join(("\n".join([self.evaluation.table(), *predicted]), *tables))
         return "\n".join(str(part) for part in (self.warning, text, self.source) if part)
 
 
@@ -280,18 +289,23 @@ class Measures:
             Called with the number of bodies measured since the last call.
         """
         protocol = self.protocol_for(body)
+        true = truth.pose, truth.betas
+        options: dict[str, Any] = {
+            # evaluate needs at least one metric of 3D bodies.
+            "metrics": [name for name in self.metrics if name != ON_IMAGE] or USUAL[:1],
+            "protocol": protocol,
+            "truth_bodies": truth.bodies,
+        }
         evaluation = evaluate(
             body,
             (estimates.pose, estimates.betas),
             (result.pose, result.betas),
-            (truth.pose, truth.betas),
+            true,
             progress,
-            # evaluate needs at least one metric of 3D bodies.
-            metrics=[name for name in self.metrics if name != ON_IMAGE] or USUAL[:1],
-            protocol=protocol,
             per_joint=self.per_joint,
-            truth_bodies=truth.bodies,
+            **options,
         )
+        best = measure_best(body, result, true, evaluation, **options)
         if ON_IMAGE in self.metrics:
             keypoints_2d = estimates.keypoints_2d[..., :2]
             before, after = (
@@ -316,6 +330,8 @@ class Measures:
             body.name,
             truth.warning,
             self._video(body, estimates, result, truth),
+            best,
+            measure_spread(body, result, true, truth.bodies),
         )
 
     def _video(
