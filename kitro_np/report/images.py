@@ -83,7 +83,7 @@ class Images:
             self._files = [self.path]
         elif suffix not in VIDEOS:
             kinds = ", ".join((*PICTURES, *VIDEOS))
-            raise InputError(f"{path}: expected a folder or a file that ends in one of {kinds}.")
+            raise InputError(f"{path}: expected a folder or a file that ends in one of {kinds}, got another.")
         self._by_name = {one.name: one for one in self._files}
         self._by_stem = {one.stem: one for one in self._files}
         numbers = [_NUMBER.search(one.stem) for one in self._files]

@@ -115,7 +115,7 @@ def render(
         if look.maps and suffix != ".png":
             raise InputError(f"maps: expected a folder or a .png, got {target}.")
     elif suffix:
-        raise InputError(f"{target}: expected a folder, or a file that ends in .png, .mp4 or .gif.")
+        raise InputError(f"{target}: expected a folder, or a name that ends in .png, .mp4 or .gif, got one.")
     pictures = _pictures(shown, images, numbers, look)
     if suffix in MOVING:
         rate = float(fps or shown.fps or FPS)
