@@ -52,12 +52,13 @@ export class Why {
     const at = (value) => `${(100 * (value - low)) / (high - low)}%`;
     const lines = parts.map(([words, value], k) => {
       const line = lineOf(words, value, ends[k], k === 0 ? "usual" : value < 0 ? "before" : "after", at);
-      const next = make("span", "next");
-      next.style.setProperty("--end", at(ends[k + 1]));
-      line.lastChild.append(next);
+      if (k) line.lastChild.append(mark("from", at(ends[k])));
+      line.lastChild.append(mark("next", at(ends[k + 1])));
       return line;
     });
-    this.fall.replaceChildren(...lines, lineOf("together", sum, 0, "sum", at));
+    const last = lineOf("together", sum, 0, "sum", at);
+    last.lastChild.append(mark("from", at(ends.at(-1))));
+    this.fall.replaceChildren(...lines, last);
   }
 
   #pointOf([point, ...numbers]) {
@@ -73,13 +74,18 @@ export class Why {
 function lineOf(words, value, start, tone, at) {
   const line = make("li", tone);
   const track = make("span", "track");
-  const zero = make("span", "zero");
   const bar = make("span", "bar");
-  zero.style.setProperty("--zero", at(0));
   bar.style.left = at(Math.min(start, start + value));
   bar.style.width = `${parseFloat(at(Math.abs(value))) - parseFloat(at(0))}%`;
-  track.append(zero, bar);
+  track.append(mark("zero", at(0)), bar);
   line.append(make("span", "", capital(words)), make("b", "", signed(value)), track);
+  return line;
+}
+
+/** An upright line. */
+function mark(kind, place) {
+  const line = make("span", kind);
+  line.style.setProperty("--at", place);
   return line;
 }
 

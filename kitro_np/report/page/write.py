@@ -41,7 +41,8 @@ def write_report(
     """Write a page of refined people: one HTML file, which opens without a network.
 
     It has a table of the bodies, a 3D view, the image plane with the keypoints, a timeline, a chart of
-    the joints' errors, and why `map` accepted or refused a body. Of many people or bodies it shows those that changed most, and says so.
+    the joints' errors, and why ``map`` accepted or refused a body. Of many people or bodies it shows those
+    that changed most, and says so.
 
     Parameters
     ----------
