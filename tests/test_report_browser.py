@@ -43,7 +43,7 @@ def test_the_page_in_a_browser(tmp_path):
     )
     status = np.array(
         [*7 * [0], Status.TOO_FEW_KEYPOINTS], np.int8
-    )  # of the last body there is no explanation
+    )  # the last has no explanation
     shown = replace(shown, result=replace(shown.result, status=status))
     path = write_report(tmp_path / "page.html", shown, title=HOSTILE[0])
     expected = []
