@@ -41,9 +41,7 @@ def test_the_page_in_a_browser(tmp_path):
         person=np.repeat([0, 1], 4),
         image_name=np.array(2 * HOSTILE),
     )
-    status = np.array(
-        [*7 * [0], Status.TOO_FEW_KEYPOINTS], np.int8
-    )  # the last has no explanation
+    status = np.array([*7 * [0], Status.TOO_FEW_KEYPOINTS], np.int8)  # the last has no explanation
     shown = replace(shown, result=replace(shown.result, status=status))
     path = write_report(tmp_path / "page.html", shown, title=HOSTILE[0])
     expected = []
