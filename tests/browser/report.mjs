@@ -143,6 +143,26 @@ try {
     ok("the timeline scrubs and plays");
   }
 
+  const odd = await page.evaluate(() => {
+    const { content, table } = window.page;
+    const { why, points } = content.facts;
+    const get = (id) => document.getElementById(id);
+    if (!why) return get("why-card").hidden ? [] : ["the card is shown"];
+    return why.bodies.slice(0, 60).filter((one, row) => {
+      table.rows[row].click();
+      if (typeof one === "string") return get("why-parts").hidden !== true || get("why").textContent !== one;
+      const said = get("why").textContent.toLowerCase();
+      const total = Number(get("why-fall").lastChild.querySelector("b").textContent.replace("−", "-"));
+      const names = [...get("why-points").tBodies[0].rows].map((line) => line.cells[0].textContent);
+      return get("why-parts").hidden || !said.startsWith(one.verdict) || get("why-title").checkVisibility() === false
+        || Math.abs(total - one.sum) > 0.0051 || get("why-fall").children.length !== one.parts.length + 1
+        || names.join() !== one.points.map(([k]) => points[k].replaceAll("_", " ")).join();
+    });
+  });
+  assert.deepEqual(odd, []);
+  ok("the card Why follows the body");
+
+  await page.evaluate(() => window.page.table.rows[0].click());
   picture = await pixels(page);
   assert((await page.locator("#image .bones").count()) > 0 && (await page.locator("#image .dot").count()) > 10);
   assert((await page.locator("#chart .mark").count()) > 20);
