@@ -259,7 +259,7 @@ def test_demo_shows_what_it_refines_and_does_not_litter(tmp_path, monkeypatch, c
     assert printed.count("PA-MPJPE") == 2
     folder = tmp_path / "kitro-np-demo"
     written = sorted(path.name for path in folder.iterdir())
-    assert written == ["clip.html", "clip.npz", "person.glb", "person.html", "person.png"]
+    assert written == ["clip.html", "clip.npz", "person.glb", "person.html", "person.npz", "person.png"]
     assert all(f"wrote kitro-np-demo{os.sep}{name}" in printed for name in written)
     assert (folder / "person.png").read_bytes().startswith(b"\x89PNG")
     before, after = (float(number) for number in re.search(r"PA-MPJPE +(\S+) +(\S+)\n\d", printed).groups())

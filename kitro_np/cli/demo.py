@@ -16,6 +16,7 @@ from ..evaluation.metrics import LSP14, mpjpe, pa_mpjpe
 from ..evaluation.report import Measures
 from ..export.write import write
 from ..formats.estimates import EstimateFile
+from ..formats.refined import Inputs, write_refined
 from ..report.example import real_person
 from ..report.page.write import write_report
 from ..report.render import Look, render
@@ -30,7 +31,7 @@ from .voice import remark, say_written, warn
 FOLDER = "kitro-np-demo"
 """Folder that is written to by default, anew in every run."""
 
-FILES = ("clip.npz", "clip.html", "person.png", "person.html", "person.glb")
+FILES = ("clip.npz", "clip.html", "person.npz", "person.png", "person.html", "person.glb")
 
 PICTURED = 80
 """Number of the frame of the picture."""
@@ -101,6 +102,7 @@ def _person(folder: Path) -> None:
         ]
         remark(f"{name:<10}{errors[0]:>9.2f}{errors[1]:>9.2f}")
     remark(shown.result.summary())
+    say_written(_write_result(folder / "person.npz", shown))
     with progress_bar(3, "draw", unit="files") as progress:
         done = progress or (lambda _: None)
         picture = _picture(folder / "person.png", shown, PICTURED)
@@ -116,6 +118,19 @@ def _person(folder: Path) -> None:
         say_written(picture, ": before, after, and what is left to the keypoints")
     say_written(page, ": opens in a browser")
     say_written(animation, ": opens in viewers and Blender")
+
+
+def _write_result(path: Path, shown: Shown) -> Path:
+    """Write the person's complete result, to be drawn again."""
+    assert shown.before is not None
+    assert shown.truth is not None
+    assert shown.keypoints_2d is not None
+    truth = dict(zip(("GT_pose", "GT_beta", "GT_cam"), shown.truth, strict=True))
+    inputs = Inputs(
+        *shown.before, shown.keypoints_2d, shown.intrinsics, shown.confidence, "body25b", shown.frame,
+        track=shown.person, fps=shown.fps, source="demo", truth=truth,
+    )  # fmt: skip
+    return write_refined(path, shown.result, inputs, force=True)
 
 
 def _picture(path: Path, shown: Shown, frame: int) -> Path | None:
