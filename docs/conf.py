@@ -21,6 +21,7 @@ author = "the authors of kitro_np"
 copyright = "the authors of kitro_np, MIT licence"  # noqa: A001 - Sphinx calls it so
 version = release = kitro_np.__version__
 
+templates_path = ["_templates"]
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 nitpicky = False
@@ -49,11 +50,11 @@ PAGES = {
     "ARCHITECTURE.md": "docs/architecture.md",
     "CHANGELOG.md": "docs/changes.md",
     "CONTRIBUTING.md": "docs/contributing.md",
-    "README.md": "docs/readme.md",
+    "README.md": "docs/index.md",
     "bench/README.md": "docs/benchmarks.md",
     "models/README.md": "docs/models.md",
 }
-"""Pages of the site that include a file of the repository."""
+"""Pages of the site that stand for a file of the repository."""
 
 INCLUDE = re.compile(r"^:::\{include\} (\S+)\n:::$", flags=re.MULTILINE)
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s:]+)\)")

@@ -167,7 +167,7 @@ def rays(path: Path) -> None:
         ("away", BLUE, ends[0] + [0.045, -0.03], "left"),
         ("towards", GREEN, ends[1] + [-0.02, 0.03], "right"),
     )):  # fmt: skip
-        text = f"{name}: cosine {cosines[k]:.2f},\n{float(distances[0, 0, k, 0]):.2f} m away"
+        text = f"{name}, {float(distances[0, 0, k, 0]):.2f} m: cosine {cosines[k]:.2f}"
         axes.text(*(centre + place), text.replace("-", "\N{MINUS SIGN}"), color=colour, weight="bold",
                   ha=side, va="bottom" if k else "top")  # fmt: skip
     axes.set_xlim(-0.1, far + 0.16)
@@ -197,7 +197,7 @@ def evidence(path: Path) -> None:
         axes.plot(*centre, "o", ms=8, color=colour, mec="white", zorder=4)
     axes.annotate("", mean, start, arrowprops={"arrowstyle": "->", "color": INK, "lw": 1.4, "shrinkA": 6})
     axes.text(start[0], start[1] - 0.025, "estimate and motion prior", color=SOFT, ha="center", va="top")
-    axes.text(0.36, keypoint + 0.018, "keypoint: sharp across the view,\nnothing along it",
+    axes.text(0.36, keypoint + 0.018, "keypoint: sharp across the view only",
               color=ORANGE, ha="right", va="bottom")  # fmt: skip
     axes.text(
         mean[0], keypoint + 0.018, "most probable wrist", color=BLUE, ha="center", va="bottom", weight="bold"
