@@ -2,8 +2,8 @@
 
 Run it in the repository's root: sphinx-build -W --keep-going -b html docs docs/_build/html.
 
-Pages are Markdown that GitHub shows, too. Files outside docs/ that pages link to, such as README.md, are pages of
-the site where PAGES names one; links to others become plain text.
+Pages are Markdown that GitHub shows, too. Files outside docs/ that pages link to, such as README.md, are
+pages of the site where PAGES names one; links to others become plain text.
 """
 
 import posixpath
@@ -18,7 +18,7 @@ import kitro_np  # noqa: E402 - the sources beside these pages, installed or not
 
 project = "kitro_np"
 author = "the authors of kitro_np"
-copyright = "the authors of kitro_np, MIT licence"  # noqa: A001 - Sphinx calls it so
+copyright = "the authors of kitro_np, MIT licence"
 version = release = kitro_np.__version__
 
 templates_path = ["_templates"]
@@ -90,6 +90,21 @@ def read_page(app, name: str, source: list[str]) -> None:
     source[0] = INCLUDE.sub(included, text)
 
 
+def split_attributes(app, what: str, name: str, thing, options, lines: list[str]) -> None:
+    """Make two attributes of `first, second : type`, which napoleon takes for one."""
+    if "Attributes" in lines:
+        begin = lines.index("Attributes")
+        for k in range(len(lines) - 1, begin, -1):
+            if pair := re.fullmatch(r"(\w+), (\w+) : (.*)", lines[k]):
+                lines[k : k + 1] = [f"{pair[1]} : {pair[3]}", f"{pair[2]} : {pair[3]}"]
+
+
 def setup(app) -> None:
     """Add what Sphinx does not know."""
+    from sphinx.domains.python import PyObject
+
     app.connect("source-read", read_page)
+    app.connect("autodoc-process-docstring", split_attributes, priority=400)  # before napoleon
+    for field in PyObject.doc_field_types:
+        if field.name == "variable":
+            field.label = "Attributes"

@@ -152,7 +152,7 @@ def rays(path: Path) -> None:
     axes.text(
         PLANE, -0.18, "image, with the\nkeypoints of elbow and wrist", ha="center", va="top", color=ORANGE
     )
-    axes.text(0.56, 0.135, "the wrist's ray", rotation=np.degrees(ray_angle), rotation_mode="anchor")
+    axes.text(0.41, 0.105, "the wrist's ray", rotation=np.degrees(ray_angle), rotation_mode="anchor")
     axes.text(0.56, -0.045, "the elbow's ray", color=SOFT)
     axes.text(ELBOW_AWAY, -0.04, "elbow", ha="center", va="top")
     axes.text(
@@ -164,7 +164,7 @@ def rays(path: Path) -> None:
     )
     axes.text(*(centre + estimate + [0.0, 0.02]), "the estimate's forearm", color=SOFT, va="bottom")
     for k, (name, colour, place, side) in enumerate((
-        ("away", BLUE, ends[0] + [0.045, -0.03], "left"),
+        ("away", BLUE, ends[0] + [0.06, -0.03], "left"),
         ("towards", GREEN, ends[1] + [-0.02, 0.03], "right"),
     )):  # fmt: skip
         text = f"{name}, {float(distances[0, 0, k, 0]):.2f} m: cosine {cosines[k]:.2f}"
@@ -259,7 +259,7 @@ def spreads(path: Path) -> None:
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as SVG, the same bytes each time."""
     FigureCanvasAgg(figure)
-    figure.savefig(path, format="svg", metadata={"Date": None}, facecolor="white")
+    figure.savefig(path, format="svg", metadata={"Date": None}, bbox_inches="tight", pad_inches=0.08)
     text = path.read_text(encoding="utf-8")
     path.write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n", encoding="utf-8")
 

@@ -104,7 +104,12 @@ def test_every_page_is_in_a_table_of_contents():
     trees = re.findall(
         r":::\{toctree\}\n(.*?)\n:::", (docs / "index.md").read_text(encoding="utf-8"), re.DOTALL
     )
-    listed = [line for tree in trees for line in tree.splitlines() if line and not line.startswith(":")]
+    listed = [
+        re.sub(r".*<(.*)>", r"\1", line)
+        for tree in trees
+        for line in tree.splitlines()
+        if line and not line.startswith(":")
+    ]
     pages = {path.relative_to(docs).with_suffix("").as_posix() for path in docs.glob("**/*.md")}
     assert sorted([*listed, "index"]) == sorted(pages)
 
