@@ -56,7 +56,9 @@ PAGES = {
 }
 """Pages of the site that stand for a file of the repository."""
 
-INCLUDE = re.compile(r"^:::\{include\} (\S+)\n:::$", flags=re.MULTILINE)
+INCLUDE = re.compile(r"^This page is .*\n\n:::\{include\} (\S+)\n:::$", flags=re.MULTILINE)
+"""A file to include; the sentence before it is for readers of the bare page."""
+
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s:]+)\)")
 
 

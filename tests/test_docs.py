@@ -124,10 +124,11 @@ def test_links_and_included_files_become_pages_of_the_site(monkeypatch):
     assert conf.at_home(text, "docs", "docs/howto") == (
         "[a](../architecture.md#rooms) b [c](#here) ![d](../figures/x.svg) [e](https://x.org/y.md)"
     )
-    source = ["# Benchmarks\n\n:::{include} ../bench/README.md\n:::\n"]
+    source = ["# Benchmarks\n\nThis page is that.\n\n:::{include} ../bench/README.md\n:::\n"]
     conf.read_page(None, "benchmarks", source)
     assert "](../bench/growth.svg)" in source[0]
     assert "## Figures" in source[0]
+    assert "This page" not in source[0]
 
 
 def test_architecture_is_one_page_and_has_every_room(script):
