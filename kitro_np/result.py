@@ -500,6 +500,9 @@ def _of_video(path: Any, file: NpzArrays) -> dict[str, Any]:
     found: dict[str, Any] = {name: file.get(name) for name in OF_VIDEO}
     if found["track"] is None or found["frame"] is None:
         found |= {"track": None, "frame": None}
+    elif found["track"].dtype.kind == "U":  # a file keeps the names of its tracks
+        names = found["track"]
+        found["track"] = np.unique(names, return_inverse=True)[1].reshape(names.shape)
     fps = found["fps"]
     if fps is not None:
         number = float(fps.item()) if fps.size == 1 and fps.dtype.kind in "fiu" else math.nan

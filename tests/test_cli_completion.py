@@ -39,7 +39,7 @@ def complete(capsys, tmp_path):
 
 def test_bash_completes_commands(complete):
     assert complete("") == NAMES
-    assert complete("re") == ["refine"]
+    assert complete("re") == ["refine", "render", "report"]
     assert complete("-q", "in") == ["inspect", "info"]
     assert complete("help", "w") == ["warmup"]
     assert complete("--v") == ["--verbose", "--version"]

@@ -228,3 +228,30 @@ def test_exit_status_where_no_body_was_refined(hopeless, file, tmp_path, capsys)
     for command in (["refine", hopeless, "-o", str(tmp_path / "out.npz")], ["eval", hopeless]):
         assert main([*command, "--body", BODY]) == ExitStatus.NONE_REFINED == 3
         assert "0 bodies refined by map, 12 returned as they were" in capsys.readouterr().out
+
+
+# ------------------------------------------------------------------------------------------------ terminals
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_tables_of_joints_fit_the_terminal(file, capsys, monkeypatch, columns):
+    """What is wider is several tables with the same rows."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    metrics = "mpjpe,pa_mpjpe,depth_error,reprojection_error"
+    assert main(["eval", "--body", BODY, file, "-q", "--per-joint", "--metrics", metrics]) == 0
+    out = capsys.readouterr().out
+    assert out.count("\njoint ") == {40: 4, 80: 2, 200: 1}[columns]
+    assert out.count("\nleft_knee ") == out.count("\njoint ")
+    assert max(map(len, out.splitlines())) <= columns
+
+
+def test_texts_in_columns_are_wrapped_on_a_terminal(file, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    assert main(["inspect", file]) == 0
+    whole = capsys.readouterr().out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert main(["inspect", file]) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines()[1:])) < 40
+    assert out.splitlines()[1:] != whole.splitlines()[1:]
+    assert " ".join(out.split()) == " ".join(whole.split())

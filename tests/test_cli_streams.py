@@ -58,7 +58,6 @@ def test_every_command_that_reads_or_writes_streams(file):
     done = run("convert", "-", "-o", "-", "--to", "amass", given=result.stdout)
     assert done.stdout.startswith(b"PK")
     assert b"wrote standard output: motion as in AMASS" in done.stderr
-    assert run("demo", "-o", "-").stdout.startswith(b"PK")
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,15 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pages import HOSTILE, make_shown
 
-from kitro_np.report.page import write_report
+from kitro_np import Status
+from kitro_np.report import write_report
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "tests" / "browser" / "report.mjs"
@@ -39,6 +41,8 @@ def test_the_page_in_a_browser(tmp_path):
         person=np.repeat([0, 1], 4),
         image_name=np.array(2 * HOSTILE),
     )
+    status = np.array([*7 * [0], Status.TOO_FEW_KEYPOINTS], np.int8)  # the last has no explanation
+    shown = replace(shown, result=replace(shown.result, status=status))
     path = write_report(tmp_path / "page.html", shown, title=HOSTILE[0])
     expected = []
     for stage in ("before", "after", "truth"):
@@ -50,4 +54,5 @@ def test_the_page_in_a_browser(tmp_path):
     command = [node, str(SCRIPT), folder, browser, str(path), str(tmp_path / "expected.json")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert "ok the card Why follows the body" in done.stdout
     assert "ok no request, no error" in done.stdout

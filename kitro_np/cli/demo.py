@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ..api import refine
 from ..body import load_body
 from ..body.model import BodyModel
 from ..errors import InputError
@@ -17,9 +16,10 @@ from ..evaluation.metrics import LSP14, mpjpe, pa_mpjpe
 from ..evaluation.report import Measures
 from ..export.write import write
 from ..formats.estimates import EstimateFile
+from ..report.example import real_person
 from ..report.page.write import write_report
 from ..report.render import Look, render
-from ..report.shown import Shown, shown_of, shown_of_file
+from ..report.shown import Shown, shown_of_file
 from .eval import refine_and_measure
 from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command
@@ -32,11 +32,8 @@ FOLDER = "kitro-np-demo"
 
 FILES = ("clip.npz", "clip.html", "person.png", "person.html", "person.glb")
 
-FEW_SCORES = 0.3
-"""Detections with smaller scores are not used."""
-
-PICTURED = 40
-"""Frame of the picture."""
+PICTURED = 80
+"""Number of the frame of the picture."""
 
 
 def add(commands: Commands) -> None:
@@ -106,8 +103,7 @@ def _person(folder: Path) -> None:
     remark(shown.result.summary())
     with progress_bar(3, "draw", unit="files") as progress:
         done = progress or (lambda _: None)
-        number = int(shown.frame[min(PICTURED, len(shown) - 1)])
-        picture = _picture(folder / "person.png", shown, number)
+        picture = _picture(folder / "person.png", shown, PICTURED)
         done(1)
         page = write_report(folder / "person.html", shown, title="Real person", force=True)
         done(1)
@@ -133,33 +129,3 @@ def _picture(path: Path, shown: Shown, frame: int) -> Path | None:
 
 def _joints(body: BodyModel, bodies: Any) -> np.ndarray:
     return np.asarray(body.joints(bodies.pose, bodies.betas))
-
-
-def real_person(camera: int | None = None) -> Shown:
-    """Refine the example's real person as seen by one of its cameras, from MediaPipe's estimates.
-
-    Parameters
-    ----------
-    camera : int, optional
-        By default the first one.
-    """
-    with as_file(files("kitro_np") / "data" / "balancing.npz") as path:
-        file = EstimateFile(path)
-        number = file.required("camera")
-        rows = number == (number.min() if camera is None else camera)
-        estimate = tuple(file.required(f"mediapipe_{part}")[rows] for part in ("theta", "beta", "cam"))
-        truth = tuple(file.required(f"GT_{part}")[rows] for part in ("theta", "beta", "cam"))
-        points = file.required("keypoints_body25b")[rows]
-        intrinsics, frame, fps = file.required("intrinsics")[rows], file.required("frame")[rows], file.fps
-        body = load_body(file.body_name)
-    seen = {
-        "keypoints_2d": points[..., :2],
-        "confidence": np.where(points[..., 2] < FEW_SCORES, 0, points[..., 2]),
-        "keypoint_layout": "body25b",
-        "intrinsics": intrinsics,
-    }
-    result = refine(
-        *estimate, **seen, body=body, tracks=np.zeros(len(frame), np.int64), frames=frame, fps=fps,
-        uncertainty=True,
-    )  # fmt: skip
-    return shown_of(result, estimate=estimate, truth=truth, **seen, frame=frame, fps=fps)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -10,6 +13,9 @@ from ..formats.people import PeopleEstimates, PeopleKeypoints
 from .voice import named, remark
 
 Line = tuple[str, str]
+
+LEAST_WIDTH = 20
+"""Characters of a text that stay in a line on the narrowest terminal."""
 
 
 def lines_of_estimates(estimates: PeopleEstimates) -> Iterator[Line]:
@@ -54,7 +60,18 @@ def remark_lines(title: object, lines: Iterable[Line]) -> None:
 
 
 def _two_columns(title: object, lines: Iterable[Line]) -> str:
-    return named("\n".join([str(title), *(f"  {name:<11} {text}" for name, text in lines)]))
+    parts = [str(title)]
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for name, text in lines:
+        start = f"  {name:<11} "
+        if columns is None:  # a program reads whole lines
+            parts.append(start + text)
+        else:
+            room = max(columns - 1, len(start) + LEAST_WIDTH)
+            parts += textwrap.wrap(
+                text, room, initial_indent=start, subsequent_indent=" " * len(start), break_on_hyphens=False
+            )
+    return named("\n".join(parts))
 
 
 def _people(frame: np.ndarray, person: np.ndarray | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -103,7 +104,7 @@ def run(options: Options) -> int:
     if options.json:
         print_json(report.as_dict())
     else:
-        print(named(report.text()))
+        print(named(report.text(shutil.get_terminal_size().columns)))
     say_summary(result, refinement.lines(file, result.status.shape))
     say_changed_options(report.method, report.options)
     return status_of_result(result)

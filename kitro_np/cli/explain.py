@@ -70,9 +70,7 @@ def run(options: Options) -> int:
         lines = text_of_map(found) if isinstance(found, MapExplanation) else text_of_kitro(found)
         print("\n".join(lines))
         if isinstance(found, MapExplanation) and _of_a_video(refinement, file):
-            remark(
-                "This is the frame alone: refine takes this file as a video, unless --each-frame is given."
-            )
+            remark("This is the frame alone: refine takes this file as a video unless --each-frame is given.")
     if target is not None:
         picture = picture_of_map(found) if isinstance(found, MapExplanation) else picture_of_kitro(found)
         atomic_write(target, lambda file: file.write(picture))

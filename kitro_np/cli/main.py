@@ -102,7 +102,8 @@ def _run(options: Options) -> int:
                 status = int(options.run(options))
                 LOG.info("done in %.2f s, exit status %d", perf_counter() - began, status)
         except InputError as error:
-            raise InputError(voice.named(str(error))) from error
+            error.args = (voice.named(str(error)),)
+            raise
     return status
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
+import textwrap
 from collections.abc import Callable, Iterator
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from .. import __version__
 from ..errors import InputError, did_you_mean, one_of
@@ -20,8 +22,37 @@ LAYOUT_FLAGS = ("--layout", "--keypoint-layout")
 """The layout of keypoints, under its own name and that of the argument of :func:`kitro_np.refine`."""
 
 
+WIDTH = 100
+"""Characters of a line of help on wide terminals."""
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Help that is readable on narrow and on wide terminals."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=min(shutil.get_terminal_size().columns, WIDTH) - 2)
+
+
 class Parser(argparse.ArgumentParser):
-    """A parser that raises InputError."""
+    """A parser that raises InputError, with a usage of one or two lines."""
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(formatter_class=_Formatter, **how)
+
+    def format_help(self) -> str:
+        """Return the help, whose usage names only what is required."""
+        words = ["[OPTIONS]"]
+        for action in self._actions:
+            name = action.metavar if isinstance(action.metavar, str) else action.dest
+            if action.option_strings and action.required:
+                words.append(f"{action.option_strings[0]} {name}")
+            elif not action.option_strings:
+                words.append(f"[{name}]" if action.nargs == "?" else name)
+        # argparse writes "usage: " before it, and does not wrap it.
+        room = max(min(shutil.get_terminal_size().columns, WIDTH) - len("usage: ") - 1, 20)
+        lines = textwrap.wrap(" ".join([self.prog, *words]), room, break_long_words=False)
+        self.usage = f"\n{' ' * len('usage: ')}".join(lines).replace("%", "%%")
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         """Raise InputError with argparse's message in the form "name: expected ..., got ...."."""

@@ -35,6 +35,7 @@ def add(commands: Commands) -> None:
     add("--panels", metavar="NAMES", help=f"some of {names}, side by side (default: what there is)")
     add("--mode", default="mesh", metavar="NAME", help=f"one of {', '.join(MODES)} (default mesh)")
     add("--opacity", type=number, default=OPACITY, metavar="N", help=f"of meshes, 0 to 1 (default {OPACITY})")
+    add("--no-points", dest="points", action="store_false", help="no keypoints on the bodies")
     add("--crop", action="store_true", help="show only the part of the image where the people are")
     add("--frame", type=integer, action="append", metavar="N", help="of this frame; can be repeated")
     add("--fps", type=number, metavar="N", help=FRAME_RATE)
@@ -53,7 +54,7 @@ def run(options: Options) -> int:
         panels = [name for name in ("before", "after", "keypoints") if has[name] is not None]
     else:
         panels = [one_of("panels", name.strip(), PANELS) for name in options.panels.split(",")]
-    look = Look(tuple(panels), options.mode, options.opacity, options.crop, options.maps)  # type: ignore[arg-type]
+    look = Look(tuple(panels), options.mode, options.opacity, options.crop, options.points, options.maps)  # type: ignore[arg-type]
     fps = read_fps(options)
     frames = len(np.unique(shown.frame)) if options.frame is None else len(set(options.frame))
     with progress_bar(frames, "render", unit="frames") as progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..report.page.choose import PEOPLE
+from ..report.page.why import EXPLAINED
 from ..report.page.write import write_report
 from ..report.shown import shown_of_file
 from ..safe_io.atomic_write import check_output
@@ -27,6 +28,13 @@ def add(commands: Commands) -> None:
         default=PEOPLE,
         help=f"show the N most changed people (default: {PEOPLE})",
     )
+    command.add_argument(
+        "--explained",
+        metavar="N",
+        type=integer,
+        default=EXPLAINED,
+        help=f"say why N bodies were accepted or refused by map; 0 for none (default: {EXPLAINED})",
+    )
     command.add_argument("--title", metavar="TEXT", help="of the page (default: the name of the result)")
     add_body(command, "the file's own")
 
@@ -43,6 +51,7 @@ def run(options: Options) -> int:
         shown,
         title=options.title or Path(options.input).name,
         people=options.people,
+        explained=options.explained,
         force=options.force,
         tell=remark,
     )

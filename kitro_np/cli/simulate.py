@@ -72,7 +72,7 @@ def add(commands: Commands) -> None:
     add("--level", metavar="NAME", help=f"errors as large as this network's: {names} (default: cliff)")
     text = "errors between cliff's, 0, and mediapipe's, 1, instead of a level's"
     add("--strength", type=number, metavar="X", help=text)
-    group = command.add_argument_group("errors of the estimates, instead of the level's")
+    group = command.add_argument_group("errors, instead of the level's")
     for name, (unit, text) in ERRORS.items():
         group.add_argument(f"--{name.replace('_', '-')}", type=number, metavar=unit, help=text)
     text = "range of the true focal length, relative to the image's diagonal"

@@ -50,7 +50,7 @@ def streams_as_files(options: Options) -> Iterator[dict[str, str]]:
         if name not in options.streams:
             raise InputError(
                 f"{flag}: expected a name or a path, got -; standard input is read as IN of refine, eval, "
-                f"convert and inspect, standard output is -o of refine, convert, simulate and demo."
+                f"convert and inspect, standard output is -o of refine, convert and simulate."
             )
     reads, writes = getattr(options, "input", None) == DASH, takes_output(options)
     if not reads and not writes:

@@ -56,7 +56,7 @@ class AloneReport:
         content = {"method": self.method, "options": self.options, "body": self.body, "truth": None}
         return {**content, "video": self.video.as_dict()}
 
-    def text(self) -> str:
+    def text(self, columns: int | None = None) -> str:
         """Format the report as text."""
         return f"{self.video.table()}\nwithout ground truth; contacts of feet are the refined motion's own"
 

@@ -11,6 +11,9 @@ import numpy as np
 from .evaluate import TITLES, Evaluation
 from .metrics import sequence_means
 
+PAIR = 18
+"""Characters of a metric's two columns."""
+
 Breakdown = dict[str, dict[str, dict[str, "float | None"]]]
 """Mean errors "before" and "after" of each joint or sequence, by metric; None if none is finite."""
 
@@ -63,12 +66,21 @@ def by_sequence(evaluation: Evaluation, sequences: Any) -> Breakdown:
     }
 
 
-def breakdown_table(title: str, rows: Breakdown) -> str:
-    """Format a breakdown as text, with two columns for each metric."""
+def breakdown_table(title: str, rows: Breakdown, columns: int | None = None) -> str:
+    """Format a breakdown as text, with two columns for each metric.
+
+    What is wider than `columns` characters is several tables, one below the other.
+    """
     metrics = list(next(iter(rows.values()))["before"])
     width = max(len(title), *map(len, rows))
+    count = len(metrics) if columns is None else max((columns - width) // PAIR, 1)
+    parts = (metrics[start : start + count] for start in range(0, len(metrics), count))
+    return "\n\n".join(_table(title, rows, part, width) for part in parts)
+
+
+def _table(title: str, rows: Breakdown, metrics: Sequence[str], width: int) -> str:
     lines = [
-        " " * width + "".join(f"{TITLES.get(metric, metric):>18}" for metric in metrics),
+        " " * width + "".join(f"{TITLES.get(metric, metric):>{PAIR}}" for metric in metrics),
         f"{title:<{width}}" + f"{'before':>9}{'after':>9}" * len(metrics),
     ]
     for name, sides in rows.items():

@@ -197,9 +197,9 @@ class Report:
             content["video"] = self.video.as_dict()
         return content if self.source is None else {**content, "truth": self.source._asdict()}
 
-    def text(self) -> str:
-        """Format the report as text."""
-        tables = [breakdown_table(rows, table) for rows, table in self.tables.items()]
+    def text(self, columns: int | None = None) -> str:
+        """Format the report as text; tables of joints and sequences are at most `columns` wide."""
+        tables = [breakdown_table(rows, table, columns) for rows, table in self.tables.items()]
         if self.video is not None:
             tables.insert(0, self.video.table())
         predicted = [str(part) for part in (self.best, self.spread) if part is not None]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ VIDEOS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".gif")
 
 MOST_PIXELS = 64_000_000
 """Of a picture, whose size is checked before it is read."""
+
+LONGEST_LINE = 64
+"""Bytes of a line before a frame of a video."""
 
 _NUMBER = re.compile(r"(\d+)(?!.*\d)")
 
@@ -43,6 +46,8 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
             if width * height > MOST_PIXELS:
                 raise InputError(f"{path}: expected at most {MOST_PIXELS:,} pixels, got {width} x {height}.")
             return np.array(opened.convert("RGB"))
+    except InputError:
+        raise
     except (OSError, ValueError, SyntaxError, image.DecompressionBombError) as error:
         raise InputError(f"{path}: expected a picture, got {type(error).__name__}.") from None
 
@@ -78,7 +83,7 @@ class Images:
             self._files = [self.path]
         elif suffix not in VIDEOS:
             kinds = ", ".join((*PICTURES, *VIDEOS))
-            raise InputError(f"{path}: expected a folder or a file that ends in one of {kinds}.")
+            raise InputError(f"{path}: expected a folder or a file that ends in one of {kinds}, got another.")
         self._by_name = {one.name: one for one in self._files}
         self._by_stem = {one.stem: one for one in self._files}
         numbers = [_NUMBER.search(one.stem) for one in self._files]
@@ -127,18 +132,33 @@ class Images:
 
 
 def _frames(path: Path) -> Iterator[np.ndarray]:
-    """Frames of a video, one after the other."""
-    ffmpeg = need("imageio_ffmpeg", "images")
-    try:
-        with closing(ffmpeg.read_frames(str(path), pix_fmt="rgb24")) as reader:
-            width, height = next(reader)["size"]
-            if width * height > MOST_PIXELS:
-                raise InputError(f"{path}: expected at most {MOST_PIXELS:,} pixels, got {width} x {height}.")
-            for data in reader:
+    """Frames of a video, one after the other, as ffmpeg decodes them."""
+    program = need("imageio_ffmpeg", "images").get_ffmpeg_exe()
+    # As PPM, each frame says how large it is. Only files are read, whatever the video names.
+    given = ["-v", "error", "-nostdin", "-protocol_whitelist", "file,pipe", "-i", f"file:{path.absolute()}"]
+    asked = ["-map", "0:v:0", "-fps_mode", "passthrough", "-f", "image2pipe", "-vcodec", "ppm", "-"]
+    with subprocess.Popen(
+        [program, *given, *asked], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as run:
+        assert run.stdout is not None
+        count = 0
+        try:
+            while (line := run.stdout.readline(LONGEST_LINE)) == b"P6\n":
+                width, height = (int(part) for part in run.stdout.readline(LONGEST_LINE).split())
+                if width * height > MOST_PIXELS:
+                    raise InputError(
+                        f"{path}: expected at most {MOST_PIXELS:,} pixels, got {width} x {height}."
+                    )
+                run.stdout.readline(LONGEST_LINE)  # the largest value
+                data = run.stdout.read(3 * width * height)
+                if len(data) < 3 * width * height:
+                    break
                 yield np.frombuffer(data, np.uint8).reshape(height, width, 3).copy()
-    except (OSError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[:1]
-        raise InputError(f"{path}: expected a video, got {(first or ['none'])[0]}.") from None
+                count += 1
+            if line or not count:
+                raise InputError(f"{path}: expected a video that ffmpeg reads, got another file.")
+        finally:
+            run.kill()
 
 
 def png_bytes(pixels: np.ndarray) -> bytes:

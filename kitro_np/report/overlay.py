@@ -27,10 +27,10 @@ from .colours import (
     Colour,
     between,
 )
-from .drawing import Strokes, label
 from .images import read_image
 from .raster import Raster
 from .shown import STAGES, Box, PosedBodies, Shown, shown_of
+from .strokes import Strokes, label
 
 __all__ = ["draw_panels", "overlay"]
 
@@ -70,6 +70,7 @@ def overlay(
     mode: Mode = "mesh",
     opacity: float = OPACITY,
     crop: bool = False,
+    points: bool = True,
     **known: Any,
 ) -> np.ndarray:
     """Draw people on their image; several panels side by side.
@@ -89,6 +90,8 @@ def overlay(
         Of meshes, from 0 to 1.
     crop : bool
         Show only the part of the image where the people are.
+    points : bool
+        Also show the keypoints on the bodies, if they are known.
     **known
         What a :class:`RefineResult` does not hold: `intrinsics`; for some panels `estimate` (pose, betas and
         transl), `truth`, `keypoints_2d`, `confidence`, `keypoint_layout`; the frame and person of each body
@@ -120,11 +123,17 @@ def overlay(
     if crop:
         box = people.people_box()
         people, canvas = people.cut(box), cut_image(canvas, box)
-    return draw_panels(canvas, people, names, mode=mode, opacity=opacity)
+    return draw_panels(canvas, people, names, mode=mode, opacity=opacity, points=points)
 
 
 def draw_panels(
-    image: np.ndarray, shown: Shown, panels: Sequence[str], *, mode: str = "mesh", opacity: float = OPACITY
+    image: np.ndarray,
+    shown: Shown,
+    panels: Sequence[str],
+    *,
+    mode: str = "mesh",
+    opacity: float = OPACITY,
+    points: bool = True,
 ) -> np.ndarray:
     """Draw all rows of `shown`, people of one frame, on copies of an image, side by side."""
     one_of("mode", mode, MODES)
@@ -141,6 +150,8 @@ def draw_panels(
             _draw_bodies(picture, shown, _from_the_side(shown), "after", mode, 1.0)
         else:
             _draw_bodies(picture, shown, _stage(shown, name), name, mode, opacity)
+            if points:
+                _draw_keypoints(picture, shown)
         if len(panels) > 1:
             label(picture, name, size=max(11.0, picture.shape[0] / 36))
         pictures.append(picture)
@@ -274,7 +285,7 @@ def _project(points: np.ndarray, camera: np.ndarray) -> np.ndarray:
 
 
 def _draw_skeletons(picture: np.ndarray, shown: Shown, bodies: PosedBodies) -> None:
-    drawing = Strokes(_thickness(picture))
+    strokes = Strokes(_thickness(picture))
     joints = shown.joints(bodies)
     parents = np.asarray(shown.body.skeleton.parents)
     sides = _sides(shown)
@@ -282,10 +293,10 @@ def _draw_skeletons(picture: np.ndarray, shown: Shown, bodies: PosedBodies) -> N
     for row in order:
         image = _project(joints[row], shown.intrinsics[row])
         for joint in range(1, len(parents)):
-            drawing.line(image[parents[joint]], image[joint], 3.2, sides[joint])
+            strokes.line(image[parents[joint]], image[joint], 3.2, sides[joint])
         for joint in range(len(parents)):
-            drawing.dot(image[joint], 2.6, sides[joint], (255, 255, 255))
-    drawing.onto(picture)
+            strokes.dot(image[joint], 2.6, sides[joint], (255, 255, 255))
+    strokes.onto(picture)
 
 
 def _sides(shown: Shown) -> list[Colour]:
@@ -296,13 +307,23 @@ def _sides(shown: Shown) -> list[Colour]:
     return [MIDDLE if abs(x) < 0.04 * width else LEFT if x > 0 else RIGHT for x in across]
 
 
+def _draw_keypoints(picture: np.ndarray, shown: Shown) -> None:
+    """Draw the keypoints that are visible."""
+    if shown.keypoints_2d is None:
+        return
+    strokes = Strokes(_thickness(picture))
+    for place in shown.keypoints_2d.reshape(-1, 2):
+        strokes.dot(place, 2.6, KEYPOINT, (255, 255, 255))
+    strokes.onto(picture)
+
+
 def _draw_residuals(picture: np.ndarray, shown: Shown) -> None:
     """Draw refined skeletons, and arrows to the keypoints; thin lines are the estimates' residuals."""
     if shown.keypoints_2d is None or shown.layout is None:
         raise InputError("panels: expected a result with keypoints for 'keypoints', got one without.")
     bodies = shown.after
     picture[:] = np.round(0.45 * picture + 0.55 * 255).astype(np.uint8)
-    drawing = Strokes(_thickness(picture))
+    strokes = Strokes(_thickness(picture))
     joints = shown.joints(bodies)
     parents = np.asarray(shown.body.skeleton.parents)
     skeleton = shown.body.skeleton.like(bodies.pose)
@@ -316,15 +337,15 @@ def _draw_residuals(picture: np.ndarray, shown: Shown) -> None:
         image, seen = _project(joints[row], camera), shown.keypoints_2d[row]
         if placed_before is not None:
             for start, end in zip(_project(placed_before[row], camera), seen, strict=True):
-                drawing.line(start, end, 1.2, WAS)
+                strokes.line(start, end, 1.2, WAS)
         for joint in range(1, len(parents)):
-            drawing.line(image[parents[joint]], image[joint], 2.2, BONE)
+            strokes.line(image[parents[joint]], image[joint], 2.2, BONE)
         expected = _project(placed[row], camera)
         metre = camera[0, 0] / max(bodies.transl[row, 2], SMALLEST_DEPTH)
         for start, end in zip(expected, seen, strict=True):
             if np.isfinite(start).all() and np.isfinite(end).all():
                 far = min(1.0, float(np.hypot(*(end - start))) / (LARGE_RESIDUAL * metre))
-                drawing.arrow(start, end, 1.8, between(NEAR, FAR, far))
+                strokes.arrow(start, end, 1.8, between(NEAR, FAR, far))
         for end in seen:
-            drawing.dot(end, 3.0, KEYPOINT, (255, 255, 255))
-    drawing.onto(picture)
+            strokes.dot(end, 3.0, KEYPOINT, (255, 255, 255))
+    strokes.onto(picture)

@@ -37,6 +37,7 @@ class Look:
     mode : str
     opacity : float
     crop : bool
+    points : bool
     maps : bool
         Also write maps of depth in mm, of parts (joints) and of people, each one more than its number and 0
         where nobody is.
@@ -46,6 +47,7 @@ class Look:
     mode: str = "mesh"
     opacity: float = OPACITY
     crop: bool = False
+    points: bool = True
     maps: bool = False
 
     def __post_init__(self) -> None:
@@ -113,7 +115,7 @@ def render(
         if look.maps and suffix != ".png":
             raise InputError(f"maps: expected a folder or a .png, got {target}.")
     elif suffix:
-        raise InputError(f"{target}: expected a folder, or a file that ends in .png, .mp4 or .gif.")
+        raise InputError(f"{target}: expected a folder, or a name that ends in .png, .mp4 or .gif, got one.")
     pictures = _pictures(shown, images, numbers, look)
     if suffix in MOVING:
         rate = float(fps or shown.fps or FPS)
@@ -152,7 +154,9 @@ def _pictures(
                 f"panels: expected at most {MOST_SIDE} pixels in all, got {len(look.panels)} of "
                 f"{canvas.shape[1]} x {canvas.shape[0]}; crop=True (--crop) shows the people only."
             )
-        rgb = draw_panels(canvas, people, look.panels, mode=look.mode, opacity=look.opacity)
+        rgb = draw_panels(
+            canvas, people, look.panels, mode=look.mode, opacity=look.opacity, points=look.points
+        )
         stem = Path(name.replace("\\", "/")).stem if name else ""
         stem = stem if stem.isprintable() and stem not in names and stem else f"frame_{number:06d}"
         names.add(stem)

@@ -1,4 +1,4 @@
-// Opens a page in Chromium as a person would: node report.mjs PLAYWRIGHT CHROMIUM PAGE.html EXPECTED.json
+// Opens a page in Chromium as a person would: node report.mjs PLAYWRIGHT CHROMIUM PAGE.html [EXPECTED.json]
 // Prints "ok NAME" for each thing that holds; what does not hold ends it with a message.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -7,7 +7,7 @@ import { pathToFileURL } from "node:url";
 
 const [playwright, executablePath, file, expectedFile] = process.argv.slice(2);
 const { chromium } = createRequire(import.meta.url)(playwright);
-const expected = JSON.parse(readFileSync(expectedFile, "utf8"));
+const expected = expectedFile ? JSON.parse(readFileSync(expectedFile, "utf8")) : [];
 const address = pathToFileURL(file).href;
 // Software rendering: machines that test have no graphics card. A container's root has no sandbox.
 const args = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"];
@@ -91,15 +91,16 @@ try {
     picture = now;
     ok(name);
   };
+  const has = async (key) => (await page.locator(`[data-key="${key}"]`).count()) > 0;
   const first = await row(page);
   await differs("another body", () => page.locator("tbody tr").nth(1).click());
   assert.notEqual(await row(page), first);
   await differs("without before", () => press(page, "before"));
   await differs("without after", () => press(page, "after"));
-  await differs("with truth", () => press(page, "truth"));
   await press(page, "after");
-  for (const layer of ["bones", "rays", "spread", "ghosts", "camera"]) {
-    await differs(`layer ${layer}`, () => press(page, layer));
+  picture = await pixels(page);
+  for (const layer of ["truth", "bones", "rays", "spread", "ghosts", "camera"]) {
+    if (await has(layer)) await differs(`layer ${layer}`, () => press(page, layer));
   }
   await differs("from the side", () => page.getByRole("button", { name: "Side" }).click());
   await differs("turned by the mouse", async () => {
@@ -124,20 +125,46 @@ try {
   await page.getByRole("button", { name: "Frame", exact: true }).click();
   assert.equal(await page.locator('th[aria-sort="ascending"]').count(), 1);
   await page.locator("tbody tr").nth(0).click();
-  await page.keyboard.press("ArrowRight");
-  assert.equal(await page.evaluate(() => window.page.content.rows.frame[window.page.row]), 1);
+  const frame = () => page.evaluate(() => window.page.content.rows.frame[window.page.row]);
+  const frames = await page.evaluate(() => window.page.time.frames.map((one) => window.page.content.rows.frame[one]));
+  if (frames.length > 1) {
+    await page.keyboard.press("ArrowRight");
+    assert.equal(await frame(), frames[1]);
+  }
   ok("arrow keys choose bodies and frames");
 
-  await page.locator("#scrub").fill("3");
-  assert.equal(await page.evaluate(() => window.page.content.rows.frame[window.page.row]), 3);
-  const before = await row(page);
-  await page.getByRole("button", { name: "Play" }).click();
-  await page.waitForFunction((one) => window.page.row !== one, before);
-  await page.getByRole("button", { name: "Pause" }).click();
-  ok("the timeline scrubs and plays");
+  if (frames.length > 1) {
+    await page.locator("#scrub").fill(String(frames.length - 1));
+    assert.equal(await frame(), frames.at(-1));
+    const before = await row(page);
+    await page.getByRole("button", { name: "Play" }).click();
+    await page.waitForFunction((one) => window.page.row !== one, before);
+    await page.getByRole("button", { name: "Pause" }).click();
+    ok("the timeline scrubs and plays");
+  }
 
+  const odd = await page.evaluate(() => {
+    const { content, table } = window.page;
+    const { why, points } = content.facts;
+    const get = (id) => document.getElementById(id);
+    if (!why) return get("why-card").hidden ? [] : ["the card is shown"];
+    return why.bodies.slice(0, 60).filter((one, row) => {
+      table.rows[row].click();
+      if (typeof one === "string") return get("why-parts").hidden !== true || get("why").textContent !== one;
+      const said = get("why").textContent.toLowerCase();
+      const total = Number(get("why-fall").lastChild.querySelector("b").textContent.replace("−", "-"));
+      const names = [...get("why-points").tBodies[0].rows].map((line) => line.cells[0].textContent);
+      return get("why-parts").hidden || !said.startsWith(one.verdict) || get("why-title").checkVisibility() === false
+        || Math.abs(total - one.sum) > 0.0051 || get("why-fall").children.length !== one.parts.length + 1
+        || names.join() !== one.points.map(([k]) => points[k].replaceAll("_", " ")).join();
+    });
+  });
+  assert.deepEqual(odd, []);
+  ok("the card Why follows the body");
+
+  await page.evaluate(() => window.page.table.rows[0].click());
   picture = await pixels(page);
-  assert((await page.locator("#image .bones").count()) >= 2 && (await page.locator("#image .dot").count()) > 10);
+  assert((await page.locator("#image .bones").count()) > 0 && (await page.locator("#image .dot").count()) > 10);
   assert((await page.locator("#chart .mark").count()) > 20);
   await differs("a joint of the chart marked in 3D", () => page.locator("#chart .line").nth(5).hover());
   const nameless = await page.evaluate(() =>

@@ -5,6 +5,7 @@ import { Picture } from "./image.js";
 import { Space } from "./space.js";
 import { statusOf, Table } from "./table.js";
 import { Timeline } from "./time.js";
+import { Why } from "./why.js";
 
 const STAGES = { before: "Before", after: "After", truth: "Truth" };
 const COLOURS = ["before", "after", "truth", "ghost", "space", "grid", "ink", "faint"];
@@ -26,6 +27,10 @@ class Page {
     const time = { card: get("time-card"), curve: get("curve"), scrub: get("scrub"), play: get("play"), now: get("now") };
     this.time = new Timeline(time, content, choose);
     this.picture = new Picture(get("image"), get("image-legend"), content);
+    const why = { card: get("why-card"), said: get("why"), parts: get("why-parts"), title: get("why-verdict") };
+    why.fall = get("why-fall");
+    why.points = get("why-points");
+    this.why = new Why(why, content, (point) => this.picture.mark("keypoint", point));
     this.measures = measuresOf(content);
     this.measure = this.measures[0];
     for (const name of facts.stages) this.#toggle(get("stages"), name, STAGES[name], `--${name}`);
@@ -144,6 +149,7 @@ class Page {
     this.picture.show(row, shown);
     this.#facts(row);
     this.#ghosts(row);
+    this.why.show(row);
     this.#chart();
   }
 

@@ -9,6 +9,7 @@ import { BodyMesh, Spheres, Sticks } from "./meshes.js";
 
 const NEAR = 32; // field of view in degrees, but through the camera
 const OTHERS = 6;
+const PIECES = 16;
 
 export class Space {
   constructor(canvas, content) {
@@ -226,18 +227,17 @@ export class Space {
     const depth = body ? body.root[2] : 4;
     const at = (u, v, z) => [((u - cx) / fx) * z, ((v - cy) / fy) * z, z];
     const usable = [fx, fy, cx, cy].every(Number.isFinite) && fx > 0 && fy > 0 && depth > 0;
-    this.frustum.visible = shown.camera && usable;
-    this.rays.visible = shown.rays && usable;
+    this.frustum.visible = this.plane.visible = shown.camera && usable;
+    this.rays.visible = Boolean(shown.rays && usable);
     if (this.frustum.visible) {
-      const near = 0.4 * depth;
-      const corners = [at(0, 0, near), at(width, 0, near), at(width, height, near), at(0, height, near)];
-      const ends = corners.flatMap((corner, k) => [[0, 0, 0], corner, corner, corners[(k + 1) % 4]]);
-      setPoints(this.frustum, ends);
+      const back = depth + 1.3 * (this.extent ?? 1); // behind the body, where it is in the way of nothing
+      const corners = [at(0, 0, back), at(width, 0, back), at(width, height, back), at(0, height, back)];
+      setPoints(this.frustum, corners.flatMap((corner, k) => [...fromCamera(corner), corner, corners[(k + 1) % 4]]));
       setPoints(this.plane, [0, 1, 2, 0, 2, 3].map((k) => corners[k]));
     }
     if (this.rays.visible) {
       const seen = (this.content.pairs("keypoints", row) ?? []).filter(Boolean);
-      setPoints(this.rays, seen.flatMap(([u, v]) => [[0, 0, 0], at(u, v, depth + 0.5)]));
+      setPoints(this.rays, seen.flatMap(([u, v]) => fromCamera(at(u, v, depth + 0.5))));
     }
   }
 
@@ -255,10 +255,14 @@ export class Space {
     this.waiting = true;
     requestAnimationFrame(() => {
       this.waiting = false;
-      this.plane.visible = this.frustum.visible && !this.fixed; // it would tint all that is seen through it
       this.renderer.render(this.scene, this.camera);
     });
   }
+}
+
+/** Pieces of the line from the camera to a point: drivers lose long lines that begin behind the viewer. */
+function fromCamera(point) {
+  return Array.from({ length: 2 * PIECES }, (_, k) => point.map((one) => (one * ((k + 1) >> 1)) / PIECES));
 }
 
 function setPoints(object, points) {

@@ -23,13 +23,18 @@ SMALLEST_BEND = 0.5
 
 def heading_of_map(found: MapExplanation) -> str:
     """Return the verdict in a sentence."""
+    return f"Row {found.row} by map: {verdict_of_map(found)}"
+
+
+def verdict_of_map(found: MapExplanation) -> str:
+    """Return whether the body was accepted, and how likely it is to be better."""
     odds = f"log odds {found.quality:+.2f}, {odds_in_words(found.quality)} likely to be better"
     if found.accepted:
         unsafe = "" if found.quality > 0 else ", as it was not judged"
-        return f"Row {found.row} by map: accepted{unsafe} ({odds})"
+        return f"accepted{unsafe} ({odds})"
     if found.too_few_inliers:
-        return f"Row {found.row} by map: refused, as nearly all keypoints are outliers"
-    return f"Row {found.row} by map: refused ({odds})"
+        return "refused, as nearly all keypoints are outliers"
+    return f"refused ({odds})"
 
 
 def notes_of_map(found: MapExplanation) -> list[str]:

@@ -83,9 +83,10 @@ def body_of_row(
     given = {name: None if part is None else _on_host(part) for name, part in arguments.items()}
     request = read_request(Arguments(**given), read_body(body), keypoint_layout)
     check_confidence(method, request, scored=confidence is None)
+    if not request.count:
+        raise InputError("row: expected a file or arrays with bodies, got none.")
     if row >= request.count:
-        raise InputError(f"row: expected one of 0 to {request.count - 1}, got {row}." if request.count else
-                         f"row: expected a file or arrays with bodies, got none for row {row}.")  # fmt: skip
+        raise InputError(f"row: expected one of 0 to {request.count - 1}, got {row}.")
     one = request.some(slice(row, row + 1))
     with np.errstate(all="ignore"):
         found = BodyOfRow(

@@ -15,6 +15,7 @@ from .blob import Blob
 from .choose import choose_rows
 from .figures import PageFigures
 from .geometry import add_geometry
+from .why import why_of
 
 
 class PageContent(NamedTuple):
@@ -35,8 +36,8 @@ class PageContent(NamedTuple):
     notes: tuple[str, ...]
 
 
-def content_of(shown: Shown, figures: PageFigures, people: int) -> PageContent:
-    """Return the content of a page with at most `people` people."""
+def content_of(shown: Shown, figures: PageFigures, people: int, explained: int) -> PageContent:
+    """Return the content of a page with at most `people` people, of whom it explains some bodies."""
     change = np.zeros(len(shown)) if figures.change is None else figures.change
     chosen = choose_rows(shown.frame, shown.person, change, people)
     kept, rows = shown.take(chosen.rows), chosen.rows
@@ -70,6 +71,7 @@ def content_of(shown: Shown, figures: PageFigures, people: int) -> PageContent:
         "joints": list(find_layout("smpl24", shown.body).names),
         "points": None if figures.keypoints is None or shown.layout is None else list(shown.layout.names),
         "rows": _rows(kept, figures, rows),
+        "why": why_of(kept, None if figures.change is None else figures.change[rows], explained),
         "arrays": blob.places,
     }
     return PageContent(facts, blob.base64(), notes)

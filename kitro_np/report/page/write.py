@@ -23,6 +23,7 @@ from .choose import PEOPLE
 from .content import content_of
 from .figures import figures_of
 from .summary import summary_of
+from .why import EXPLAINED
 
 __all__ = ["write_report"]
 
@@ -33,13 +34,15 @@ def write_report(
     *,
     title: str = "Refined bodies",
     people: int = PEOPLE,
+    explained: int = EXPLAINED,
     force: bool = False,
     tell: Callable[[str], object] | None = None,
 ) -> Path:
     """Write a page of refined people: one HTML file, which opens without a network.
 
-    It has a table of the bodies, a 3D view, the image plane with the keypoints, a timeline, and a chart of
-    the joints' errors. Of many people or bodies it shows those that changed most, and says so.
+    It has a table of the bodies, a 3D view, the image plane with the keypoints, a timeline, a chart of
+    the joints' errors, and why ``map`` accepted or refused a body. Of many people or bodies it shows those
+    that changed most, and says so.
 
     Parameters
     ----------
@@ -49,6 +52,9 @@ def write_report(
     title : str
     people : int
         People that are shown at most.
+    explained : int
+        Bodies of which the page says why they were accepted or refused, at most: refused ones first, then
+        the most changed. Each takes some 40 ms.
     force : bool
         Overwrite an existing file.
     tell : callable, optional
@@ -66,13 +72,14 @@ def write_report(
     """
     target = check_output(path, force=check_bool("force", force))
     people = check_integer("people", people, least=1)
+    explained = check_integer("explained", explained, least=0)
     if not isinstance(shown, Shown):
         raise InputError(f"shown: expected a Shown, as shown_of returns, got {type(shown).__name__}.")
     if not len(shown):
         raise InputError("shown: expected at least one body, got none.")
     with np.errstate(all="ignore"):  # bodies that are NaN or behind the camera are part of a result
         figures = figures_of(shown)
-        content = content_of(shown, figures, people)
+        content = content_of(shown, figures, people, explained)
     if tell is not None:
         for note in content.notes:
             tell(note)

@@ -1,4 +1,4 @@
-"""Drawing: smooth lines, dots, arrows and labels on a picture."""
+"""Strokes: smooth lines, dots, arrows and labels on a picture."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Strokes:
         self.line(start, end, width, colour)
         if not 0 < length < FARTHEST:
             return
-        head = min(4 * width * self.thickness, 0.6 * length)
+        head = min(4 * width * self.thickness, 0.4 * length)
         along = along / length
         for side in (-1, 1):
             across = np.array([-along[1], along[0]]) * side
