@@ -15,7 +15,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Ellipse
-from PIL import Image, ImageDraw
+from PIL import Image
 
 import kitro_np
 from kitro_np.kitro.rays import bone_rays, intersect
@@ -47,7 +47,7 @@ WIDE = 1500
 DRAWN = (0, 1, 2, 4, 5, 7, 8, 10, 11, 12, 15, 16, 17, 18, 19, 20, 21, 22, 23)
 """Joints whose spread is drawn: not those of the trunk."""
 
-BLUE, GREEN, ORANGE, INK, SOFT, DOT = "#2563a8", "#2a7d46", "#c2571a", "#222222", "#6b6b6b", "#128c54"
+BLUE, GREEN, ORANGE, INK, SOFT = "#2563a8", "#2a7d46", "#c2571a", "#222222", "#6b6b6b"
 
 STYLE = {
     "font.family": "sans-serif",
@@ -91,7 +91,7 @@ def anothers_keypoints(keypoints_2d: np.ndarray) -> np.ndarray:
 
 
 def before_after(path: Path) -> None:
-    """Draw an estimate and the refined body under the same keypoints, and the refined one from the side."""
+    """Draw an estimate, the refined body, its keypoints, and the refined body from the side."""
     views: Any = kitro_np.example("real")
     names = ("pose", "betas", "transl", "keypoints_2d", "intrinsics")
     one: Any = {name: views[name][VIEW : VIEW + 1] for name in names}
@@ -104,16 +104,11 @@ def before_after(path: Path) -> None:
         keypoint_layout=layout,
         intrinsics=one["intrinsics"],
     )
-    cut = shown.cut(shown.people_box(0.12))
-    picture = Image.fromarray(overlay(None, cut, panels=("before", "after", "side")))
-    pen, radius = ImageDraw.Draw(picture), 0.009 * picture.height
-    for k in range(2):
-        for x, y in cut.keypoints_2d[0] + [k * cut.size[0], 0]:
-            if np.isfinite(x):
-                ends = (x - radius, y - radius, x + radius, y + radius)
-                pen.ellipse(ends, DOT, "white", width=round(0.3 * radius))
-    size = WIDE, round(WIDE * picture.height / picture.width)
-    picture.resize(size, Image.Resampling.LANCZOS).quantize(128).save(path, optimize=True)
+    picture = overlay(None, shown, panels=("before", "after", "keypoints", "side"), crop=True)
+    small = Image.fromarray(picture).resize(
+        (WIDE, round(WIDE * picture.shape[0] / picture.shape[1])), Image.Resampling.LANCZOS
+    )
+    small.quantize(128).save(path, optimize=True)
 
 
 # --------------------------------------------------------------------------------------------- the rays
