@@ -33,7 +33,7 @@ def default_intrinsics(image_size: Sequence[Nested], focal_length: ArrayT) -> Ar
 
 
 def default_intrinsics(image_size: Any, focal_length: Any = None) -> Any:
-    """Intrinsics K = [[f, 0, W/2], [0, f, H/2], [0, 0, 1]], by default with f = sqrt(W^2 + H^2) (Eq. 4).
+    """Intrinsics K = [[f, 0, W/2], [0, f, H/2], [0, 0, 1]], by default with f = sqrt(W^2 + H^2), as in Eq. 4.
 
     Parameters
     ----------

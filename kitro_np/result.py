@@ -145,7 +145,7 @@ class RefineResult(Generic[ArrayT]):
 
     @property
     def hint(self) -> str:
-        """``map``: a sentence that says what mistake the input looks like; empty if there is none.
+        """A sentence that says what mistake the input of ``map`` looks like; empty if there is none.
 
         Where most bodies were refused, or put right alike. It is found when it is first read, which takes as
         long as some refinements of at most 100 bodies.

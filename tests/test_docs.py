@@ -2,13 +2,18 @@
 
 import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "CONTRIBUTING", "CHANGELOG")]
-PAGES += [*sorted((ROOT / "docs").glob("*.md")), ROOT / "bench" / "README.md", ROOT / "models" / "README.md"]
+PAGES += [
+    *sorted((ROOT / "docs").glob("**/*.md")),
+    ROOT / "bench" / "README.md",
+    ROOT / "models" / "README.md",
+]
 
 READERS = {
     "DIR/README.md", "IN.npz", "sim3dpw_dev.npz", "formats/NAME.py", "export/NAME.py", "cli/NAME.py",
@@ -23,9 +28,9 @@ def name_of(page):
     return page.relative_to(ROOT).as_posix()
 
 
-def load_script():
-    """docs/draw_rooms.py as a module: a script of no package."""
-    spec = importlib.util.spec_from_file_location("draw_rooms", ROOT / "docs" / "draw_rooms.py")
+def load_script(name="draw_rooms"):
+    """A file of docs/ as a module: a script of no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -78,6 +83,52 @@ def test_script_tells_imports_apart(script, tmp_path):
     (package / "ground.py").write_text('"""Ground."""\nimport kitro_np.top')
     with pytest.raises(ValueError, match="in a circle"):
         script.draw(package)
+
+
+def test_figures_are_drawn_by_their_script(tmp_path):
+    """Each is there, small, shown by a page, and what the script draws."""
+    script = load_script("draw_figures")
+    script.main(tmp_path)
+    committed = {path.name: path for path in script.FOLDER.iterdir()}
+    assert {*committed} == {path.name for path in tmp_path.iterdir()} == {*script.FIGURES}
+    assert sum(path.stat().st_size for path in committed.values()) < 400_000
+    pages = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for name, path in committed.items():
+        assert f"](figures/{name})" in pages
+        drawn = (tmp_path / name).read_bytes()
+        assert abs(len(drawn) - path.stat().st_size) < 0.1 * len(drawn)
+
+
+def test_every_page_is_in_a_table_of_contents():
+    docs = ROOT / "docs"
+    trees = re.findall(
+        r":::\{toctree\}\n(.*?)\n:::", (docs / "index.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+    listed = [
+        re.sub(r".*<(.*)>", r"\1", line)
+        for tree in trees
+        for line in tree.splitlines()
+        if line and not line.startswith(":")
+    ]
+    pages = {path.relative_to(docs).with_suffix("").as_posix() for path in docs.glob("**/*.md")}
+    assert sorted([*listed, "index"]) == sorted(pages)
+
+
+def test_links_and_included_files_become_pages_of_the_site(monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    conf = load_script("conf")
+    for own, page in conf.PAGES.items():
+        assert (ROOT / own).exists()
+        assert (ROOT / page).exists()
+    text = "[a](../ARCHITECTURE.md#rooms) [b](../examples) [c](#here) ![d](figures/x.svg) [e](https://x.org/y.md)"
+    assert conf.at_home(text, "docs", "docs/howto") == (
+        "[a](../architecture.md#rooms) b [c](#here) ![d](../figures/x.svg) [e](https://x.org/y.md)"
+    )
+    source = ["# Benchmarks\n\nThis page is that.\n\n:::{include} ../bench/README.md\n:::\n"]
+    conf.read_page(None, "benchmarks", source)
+    assert "](../bench/growth.svg)" in source[0]
+    assert "## Figures" in source[0]
+    assert "This page" not in source[0]
 
 
 def test_architecture_is_one_page_and_has_every_room(script):

@@ -20,6 +20,7 @@ from test_read_points import write_trc
 from trackers import write_openpose, write_track
 
 import kitro_np
+import kitro_np.report
 from kitro_np.arrays.rotations import quaternion_from_matrix
 from kitro_np.body.families import FAMILIES
 from kitro_np.body.kinematics import forward_kinematics
@@ -32,7 +33,7 @@ README = ROOT / "README.md"
 EXAMPLES = ROOT / "docs" / "examples.md"
 """Its blocks are scripts, which tests/test_example_scripts.py runs."""
 
-DOCS = [README, *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = [README, *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / "howto").glob("*.md"))]
 PAGES = [*DOCS, *(ROOT / f"{name}.md" for name in ("ARCHITECTURE", "CONTRIBUTING", "CHANGELOG"))]
 PAGES += [ROOT / folder / "README.md" for folder in ("bench", "models")]
 
@@ -53,7 +54,8 @@ ELSEWHERE = (
     r"pip install 'kitro-np\[\w+\]'",
     r"bash \.ci/run",
     r"\.venv/bin/(python -m )?(pytest|ruff|mypy|pip)\b.*",
-    r"\.venv/bin/python (docs/draw_rooms|bench/floor)\.py",
+    r"\.venv/bin/python (docs/draw_rooms|docs/draw_figures|bench/floor)\.py",
+    r"\.venv/bin/sphinx-build -W --keep-going -b html docs docs/_build/html",
     r"NUMBA_DISABLE_JIT=1 \.venv/bin/pytest .*",
     r"python examples/\d\d_\w+\.py.*",
     r"python -m models\.measure_(map|video)",
@@ -249,7 +251,8 @@ def output_of(line):
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_block_is_of_a_language_that_is_tested(page):
-    assert {block.language for block in blocks_of(page)} <= {"python", "sh"}
+    own = {"{eval-rst}"} if name_of(page) == "docs/api.md" else set()
+    assert {block.language for block in blocks_of(page)} <= {"python", "sh"} | own
     text = page.read_text(encoding="utf-8")
     assert text.count("```") == 2 * len(blocks_of(page))
     if page not in DOCS:
@@ -325,6 +328,21 @@ def test_methods_are_in_the_table():
             [method.__name__], [own.name for own in fields(method)], given[name][2],
         )  # fmt: skip
         assert arrays - always == {*given[name][2]}
+
+
+def test_expected_statuses_are_all_that_there_are():
+    rows = table_after((ROOT / "docs" / "expect.md").read_text(encoding="utf-8"), "status")[1:]
+    assert {row[0].strip("`"): row[1] for row in rows} == {
+        status.name: status.reason for status in kitro_np.Status
+    }
+
+
+def test_public_names_are_in_the_api():
+    listed = re.findall(
+        r"^(?:   |\.\. data:: )(\w+)$", (ROOT / "docs" / "api.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert len(listed) == len(set(listed))
+    assert set(listed) == {*kitro_np.__all__, *kitro_np.report.__all__} - {"__version__"}
 
 
 def test_public_names_are_mentioned():

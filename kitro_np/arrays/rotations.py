@@ -247,7 +247,7 @@ def matrix_from_6d(values: Sequence[Nested], convention: Convention6D = "columns
 
 
 def matrix_from_6d(values: Any, convention: str = "columns") -> Any:
-    """Rotation matrices from two vectors a, b each (Gram-Schmidt): x = a / |a|, y ~ b - (x b) x, z = x x y.
+    """Rotation matrices from two vectors a, b each (Gram-Schmidt): x ~ a, y ~ b - (x b) x, z = x x y.
 
     Parameters
     ----------
