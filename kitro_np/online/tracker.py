@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..api import read_body
 from ..arrays.arguments import check_integer, real_array
 from ..arrays.interchange import as_numpy
-from ..body.load import default_body, load_body
+from ..body.load import default_body
 from ..body.model import BodyModel
 from ..body.skeleton import Skeleton
 from ..errors import InputError
@@ -68,9 +69,7 @@ class Tracker:
         keypoint_layout: str | KeypointLayout = "smpl24",
         dtype: str = "float32",
     ) -> None:
-        if body is None:
-            body = default_body()
-        self.body = load_body(body) if isinstance(body, str) else body
+        self.body = read_body(body)
         self._skeleton = skeleton_of(self.body)
         self.fps = check_fps(fps)
         self.lag = check_integer("lag", lag, least=0)

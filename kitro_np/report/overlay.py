@@ -10,7 +10,6 @@ import numpy as np
 from ..arrays.rotations import matrix_from_axis_angle
 from ..errors import InputError, one_of
 from ..matching.refine import RefinedPeople
-from ..posterior.projection import place_points, points_on
 from ..result import RefineResult
 from .colours import (
     BLANK,
@@ -277,21 +276,13 @@ def _thickness(picture: np.ndarray) -> float:
     return max(0.6, picture.shape[0] / USUAL_HEIGHT)
 
 
-def _project(points: np.ndarray, camera: np.ndarray) -> np.ndarray:
-    """Place in the image, NaN behind the camera."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        image = points[..., :2] / points[..., 2:] * (camera[0, 0], camera[1, 1]) + camera[:2, 2]
-    return np.where(points[..., 2:] > 0, image, np.nan)
-
-
 def _draw_skeletons(picture: np.ndarray, shown: Shown, bodies: PosedBodies) -> None:
     strokes = Strokes(_thickness(picture))
     joints = shown.joints(bodies)
     parents = np.asarray(shown.body.skeleton.parents)
     sides = _sides(shown)
     order = np.argsort(-joints[:, 0, 2])  # the farthest first
-    for row in order:
-        image = _project(joints[row], shown.intrinsics[row])
+    for image in shown.in_image(joints)[order]:
         for joint in range(1, len(parents)):
             strokes.line(image[parents[joint]], image[joint], 3.2, sides[joint])
         for joint in range(len(parents)):
@@ -324,25 +315,19 @@ def _draw_residuals(picture: np.ndarray, shown: Shown) -> None:
     bodies = shown.after
     picture[:] = np.round(0.45 * picture + 0.55 * 255).astype(np.uint8)
     strokes = Strokes(_thickness(picture))
-    joints = shown.joints(bodies)
+    joints = shown.in_image(shown.joints(bodies))
     parents = np.asarray(shown.body.skeleton.parents)
-    skeleton = shown.body.skeleton.like(bodies.pose)
-    points = points_on(skeleton, shown.layout, bodies.pose)
-    placed = np.asarray(place_points(skeleton, points, *bodies).points)
-    placed_before = None
-    if shown.before is not None:
-        placed_before = np.asarray(place_points(skeleton, points, *shown.before).points)
+    expected = shown.keypoints_of(bodies)
+    before = None if shown.before is None else shown.keypoints_of(shown.before)
     for row in range(len(shown)):
-        camera = shown.intrinsics[row]
-        image, seen = _project(joints[row], camera), shown.keypoints_2d[row]
-        if placed_before is not None:
-            for start, end in zip(_project(placed_before[row], camera), seen, strict=True):
+        image, seen = joints[row], shown.keypoints_2d[row]
+        if before is not None:
+            for start, end in zip(before[row], seen, strict=True):
                 strokes.line(start, end, 1.2, WAS)
         for joint in range(1, len(parents)):
             strokes.line(image[parents[joint]], image[joint], 2.2, BONE)
-        expected = _project(placed[row], camera)
-        metre = camera[0, 0] / max(bodies.transl[row, 2], SMALLEST_DEPTH)
-        for start, end in zip(expected, seen, strict=True):
+        metre = shown.intrinsics[row, 0, 0] / max(bodies.transl[row, 2], SMALLEST_DEPTH)
+        for start, end in zip(expected[row], seen, strict=True):
             if np.isfinite(start).all() and np.isfinite(end).all():
                 far = min(1.0, float(np.hypot(*(end - start))) / (LARGE_RESIDUAL * metre))
                 strokes.arrow(start, end, 1.8, between(NEAR, FAR, far))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..body.model import BodyModel
 from ..errors import InputError, one_of
 from ..safe_io.atomic_write import atomic_write, check_output
 from .extras import need
@@ -137,6 +138,7 @@ def _pictures(
     source = None if images is None else Images(images)
     numbered = source is not None and source.numbered(numbers)
     box = shown.take(np.flatnonzero(np.isin(shown.frame, numbers))).people_box() if look.crop else None
+    part = _part_of_triangles(shown.body) if look.maps else None
     names: set[str] = set()
     for number in numbers:
         rows = np.flatnonzero(shown.frame == number)
@@ -160,16 +162,19 @@ def _pictures(
         stem = Path(name.replace("\\", "/")).stem if name else ""
         stem = stem if stem.isprintable() and stem not in names and stem else f"frame_{number:06d}"
         names.add(stem)
-        maps = _maps(people, canvas.shape[:2]) if look.maps else {}
+        maps = {} if part is None else _maps(people, part, canvas.shape[:2])
         yield _FramePicture(stem, rgb, maps)
 
 
-def _maps(people: Shown, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+def _part_of_triangles(body: BodyModel) -> np.ndarray:
+    """One more than the number of the joint that each triangle moves with most: (F,)."""
+    weights = np.asarray(body.weights)[np.asarray(body.faces)]
+    return np.asarray(np.argmax(weights.sum(axis=1), axis=1) + 1)
+
+
+def _maps(people: Shown, part: np.ndarray, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
     """Depth in mm, and one more than the number of the part and of the person: (H, W) each, 0 for none."""
     raster = raster_of(people, people.after, (shape[1], shape[0]))
-    weights = np.asarray(people.body.weights)
-    faces = np.asarray(people.body.faces)
-    part = np.argmax(weights[faces].sum(axis=1), axis=1) + 1
     millimetres = np.clip(np.round(1000 * raster.depth), 0, np.iinfo(np.uint16).max)
     person = np.append(people.person + 1, 0)[raster.mesh]
     return {

@@ -18,10 +18,12 @@ from ..arrays.poses import as_matrices
 from ..body.kinematics import forward_kinematics
 from ..body.load import default_body
 from ..body.model import BodyModel
+from ..camera import project
 from ..errors import InputError
 from ..formats.estimates import EstimateFile
 from ..formats.refined import ESTIMATE
 from ..keypoints.layouts import KeypointLayout, find_layout
+from ..keypoints.placing import place_points
 from ..matching.refine import RefinedPeople
 from ..result import RefineResult, frames_of_video
 
@@ -113,6 +115,19 @@ class Shown:
             forward_kinematics(skeleton, bodies.pose, bodies.betas).joints + bodies.transl[:, None]
         )
 
+    def in_image(self, points: np.ndarray) -> np.ndarray:
+        """Return where each row's camera sees points (N, P, 3), in pixels: (N, P, 2), NaN behind it."""
+        front = np.where(points[..., 2:] > 0, points, np.nan)
+        return np.asarray(project(front, self.intrinsics))
+
+    def keypoints_of(self, bodies: PosedBodies) -> np.ndarray:
+        """Return where the keypoints of bodies are expected, (N, K, 2); NaN where a body has none."""
+        assert self.layout is not None
+        skeleton = self.body.skeleton.like(bodies.pose)
+        placed = place_points(skeleton, self.layout, bodies.pose, bodies.betas) + bodies.transl[:, None]
+        placed[:, np.asarray(self.layout.joints) < 0] = np.nan
+        return self.in_image(placed)
+
     def cut(self, box: Box) -> Shown:
         """Return the same people in a part of the image."""
         left, top, right, bottom = box
@@ -127,10 +142,7 @@ class Shown:
         parts = [] if self.keypoints_2d is None else [self.keypoints_2d]
         for name in ("before", "after"):
             if (bodies := self.stage(name)) is not None:
-                joints = self.joints(bodies)
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    image = (joints @ np.swapaxes(self.intrinsics, 1, 2))[..., :2] / joints[..., 2:]
-                parts.append(np.where(joints[..., 2:] > 0, image, np.nan))
+                parts.append(self.in_image(self.joints(bodies)))
         points = np.concatenate([part.reshape(-1, 2) for part in parts])
         inside = np.all(np.isfinite(points), axis=1) & np.all((points >= 0) & (points <= self.size), axis=1)
         if not inside.any():

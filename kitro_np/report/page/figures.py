@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...body.kinematics import forward_kinematics
-from ...camera import project
 from ...keypoints.layouts import KeypointLayout
 from ..shown import PosedBodies, Shown
 
@@ -56,7 +54,7 @@ def figures_of(shown: Shown) -> PageFigures:
         for name in STAGES_OF_FIT:
             bodies = stages[name]
             if bodies is not None:
-                points[name] = _in_image(shown, bodies, shown.layout)
+                points[name] = shown.keypoints_of(bodies)
         keypoints = _put_right(shown, points["after"], keypoints, shown.layout)
         for name, projected in points.items():
             pixels[name] = _mean(np.linalg.norm(projected - keypoints, axis=-1))
@@ -73,19 +71,6 @@ def _distance(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Mean distance of joints (N, J, 3) in mm, (N,)."""
     distance: np.ndarray = 1000 * np.linalg.norm(first - second, axis=-1).mean(axis=1)
     return distance
-
-
-def _in_image(shown: Shown, bodies: PosedBodies, layout: KeypointLayout) -> np.ndarray:
-    """Points of a layout on bodies in the image, (N, K, 2); NaN behind the camera and where it has none."""
-    skeleton = shown.body.skeleton.like(bodies.pose)
-    posed = forward_kinematics(skeleton, bodies.pose, bodies.betas)
-    anchors = np.asarray(layout.joints)
-    betas = bodies.betas[:, : layout.num_betas]
-    offsets = layout.offsets + np.einsum("kcs,ns->nkc", layout.by_betas[..., : betas.shape[1]], betas)
-    turned = np.einsum("nkab,nkb->nka", posed.global_rotations[:, anchors], offsets)
-    points = posed.joints[:, anchors] + turned + bodies.transl[:, None]
-    points[(anchors < 0) | ~(points[..., 2] > 0), :] = np.nan
-    return np.asarray(project(points, shown.intrinsics))
 
 
 def _put_right(
