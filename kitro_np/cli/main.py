@@ -29,7 +29,7 @@ from . import (
 )
 from .exit_status import EPILOG, ExitStatus
 from .parser import Options, Parser, add_common
-from .streams import streams_as_files, takes_output
+from .streams import open_standard_streams, streams_as_files, takes_output
 from .voice import LOG, Voice, speak
 
 COMMANDS = (
@@ -42,6 +42,7 @@ COMMANDS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its :class:`ExitStatus`."""
     verbose = False
+    open_standard_streams()
     try:
         try:
             options = _parse(arguments)
