@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(_sentence(problem))
         return ExitStatus.WRONG_INPUT
     except KeyboardInterrupt:
-        print("kitro-np: stopped; nothing was written.", file=sys.stderr)
+        print("kitro-np: stopped; files that were finished stay, none is half-written.", file=sys.stderr)
         return ExitStatus.STOPPED
     except Exception as problem:
         if verbose:
@@ -123,6 +123,8 @@ def _complain(sentence: str) -> None:
 
 def _sentence(problem: Exception) -> str:
     """Return the message of an exception; for an error of the operating system with the file."""
+    if isinstance(problem, FileNotFoundError) and problem.filename:
+        return f"{problem.filename}: expected a file, got none."
     if isinstance(problem, OSError) and problem.strerror:
         return f"{problem.filename}: {problem.strerror}." if problem.filename else f"{problem.strerror}."
     return str(problem)

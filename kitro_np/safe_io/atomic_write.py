@@ -46,7 +46,10 @@ def atomic_file(target: Path) -> Iterator[BinaryIO]:
     """
     folder = Path(os.path.abspath(target.parent))
     clear_leftovers(folder)
-    partial, file = _new_file(folder, target.suffix)
+    try:
+        partial, file = _new_file(folder, target.suffix)
+    except OSError as problem:  # of a name that nobody knows
+        raise OSError(problem.errno, problem.strerror, str(target)) from None
     try:
         yield file
         file.flush()
@@ -114,7 +117,8 @@ def check_output(path: str | os.PathLike[str], *, force: bool = False) -> Path:
             f"{target}: expected a new file, got one that exists; pass --force (force=True) to overwrite it."
         )
     if not target.parent.is_dir():
-        raise InputError(f"{target}: expected an existing folder, got {target.parent}, which does not exist.")
+        what = "is a file" if target.parent.exists() else "does not exist"
+        raise InputError(f"{target}: expected an existing folder, got {target.parent}, which {what}.")
     if not os.access(target.parent, os.W_OK):
         raise InputError(f"{target}: expected a writable folder, got {target.parent}, which is read-only.")
     return target
