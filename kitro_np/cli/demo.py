@@ -39,7 +39,9 @@ PICTURED = 80
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
-    command = add_command(commands, "demo", run, "refine two embedded videos, and show them")
+    command = add_command(
+        commands, "demo", run, "refine two embedded videos, and show them", reads_files=False
+    )
     command.add_argument(
         "-o", "--output", metavar="DIR", default=FOLDER, help=f"folder for what is written (default {FOLDER})"
     )

@@ -17,6 +17,7 @@ from .exit_status import ExitStatus
 from .parser import LAYOUT_FLAGS, Commands, Options, add_command, number
 from .refinement import read_layout
 from .source import add_source, opened, read_source
+from .voice import named
 
 
 def add(commands: Commands) -> None:
@@ -61,7 +62,7 @@ def run(options: Options) -> int:
     keypoints = read_keypoints(options.input, read_layout(options), image_size=options.image_size)
     print_lines(options.input, lines_of_keypoints(keypoints))
     for note in (*keypoints.notes, *([said] if said else [])):
-        print(f"  {note}")
+        print(named(f"  {note}"))
     return ExitStatus.DONE
 
 
