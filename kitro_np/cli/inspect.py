@@ -12,6 +12,7 @@ from ..formats.keypoints_in.registry import keypoint_formats
 from ..formats.people import PeopleEstimates
 from ..matching.check import check_projection
 from ..matching.known_body import known_body
+from ..safe_io.memory import RAISED_BY
 from .description import Line, lines_of_estimates, lines_of_keypoints, print_lines
 from .exit_status import ExitStatus
 from .parser import LAYOUT_FLAGS, Commands, Options, add_command, number
@@ -73,6 +74,8 @@ def _unknown(options: Options) -> InputError:
         try:
             read(options.input)
         except InputError as error:
+            if RAISED_BY in str(error):
+                raise
             got[str(error).partition(", got ")[2].rstrip(".")] = None
     return InputError(
         f"{options.input}: expected estimates or keypoints of a program that kitro-np inspect lists, "

@@ -13,7 +13,7 @@ from ..body.load import default_body
 from ..errors import InputError, listed
 from ..keypoints.layouts import KeypointLayout, find_layout
 from ..safe_io.json_data import split_lines
-from ..safe_io.memory import Budget, budget_of_file, limit_of, shown_size
+from ..safe_io.memory import RAISED_BY, Budget, budget_of_file, limit_of, shown_size
 from ..safe_io.refused import RefusedError
 
 NAMES = {
@@ -123,5 +123,5 @@ def _lines(path: Path) -> list[str]:
         raise InputError(f"{path}: expected a .trc file, got a folder, a device or a pipe.")
     size, most = path.stat().st_size, limit_of("keypoints")
     if size > most:
-        raise RefusedError(f"at most {shown_size(most)}", shown_size(size))
+        raise RefusedError(f"at most {shown_size(most)} ({RAISED_BY})", shown_size(size))
     return split_lines(path.read_bytes(), "keypoints", errors="replace")

@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from .memory import limit_of, shown_size
+from .memory import RAISED_BY, limit_of, shown_size
 from .refused import RefusedError
 
 __all__ = ["inflate", "read_inflated"]
@@ -29,9 +29,7 @@ def read_inflated(path: Path, kind: str = "estimates") -> bytes:
     """
     size, most = path.stat().st_size, limit_of(kind)
     if size > most:
-        raise RefusedError(
-            f"at most {shown_size(most)} (--max-memory or max_memory raises it)", shown_size(size)
-        )
+        raise RefusedError(f"at most {shown_size(most)} ({RAISED_BY})", shown_size(size))
     return inflate(path.read_bytes(), most)
 
 

@@ -10,7 +10,16 @@ from contextvars import ContextVar
 from ..errors import InputError
 from .refused import RefusedError
 
-__all__ = ["LIMITS", "Budget", "budget_of_file", "limit_of", "memory_limit", "open_budget", "parse_size"]
+__all__ = [
+    "LIMITS",
+    "RAISED_BY",
+    "Budget",
+    "budget_of_file",
+    "limit_of",
+    "memory_limit",
+    "open_budget",
+    "parse_size",
+]
 
 LIMITS = {"model": 10**9, "sequence": 10**9, "estimates": 4 * 10**9, "keypoints": 4 * 10**9}
 """Most bytes that the contents of a file take, by its kind, unless the caller says otherwise.
@@ -18,6 +27,9 @@ LIMITS = {"model": 10**9, "sequence": 10**9, "estimates": 4 * 10**9, "keypoints"
 The largest model, SMPL-X, has 0.4 GB, an hour of one person in 3DPW's format 0.7 GB. Estimates of a million
 people in float64 with rotation matrices have 2.4 GB, in float32 with rotation vectors 0.6.
 """
+
+RAISED_BY = "--max-memory or max_memory raises it"
+"""What a message says of a limit."""
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
@@ -104,7 +116,7 @@ class Budget:
         if size > self.left:
             used = self.most - self.left
             raise RefusedError(
-                f"contents of at most {shown_size(self.most)} (--max-memory or max_memory raises it)",
+                f"contents of at most {shown_size(self.most)} ({RAISED_BY})",
                 shown_size(size) + (f" after {shown_size(used)}" if used else ""),
             )
         self.left -= size

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import printable
-from .memory import budget_of_file, limit_of, open_budget
+from .memory import RAISED_BY, budget_of_file, limit_of, open_budget
 from .pickle_arrays import (
     MAX_ELEMENTS,
     MAX_NAME,
@@ -173,7 +173,8 @@ def _parse(
     push = stack.append
     uint4, int4, uint8, float8 = (struct.Struct(code).unpack_from for code in ("<I", "<i", "<Q", ">d"))
 
-    for _ in range(min(_MAX_STEPS, limit_of("estimates") // _PER_STEP)):
+    most = min(_MAX_STEPS, limit_of("estimates") // _PER_STEP)
+    for _ in range(most):
         code = data[pos]
         pos += 1
         if code == 0x94:  # MEMOIZE
@@ -426,7 +427,7 @@ def _parse(
             raise RefusedError(
                 "a pickle of plain data", f"another file or the refused instruction {code:#04x}"
             )
-    raise RefusedError(f"at most {_MAX_STEPS} instructions of a pickle, and memory for them", "more")
+    raise RefusedError(f"at most {most} instructions of a pickle ({RAISED_BY})", "more")
 
 
 def _quoted(text: str) -> str:

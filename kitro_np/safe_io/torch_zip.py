@@ -3,7 +3,8 @@
 Such a file is a zip archive. NAME/data.pkl describes the tensors; NAME/data/0, NAME/data/1, ... are storages:
 uncompressed numbers that tensors are views of. Small storages are copied, large ones memory-mapped, so a clip
 may be larger than memory. A process that uses a mapped tensor dies of SIGBUS if another one cuts the file
-meanwhile: write files anew and rename them, as atomic_write does. Like torch, this verifies no checksums: that would read all of a large file.
+meanwhile: write files anew and rename them, as atomic_write does. Like torch, this verifies no checksums:
+that would read all of a large file.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any
 from ...errors import InputError, printable
 from ...safe_io.inflate import read_inflated
 from ...safe_io.json_data import parse_json, split_lines
-from ...safe_io.memory import limit_of, open_budget, shown_size
+from ...safe_io.memory import RAISED_BY, limit_of, open_budget, shown_size
 from ...safe_io.npz import NpzArrays
 from ...safe_io.pickle_arrays import Node, RefusedError
 from ...safe_io.pickle_tree import as_array, parse_tree
@@ -162,9 +162,9 @@ def read_content(path: Path) -> Any:
         raise InputError(f"{path}: expected {reason.expected}, got {reason.got}.") from None
     except (ValueError, RecursionError) as error:
         kind = "JSON" if start in (b"[", b"{") else "JSON, text or an .npz file of keypoints"
-        reason = "is damaged" if start in (b"[", b"{") else "is neither"
+        why = "is damaged" if start in (b"[", b"{") else "is neither"
         raise InputError(
-            f"{path}: expected {kind}, got a file that {reason} ({type(error).__name__})."
+            f"{path}: expected {kind}, got a file that {why} ({type(error).__name__})."
         ) from None
     return Text(tuple(line for line in lines if line.strip()))
 
@@ -296,6 +296,5 @@ def _check_bytes(name: str, count: int) -> None:
     most = limit_of("keypoints")
     if count > most:
         raise InputError(
-            f"{name}: expected at most {shown_size(most)} (--max-memory or max_memory raises it), "
-            f"got {shown_size(count)}."
+            f"{name}: expected at most {shown_size(most)} ({RAISED_BY}), got {shown_size(count)}."
         )
