@@ -252,7 +252,8 @@ class _SequenceFile:
         missing = [key for key in (*_PERSON_KEYS, *_SEQUENCE_KEYS) if key not in top]
         if missing:
             raise InputError(
-                f"{path}: expected the keys {', '.join(missing)} of a 3DPW sequence, got {listed(top)}."
+                f"{path}: expected the keys {', '.join(missing)} of a 3DPW sequence, "
+                f"got {listed(map(repr, top))}."
             )
         values = {key: top[key] for key in _SEQUENCE_KEYS}
         self.people = len(poses) if isinstance(poses := top["poses"], list) else 0
