@@ -611,6 +611,13 @@ def test_the_method_is_what_its_options_say(given, expected):
         (["--engine", "nunba"], "engine: expected one of numba, array, got 'nunba' (did you mean 'numba'?)."),
         (["--hypotheses", "few"], "--hypotheses: expected an integer, got 'few'"),
         (["--hypotheses", "-1"], "hypotheses: expected at least 0, got -1."),
+        (["--hypotheses", "1000000"], "hypotheses: expected at most 64, got 1000000."),
+        (["--method=kitro", "--iterations=1" + 30 * "0"], "expected at most 10000, got 1" + 30 * "0"),
+        (
+            ["--method=kitro", "--shape-steps=1" + 99 * "0"],
+            "expected at most 10000, got a number of 329 bits",
+        ),
+        (["--method=smplify", "--steps", "10001"], "steps: expected at most 10000, got 10001."),
         (["--focal-length", "long"], "--focal-length: expected a number, got 'long'"),
         (
             ["--itertions", "5"],

@@ -230,6 +230,16 @@ def test_render_writes_videos_that_read_back(shown, tmp_path, suffix):
         images.at(6)
 
 
+def test_a_link_to_a_video_stays_a_link(shown, tmp_path):
+    pytest.importorskip("imageio_ffmpeg")
+    link = tmp_path / "link.mp4"
+    link.symlink_to(tmp_path / "walk.mp4")
+    written = render(link, shown, look=Look(("after",), crop=True), frames=[0])
+    assert link.is_symlink()
+    assert written == [tmp_path / "walk.mp4"]
+    assert b"ftyp" in written[0].read_bytes()[:16]
+
+
 def test_a_video_that_fails_leaves_nothing(shown, tmp_path):
     pytest.importorskip("imageio_ffmpeg")
 

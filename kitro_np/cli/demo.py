@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from ..report.shown import Shown, shown_of_file
 from .eval import refine_and_measure
 from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command
-from .progress import progress_bar
+from .progress import elapsed_time, progress_bar
 from .refinement import Refinement, write_result
 from .voice import remark, say_written, warn
 
@@ -42,23 +43,23 @@ def add(commands: Commands) -> None:
     command = add_command(
         commands, "demo", run, "refine two embedded videos, and show them", reads_files=False
     )
-    command.add_argument(
-        "-o", "--output", metavar="DIR", default=FOLDER, help=f"folder for what is written (default {FOLDER})"
-    )
-    command.add_argument("--force", action="store_true", help="overwrite files of a folder of your own")
+    about = f"folder for what is written (default {FOLDER}, anew in every run)"
+    command.add_argument("-o", "--output", metavar="DIR", default=FOLDER, help=about)
+    command.add_argument("--force", action="store_true", help="overwrite files of another folder")
 
 
 def run(options: Options) -> int:
-    """Refine an embedded clip and a real person; print their errors; write pictures, pages and an animation.
-
-    A folder that the demo made is written anew.
-    """
+    """Refine an embedded clip and a real person; print their errors; write pictures and an animation."""
     folder = Path(options.output)
     _check_folder(folder, own=options.output == FOLDER, force=options.force)
     folder.mkdir(parents=True, exist_ok=True)
-    _clip(folder)
-    remark("")
-    _person(folder)
+    try:
+        _clip(folder)
+        remark("")
+        _person(folder)
+    finally:
+        with suppress(OSError):  # stopped before there was anything
+            folder.rmdir()
     return ExitStatus.DONE
 
 
@@ -85,13 +86,15 @@ def _clip(folder: Path) -> None:
     remark(report.text())
     path = folder / "clip.npz"
     write_result(path, result, inputs._replace(source="demo"), force=True)
-    page = write_report(folder / "clip.html", shown_of_file(path), title="Simulated clip", force=True)
+    with elapsed_time("draw"):
+        page = write_report(folder / "clip.html", shown_of_file(path), title="Simulated clip", force=True)
     say_written(page, ": opens in a browser")
 
 
 def _person(folder: Path) -> None:
     """Refine the real person seen by one camera as a video, and show it."""
-    shown = real_person()
+    with elapsed_time("refine a real person"):
+        shown = real_person()
     assert shown.before is not None
     assert shown.truth is not None
     remark(f"A real person, {len(shown)} frames, a detector's keypoints (OpenPose), MediaPipe's estimates:")

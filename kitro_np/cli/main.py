@@ -30,7 +30,7 @@ from . import (
 )
 from .exit_status import EPILOG, ExitStatus
 from .parser import Options, Parser, add_common
-from .streams import streams_as_files, takes_output
+from .streams import open_standard_streams, streams_as_files, takes_output
 from .voice import LOG, Voice, speak
 
 COMMANDS = (
@@ -43,6 +43,7 @@ COMMANDS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its :class:`ExitStatus`."""
     verbose = False
+    open_standard_streams()
     try:
         try:
             options = _parse(arguments)
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(_sentence(problem))
         return ExitStatus.WRONG_INPUT
     except KeyboardInterrupt:
-        print("kitro-np: stopped; nothing was written.", file=sys.stderr)
+        print("kitro-np: stopped; files that were finished stay, none is half-written.", file=sys.stderr)
         return ExitStatus.STOPPED
     except Exception as problem:
         if verbose:
@@ -123,6 +124,8 @@ def _complain(sentence: str) -> None:
 
 def _sentence(problem: Exception) -> str:
     """Return the message of an exception; for an error of the operating system with the file."""
+    if isinstance(problem, FileNotFoundError) and problem.filename:
+        return f"{problem.filename}: expected a file, got none."
     if isinstance(problem, OSError) and problem.strerror:
         return f"{problem.filename}: {problem.strerror}." if problem.filename else f"{problem.strerror}."
     return str(problem)

@@ -62,5 +62,5 @@ def run(options: Options) -> int:
             options.output, shown, options.images,
             look=look, frames=options.frame, fps=fps, force=options.force, progress=progress,
         )  # fmt: skip
-    say_written(written[0], "" if len(written) == 1 else f" and {len(written) - 1} more files")
+    say_written(written[0], "" if len(written) == 1 else f" and {len(written) - 1} more")
     return ExitStatus.DONE

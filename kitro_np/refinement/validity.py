@@ -48,8 +48,8 @@ _REASONS = {
     Status.KEYPOINTS_IN_ONE_POINT: "all keypoints in one point",
     Status.DIVERGED: "no finite body in front of the camera fits its keypoints",
     Status.TOO_FEW_KEYPOINTS: "too few of its keypoints are visible",
-    Status.UNLIKELY: "its keypoints are not accepted as its own",
-    Status.SWAPPED: "its keypoints are not accepted, not even with left and right exchanged",
+    Status.UNLIKELY: "its keypoints do not fit it well enough",
+    Status.SWAPPED: "its keypoints do not fit it, not even with left and right exchanged",
     Status.FILLED: "filled from its neighbours, without usable keypoints of its own",
 }
 

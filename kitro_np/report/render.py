@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from ..body.model import BodyModel
 from ..errors import InputError, one_of
-from ..safe_io.atomic_write import atomic_write, check_output
+from ..safe_io.atomic_write import atomic_file, atomic_write, check_output
 from .extras import need
 from .images import Images, png_bytes
 from .overlay import OPACITY, PANELS, Panel, canvas_of, check_size, cut_image, draw_panels, raster_of
@@ -112,7 +113,7 @@ def render(
     if suffix == ".png":
         numbers = numbers[:1]
     if suffix in (".png", *MOVING):
-        check_output(target, force=force)
+        target = check_output(target, force=force)
         if look.maps and suffix != ".png":
             raise InputError(f"maps: expected a folder or a .png, got {target}.")
     elif suffix:
@@ -219,42 +220,38 @@ def _write_moving(
     count: int,
     progress: Callable[[int], None] | None,
 ) -> Path:
-    """Write a video under a temporary name, and rename it when it is whole."""
     ffmpeg = need("imageio_ffmpeg", "render")
-    suffix = target.suffix.lower()
-    partial = target.with_name(f".{target.stem}.partial{suffix}")
     codec = {
-        ".mp4": {"codec": "libx264", "quality": None, "output_params": ["-crf", "18", "-preset", "veryfast"]},
+        ".mp4": {"codec": "libx264", "output_params": ["-crf", "18", "-preset", "veryfast"]},
         ".gif": {
             "codec": "gif",
-            "quality": None,
             "pix_fmt_out": "pal8",
             "output_params": ["-filter_complex", "split[a][b];[a]palettegen[p];[b][p]paletteuse"],
         },
-    }[suffix]
-    writer = None
+    }[target.suffix.lower()]
     try:
-        for picture in pictures:
-            rgb = _even(picture.rgb)
-            if writer is None:
-                size = (rgb.shape[1], rgb.shape[0])
-                writer = ffmpeg.write_frames(
-                    str(partial), size, fps=fps, macro_block_size=1, ffmpeg_log_level="error", **codec
-                )
-                writer.send(None)
-            writer.send(np.ascontiguousarray(rgb))
-            if progress is not None:
-                progress(1)
-        if writer is not None:
-            writer.close()
-        os.replace(partial, target)
-    except BaseException as problem:
-        if writer is not None:
-            writer.close()
-        partial.unlink(missing_ok=True)
-        if isinstance(problem, (BrokenPipeError, RuntimeError)):
-            raise InputError(f"{target}: expected ffmpeg to write {count} frames, got {problem}.") from None
-        raise
+        with atomic_file(target) as file, ExitStack() as stack:
+            writer = None
+            for picture in pictures:
+                rgb = _even(picture.rgb)
+                if writer is None:
+                    size = (rgb.shape[1], rgb.shape[0])
+                    frames = ffmpeg.write_frames(
+                        file.name,
+                        size,
+                        fps=fps,
+                        quality=None,
+                        macro_block_size=1,
+                        ffmpeg_log_level="error",
+                        **codec,
+                    )
+                    writer = stack.enter_context(closing(frames))
+                    writer.send(None)
+                writer.send(np.ascontiguousarray(rgb))
+                if progress is not None:
+                    progress(1)
+    except (BrokenPipeError, RuntimeError) as problem:
+        raise InputError(f"{target}: expected ffmpeg to write {count} frames, got {problem}.") from None
     return target
 
 
