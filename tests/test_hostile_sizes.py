@@ -349,6 +349,17 @@ def test_the_estimate_of_json_is_no_smaller_than_what_it_takes(value, repeat):
         assert peak <= budget.most - budget.left + 100_000
 
 
+@pytest.mark.parametrize("number", [10**400, -(10**400), 10**19])
+def test_integers_beyond_floats_are_refused_or_read(tmp_path, number):
+    """Found by fuzzing: OverflowError."""
+    person = {"person_id": [-1], "pose_keypoints_2d": [number] + [1] * 74}
+    (tmp_path / "a.json").write_text(json.dumps({"people": [person]}))
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps([[person]]))
+    for path in (tmp_path / "a.json", tmp_path / "a.pkl"):
+        with suppress(InputError):
+            kitro_np.read_keypoints(path, image_size=(1280, 720))
+
+
 def test_texts_and_tables_are_bounded_before_they_are_made(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes(b"a\n" * 2**20)

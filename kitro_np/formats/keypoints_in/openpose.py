@@ -159,7 +159,7 @@ def _values(rows: Rows) -> np.ndarray | None:
     """Return the points of all people; None where numbers are wrong, which is told later."""
     try:
         return np.array(rows.points, np.float64).reshape(len(rows.points), -1, 3)
-    except (ValueError, TypeError):
+    except (OverflowError, ValueError, TypeError):
         return None
 
 

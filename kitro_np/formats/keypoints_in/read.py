@@ -72,7 +72,16 @@ def _read(source: KeypointsSource, layout: str | None, image_size: Any, annotati
         source.image_size = _size(image_size)
     if annotations is not None:
         source.annotations = _annotations(annotations)
-    return find_keypoint_format(source).read(source)
+    form = find_keypoint_format(source)
+    try:
+        return form.read(source)
+    except InputError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        kind = type(error).__name__
+        raise InputError(
+            f"{source.name}: expected {form.name}'s layout, got one that is damaged or new ({kind})."
+        ) from error
 
 
 def find_keypoint_reader(keypoints: Any) -> KeypointFormat | None:
