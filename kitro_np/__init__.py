@@ -19,6 +19,7 @@ from .points.fit import PointsFit, fit_points
 from .refinement.outcome import Hypotheses
 from .refinement.validity import Status
 from .result import RefineResult
+from .safe_io.memory import memory_limit
 
 __version__ = "0.1.0"
 
@@ -48,6 +49,7 @@ __all__ = [
     "match_people",
     "matrix_from_6d",
     "matrix_from_quaternion",
+    "memory_limit",
     "pad_pose",
     "read_estimates",
     "read_keypoints",

@@ -33,7 +33,9 @@ VALUES = {
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
-    command = add_command(commands, "completion", run, "complete commands and options in a shell")
+    command = add_command(
+        commands, "completion", run, "complete commands and options in a shell", reads_files=False
+    )
     command.add_argument("shell", metavar="SHELL", help=f"one of {', '.join(SCRIPTS)}")
     command.set_defaults(parsers=commands.choices)
 

@@ -40,7 +40,9 @@ PICTURED = 80
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
-    command = add_command(commands, "demo", run, "refine two embedded videos, and show them")
+    command = add_command(
+        commands, "demo", run, "refine two embedded videos, and show them", reads_files=False
+    )
     about = f"folder for what is written (default {FOLDER}, anew in every run)"
     command.add_argument("-o", "--output", metavar="DIR", default=FOLDER, help=about)
     command.add_argument("--force", action="store_true", help="overwrite files of another folder")

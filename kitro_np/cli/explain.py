@@ -23,7 +23,7 @@ from ..safe_io.atomic_write import atomic_write, check_output
 from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command, integer
 from .refinement import ESTIMATE_KEYS, Refinement, add_refinement, read_refinement, say_own_body
-from .voice import remark, say_written
+from .voice import named, remark, say_written
 
 SUFFIX = ".svg"
 """Of the picture."""
@@ -68,7 +68,7 @@ def run(options: Options) -> int:
     else:
         say_own_body(options, file, refinement.body)
         lines = text_of_map(found) if isinstance(found, MapExplanation) else text_of_kitro(found)
-        print("\n".join(lines))
+        print(named("\n".join(lines)))
         if isinstance(found, MapExplanation) and _of_a_video(refinement, file):
             remark("This is the frame alone: refine takes this file as a video unless --each-frame is given.")
     if target is not None:

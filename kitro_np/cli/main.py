@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from time import perf_counter
 
 from .. import __version__
-from ..errors import InputError
+from ..errors import MAX_MESSAGE, InputError, printable
+from ..safe_io.memory import memory_limit
 from . import (
     completion,
     convert,
@@ -98,7 +99,7 @@ def _run(options: Options) -> int:
     with streams_as_files(options) as names:
         voice = Voice(options.quiet or json, options.verbose, taken, names)
         try:
-            with speak(voice):
+            with speak(voice), memory_limit(getattr(options, "max_memory", None)):
                 LOG.info("kitro-np %s: %s", __version__, options.command.prog)
                 status = int(options.run(options))
                 LOG.info("done in %.2f s, exit status %d", perf_counter() - began, status)
@@ -118,7 +119,7 @@ def _in_lower_case(arguments: Sequence[str] | None) -> list[str]:
 
 
 def _complain(sentence: str) -> None:
-    print(f"kitro-np: error: {sentence}", file=sys.stderr)
+    print(f"kitro-np: error: {printable(sentence, MAX_MESSAGE)}", file=sys.stderr)
 
 
 def _sentence(problem: Exception) -> str:
