@@ -33,7 +33,7 @@ FOLDER = "kitro-np-demo"
 
 FILES = ("clip.npz", "clip.html", "person.npz", "person.png", "person.html", "person.glb")
 
-PICTURED = 80
+PICTURED = 89
 """Number of the frame of the picture."""
 
 
