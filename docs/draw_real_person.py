@@ -8,7 +8,7 @@ from kitro_np.cli.demo import PICTURED
 from kitro_np.report import overlay
 from kitro_np.report.example import real_person
 
-WIDTH, COLOURS = 1200, 128
+WIDTH = 1200
 
 
 def draw() -> Image.Image:
@@ -16,7 +16,7 @@ def draw() -> Image.Image:
     panels = ("before", "after", "truth")
     picture = Image.fromarray(overlay(None, real_person(), frame=PICTURED, panels=panels, crop=True))
     small = picture.resize((WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS)
-    return small.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    return small  # in true colour: a palette shows bands on the bodies
 
 
 if __name__ == "__main__":

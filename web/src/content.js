@@ -82,7 +82,7 @@ export class Content {
     return apart.sort((a, b) => a - b)[Math.floor(0.8 * apart.length)] > APART;
   }
 
-  /** The row that is shown first: of a body on its feet, the one that is most improved. */
+  /** The row that is shown first: of the bodies that are most upright, the one that is most improved. */
   get typical() {
     const { rows, facts } = this;
     const head = facts.joints.indexOf("head");
@@ -94,7 +94,7 @@ export class Content {
       const body = head < 0 ? null : this.body("after", row);
       if (!body) return 0;
       const up = [0, 1, 2].map((a) => body.joints[3 * head + a] - body.joints[a]);
-      return -up[1] > 0.8 * Math.hypot(...up) ? 1 : 0; // y points down
+      return Math.round((-2 * up[1]) / Math.hypot(...up)); // y points down
     };
     const order = rows.frame.map((_, row) => [rows.fitted[row] ? 1 : 0, upright(row), gain(row), row]);
     order.sort((a, b) => b[0] - a[0] || b[1] - a[1] || b[2] - a[2] || a[3] - b[3]);

@@ -10,7 +10,6 @@ from ...refinement.validity import Status, was_fitted
 from ..shown import Shown
 from .figures import PageFigures
 
-
 DIGITS = {"Reprojection error": 1, "MPJPE": 2}
 """Behind the point; those of MPJPE are as many as ``kitro-np eval`` prints."""
 
