@@ -97,6 +97,8 @@ def _clip(folder: Path) -> None:
 def _with_hypotheses(shown: Shown) -> Shown:
     """Add the hypotheses of each frame alone, which the page says: those of a video there are not."""
     assert shown.before is not None
+    assert shown.keypoints_2d is not None
+    assert shown.layout is not None
     alone = refine(
         *shown.before, shown.keypoints_2d, shown.intrinsics, body=shown.body, confidence=shown.confidence,
         keypoint_layout=shown.layout, hypotheses=HYPOTHESES,

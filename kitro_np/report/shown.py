@@ -288,7 +288,7 @@ def shown_of_file(path: str | os.PathLike[str], body: BodyModel | None = None) -
     """
     path = Path(path)
     file = EstimateFile(path)
-    if file.get("status") is None and file.get("pose") is None:
+    if file.get("status") is None and file.get("reprojection_error") is None:
         raise InputError(
             f"{path}: expected a result of kitro-np refine, got a file that it did not write; "
             "run kitro-np refine on it first."

@@ -126,7 +126,7 @@ def _window(found: MapExplanation) -> Callable[[np.ndarray], Point]:
 def _label(
     drawing: Drawing, name: str, place: Point, centre: Point, taken: list[tuple[float, float, float, float]]
 ) -> None:
-    """Name a keypoint beside it, away from the body's middle, if there is room between all that is `taken`."""
+    """Name a keypoint beside it, away from the body's middle, if there is room beside what is `taken`."""
     name = shortened(name, 18)
     wide = 11 * LETTER * len(name)
     for right in (place[0] >= centre[0], place[0] < centre[0]):

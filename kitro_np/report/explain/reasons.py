@@ -156,18 +156,18 @@ def _depth(v: Values) -> str:
 def _turned(v: Values) -> str:
     ratio = _ratio(v["turn"])
     return (
-        "keypoints do not lie turned in the image against the estimate"
+        "the body as a whole is not turned in the image"
         if ratio < HARDLY
-        else f"keypoints lie turned in the image; that explains {ratio:.1f} times what it leaves"
+        else f"the body as a whole is turned in the image: {ratio:.1f} times what else is off"
     )
 
 
 def _squeezed(v: Values) -> str:
     ratio = _ratio(v["squeeze"])
     return (
-        "the image's proportions are right"
+        "the body as a whole is not squeezed in height"
         if ratio < HARDLY
-        else f"keypoints lie squeezed in height; that explains {ratio:.1f} times what it leaves"
+        else f"the body as a whole is squeezed in height: {ratio:.1f} times what else is off"
     )
 
 
