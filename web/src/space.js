@@ -198,10 +198,10 @@ export class Space {
     if (this.fixed) {
       this.camera.position.set(0, 0, 0);
       const distance = Math.max(target.length(), 0.5);
-      this.camera.fov = (360 / Math.PI) * Math.atan((1.3 * narrow * this.extent) / distance);
+      this.camera.fov = (360 / Math.PI) * Math.atan((1.2 * narrow * this.extent) / distance);
     } else {
       this.camera.fov = NEAR;
-      const distance = (1.3 * narrow * this.extent) / Math.tan((NEAR * Math.PI) / 360);
+      const distance = (1.2 * narrow * this.extent) / Math.tan((NEAR * Math.PI) / 360);
       const [polar, around] = { front: [1.45, 0.45], side: [1.45, Math.PI / 2], top: [0.02, 0] }[from];
       this.camera.position.setFromSpherical(new Spherical(distance, polar, around)).add(target);
     }
