@@ -41,11 +41,11 @@ def test_milliseconds_of_a_picture_of_three_panels():
     clip = kitro_np.example()
     names = ("pose", "betas", "transl")
     one = {name: clip[name][:1] for name in (*names, "keypoints_2d")}
-    points, camera = one["keypoints_2d"], clip["intrinsics"].copy()
+    points, camera = one["keypoints_2d"], clip["intrinsics"][:1].copy()
     factor = 1000 / np.ptp(points[0, :, 1])
-    camera[:2] *= factor
+    camera[:, :2] *= factor
     shown = shown_of(
-        kitro_np.refine(**one, intrinsics=clip["intrinsics"], body=clip["body"]),
+        kitro_np.refine(**one, intrinsics=clip["intrinsics"][:1], body=clip["body"]),
         estimate=[one[name] for name in names], keypoints_2d=factor * points, intrinsics=camera,
     )  # fmt: skip
     times = []
