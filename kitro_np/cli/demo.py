@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..api import refine
 from ..body import load_body
 from ..body.model import BodyModel
 from ..errors import InputError
@@ -34,8 +36,12 @@ FOLDER = "kitro-np-demo"
 
 FILES = ("clip.npz", "clip.html", "person.npz", "person.png", "person.html", "person.glb")
 
-PICTURED = 80
+PICTURED = 89
 """Number of the frame of the picture."""
+
+
+HYPOTHESES = 3
+"""Of each frame of the simulated clip: other bodies that its keypoints allow, with their probabilities."""
 
 
 def add(commands: Commands) -> None:
@@ -87,8 +93,21 @@ def _clip(folder: Path) -> None:
     path = folder / "clip.npz"
     write_result(path, result, inputs._replace(source="demo"), force=True)
     with elapsed_time("draw"):
-        page = write_report(folder / "clip.html", shown_of_file(path), title="Simulated clip", force=True)
+        shown = _with_hypotheses(shown_of_file(path))
+        page = write_report(folder / "clip.html", shown, title="Simulated clip", force=True)
     say_written(page, ": opens in a browser")
+
+
+def _with_hypotheses(shown: Shown) -> Shown:
+    """Add the hypotheses of each frame alone, which the page says: those of a video there are not."""
+    assert shown.before is not None
+    assert shown.keypoints_2d is not None
+    assert shown.layout is not None
+    alone = refine(
+        *shown.before, shown.keypoints_2d, shown.intrinsics, body=shown.body, confidence=shown.confidence,
+        keypoint_layout=shown.layout, hypotheses=HYPOTHESES,
+    )  # fmt: skip
+    return replace(shown, result=replace(shown.result, hypotheses=alone.hypotheses))
 
 
 def _person(folder: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,11 @@ def run(options: Options) -> int:
     target = None
     if options.output is not None:
         if not str(options.output).lower().endswith(SUFFIX):
-            raise InputError(f"{options.output}: expected a name that ends in {SUFFIX}, got another.")
+            got = Path(options.output).suffix or "none"
+            raise InputError(
+                f"{options.output}: expected a name that ends in {SUFFIX}, the only format of this picture, "
+                f"got {got}."
+            )
         target = check_output(options.output, force=options.force)
     if os.path.isdir(options.input):
         raise InputError(f"{options.input}: expected a file of arrays, as refine writes it, got a folder.")
