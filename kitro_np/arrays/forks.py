@@ -13,7 +13,14 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-IMPORTED_LATE = sys.stdlib_module_names | {"kitro_np", "numpy", "array_api_compat", "numba", "llvmlite", "scipy"}
+IMPORTED_LATE = sys.stdlib_module_names | {
+    "kitro_np",
+    "numpy",
+    "array_api_compat",
+    "numba",
+    "llvmlite",
+    "scipy",
+}
 """Packages of which a first call imports modules."""
 
 ROUNDS = 20
@@ -64,4 +71,6 @@ def compiler_locks() -> list[Any]:
 def _being_imported() -> list[str]:
     """Names of the modules that another thread has begun to import."""
     late = [pair for pair in list(sys.modules.items()) if pair[0].partition(".")[0] in IMPORTED_LATE]
-    return [name for name, module in late if getattr(getattr(module, "__spec__", None), "_initializing", False)]
+    return [
+        name for name, module in late if getattr(getattr(module, "__spec__", None), "_initializing", False)
+    ]

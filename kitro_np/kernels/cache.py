@@ -99,7 +99,9 @@ class CodeFiles:
         name, content = self._name(key), dumps(data)
         partial = self.folder / f"{name}.{uuid.uuid4().hex[:8]}.tmp"
         try:
-            handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o644)
+            handle = os.open(
+                partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o644
+            )
             with os.fdopen(handle, "wb") as file:
                 file.write(_digest(name, content) + content)
                 file.flush()

@@ -97,15 +97,17 @@ def estimate_status(
     return status
 
 
-def outcome_status(skeleton: Skeleton, pose: Any, betas: Any, transl: Any, front: Any = None) -> Any:
+def outcome_status(
+    skeleton: Skeleton, pose: Any, betas: Any, transl: Any, error: Any, front: Any = None
+) -> Any:
     """Status of refined bodies, DIVERGED if not finite or behind the camera, else REFINED: (N,) as floats.
 
-    `front` is that of :func:`estimate_status`.
+    The reprojection error `error`, (N,), must be finite too. `front` is that of :func:`estimate_status`.
     """
     xp = array_namespace(pose, betas)
     if front is None:
         front = in_front(forward_kinematics(skeleton, pose, betas).joints, transl)
-    fine = _finite(pose, betas, transl) & front
+    fine = _finite(pose, betas, transl, error) & front
     status = xp.zeros_like(transl[:, 0])
     return xp.where(fine, status, xp.full_like(status, float(Status.DIVERGED)))
 

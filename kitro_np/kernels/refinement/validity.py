@@ -49,7 +49,7 @@ def estimate_status_by(nearest_depth, tree, tile):
 
 @kernel
 def outcome_status(tree, tile):
-    """Fused twin of kitro_np.refinement.validity.outcome_status, for bodies that were valid."""
+    """Fused twin of kitro_np.refinement.validity.outcome_status, after their error, for valid bodies."""
     outcome_status_by(_nearest_depth(tree, tile), tile)
 
 
@@ -57,7 +57,7 @@ def outcome_status(tree, tile):
 def outcome_status_by(nearest_depth, tile):
     """Do as :func:`outcome_status`, for a body whose depth that must be positive is given."""
     status = load(tile.status, 0)
-    finite = _finite(tile.pose) + _finite(tile.betas) + _finite(tile.transl)
+    finite = _finite(tile.pose) + _finite(tile.betas) + _finite(tile.transl) + _finite(tile.error)
     fine = where(nearest_depth > 0.0, absolute(finite), 1.0)
     diverged = where(fine < 1.0, status, DIVERGED)
     store(tile.status, 0, where(status > 0.0, status, diverged))
