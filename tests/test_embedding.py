@@ -1,5 +1,7 @@
 """In other programs: threads, forks, pools of processes, event loops; nothing is printed, nothing hangs."""
 
+import asyncio
+import json
 import os
 import re
 import subprocess
@@ -41,3 +43,24 @@ def test_only_the_command_line_prints():
         if re.search(r"\b(print|std(out|err)\.write)\(", path.read_text(encoding="utf-8"))
     }
     assert {name for name in printing if not name.startswith("cli/")} <= {"kernels/cache.py"}
+
+
+def test_the_example_of_a_service_answers_and_sends_away(monkeypatch):
+    """Requests that are good, bad, and too many."""
+    pytest.importorskip("fastapi")
+    testclient = pytest.importorskip("fastapi.testclient")
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "examples"))
+    import service
+    import service_load
+
+    body = json.loads(next(service_load.requests()))
+    with testclient.TestClient(service.app) as client:
+        found = client.post("/refine", json=body)
+        assert found.status_code == 200
+        assert found.json()["status"] == "REFINED"
+        assert client.post("/refine", json={**body, "pose": 3}).status_code == 422
+        far = client.post("/refine", json={**body, "transl": [0, 0, -4]})
+        assert far.json()["status"] == "BEHIND_CAMERA"
+        service.app.state.queue = asyncio.Queue(1)  # which nobody empties
+        service.app.state.queue.put_nowait(None)
+        assert client.post("/refine", json=body).status_code == 503

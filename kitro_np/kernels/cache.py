@@ -42,7 +42,8 @@ class KernelCache(FunctionCache):
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        self._cache_file = CodeFiles(Path(self.cache_path), self._impl.filename_base)
+        files: Any = CodeFiles(Path(self.cache_path), self._impl.filename_base)
+        self._cache_file = files
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return cached machine code; if there is none, announce its compilation."""
