@@ -21,9 +21,10 @@ def requests():
     for _ in range(50):
         pose, transl = 0.1 * draw(size=(24, 3)), np.array([0, 0, 4]) + 0.1 * draw(size=3)
         pose[0] = [np.pi, 0, 0]  # upright, where y points down
-        joints = kitro_np.load_body().joints(pose + 0.1 * draw(size=(24, 3)), np.zeros(10), transl)
+        betas, true_pose = 0.5 * draw(size=10), pose + 0.15 * draw(size=(24, 3))
+        joints = kitro_np.load_body().joints(true_pose, betas, transl)
         points = 1000 * joints[:, :2] / joints[:, 2:] + [640, 360] + 3 * draw(size=(24, 2))
-        body = {"pose": pose, "betas": np.zeros(10), "transl": transl}
+        body = {"pose": pose, "betas": betas, "transl": transl}
         body["keypoints_2d"] = np.concatenate([points, np.ones((24, 1))], axis=1)
         body["intrinsics"] = np.array([[1000, 0, 640], [0, 1000, 360], [0, 0, 1]])
         yield json.dumps({name: part.tolist() for name, part in body.items()})

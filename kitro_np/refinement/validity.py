@@ -128,10 +128,11 @@ def stand_in_body(pose: Any, betas: Any, transl: Any, intrinsics: Any) -> list[A
 
 
 def usable_intrinsics(intrinsics: Any) -> Any:
-    """Whether each K is [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] with positive focal lengths: (N,)."""
+    """Whether each K is [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], bounded, with positive focal lengths: (N,)."""
     k = intrinsics
     zeros = (k[:, 0, 1] == 0) & (k[:, 1, 0] == 0) & (k[:, 2, 0] == 0) & (k[:, 2, 1] == 0)
-    return zeros & (k[:, 2, 2] == 1) & (k[:, 0, 0] > SMALLEST_FOCAL) & (k[:, 1, 1] > SMALLEST_FOCAL)
+    focal = (k[:, 0, 0] > SMALLEST_FOCAL) & (k[:, 1, 1] > SMALLEST_FOCAL)
+    return zeros & (k[:, 2, 2] == 1) & focal & _bounded(k)
 
 
 def in_front(joints: Any, transl: Any) -> Any:
