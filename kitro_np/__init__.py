@@ -2,6 +2,7 @@
 
 from . import api as _api
 from .api import *  # noqa: F403 - what a method adds to the API is named in api.py alone
+from .arrays.forks import wait_before_forks as _wait_before_forks
 from .arrays.rotations import matrix_from_6d, matrix_from_quaternion
 from .body import BodyModel, BodyOutput, Skeleton, load_body
 from .body.padding import pad_pose
@@ -60,3 +61,5 @@ __all__ = [
 ]
 
 __all__ += _api.__all__
+
+_wait_before_forks()

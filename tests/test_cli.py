@@ -162,7 +162,8 @@ def test_eval_leaves_out_a_body_that_is_not_finite(tmp_path, estimates, capsys, 
     assert printed[0][:5] == printed[1][:5]
     assert printed[0][4].endswith("of 11 bodies")
     assert printed[0][5] == "1 body left out: NaN or infinity in estimate or truth"
-    refined = "11 bodies refined by map, 1 returned as it was (1: NaN or infinity in its input)"
+    reason = "NaN, infinity or a number beyond 1e9 in its input"
+    refined = f"11 bodies refined by map, 1 returned as it was (1: {reason})"
     assert printed[0][6] == ("12 bodies refined by map" if key.startswith("GT") else refined)
 
 
