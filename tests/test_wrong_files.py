@@ -47,7 +47,8 @@ def test_wrong_files_are_named(tmp_path, capsys, kind, good):
     [
         "refine PIPE -o out.npz", "refine GOOD -o out.npz --keypoints PIPE", "inspect PIPE", "eval PIPE",
         "eval GOOD --regressor PIPE", "convert PIPE -o out.bvh", "render PIPE -o out",
-        "report PIPE -o out.html", "explain PIPE", "simulate -o out.npz --poses PIPE", "refine GOOD -o out.npz --body PIPE",
+        "report PIPE -o out.html", "explain PIPE", "simulate -o out.npz --poses PIPE",
+        "refine GOOD -o out.npz --body PIPE",
         "refine GOOD -o out.npz --keypoints PIPE --annotations PIPE", "render RESULT -o out --images PIPE",
     ],
 )  # fmt: skip
