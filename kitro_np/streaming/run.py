@@ -57,9 +57,8 @@ class RefinedShards:
         ]
         line += f" ({'; '.join(others)})" if others else ""
         if self.set_aside:
-            name, reason = next(iter(self.set_aside.items()))
-            line += f"; {len(self.set_aside)} set aside, {name} first: {reason}"
-        return line if line.endswith(".") else f"{line}."
+            line += f"; {len(self.set_aside)} set aside"
+        return f"{line}."
 
 
 def refine_shards(
@@ -129,6 +128,8 @@ def refine_shards(
     count = check_workers(usable_cores() if workers is None else check_integer("workers", workers, least=1))
     rows = check_integer("rows", rows, least=1)
     folder = _folder(output)
+    if os.path.realpath(folder) == os.path.realpath(shards):
+        raise InputError(f"{folder}: expected another folder than the shards', got the same.")
     found = find_shards(shards, folder)
     folder.mkdir(parents=True, exist_ok=True)
     with only_run(folder):

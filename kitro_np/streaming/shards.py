@@ -23,7 +23,7 @@ ShardWriter: TypeAlias = "ParquetWriter | NpzWriter"
 READERS: dict[str, type[Shard]] = {parquet.SUFFIX: ParquetShard, npz.SUFFIX: NpzShard}
 WRITERS: dict[str, type[ShardWriter]] = {parquet.SUFFIX: ParquetWriter, npz.SUFFIX: NpzWriter}
 
-ROWS = 8192
+ROWS = 4096
 """Rows of a batch, and of a row group: some MB."""
 
 
