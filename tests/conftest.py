@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(config, items):
     unwanted = [mark for mark in LONG if mark not in config.getoption("markexpr")]
     left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in unwanted)]
     if left_out:
-        config.hook.pytest_deselected(left_out)
+        config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
 
 

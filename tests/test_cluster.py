@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,10 @@ pytestmark = [
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
     """Two workers on this machine."""
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    here = {"env_vars": {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}}
+    ray.init(
+        num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR", runtime_env=here
+    )
     ray.data.DataContext.get_current().enable_progress_bars = False
     yield
     ray.shutdown()
@@ -43,12 +47,17 @@ class KillOnce(kitro_np.Refiner):
         return done
 
 
+def plain(columns, k):
+    """A row for Ray: texts and numbers of Python, arrays of NumPy."""
+    return {name: part[k] if part.ndim > 1 else part[k].item() for name, part in columns.items()}
+
+
 def dataset(times):
     many = {name: np.concatenate([part] * times) for name, part in rows().items() if not isinstance(part, str)}
     many["id"] = np.arange(COUNT * times)
     many["body"] = np.array([DATA["body"]] * COUNT * times)
     return ray.data.from_items(
-        [{name: part[k] for name, part in many.items()} for k in range(COUNT * times)], override_num_blocks=4
+        [plain(many, k) for k in range(COUNT * times)], override_num_blocks=4
     )
 
 
@@ -79,7 +88,8 @@ def test_a_worker_is_killed_among_many(tmp_path):
 
 
 def test_videos_are_brought_together():
-    many = [{**{name: part[k] for name, part in rows().items() if name != "body"}} for k in range(COUNT)]
+    columns = {name: part for name, part in rows().items() if name != "body"}
+    many = [plain(columns, k) for k in range(COUNT)]
     for k, row in enumerate(many):
         row |= {"track": k % 2, "frame": k // 2, "body": DATA["body"]}
     ds = ray.data.from_items(many, override_num_blocks=3)
