@@ -3,8 +3,8 @@
 python bench/big_data.py --people 10_000_000 --folder /scratch
 
 Shards are made of a simulated set with fresh noise; the results of a run are removed before the next one. Ten
-million people need 8 GB on the disk for shards and 8 GB for results with poses as axis-angle vectors, the default,
-15 and 14 GB with --matrices. Prints a line of a table for each run.
+million people need 7 GB on the disk for shards and 6 GB for results with poses as axis-angle vectors, the
+default, 13 and 12 GB with --matrices. Prints a line for each run.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main() -> int:
     """Make shards, run, and print what was measured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--people", type=int, default=1_000_000)
-    parser.add_argument("--folder", type=Path, help="where shards and results go (default: a temporary folder)")
+    parser.add_argument("--folder", type=Path, help="of shards and results (default: a temporary one)")
     parser.add_argument("--shard", type=int, default=SHARD, help="people of a shard")
     parser.add_argument("--cores", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--matrices", action="store_true", help="poses as rotation matrices")

@@ -33,13 +33,18 @@ def people(count: int, *, vectors: bool = False) -> dict[str, Any]:
 def video(tracks: int, frames: int) -> dict[str, Any]:
     """Return estimates and detections of people who move."""
     known = simulate_video(tracks=tracks, frames=frames).arrays()
-    keys = {"pose": "pred_theta", "betas": "pred_beta", "transl": "pred_cam", "keypoints_2d": "keypoints_2d_noisy"}
+    keys = {
+        "pose": "pred_theta",
+        "betas": "pred_beta",
+        "transl": "pred_cam",
+        "keypoints_2d": "keypoints_2d_noisy",
+    }
     same = ("intrinsics", "confidence", "track", "frame", "fps", "body")
     return {name: known[key] for name, key in keys.items()} | {name: known[name] for name in same}
 
 
 def repeated(base: dict[str, Any], rows: int) -> Iterator[dict[str, Any]]:
-    """Yield batches of `base` until there are `rows`, the last one shorter; tracks are other people's each time."""
+    """Yield batches of `base` until there are `rows`, the last one shorter; tracks are always new."""
     count, done, number = len(base["pose"]), 0, 0
     while done < rows:
         some = min(count, rows - done)

@@ -28,8 +28,8 @@ FRAMES = 200
 """Frames of a track."""
 
 PLAIN = {"MALLOC_MMAP_THRESHOLD_": "262144", "MALLOC_TRIM_THRESHOLD_": "1000000", "MALLOC_ARENA_MAX": "2"}
-"""Lets glibc give memory of arrays back at once. Otherwise it keeps what two threads needed at their worst moment,
-in steps of an array of poses, 14 MB, that look like growth."""
+"""Lets glibc give memory of arrays back at once. Otherwise it keeps what two threads needed at their worst
+moment, in steps of an array of poses, 14 MB, that look like growth."""
 
 MORE_MB = 16.0
 """MB that memory may differ by, as allocators keep some."""
@@ -59,7 +59,8 @@ def main() -> int:
         table.writerows(samples)
     if options.figure is not None:
         draw(samples, options.figure)
-    return 0 if all([flat(samples, what) for what in ("bodies", "frames")]) else 1
+    bodies, frames = flat(samples, "bodies"), flat(samples, "frames")
+    return 0 if bodies and frames else 1
 
 
 def run(what: str, base: dict[str, Any], count: int, samples: list[dict[str, Any]]) -> None:

@@ -26,8 +26,9 @@ def refine_dataset(
 ) -> Any:
     """Refine a data set of Ray Data: ``map_batches`` with a :class:`kitro_np.Refiner`.
 
-    Nothing runs until rows are asked for, as always in Ray Data. Rows keep what they have beside the estimates, and
-    no result depends on the batch that a row is in; Ray repeats what was on a worker that died.
+    Nothing runs until rows are asked for, as always in Ray Data. Rows keep what they have beside the
+    estimates, and no result depends on the batch that a row is in. Ray repeats what a worker was at when it
+    died.
 
     Parameters
     ----------
@@ -38,7 +39,8 @@ def refine_dataset(
     batch_size : int
         Rows refined at once.
     track : str, optional
-        Column by which rows are brought together and refined as videos. Without it each frame is refined alone.
+        Column by which rows are brought together and refined as videos. Without it each frame is refined
+        alone.
     ray_arguments : dict, optional
         Further arguments of ``map_batches``, such as ``concurrency``.
     **settings

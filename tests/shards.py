@@ -29,4 +29,6 @@ def write_some(folder, count=4, suffix=".parquet", size=8):
 def hashes(folder):
     """SHA-256 of all files below a folder, by their path."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+    }

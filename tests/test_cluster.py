@@ -53,12 +53,12 @@ def plain(columns, k):
 
 
 def dataset(times):
-    many = {name: np.concatenate([part] * times) for name, part in rows().items() if not isinstance(part, str)}
+    many = {
+        name: np.concatenate([part] * times) for name, part in rows().items() if not isinstance(part, str)
+    }
     many["id"] = np.arange(COUNT * times)
     many["body"] = np.array([DATA["body"]] * COUNT * times)
-    return ray.data.from_items(
-        [plain(many, k) for k in range(COUNT * times)], override_num_blocks=4
-    )
+    return ray.data.from_items([plain(many, k) for k in range(COUNT * times)], override_num_blocks=4)
 
 
 def found(ds):

@@ -96,7 +96,13 @@ def test_a_refiner_says_what_is_wrong(change, message):
 
 
 def test_settings_of_a_refiner_are_checked():
-    for settings in ({"method": "none"}, {"fps": -1}, {"threads": 0}, {"joints_of": "coco"}, {"iterations": 3}):
+    for settings in (
+        {"method": "none"},
+        {"fps": -1},
+        {"threads": 0},
+        {"joints_of": "coco"},
+        {"iterations": 3},
+    ):
         with pytest.raises(InputError):
             Refiner(**settings)
 
@@ -169,7 +175,7 @@ def test_what_is_written_is_read(tmp_path, suffix):
         write_shard(path, given)
     with pytest.raises(InputError, match=r"arrays: expected one number of rows, got \[1, 2\]"):
         write_shard(tmp_path / f"two{suffix}", {"a": np.zeros(1), "b": np.zeros(2)})
-    with pytest.raises(InputError, match="expected a name that ends in .parquet or .npz"):
+    with pytest.raises(InputError, match=r"expected a name that ends in \.parquet or \.npz"):
         write_shard(tmp_path / "two.csv", given)
 
 
@@ -241,7 +247,7 @@ def test_shards_are_refine(tmp_path):
     for change, what in (({"uncertainty": True}, "options"), ({"rows": 8}, "rows")):
         with pytest.raises(InputError, match=f"^resume: expected {what} .*, as in .*manifest.jsonl, got"):
             refine_shards(folder, out, **{"rows": 16, **change}, resume=True)
-    with pytest.raises(InputError, match="expected an empty folder, got one with .*--resume.*--force"):
+    with pytest.raises(InputError, match=r"expected an empty folder, got one with .*--resume.*--force"):
         refine_shards(folder, out)
 
 
@@ -327,9 +333,9 @@ def test_one_run_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr(lock, "PATIENCE", 0.1)
     write_some(tmp_path / "in", 1)
     (tmp_path / "out").mkdir()
-    with lock.only_run(tmp_path / "out"):
-        with pytest.raises(InputError, match="expected a folder that no other run writes to, got one in use"):
-            refine_shards(tmp_path / "in", tmp_path / "out")
+    other = pytest.raises(InputError, match="expected a folder that no other run writes to, got one in use")
+    with lock.only_run(tmp_path / "out"), other:
+        refine_shards(tmp_path / "in", tmp_path / "out")
     assert os.listdir(tmp_path / "out") == []
 
 
@@ -358,5 +364,5 @@ def test_a_manifest_that_is_none_is_refused(tmp_path):
     with pytest.raises(InputError, match="expected a manifest, got a damaged one"):
         refine_shards(tmp_path / "in", tmp_path / "out", resume=True)
     (tmp_path / "out" / "manifest.jsonl").rename(tmp_path / "out" / "other")
-    with pytest.raises(InputError, match="expected manifest.jsonl of a run to resume, got none"):
+    with pytest.raises(InputError, match=r"expected manifest\.jsonl of a run to resume, got none"):
         refine_shards(tmp_path / "in", tmp_path / "out", resume=True)

@@ -1,4 +1,4 @@
-"""A run over shards is killed at random moments and resumed: in the end every byte is as if nothing had happened.
+"""A run over shards is killed at random moments and resumed: every byte is as if nothing had happened.
 
 Three times in the usual tests, fifty times with `pytest -m stress`.
 """
@@ -38,7 +38,7 @@ def whole(folder, out, workers):
 
 
 def killed(folder, out, workers, moments):
-    """Run, kill it and all that it started at each moment, resume it each time, and let it end; count real kills."""
+    """Run, kill it and all that it started at each moment, let it end; return how many were killed."""
     count = 0
     for moment in moments:
         run = start(folder, out, workers, "--resume")
@@ -78,7 +78,9 @@ def attack(tmp_path, kills, rounds, size, workers):
         out = tmp_path / f"killed {number}"
         out.mkdir()
         # Starting takes most of the time of a run so small; moments before that are a waste.
-        count += killed(folder, out, workers, [random.uniform(0.4, 1) * seconds for _ in range(kills // rounds)])
+        count += killed(
+            folder, out, workers, [random.uniform(0.4, 1) * seconds for _ in range(kills // rounds)]
+        )
         assert hashes(out) == expected
     return count
 

@@ -68,8 +68,8 @@ def add(commands: Commands) -> None:
     """Add the command and its options."""
     command = add_command(commands, "refine", run, "refine the bodies of a file", streams=("input", "output"))
     text = (
-        f"estimates of a tracker or network (see inspect), or .npz or torch's .pt: {ESTIMATE_KEYS}; or shards, a "
-        "folder or pattern of .parquet or .npz"
+        f"estimates of a tracker or network (see inspect), or .npz or torch's .pt: {ESTIMATE_KEYS}; "
+        "or shards, a folder or pattern of .parquet or .npz"
     )
     command.add_argument("input", metavar="IN", help=text)
     command.add_argument(
@@ -89,7 +89,7 @@ def add(commands: Commands) -> None:
 
 
 def run(options: Options) -> int:
-    """Refine the bodies of a file and write the result; or of a folder of shards, each into one of its name."""
+    """Refine the bodies of a file and write the result; or of shards, each into one of its name."""
     if is_sharded(options):
         return run_shards(options)
     check_output(options.output, force=options.force)

@@ -48,9 +48,7 @@ def is_sharded(options: Options) -> bool:
         return True
     if not os.path.isdir(given) or options.format is not None:
         return False
-    holds = any(
-        Path(name).suffix.lower() in READERS for _, _, names in os.walk(given) for name in names
-    )
+    holds = any(Path(name).suffix.lower() in READERS for _, _, names in os.walk(given) for name in names)
     return holds and find_reader(opened(given)) is None
 
 

@@ -1,4 +1,4 @@
-"""Data sets that do not fit into memory: batches as they come, shards on the disk, on all cores or a cluster."""
+"""Data sets that do not fit into memory: batches as they come, shards, on all cores or a cluster."""
 
 from .refiner import Refiner
 from .run import RefinedShards, refine_shards

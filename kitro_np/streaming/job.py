@@ -52,8 +52,8 @@ def refine_shard(job: Job, refiner: Refiner, tell: Callable[[int], object] = lam
     job : Job
     refiner : Refiner
     tell : callable
-        Called with the number of rows finished since the last call, and before the result gets its name: what it
-        raises ends the job.
+        Called with the number of bodies finished since the last call, and before the result gets its name:
+        what it raises ends the job.
 
     Raises
     ------
@@ -90,7 +90,9 @@ def _refine(job: Job, refiner: Refiner, source: str, tell: Callable[[int], objec
         if by not in shard.names:
             by = None
         if by is None and getattr(refiner.method, "video", False):
-            raise InputError(f"{job.source}: expected the column track with video, got {', '.join(shard.names)}.")
+            raise InputError(
+                f"{job.source}: expected the column track with video, got {', '.join(shard.names)}."
+            )
         labels = None if by is None else shard.column(by)
         constants = _constants(refiner, own, shard.constants, video=by is not None)
         job.target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 """Manifest: what a run made of each shard, so that another one can go on where it was killed.
 
-It is a file of JSON lines in the folder of the results: settings and versions, then a line for each shard that is
-done, in the order in which they were; at the end of a run sorted by name, with the sums below. Nothing in it
-depends on when, where or how fast a run went.
+It is a file of JSON lines in the folder of the results: settings and versions, then a line for each shard
+that is done, in the order in which they were; at the end of a run sorted by name, with the sums below. Nothing
+in it depends on when, where or how fast a run went.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ class Manifest:
         content = [name for name in os.listdir(folder) if not name.startswith(PARTIAL)]
         if content and not (resume or force):
             raise InputError(
-                f"{folder}: expected an empty folder, got one with {content[0]}; pass --resume (resume=True) to go "
-                "on where a run ended, or --force (force=True) to begin anew."
+                f"{folder}: expected an empty folder, got one with {content[0]}; pass --resume "
+                "(resume=True) to go on where a run ended, or --force (force=True) to begin anew."
             )
         if content and not self.path.exists() and resume:
             raise InputError(f"{folder}: expected {NAME} of a run to resume, got none.")

@@ -25,7 +25,7 @@ MOST_ROW_BYTES = 2**24
 
 
 class NpzShard:
-    """An .npz file to be read by rows: arrays as long as the pose are columns, others the same for all rows."""
+    """An .npz file to be read by rows: arrays as long as the pose are columns, others of all rows."""
 
     def __init__(self, path: Path, columns: Collection[str]) -> None:
         self.path = path
@@ -42,7 +42,9 @@ class NpzShard:
             for key, form in headers.items():
                 each = form[2].itemsize * prod(form[0][1:] if key in self._columns else form[0])
                 if each > MOST_ROW_BYTES or (form[1] and len(form[0]) > 1 and key in self._columns):
-                    what = f"at most {MOST_ROW_BYTES} bytes" if each > MOST_ROW_BYTES else "an array in C order"
+                    what = (
+                        f"at most {MOST_ROW_BYTES} bytes" if each > MOST_ROW_BYTES else "an array in C order"
+                    )
                     raise InputError(f"{path}: {key}: expected {what}, got {form[0]} of {form[2]}.")
             self.names = [*self._columns]
             self.constants = {key: self._whole(key) for key in headers if key not in self._columns}
@@ -127,7 +129,7 @@ class NpzWriter:
         for name, given in arrays.items():
             array = np.ascontiguousarray(given)
             if name not in self._columns:
-                file: Any = tempfile.TemporaryFile(dir=self._folder)
+                file: Any = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed when packed
                 self._columns[name] = (file, array.shape[1:], array.dtype)
             array.tofile(self._columns[name][0])
         self._rows += len(next(iter(arrays.values())))
@@ -138,10 +140,8 @@ class NpzWriter:
             for name, (file, shape, dtype) in self._columns.items():
                 file.seek(0)
                 with archive.open(_member(name), "w", force_zip64=True) as member:
-                    about = {
-                        "descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": (self._rows, *shape),
-                    }  # fmt: skip
-                    npy.write_array_header_1_0(member, about)
+                    about = {"descr": npy.dtype_to_descr(dtype), "shape": (self._rows, *shape)}
+                    npy.write_array_header_1_0(member, {**about, "fortran_order": False})
                     copyfileobj(file, member, 2**20)
                 file.close()
             for name, value in sorted(self._constants.items()):

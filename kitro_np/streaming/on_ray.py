@@ -81,7 +81,9 @@ def run_on_ray(jobs: Sequence[Job], refiner: Refiner, address: str, workers: int
                     raise error.cause if isinstance(error.cause, OSError) else error from None
                 except ray.exceptions.RayError as error:
                     kind = type(error).__name__
-                    reason = f"{job.name}: expected a shard that can be refined, got workers that died ({kind})."
+                    reason = (
+                        f"{job.name}: expected a shard that can be refined, got workers that died ({kind})."
+                    )
                     entry = Entry(job.name, reason=reason)
                 yield Event(entry.bodies, entry)
 

@@ -1,7 +1,7 @@
 """Parquet shards: columns of fixed size, read and written by row groups, through pyarrow.
 
-Arrays are Arrow's fixed-shape tensors; lists of one size, nested or flat, are read too. What is not per row, such
-as the name of the body, is JSON in the file's metadata.
+Arrays are Arrow's fixed-shape tensors; lists of one size, nested or flat, are read too. What is not per row,
+such as the name of the body, is JSON in the file's metadata.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class ParquetWriter:
         self._writer: Any = None
 
     def write(self, arrays: Mapping[str, Any], constants: Mapping[str, Any], rows: Rows | None) -> None:
-        """Write arrays, and those columns of `rows` whose names are in `arrays` as objects that were passed."""
+        """Write arrays; where one is what `rows` passed, the column that was read, whatever it holds."""
         pa, pq = _pyarrow(self._path)
         columns, fields = [], []
         for name, array in arrays.items():
@@ -172,7 +172,9 @@ def _numpy(path: Path, name: str, column: Any) -> np.ndarray:
         else:
             sizes = np.unique(np.diff(np.asarray(column.offsets)))
             if len(sizes) > 1:
-                raise InputError(f"{path}: {name}: expected lists of one size, got {sizes[0]} to {sizes[-1]}.")
+                raise InputError(
+                    f"{path}: {name}: expected lists of one size, got {sizes[0]} to {sizes[-1]}."
+                )
             size = int(sizes[0]) if len(sizes) else 0
         shape.append(size)
         column = column.flatten()
@@ -180,9 +182,9 @@ def _numpy(path: Path, name: str, column: Any) -> np.ndarray:
         raise InputError(f"{path}: {name}: expected values in all rows, got nulls.")
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         return np.array(column.to_pylist(), str).reshape(count, *shape)
-    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-        if not pa.types.is_boolean(column.type):
-            raise InputError(f"{path}: {name}: expected numbers, got {column.type}.")
+    kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
+    if not any(is_kind(column.type) for is_kind in kinds):
+        raise InputError(f"{path}: {name}: expected numbers, got {column.type}.")
     array: np.ndarray = column.to_numpy(zero_copy_only=False)
     return array.reshape(count, *shape)
 

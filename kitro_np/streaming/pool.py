@@ -1,4 +1,4 @@
-"""Pool: worker processes of this machine, each with its share of one core; one that dies takes no shard along."""
+"""Pool: worker processes of this machine, one for a core; where one dies, another does its shard."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .refiner import Refiner
 TRIES = 2
 """Workers that a shard may take along before it is set aside."""
 
-START = "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); from kitro_np.streaming import worker; "
+START = "import pickle, sys; sys.path[:] = pickle.load(sys.stdin.buffer); "
 """What a worker runs: the parent's script is not run again, as with multiprocessing's spawn."""
 
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "OMP", "MKL", "NUMBA")}
@@ -102,7 +102,8 @@ class _Hand(Thread):
         rows = 0
         try:
             worker = self._ready()
-            assert worker.stdin is not None and worker.stdout is not None
+            assert worker.stdin is not None
+            assert worker.stdout is not None
             pickle.dump(job, worker.stdin)
             worker.stdin.flush()
             while True:
@@ -125,7 +126,7 @@ class _Hand(Thread):
             if tries + 1 < TRIES:
                 self._waiting.appendleft((job, tries + 1))
                 return
-            reason = f"{job.name}: expected a shard that can be refined, got {TRIES} workers that died of it ({code})."
+            reason = f"{job.name}: expected a shard to refine, got {TRIES} workers that died of it ({code})."
             self._events.put(Event(entry=Entry(job.name, reason=reason)))
 
     def _ready(self) -> subprocess.Popen[bytes]:
@@ -136,7 +137,7 @@ class _Hand(Thread):
             if self._stopped:
                 raise EOFError
             self._worker = subprocess.Popen(
-                [sys.executable, "-c", f"{START}worker.main()"],
+                [sys.executable, "-c", f"{START}from kitro_np.streaming import worker; worker.main()"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, **ONE_THREAD, **FRUGAL},

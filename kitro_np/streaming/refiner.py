@@ -1,4 +1,4 @@
-"""Refiner: a refinement as a function from a dict of arrays to a dict of arrays, for any engine that has rows."""
+"""Refiner: a refinement as a function from a dict of arrays to a dict of arrays, for all that has rows."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class Refiner:
 
     Columns have the names of the arguments of :func:`kitro_np.refine`: pose, betas, transl, keypoints_2d,
     intrinsics, confidence, image_size, focal_length, track, frame, fps, extrinsics; or those of KITRO's data,
-    pred_theta, pred_beta, pred_cam. The result's columns have the names of :class:`kitro_np.RefineResult`, with
-    the camera's intrinsics; columns of other names are passed through.
+    pred_theta, pred_beta, pred_cam. The result's columns have the names of :class:`kitro_np.RefineResult`,
+    with the camera's intrinsics; columns of other names are passed through.
 
     Parameters
     ----------
@@ -70,8 +70,8 @@ class Refiner:
     focal_length : float, optional
         With `image_size` the camera's, else the one that estimates are converted to.
     each_frame : bool
-        Refine each frame alone. By default rows with tracks are refined as videos if the method can, and a batch
-        must hold whole tracks.
+        Refine each frame alone. By default rows with tracks are refined as videos if the method can, and a
+        batch must hold whole tracks.
     fps : float, optional
     engine : {"numba", "array"}, optional
     threads : int, optional
@@ -112,7 +112,7 @@ class Refiner:
         strict: bool = False,
         **options: Any,
     ) -> None:
-        self.method = resolve_method(method, options)  # type: ignore[arg-type]
+        self.method = resolve_method(method, options)
         self.body = None if body is None else read_body(body)
         if keypoint_layout is not None and isinstance(keypoint_layout, str):
             keypoint_layout = one_of("keypoint_layout", keypoint_layout, LAYOUTS)
@@ -209,7 +209,7 @@ class Refiner:
 
     def is_video(self, names: Any) -> str | None:
         """Return the column by which rows with columns of these names are refined as videos, if they are."""
-        if self.each_frame or not self.method.takes_videos or getattr(self.method, "hypotheses", 0):
+        if self.each_frame or not self.method.takes_videos or int(getattr(self.method, "hypotheses", 0)):
             return None
         found = next((name for name in TRACKS if name in names), None)
         alone = found == "person" and not any(name in names for name in FRAMES)
@@ -248,6 +248,7 @@ class Refiner:
         if self.intrinsics is not None:
             estimates = estimates._replace(intrinsics=self.intrinsics)
         elif self.image_size is not None or (size is not None and estimates.intrinsics is None):
+            assert size is not None
             return estimates._replace(intrinsics=default_intrinsics(size, focal))
         if self.focal_length is not None:
             assert estimates.intrinsics is not None
@@ -304,7 +305,7 @@ class _Batch(EstimateFile):
         """Give shapes to columns that come flat: nine numbers of a matrix, or x and y of points in turn."""
         joints, arrays = body.num_joints, self.arrays
         shapes = {"intrinsics": (9, (3, 3)), "extrinsics": (16, (4, 4)), keypoints_key: (0, ())}
-        shapes |= {name: (9 * joints, (joints, 3, 3)) for name in KEYS["pose"]}
+        shapes |= dict.fromkeys(KEYS["pose"], (9 * joints, (joints, 3, 3)))
         for name, (count, shape) in shapes.items():
             array = arrays.get(name)
             if array is None or array.ndim != 2:

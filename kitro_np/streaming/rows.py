@@ -47,7 +47,7 @@ def stops_of(rows: int, size: int, labels: np.ndarray | None = None) -> Iterator
     ends = np.flatnonzero(np.maximum.accumulate(last[codes]) == np.arange(rows)) + 1
     start = 0
     while start < rows:
-        start = int(ends[min(np.searchsorted(ends, start + size), len(ends) - 1)])
+        start = int(ends[min(int(np.searchsorted(ends, start + size)), len(ends) - 1)])
         yield start
 
 
@@ -86,4 +86,6 @@ def damaged(path: Path, what: str) -> Iterator[None]:
         raise InputError(f"{path}: expected {what}, got none.") from None
     except Exception as error:  # readers raise many types of errors for forged files
         kind = type(error).__name__
-        raise InputError(f"{path}: expected {what}, got another file or one that is damaged ({kind}).") from error
+        raise InputError(
+            f"{path}: expected {what}, got another file or one that is damaged ({kind})."
+        ) from error

@@ -76,10 +76,10 @@ def refine_shards(
 ) -> RefinedShards:
     """Refine shards of a data set, .parquet or .npz, each into a file of the same name.
 
-    Memory depends on `workers` and `rows` alone, not on the shards. A result appears under its name when it is
-    whole; the folder's manifest.jsonl says what was made of each shard, with checksums, settings and versions. A
-    run that was killed can be resumed, and then leaves the same bytes as one that was not. A damaged shard is set
-    aside, with its reason in the manifest, and the others are refined.
+    Memory depends on `workers` and `rows` alone, not on the shards. A result appears under its name when it
+    is whole; the folder's manifest.jsonl says what was made of each shard, with checksums, settings and
+    versions. A run that was killed can be resumed, and then leaves the same bytes as one that was not. A
+    damaged shard is set aside, with its reason in the manifest, and the others are refined.
 
     Shards with tracks are refined as videos: all frames of a track must be in one shard, and are in memory
     together with the tracks that they overlap with in the order of the rows.
@@ -135,7 +135,9 @@ def refine_shards(
     with only_run(folder):
         manifest = Manifest(folder, {**chosen.settings(), "rows": rows})
         manifest.begin(resume=resume, force=force)
-        jobs = [Job(one.name, one.path, folder / one.name, rows, manifest.entries.get(one.name)) for one in found]
+        jobs = [
+            Job(one.name, one.path, folder / one.name, rows, manifest.entries.get(one.name)) for one in found
+        ]
         _refuse_links(jobs)
         total = _count(found) if progress is not None else 0
         if ray is None:

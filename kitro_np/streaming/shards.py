@@ -104,7 +104,9 @@ def write_shard(
     """
     target = check_output(path, force=force)
     if target.suffix.lower() not in WRITERS:
-        raise InputError(f"{path}: expected a name that ends in {' or '.join(WRITERS)}, got {target.suffix!r}.")
+        raise InputError(
+            f"{path}: expected a name that ends in {' or '.join(WRITERS)}, got {target.suffix!r}."
+        )
     given = {name: value if hasattr(value, "dtype") else np.asarray(value) for name, value in arrays.items()}
     constants = {name: value for name, value in given.items() if not value.ndim}
     columns = {name: np.asarray(value) for name, value in given.items() if value.ndim}

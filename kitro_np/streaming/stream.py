@@ -56,7 +56,9 @@ def stream(
     most = count + check_integer("ahead", ahead, least=0)
     if not isinstance(batches, Iterable) or isinstance(batches, Mapping):
         raise InputError(f"batches: expected an iterable of dicts, got {type(batches).__name__}.")
-    return _stream(iter(batches), chosen, count, most)  # arguments are checked at the call, not at the first next
+    return _stream(
+        iter(batches), chosen, count, most
+    )  # arguments are checked at the call, not at the first next
 
 
 def _stream(
@@ -65,11 +67,9 @@ def _stream(
     pool = ThreadPoolExecutor(workers)
     running: deque[Future[dict[str, Any]]] = deque()
     try:
-        number = 0
-        for batch in batches:
+        for number, batch in enumerate(batches):
             running.append(pool.submit(refiner, batch, f"batch {number}"))
             del batch  # else it would be kept until the next one comes
-            number += 1
             if len(running) >= most:
                 yield running.popleft().result()
         while running:
