@@ -62,14 +62,14 @@ def refine_dataset(
     if track is not None:
         chosen = Refiner(**settings) if refiner is None else refiner
         grouped = ds.groupby(track)
-        return grouped.map_groups(_Rows(chosen), batch_format="numpy", **given)
+        return grouped.map_groups(_RayBatches(chosen), batch_format="numpy", **given)
     # Batches are cut anywhere: tracks must not be taken for whole.
     chosen = Refiner(**{**settings, "each_frame": True}) if refiner is None else refiner
     size = check_integer("batch_size", batch_size, least=1)
-    return ds.map_batches(_Rows(chosen), batch_size=size, batch_format="numpy", **given)
+    return ds.map_batches(_RayBatches(chosen), batch_size=size, batch_format="numpy", **given)
 
 
-class _Rows:
+class _RayBatches:
     """A refiner as Ray takes it: with a name, and arrays of its own."""
 
     def __init__(self, refiner: Refiner) -> None:

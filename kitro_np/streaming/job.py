@@ -16,7 +16,7 @@ from ..body.model import BodyModel
 from ..errors import InputError
 from ..refinement.validity import Status
 from ..safe_io.atomic_write import atomic_file, check_output
-from .manifest import Entry, own_version
+from .manifest import ShardEntry, own_version
 from .refiner import Refiner
 from .rows import stops_of
 from .shards import WRITERS, open_shard
@@ -33,7 +33,7 @@ class Job:
     source, target : Path
     rows : int
         Rows refined and written at once.
-    known : Entry or None
+    known : ShardEntry or None
         What an earlier run made of it: kept, if source and target are still the same.
     """
 
@@ -41,10 +41,10 @@ class Job:
     source: Path
     target: Path
     rows: int
-    known: Entry | None = None
+    known: ShardEntry | None = None
 
 
-def refine_shard(job: Job, refiner: Refiner, tell: Callable[[int], object] = lambda rows: None) -> Entry:
+def refine_shard(job: Job, refiner: Refiner, tell: Callable[[int], object] = lambda rows: None) -> ShardEntry:
     """Refine a shard, and return what the manifest says of it.
 
     Parameters
@@ -63,7 +63,7 @@ def refine_shard(job: Job, refiner: Refiner, tell: Callable[[int], object] = lam
     try:
         source = _digest_of(job.source)
     except OSError as error:
-        return Entry(job.name, reason=f"{job.name}: expected a file to read, got {error.strerror}.")
+        return ShardEntry(job.name, reason=f"{job.name}: expected a file to read, got {error.strerror}.")
     if _is_done(job, source):
         assert job.known is not None
         tell(job.known.bodies)
@@ -72,15 +72,15 @@ def refine_shard(job: Job, refiner: Refiner, tell: Callable[[int], object] = lam
         return _refine(job, refiner, source, tell)
     except InputError as error:
         reason = str(error).replace(str(job.source), job.name)
-        return Entry(job.name, source, reason=_printable(reason))
+        return ShardEntry(job.name, source, reason=_printable(reason))
     except (OSError, MemoryError):
         raise
     except Exception as error:
         reason = f"{job.name}: unexpected {type(error).__name__}: {error}"
-        return Entry(job.name, source, reason=_printable(reason))
+        return ShardEntry(job.name, source, reason=_printable(reason))
 
 
-def _refine(job: Job, refiner: Refiner, source: str, tell: Callable[[int], object]) -> Entry:
+def _refine(job: Job, refiner: Refiner, source: str, tell: Callable[[int], object]) -> ShardEntry:
     shard = open_shard(job.source, refiner.reads)
     counts: Counter[int] = Counter()
     hint, bodies = "", 0
@@ -116,7 +116,7 @@ def _refine(job: Job, refiner: Refiner, source: str, tell: Callable[[int], objec
     finally:
         shard.close()
     named = {Status(code).name.lower(): count for code, count in sorted(counts.items())}
-    return Entry(job.name, source, target, bodies, named, hint=hint)
+    return ShardEntry(job.name, source, target, bodies, named, hint=hint)
 
 
 def _constants(refiner: Refiner, own: str, known: dict[str, Any], *, video: bool) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Manifest: what a run made of each shard, so that another one can go on where it was killed.
 
 It is a file of JSON lines in the folder of the results: settings and versions, then a line for each shard
-that is done, in the order in which they were; at the end of a run sorted by name, with the sums below. Nothing
+that is done, in the order in which they were; at the end of a run sorted by name, with sums below. Nothing
 in it depends on when, where or how fast a run went.
 """
 
@@ -26,7 +26,7 @@ LIBRARIES = ("numpy", "numba", "pyarrow")
 
 
 @dataclass(frozen=True)
-class Entry:
+class ShardEntry:
     """What was made of a shard.
 
     Attributes
@@ -71,7 +71,7 @@ class Manifest:
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
         self.path = folder / NAME
         self._head = {"kitro_np": own_version(), "versions": _versions(), "settings": dict(settings)}
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, ShardEntry] = {}
 
     def begin(self, *, resume: bool, force: bool) -> None:
         """Take up the manifest that is there, or begin one.
@@ -101,7 +101,7 @@ class Manifest:
                         (folder / entry.shard).unlink(missing_ok=True)
         self._write(())
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: ShardEntry) -> None:
         """Add what was made of a shard; it is on the disk when this returns."""
         self.entries[entry.shard] = entry
         with self.path.open("a", encoding="utf-8") as file:
@@ -148,17 +148,17 @@ class Manifest:
                     )
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Entry]]:
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, ShardEntry]]:
     """Read a manifest: its head, and entries by name; a last line that was cut off is left out."""
-    entries: dict[str, Entry] = {}
+    entries: dict[str, ShardEntry] = {}
     try:
         lines = path.read_text(encoding="utf-8").split("\n")[:-1]
         head = json.loads(lines[0])
-        known = Entry.__dataclass_fields__
+        known = ShardEntry.__dataclass_fields__
         for line in lines[1:]:
             content = json.loads(line)
             if "shard" in content:
-                entry = Entry(**{key: value for key, value in content.items() if key in known})
+                entry = ShardEntry(**{key: value for key, value in content.items() if key in known})
                 entries[entry.shard] = entry
         if not isinstance(head, dict):
             raise ValueError

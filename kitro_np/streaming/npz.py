@@ -16,7 +16,7 @@ from numpy.lib import format as npy
 
 from ..errors import InputError
 from ..formats.estimates import KEYS
-from .rows import Rows, damaged
+from .rows import ShardRows, damaged
 
 SUFFIX = ".npz"
 
@@ -54,7 +54,7 @@ class NpzShard:
         with damaged(self.path, "an .npz archive"):
             return self._whole(name)
 
-    def batches(self, stops: Iterator[int]) -> Iterator[Rows]:
+    def batches(self, stops: Iterator[int]) -> Iterator[ShardRows]:
         """Yield rows from stop to stop."""
         with damaged(self.path, "an .npz archive"):
             files = {key: self._open(key) for key in self._columns}
@@ -62,7 +62,7 @@ class NpzShard:
         for stop in [0] if not self.rows else stops:
             with damaged(self.path, "an .npz archive"):
                 arrays = {key: self._take(key, file, stop - start) for key, file in files.items()}
-            yield Rows({**self.constants, **arrays})
+            yield ShardRows({**self.constants, **arrays})
             start = stop
         with damaged(self.path, "an .npz archive"):
             for key, file in files.items():  # at the end of a member its checksum is verified
@@ -123,7 +123,7 @@ class NpzWriter:
         self._constants: Mapping[str, Any] = {}
         self._rows = 0
 
-    def write(self, arrays: Mapping[str, Any], constants: Mapping[str, Any], rows: Rows | None) -> None:
+    def write(self, arrays: Mapping[str, Any], constants: Mapping[str, Any], rows: ShardRows | None) -> None:
         """Write arrays."""
         self._constants = constants
         for name, given in arrays.items():

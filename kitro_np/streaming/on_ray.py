@@ -12,7 +12,7 @@ from typing import Any
 from ..arrays.threads import usable_cores
 from ..errors import InputError
 from .job import Job, refine_shard
-from .manifest import Entry
+from .manifest import ShardEntry
 from .pool import TRIES, Event
 from .refiner import Refiner
 
@@ -76,7 +76,7 @@ def run_on_ray(jobs: Sequence[Job], refiner: Refiner, address: str, workers: int
             for done in ray.wait([*running], num_returns=1)[0]:
                 job = running.pop(done)
                 try:
-                    entry: Entry = ray.get(done)
+                    entry: ShardEntry = ray.get(done)
                 except ray.exceptions.RayTaskError as error:
                     raise error.cause if isinstance(error.cause, OSError) else error from None
                 except ray.exceptions.RayError as error:
@@ -84,11 +84,11 @@ def run_on_ray(jobs: Sequence[Job], refiner: Refiner, address: str, workers: int
                     reason = (
                         f"{job.name}: expected a shard that can be refined, got workers that died ({kind})."
                     )
-                    entry = Entry(job.name, reason=reason)
+                    entry = ShardEntry(job.name, reason=reason)
                 yield Event(entry.bodies, entry)
 
 
-def _refine(job: Job, refiner: Refiner) -> Entry:
+def _refine(job: Job, refiner: Refiner) -> ShardEntry:
     return refine_shard(job, refiner)
 
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import InputError
-from .rows import Rows, damaged, parts_of
+from .rows import ShardRows, damaged, parts_of
 
 SUFFIX = ".parquet"
 
@@ -57,16 +57,16 @@ class ParquetShard:
             ]
         return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
-    def batches(self, stops: Iterator[int]) -> Iterator[Rows]:
+    def batches(self, stops: Iterator[int]) -> Iterator[ShardRows]:
         """Yield rows from stop to stop."""
         pa = _pyarrow(self.path)[0]
         whole = parts_of(self._read(pa), stops, len, lambda table, a, b: table.slice(a, b - a))
         for tables in whole:
             table = pa.concat_tables(tables).combine_chunks()
-            yield Rows({**self.constants, **self._arrays(table)}, table)
+            yield ShardRows({**self.constants, **self._arrays(table)}, table)
         if not self.rows:
             table = self._file.schema_arrow.empty_table()
-            yield Rows({**self.constants, **self._arrays(table)}, table)
+            yield ShardRows({**self.constants, **self._arrays(table)}, table)
 
     def _read(self, pa: Any) -> Iterator[Any]:
         batches = self._file.iter_batches(2**12, use_threads=False)
@@ -93,7 +93,7 @@ class ParquetWriter:
         self._file, self._path = file, path
         self._writer: Any = None
 
-    def write(self, arrays: Mapping[str, Any], constants: Mapping[str, Any], rows: Rows | None) -> None:
+    def write(self, arrays: Mapping[str, Any], constants: Mapping[str, Any], rows: ShardRows | None) -> None:
         """Write arrays; where one is what `rows` passed, the column that was read, whatever it holds."""
         pa, pq = _pyarrow(self._path)
         columns, fields = [], []
@@ -115,7 +115,7 @@ class ParquetWriter:
             self._writer.close()
 
 
-def _field(pa: Any, name: str, array: Any, rows: Rows | None) -> tuple[Any, Any]:
+def _field(pa: Any, name: str, array: Any, rows: ShardRows | None) -> tuple[Any, Any]:
     """Return an Arrow field and column of an array, or the very column that was read."""
     if rows is not None and rows.table is not None and array is rows.passed.get(name):
         return rows.table.schema.field(name), _one_chunk(rows.table.column(name))

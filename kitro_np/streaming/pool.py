@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from ..errors import InputError
 from .job import Job
-from .manifest import Entry
+from .manifest import ShardEntry
 from .refiner import Refiner
 
 TRIES = 2
@@ -37,7 +37,7 @@ class Event(NamedTuple):
     """What happened: rows that are done, or an entry for the manifest."""
 
     rows: int = 0
-    entry: Entry | None = None
+    entry: ShardEntry | None = None
 
 
 def run_on_cores(jobs: Sequence[Job], refiner: Refiner, workers: int, folder: Path) -> Iterator[Event]:
@@ -127,7 +127,7 @@ class _Hand(Thread):
                 self._waiting.appendleft((job, tries + 1))
                 return
             reason = f"{job.name}: expected a shard to refine, got {TRIES} workers that died of it ({code})."
-            self._events.put(Event(entry=Entry(job.name, reason=reason)))
+            self._events.put(Event(entry=ShardEntry(job.name, reason=reason)))
 
     def _ready(self) -> subprocess.Popen[bytes]:
         """Return the worker; a new one if there is none."""

@@ -14,7 +14,7 @@ from ..errors import InputError
 
 
 @dataclass(eq=False)
-class Rows:
+class ShardRows:
     """Successive rows of a shard.
 
     Attributes

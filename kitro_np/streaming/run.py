@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..refinement.validity import Status
 from .job import Job
 from .lock import only_run
-from .manifest import Entry, Manifest
+from .manifest import ShardEntry, Manifest
 from .pool import check_workers, run_on_cores
 from .refiner import Refiner
 from .shards import ROWS, ShardPath, find_shards, open_shard
@@ -183,7 +183,7 @@ def _count(found: list[ShardPath]) -> int:
     return total
 
 
-def _summary(folder: Path, entries: dict[str, Entry]) -> RefinedShards:
+def _summary(folder: Path, entries: dict[str, ShardEntry]) -> RefinedShards:
     counts: Counter[Status] = Counter()
     for entry in entries.values():
         counts.update({Status[name.upper()]: count for name, count in entry.counts.items()})
