@@ -19,7 +19,8 @@ METHODS = sorted(path.parent.name for path in PACKAGE.glob("*/method.py") if pat
 ROOMS = [
     "errors", "typing", "arrays", "adam", "camera", "safe_io", "body", "keypoints", "refinement",
     *METHODS, "points", "kernels", "result", "api", "online", "formats", "matching", "export", "evaluation",
-    "simulate", "streaming", "cluster", "report", "paper", "cli",
+    "simulate",
+    "streaming", "cluster", "report", "paper", "cli",
 ]  # fmt: skip
 """From the ground up: a room imports only rooms before it."""
 
@@ -180,7 +181,8 @@ def test_two_classes_never_share_a_name():
 
 def test_import_is_light():
     """Numba takes longer to import than everything else together: it waits for the first call."""
-    code = f"import sys, kitro_np; print(sorted({{*sys.modules}} & {HEAVY | {'numba', 'scipy', 'pyarrow', 'ray'}!r}))"
+    slow = HEAVY | {"numba", "scipy", "pyarrow", "ray"}
+    code = f"import sys, kitro_np; print(sorted({{*sys.modules}} & {slow!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

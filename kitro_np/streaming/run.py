@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..refinement.validity import Status
 from .job import Job
 from .lock import only_run
-from .manifest import ShardEntry, Manifest
+from .manifest import Manifest, ShardEntry
 from .pool import check_workers, run_on_cores
 from .refiner import Refiner
 from .shards import ROWS, ShardPath, find_shards, open_shard
