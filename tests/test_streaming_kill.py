@@ -37,23 +37,24 @@ def whole(folder, out, workers):
     return time.monotonic() - began
 
 
-def killed(folder, out, workers, moments):
-    """Run, kill it and all that it started at each moment, let it end; return how many were killed."""
-    count = 0
-    for moment in moments:
-        run = start(folder, out, workers, "--resume")
-        try:
-            run.wait(moment)
-        except subprocess.TimeoutExpired:
-            os.killpg(run.pid, signal.SIGKILL)
-            count += 1
-        output = run.communicate()[0].decode()
-        assert run.returncode in (0, -signal.SIGKILL), output
-        check_names(out)
+def killed(folder, out, workers, moment):
+    """Begin or resume a run, and kill it and all that it started at a moment; False if it ended before."""
+    run = start(folder, out, workers, "--resume")
+    try:
+        run.wait(moment)
+    except subprocess.TimeoutExpired:
+        os.killpg(run.pid, signal.SIGKILL)
+    output = run.communicate()[0].decode()
+    assert run.returncode in (0, -signal.SIGKILL), output
+    check_names(out)
+    return run.returncode != 0
+
+
+def end(folder, out, workers):
+    """Resume a run, and let it end."""
     run = start(folder, out, workers, "--resume")
     output = run.communicate()[0].decode()
     assert run.returncode == 0, output
-    return count
 
 
 def check_names(out):
@@ -68,28 +69,32 @@ def check_names(out):
             assert found[entry["shard"]] == entry["output_sha256"]
 
 
-def attack(tmp_path, kills, rounds, size, workers):
+def attack(tmp_path, kills, chain, size, workers):
+    """Kill runs `kills` times in all, each up to `chain` times before it may end."""
     random.seed(0)
     folder = tmp_path / "in"
     write_some(folder, SHARDS, size=size)
     seconds = whole(folder, tmp_path / "whole", workers)
     expected, count = hashes(tmp_path / "whole"), 0
-    for number in range(rounds):
-        out = tmp_path / f"killed {number}"
+    while count < kills:
+        out = tmp_path / f"killed after {count}, {seconds}"
         out.mkdir()
-        # Starting takes most of the time of a run so small; moments before that are a waste.
-        count += killed(
-            folder, out, workers, [random.uniform(0.4, 1) * seconds for _ in range(kills // rounds)]
-        )
+        for _ in range(min(chain, kills - count)):
+            # Starting takes most of the time of a run so small; moments before that are a waste.
+            if not killed(folder, out, workers, random.uniform(0.3, 1) * seconds):
+                seconds *= 0.8  # the run that was timed was slower
+                break
+            count += 1
+        end(folder, out, workers)
         assert hashes(out) == expected
-    return count
 
 
 def test_three_kills(tmp_path):
     kitro_np.refine(**DATA)  # compiles, so that the first run is as quick as the others
-    assert attack(tmp_path, 3, 1, 4, 1) >= 1
+    attack(tmp_path, 3, 3, 4, 1)
 
 
 @pytest.mark.stress
 def test_fifty_kills(tmp_path):
-    assert attack(tmp_path, 70, 14, 9, 2) >= 50
+    kitro_np.refine(**DATA)
+    attack(tmp_path, 50, 5, 9, 2)
