@@ -30,7 +30,7 @@ OF_FILES = ("to", "bake", "up", "unit", "keypoints", "annotations", "format", "t
 
 def add_shards(command: Parser) -> None:
     """Add the options of shards."""
-    group = command.add_argument_group("shards: IN is a folder or a pattern, OUT a folder")
+    group = command.add_argument_group("shards in a folder, into another")
     add = group.add_argument
     add("--resume", action="store_true", help="go on where a run that was stopped or killed ended")
     text = "processes, each on a core and some 200 MB (default: one for each core)"
