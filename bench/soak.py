@@ -1,6 +1,6 @@
 """Soak: ten million bodies and a million frames of video through one process, whose needs must not grow.
 
-python bench/soak.py --bodies 10_000_000 --frames 1_000_000 -o soak.csv --figure docs/figures/soak.svg
+python bench/soak.py --bodies 10_000_000 --frames 1_000_000 -o soak.csv --figure docs/soak.svg
 
 Exit status 1 if memory, descriptors or threads at the end are more than after the first tenth.
 """
