@@ -135,7 +135,7 @@ def _folder(path: Path) -> Any:
         held = listed(sorted(os.listdir(path))[:5])
         raise InputError(
             f"{path}: expected a file of estimates, or a folder of EasyMocap's .json or TRAM's "
-            f"hps_track_*.npy, got one that holds {held}."
+            f"hps_track_*.npy, got one that holds {held if os.listdir(path) else 'nothing'}."
         )
     return {name: open_source(path / name).tree for name in frames}
 
