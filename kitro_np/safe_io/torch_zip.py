@@ -54,7 +54,7 @@ _NAMES = {
     **{("torch", storage): storage for storage in _DTYPES},
 }
 
-_TORCH_FILE = Dialect(_NAMES.get, max_reads=2**24, persistent_ids=True)
+_TORCH_FILE = Dialect(_NAMES.get, max_reads=2**22, persistent_ids=True)
 """An image name takes five reads, and a file may hold millions of them."""
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
