@@ -7,16 +7,26 @@ once. A tile's rows are as long as there are threads, so that memory access is c
 
 from __future__ import annotations
 
+import dis
 import math
+import warnings
 from collections.abc import Callable
 from functools import cache
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
-from numba import cuda
+from numba import config
 
 from . import lanes
+
+with warnings.catch_warnings():
+    # numba-cuda 0.30 uses what NumPy 2.5 deprecates: https://github.com/NVIDIA/numba-cuda
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from numba import cuda
+
+WARP = 32
+"""Threads that a GPU runs in lockstep: lanes of a tile, and threads of a block."""
 
 
 @cache
@@ -51,7 +61,7 @@ class _Port:
         python = getattr(kernel, "py_func", kernel)
         code = python.__code__
         own = python.__globals__
-        names = {name: self._value(own[name]) for name in code.co_names if name in own}
+        names = {name: self._value(own[name]) for name in _global_names(code) if name in own}
         code = code.replace(co_consts=tuple(map(self._value, code.co_consts)))
         return FunctionType(code, {**names, "__builtins__": own["__builtins__"]}, python.__name__)
 
@@ -69,17 +79,22 @@ class _Port:
         return value
 
 
+def _global_names(code: CodeType) -> set[str]:
+    """Return the globals that code reads; its co_names has attributes too, such as `memory.covariance`."""
+    return {line.argval for line in dis.get_instructions(code) if line.opname == "LOAD_GLOBAL"}
+
+
 def lane_functions(number: type[np.floating[Any]]) -> dict[str, Any]:
     """Return the functions of lanes.py for one thread's float, by name."""
     rounding = number(np.finfo(number).eps)
 
     @cuda.jit(device=True)
     def load(tile, row):
-        return tile[row, cuda.grid(1)]
+        return tile[row, cuda.threadIdx.x]
 
     @cuda.jit(device=True)
     def store(tile, row, value):
-        tile[row, cuda.grid(1)] = value
+        tile[row, cuda.threadIdx.x] = value
 
     @cuda.jit(device=True)
     def full(tile, value):
@@ -95,7 +110,12 @@ def lane_functions(number: type[np.floating[Any]]) -> dict[str, Any]:
 
     @cuda.jit(device=True)
     def own_lanes(rows, count):
-        return range(cuda.grid(1), min(cuda.grid(1) + 1, count))
+        return range(cuda.threadIdx.x, min(cuda.threadIdx.x + 1, count))
+
+    @cuda.jit(device=True)
+    def own_tiles(rows, first, last):
+        step = cuda.blockDim.x
+        return range(first + step * cuda.blockIdx.x, last, step * cuda.gridDim.x)
 
     def of_math(function):
         @cuda.jit(device=True)
@@ -104,11 +124,12 @@ def lane_functions(number: type[np.floating[Any]]) -> dict[str, Any]:
 
         return over_lane
 
-    functions = {
-        "sqrt": math.sqrt, "sin": math.sin, "cos": math.cos, "log": math.log, "absolute": math.fabs
-    }  # fmt: skip
+    # Numba's simulator takes the interpreter's functions, of which Python's would refuse a negative number.
+    module = np if config.ENABLE_CUDASIM else math  # type: ignore[attr-defined]
+    names = {"sqrt": "sqrt", "sin": "sin", "cos": "cos", "log": "log", "absolute": "fabs"}
+    functions = {name: getattr(module, other) for name, other in names.items()}
     return {
         **{name: of_math(function) for name, function in functions.items()},
         "load": load, "store": store, "full": full, "where": where, "epsilon": epsilon,
-        "own_lanes": own_lanes,
+        "own_lanes": own_lanes, "own_tiles": own_tiles,
     }  # fmt: skip

@@ -181,7 +181,7 @@ class _KernelCache(FunctionCache):
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        self._cache_file._source_stamp = _all_sources()
+        self._cache_file._source_stamp = all_sources()
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Return cached machine code; if there is none, announce its compilation."""
@@ -192,12 +192,12 @@ class _KernelCache(FunctionCache):
             with suppress(OSError):
                 self._cache_file.flush()
         if code is None:
-            _announce_compilation()
+            announce_compilation()
         return code
 
 
 @cache
-def _announce_compilation() -> None:
+def announce_compilation() -> None:
     """Announce once per process why the first call is slow: to the log or, without a log, to a terminal."""
     line = "Compiling kernels, once on this machine: some seconds (kitro-np warmup does it ahead of time)."
     _LOG.info(line)
@@ -227,7 +227,8 @@ def _kernel_sources() -> dict[Path, str]:
 
 
 @cache
-def _all_sources() -> str:
+def all_sources() -> str:
+    """Return a digest of all that is compiled: the kernels' sources, and those of their constants."""
     kernels, package = _kernel_sources(), Path(__file__).parent.parent
     digest = hashlib.sha256()
     for text in kernels.values():
