@@ -227,14 +227,14 @@ def refine(
         From world to camera coordinates in metres, for a camera that moves: then motion is smooth in the
         world.
     engine : {None, "numba", "array", "cuda"}
-        None selects fused kernels for arrays in the CPU's memory (numba), and for ``kitro`` on a GPU if
-        numba-cuda is installed (cuda); otherwise the array stages (array).
+        None selects fused kernels for arrays in the CPU's memory (numba), and for ``map`` and ``kitro`` on a
+        GPU if numba-cuda is installed (cuda); otherwise the array stages (array).
     threads : int, optional
         Threads of the numba engine; by default as many as cores available to the process.
     chunk_size : int, optional
-        Bodies that each thread processes at a time; fewer need less memory. By default 512 (numba), 32,768
-        (cuda, 40 kB per body in float32) or as many as fit into 64 MB (array, 60 kB per body in float32; on
-        a GPU ten times as many).
+        Bodies that each thread processes at a time; fewer need less memory. By default 512 (numba), as many
+        as the GPU holds threads (cuda; in float32 28 kB each for map, 40 kB for kitro, together at most 2 GB)
+        or as many as fit into 64 MB (array, 60 kB per body in float32; on a GPU ten times as many).
     strict : bool
         Raise InputError if any body cannot be refined, instead of returning its estimate.
     progress : callable, optional

@@ -1,8 +1,8 @@
 """GPU: records for numba-cuda, pointers to tables in the GPU's memory.
 
-As on a CPU (records.py), a named tuple of arrays is a table of addresses and shapes, and kernels take one pointer
-to it: a launch passes a dozen numbers, not seven for each of fifty arrays. Each warp has a tile of its own,
-WARP lanes wide: the rows of a vector are at fixed distances, as they are on a CPU.
+As on a CPU (records.py), a named tuple of arrays is a table of addresses and shapes, and kernels take a
+pointer to it: a launch passes a dozen numbers, not seven for each of fifty arrays. Each warp has a tile of
+its own, WARP lanes wide: the rows of a vector are at fixed distances, as they are on a CPU.
 """
 
 from __future__ import annotations
@@ -50,12 +50,26 @@ class _GpuRecordModel(core_models.PrimitiveModel):
         super().__init__(manager, record, _WORD.as_pointer(_GLOBAL))
 
 
+class _Address(types.Type):
+    """Numba type of an address in the GPU's memory; numba-cuda's pointers may point anywhere."""
+
+    def __init__(self, dtype: types.Type) -> None:
+        self.dtype = dtype
+        super().__init__(name=f"Address({dtype})")
+
+
+@register_model(_Address)
+class _AddressModel(core_models.PrimitiveModel):
+    def __init__(self, manager: Any, address: _Address) -> None:
+        target = manager.lookup(address.dtype).get_data_type()
+        super().__init__(manager, address, target.as_pointer(_GLOBAL))
+
+
 @register_model(View)
 class _GpuViewModel(core_models.StructModel):
     def __init__(self, manager: Any, view: View) -> None:
         lengths = [(f"length_{axis}", types.intp) for axis in range(stored_axes(view))]
-        data = types.CPointer(view.dtype, addrspace=_GLOBAL)
-        super().__init__(manager, view, [("data", data), *lengths])
+        super().__init__(manager, view, [("data", _Address(view.dtype)), *lengths])
 
 
 @infer_getattr
@@ -68,9 +82,12 @@ class _GpuRecordTyping(AttributeTemplate):
 
 @lower_getattr_generic(GpuRecord)
 def _member(context: Any, builder: Any, record: GpuRecord, table: Any, name: str) -> Any:
-    def read(word: int) -> Any:
+    def read(word: int | None) -> Any:
         place = builder.gep(table, [ir.Constant(ir.IntType(32), word)], inbounds=True)
-        return builder.load(place)
+        loaded = builder.load(place)
+        # Else each store would have all addresses read again: they are half of all loads then.
+        loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
+        return loaded
 
     word, kind = record.members[name]
     if not isinstance(kind, View):
@@ -99,7 +116,8 @@ class Tables:
 
     def add_record(self, record: Any, address: Callable[[Any], int]) -> None:
         """Add a named tuple of C-ordered arrays on the GPU, and numbers."""
-        start, members = len(self._words), {}
+        start = len(self._words)
+        members: dict[str, tuple[int, types.Type]] = {}
         for name, member in zip(record._fields, record, strict=True):
             word = len(self._words) - start
             if hasattr(member, "shape") and member.shape != ():
@@ -114,7 +132,8 @@ class Tables:
 
     def add_tile(self, kind: Any, rows: dict[str, int], dtype: np.dtype[Any]) -> None:
         """Add a tile, a named tuple with so many rows of each member."""
-        start, members = len(self._words), {}
+        start = len(self._words)
+        members: dict[str, tuple[int, types.Type]] = {}
         view = View(from_dtype(dtype), 2, WARP)
         for name in kind._fields:
             members[name] = len(self._words) - start, view

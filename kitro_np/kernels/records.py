@@ -36,8 +36,13 @@ from .jit import AttributeTyping, typing_of
 
 _WORD = ir.IntType(64)
 _TUPLES: Any = types.BaseTuple  # iterable, which the stubs lack
-_SIGNS_OFNUMBERS = {bool: "?", int: "i", float: "d", np.float64: "d", np.float32: "f"}
-NUMBERS = {"?": types.boolean, "i": types.int64, "d": types.float64, "f": types.float32}
+_SIGNS_OF_NUMBERS = {bool: "?", int: "i", float: "d", np.float64: "d", np.float32: "f"}
+NUMBERS: dict[str, types.Type] = {
+    "?": types.boolean,
+    "i": types.int64,
+    "d": types.float64,
+    "f": types.float32,
+}
 
 
 class View(types.Type):
@@ -122,7 +127,7 @@ def _address(array: np.ndarray) -> int:
 
 def word_of(number: Any) -> tuple[str, int]:
     """Return the kind of a number, a key of NUMBERS, and its word in a table."""
-    kind = _SIGNS_OFNUMBERS[type(number)]
+    kind = _SIGNS_OF_NUMBERS[type(number)]
     bits: int = struct.unpack("q", struct.pack("d", number))[0] if kind in "df" else int(number)
     return kind, bits
 

@@ -1,7 +1,7 @@
 """Run kernels over a batch on the GPU that holds it: CuPy arrays and torch CUDA tensors, one thread a body.
 
-A warp has a tile of its own, of as many lanes as it has threads; there are as many tiles as warps that the GPU
-holds at once, and each takes body after body. Nothing is copied to the CPU, and nothing waits for the GPU.
+A warp has a tile of its own, of as many lanes as it has threads; there are as many tiles as warps that the
+GPU holds at once, and each takes body after body. Nothing is copied to the CPU, or waits for the GPU.
 """
 
 from __future__ import annotations
@@ -188,6 +188,7 @@ def _call_of(
     pool = place.empty((warps * tables.tile_bytes,), place.xp.uint8)
     words = place.put(tables.words(place.address(pool)))
     values = tables.values(arguments, place.address(words))
+
     def call(first: int, last: int) -> None:
         code.launch(place, warps, (*values, first, last))
 
