@@ -27,27 +27,43 @@ _GLOBAL = 1
 
 
 class GpuRecord(types.Type):
-    """Numba type of a named tuple as a pointer to its table; of a tile, the table of the first warp's.
+    """Numba type of a named tuple as a pointer to its table.
 
     Parameters
     ----------
     name : str
     members : dict
         Place in the table and type of each member, by name.
-    step : int or None
-        Place in the table of the distance between the tiles of two warps, in bytes.
     """
 
-    def __init__(self, name: str, members: dict[str, tuple[int, types.Type]], step: int | None) -> None:
-        self.members, self.step = members, step
-        digest = hashlib.sha256(f"{members}{step}".encode()).hexdigest()[:12]
+    def __init__(self, name: str, members: dict[str, tuple[int, types.Type]]) -> None:
+        self.members = members
+        digest = hashlib.sha256(str(members).encode()).hexdigest()[:12]
         super().__init__(name=f"{name}.{digest}")
 
 
+class GpuTile(GpuRecord):
+    """The same of the tiles of all warps: the first one's table, and the distance between two in bytes."""
+
+
+class _Table(types.Type):
+    """Numba type of the pointer."""
+
+
+_TABLE = _Table(name="Table")
+
+
+@register_model(_Table)
 @register_model(GpuRecord)
 class _GpuRecordModel(core_models.PrimitiveModel):
     def __init__(self, manager: Any, record: GpuRecord) -> None:
         super().__init__(manager, record, _WORD.as_pointer(_GLOBAL))
+
+
+@register_model(GpuTile)
+class _GpuTileModel(core_models.StructModel):
+    def __init__(self, manager: Any, tile: GpuTile) -> None:
+        super().__init__(manager, tile, [("table", _TABLE), ("step", types.int64)])
 
 
 class _Address(types.Type):
@@ -81,21 +97,21 @@ class _GpuRecordTyping(AttributeTemplate):
 
 
 @lower_getattr_generic(GpuRecord)
-def _member(context: Any, builder: Any, record: GpuRecord, table: Any, name: str) -> Any:
-    def read(word: int | None) -> Any:
-        place = builder.gep(table, [ir.Constant(ir.IntType(32), word)], inbounds=True)
-        loaded = builder.load(place)
-        # Else each store would have all addresses read again: they are half of all loads then.
-        loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
-        return loaded
+def _member(context: Any, builder: Any, record: GpuRecord, value: Any, name: str) -> Any:
+    table, shift = value, None
+    if isinstance(record, GpuTile):
+        tile = context.make_helper(builder, record, value=value)
+        warp = builder.zext(nvvmutils.call_sreg(builder, "ctaid.x"), _WORD)
+        table, shift = tile.table, builder.mul(warp, tile.step)
+
+    def read(word: int) -> Any:
+        # Again at each use: addresses that stay in registers would leave too few of these.
+        return builder.load(builder.gep(table, [ir.Constant(ir.IntType(32), word)], inbounds=True))
 
     word, kind = record.members[name]
     if not isinstance(kind, View):
         return number_of_word(builder, read(word), kind)
-    address = read(word)
-    if kind.lanes:
-        warp = builder.zext(nvvmutils.call_sreg(builder, "ctaid.x"), _WORD)
-        address = builder.add(address, builder.mul(warp, read(record.step)))
+    address = read(word) if shift is None else builder.add(read(word), shift)
     view = context.make_helper(builder, kind)
     view.data = builder.inttoptr(address, view.data.type)
     for axis in range(stored_axes(kind)):
@@ -109,7 +125,6 @@ class Tables:
     def __init__(self) -> None:
         self._words: list[int] = []
         self._offsets: list[int] = []  # places of words that are offsets in the memory of all tiles
-        self._steps: list[int] = []  # places of words that are the distance between tiles
         self._starts: list[int] = []
         self._types: list[types.Type] = []
         self.tile_bytes = 0
@@ -128,7 +143,7 @@ class Tables:
                 kind, bits = word_of(member)
                 self._words.append(bits)
                 members[name] = word, NUMBERS[kind]
-        self._add(start, GpuRecord(type(record).__name__, members, None))
+        self._add(start, GpuRecord(type(record).__name__, members))
 
     def add_tile(self, kind: Any, rows: dict[str, int], dtype: np.dtype[Any]) -> None:
         """Add a tile, a named tuple with so many rows of each member."""
@@ -140,9 +155,7 @@ class Tables:
             self._offsets.append(len(self._words))
             self._words += (self.tile_bytes, rows[name])
             self.tile_bytes += rows[name] * WARP * dtype.itemsize
-        self._steps.append(len(self._words))
-        self._words.append(0)
-        self._add(start, GpuRecord(kind.__name__, members, len(self._words) - 1 - start))
+        self._add(start, GpuTile(kind.__name__, members))
 
     def _add(self, start: int, record: GpuRecord) -> None:
         self._starts.append(start)
@@ -152,7 +165,6 @@ class Tables:
         """Return all tables, given the address of the tiles' memory."""
         words = np.array(self._words, np.int64)
         words[self._offsets] += memory
-        words[self._steps] = self.tile_bytes
         return words
 
     def signature(self, arguments: Sequence[Any]) -> tuple[types.Type, ...]:
@@ -163,8 +175,15 @@ class Tables:
 
     def values(self, arguments: Sequence[Any], address: int) -> tuple[Any, ...]:
         """Return the arguments as they are launched, given the address of the tables."""
-        places = iter(self._starts)
-        return tuple(address + 8 * next(places) if isinstance(part, tuple) else part for part in arguments)
+        tables = zip(self._types, self._starts, strict=True)
+        values: list[Any] = []
+        for part in arguments:
+            if not isinstance(part, tuple):
+                values.append(part)
+                continue
+            kind, start = next(tables)
+            values += (address + 8 * start, self.tile_bytes)[: 2 if isinstance(kind, GpuTile) else 1]
+        return tuple(values)
 
 
 def _kind(number: Any) -> types.Type:
