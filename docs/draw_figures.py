@@ -108,7 +108,7 @@ def before_after(path: Path) -> None:
     small = Image.fromarray(picture).resize(
         (WIDE, round(WIDE * picture.shape[0] / picture.shape[1])), Image.Resampling.LANCZOS
     )
-    small.quantize(128).save(path, optimize=True)
+    small.save(path, optimize=True)
 
 
 # --------------------------------------------------------------------------------------------- the rays

@@ -8,15 +8,15 @@ from kitro_np.cli.demo import PICTURED
 from kitro_np.report import overlay
 from kitro_np.report.example import real_person
 
-WIDTH, COLOURS = 1200, 128
+WIDTH = 1200
 
 
 def draw() -> Image.Image:
     """Draw the estimate, the refined body and the truth side by side, with the detector's keypoints."""
     panels = ("before", "after", "truth")
-    picture = Image.fromarray(overlay(None, real_person(), frame=PICTURED, panels=panels, crop=True))
-    small = picture.resize((WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS)
-    return small.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    picture = Image.fromarray(overlay(None, real_person(), frame=PICTURED, panels=panels))
+    # In true colour: a palette shows bands on the bodies.
+    return picture.resize((WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from . import api as _api
 from .api import *  # noqa: F403 - what a method adds to the API is named in api.py alone
+from .arrays.forks import wait_before_forks as _wait_before_forks
 from .arrays.rotations import matrix_from_6d, matrix_from_quaternion
 from .body import BodyModel, BodyOutput, Skeleton, load_body
 from .body.padding import pad_pose
@@ -19,6 +20,7 @@ from .points.fit import PointsFit, fit_points
 from .refinement.outcome import Hypotheses
 from .refinement.validity import Status
 from .result import RefineResult
+from .safe_io.memory import memory_limit
 
 __version__ = "0.1.0"
 
@@ -48,6 +50,7 @@ __all__ = [
     "match_people",
     "matrix_from_6d",
     "matrix_from_quaternion",
+    "memory_limit",
     "pad_pose",
     "read_estimates",
     "read_keypoints",
@@ -58,3 +61,5 @@ __all__ = [
 ]
 
 __all__ += _api.__all__
+
+_wait_before_forks()

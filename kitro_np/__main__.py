@@ -1,8 +1,17 @@
-"""Run the command line: python -m kitro_np."""
+"""Run the command line: kitro-np, or python -m kitro_np."""
 
 import sys
 
-from .cli.main import main
+
+def run() -> int:
+    """Run the command line; Ctrl-C is no error either while its modules are imported."""
+    try:
+        from .cli.main import main
+    except KeyboardInterrupt:
+        print("kitro-np: stopped.", file=sys.stderr)
+        return 130
+    return main()
+
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

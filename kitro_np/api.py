@@ -267,29 +267,31 @@ def refine(
     body = read_body(body)
     engine = None if engine is None else one_of("engine", engine, ENGINES)
     check_layout(chosen, keypoint_layout)
-    pose_array = real_array("pose", pose)
-    confidence = as_confidence(pose_array, confidence) if confidence is not None else None
-    arguments = Arguments(
-        pose_array, betas, transl, keypoints_2d, intrinsics, confidence, image_size, focal_length,
-        tracks, frames, fps, extrinsics,
-    )  # fmt: skip
-    _check_video(chosen, arguments)
-    _check_image_size(chosen, arguments)
-    exchange = None if engine == "array" else interchange_for(arguments.pose)
-    if exchange is not None:
-        arguments = _to_numpy(exchange, arguments)
-    with on_device_of(arguments.pose):
-        request = read_request(arguments, body, keypoint_layout)
-        check_confidence(chosen, request, scored=confidence is None)
-        execution = _read_execution(engine, threads, chunk_size, progress, arguments.pose, chosen)
-        outcome = chosen.run(request, execution)
-        hint = _hint(chosen, request, outcome, execution)
-        if strict:
-            _raise_if_any_failed(outcome.refined.status, hint)
-        result = _result(chosen, body, request, outcome, half=_is_half(pose_array))
-    if exchange is not None:
-        result = result.map_arrays(exchange.from_numpy)
-    return _with_given_dtypes(replace(result, hint_source=hint), (pose, betas, transl))
+    # A body that is not finite concerns itself alone: its numbers raise nothing, and its status tells.
+    with np.errstate(all="ignore"):
+        pose_array = real_array("pose", pose)
+        confidence = as_confidence(pose_array, confidence) if confidence is not None else None
+        arguments = Arguments(
+            pose_array, betas, transl, keypoints_2d, intrinsics, confidence, image_size, focal_length,
+            tracks, frames, fps, extrinsics,
+        )  # fmt: skip
+        _check_video(chosen, arguments)
+        _check_image_size(chosen, arguments)
+        exchange = None if engine == "array" else interchange_for(arguments.pose)
+        if exchange is not None:
+            arguments = _to_numpy(exchange, arguments)
+        with on_device_of(arguments.pose):
+            request = read_request(arguments, body, keypoint_layout)
+            check_confidence(chosen, request, scored=confidence is None)
+            execution = _read_execution(engine, threads, chunk_size, progress, arguments.pose, chosen)
+            outcome = chosen.run(request, execution)
+            hint = _hint(chosen, request, outcome, execution)
+            if strict:
+                _raise_if_any_failed(outcome.refined.status, hint)
+            result = _result(chosen, body, request, outcome, half=_is_half(pose_array))
+        if exchange is not None:
+            result = result.map_arrays(exchange.from_numpy)
+        return _with_given_dtypes(replace(result, hint_source=hint), (pose, betas, transl))
 
 
 WARMUP_COUNTS = (1, 20)

@@ -19,7 +19,7 @@ from .body.kinematics import posed_joints
 from .body.model import BodyModel
 from .body.names import KEY, embedded_body, name_in, same_body
 from .body.skeleton import Skeleton
-from .errors import InputError
+from .errors import InputError, listed
 from .refinement.outcome import Hypotheses
 from .refinement.validity import Status
 from .safe_io.npz import NpzArrays, write_npz
@@ -52,6 +52,9 @@ HYPOTHESIS = "hypothesis_"
 
 CORRECTIVES = "correctives"
 """Key of files on an embedded body with pose blend shapes, which its name does not say."""
+
+MAX_OPTIONS = 10**5
+"""Characters of a method's options in a file: a thousand times what they take."""
 
 MAX_SHOWN = 40
 """Characters of invalid options that a message repeats."""
@@ -389,9 +392,7 @@ class RefineResult(Generic[ArrayT]):
         file = NpzArrays(Path(path), max_elements=None)
         missing = [name for name in REQUIRED if name not in file]
         if missing:
-            raise InputError(
-                f"{path}: expected the keys {', '.join(missing)}, got {', '.join(file) or 'none'}."
-            )
+            raise InputError(f"{path}: expected the keys {', '.join(missing)}, got {listed(file)}.")
         arrays: dict[str, Any] = {name: file.get(name) for name in ARRAYS if name not in OF_VIDEO}
         names = [f"{HYPOTHESIS}{name}" for name in Hypotheses._fields]
         if all(name in file for name in names):
@@ -515,7 +516,7 @@ def _of_video(path: Any, file: NpzArrays) -> dict[str, Any]:
 
 def _options(path: Any, text: str) -> dict[str, Any]:
     try:
-        options = json.loads(text)
+        options = json.loads(text) if len(text) <= MAX_OPTIONS else None
     except (ValueError, RecursionError):
         options = None
     if not isinstance(options, dict):

@@ -162,7 +162,8 @@ def test_eval_leaves_out_a_body_that_is_not_finite(tmp_path, estimates, capsys, 
     assert printed[0][:5] == printed[1][:5]
     assert printed[0][4].endswith("of 11 bodies")
     assert printed[0][5] == "1 body left out: NaN or infinity in estimate or truth"
-    refined = "11 bodies refined by map, 1 returned as it was (1: NaN or infinity in its input)"
+    reason = "NaN, infinity or a number beyond 1e9 in its input"
+    refined = f"11 bodies refined by map, 1 returned as it was (1: {reason})"
     assert printed[0][6] == ("12 bodies refined by map" if key.startswith("GT") else refined)
 
 
@@ -611,6 +612,13 @@ def test_the_method_is_what_its_options_say(given, expected):
         (["--engine", "nunba"], "engine: expected one of numba, array, got 'nunba' (did you mean 'numba'?)."),
         (["--hypotheses", "few"], "--hypotheses: expected an integer, got 'few'"),
         (["--hypotheses", "-1"], "hypotheses: expected at least 0, got -1."),
+        (["--hypotheses", "1000000"], "hypotheses: expected at most 64, got 1000000."),
+        (["--method=kitro", "--iterations=1" + 30 * "0"], "expected at most 10000, got 1" + 30 * "0"),
+        (
+            ["--method=kitro", "--shape-steps=1" + 99 * "0"],
+            "expected at most 10000, got a number of 329 bits",
+        ),
+        (["--method=smplify", "--steps", "10001"], "steps: expected at most 10000, got 10001."),
         (["--focal-length", "long"], "--focal-length: expected a number, got 'long'"),
         (
             ["--itertions", "5"],

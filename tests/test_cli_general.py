@@ -9,6 +9,7 @@ import pytest
 from recorded import BODY
 
 import kitro_np
+from kitro_np.__main__ import run
 from kitro_np.cli import main as cli
 from kitro_np.cli.exit_status import ExitStatus
 from kitro_np.cli.main import main
@@ -255,3 +256,32 @@ def test_texts_in_columns_are_wrapped_on_a_terminal(file, capsys, monkeypatch):
     assert max(map(len, out.splitlines()[1:])) < 40
     assert out.splitlines()[1:] != whole.splitlines()[1:]
     assert " ".join(out.split()) == " ".join(whole.split())
+
+
+def test_ctrl_c_while_modules_are_imported(monkeypatch, capsys):
+    class Stopped:
+        def find_spec(self, name, path=None, target=None):
+            if name == "kitro_np.cli.main":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "kitro_np.cli.main")
+    monkeypatch.delattr(kitro_np.cli, "main")
+    monkeypatch.setattr(sys, "meta_path", [Stopped(), *sys.meta_path])
+    assert run() == ExitStatus.STOPPED
+    assert capsys.readouterr().err == "kitro-np: stopped.\n"
+
+
+def test_what_is_refused_can_be_explained(file, estimates, hopeless, tmp_path, capsys):
+    other = str(tmp_path / "others.npz")
+    points = estimates["keypoints_2d"].copy()
+    points[3] = points[3, ::-1]  # a body's keypoints in another order
+    np.savez(other, **{**estimates, "keypoints_2d": points})
+    assert main(["refine", other, "-o", str(tmp_path / "a.npz")]) == 0
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last == f"see why: kitro-np explain {other} --row 3"
+    assert main(last.split()[3:]) == 0
+    assert "refused" in capsys.readouterr().out
+    assert main(["refine", hopeless, "-o", str(tmp_path / "c.npz")]) == ExitStatus.NONE_REFINED
+    assert "explain" not in capsys.readouterr().out  # the summary's reason is all there is to say
+    assert main(["refine", file, "-o", str(tmp_path / "b.npz")]) == 0
+    assert "explain" not in capsys.readouterr().out

@@ -122,3 +122,24 @@ def test_people_who_have_a_file_each(tmp_path, capsys):
     done = run("refine", "in.npz", "-o", "-", "--to", "amass")
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"-o: expected a path where there is a file for each person, got - for 2 files." in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes streams as a shell does")
+def test_closed_streams_and_names_that_are_no_utf8(tmp_path, file):
+    """What a closed stream would have got is lost, and goes into no file instead."""
+    odd = os.fsdecode(b"\xff.npz")
+    command = f"{sys.executable} -m kitro_np refine in.npz -o"
+    for closed in ("2>&-", "<&- >&- 2>&-"):
+        done = subprocess.run(
+            ["/bin/sh", "-c", f"{command} out.npz --force {closed}; {command} nowhere/out.npz {closed}"],
+            capture_output=True, check=False, cwd=tmp_path,
+        )  # fmt: skip
+        assert done.returncode == 2
+        said = [*done.stdout.splitlines(), *done.stderr.splitlines()]
+        assert not [line for line in said if b"unexpected" in line or b"Traceback" in line]
+        assert "2>" in closed or b"expected an existing folder" in done.stderr
+    (tmp_path / odd).write_bytes(file.read_bytes())
+    done = run("refine", odd, "-o", f"{odd}.npz", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"wrote \\udcff.npz.npz" in done.stdout
+    assert os.path.exists(os.fsencode(tmp_path) + b"/\xff.npz.npz")

@@ -31,6 +31,9 @@ def test_every_metric_in_millimetres(open_body, pairs, protocol):
         for name, expected in measure(body, truth, METRICS, **own).items():
             np.testing.assert_allclose(side[name], 1000 * expected)
     assert found.measured.tolist() == [body != 2 for body in range(8)]
+    of_joints = ("mpjpe", "pa_mpjpe", "depth_error")  # need no vertices without a regressor
+    for name, errors in evaluate(open_body, *pairs, metrics=of_joints, **own).before.items():
+        np.testing.assert_allclose(errors, found.before[name], rtol=1e-12)
     figures = found.as_dict()
     assert figures["after"]["pa_pve"] == np.mean(found.after["pa_pve"][found.measured])
 

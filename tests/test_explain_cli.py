@@ -119,7 +119,10 @@ def test_options_of_methods(file, capsys):
         (["--row", "-1"], "--row: expected a row from 0 on, got -1."),
         (["--method", "smplify"], "method: expected map or kitro, which can be explained, got 'smplify'."),
         (["--iteration", "2"], "--iteration: expected --method kitro, which has loops, got map."),
-        (["-o", "why.png"], "why.png: expected a name that ends in .svg, got another."),
+        (
+            ["-o", "why.png"],
+            "why.png: expected a name that ends in .svg, the only format of this picture, got .png.",
+        ),
         (["--keypoints-key", "nowhere"], "expected the keys nowhere, got"),
     ],
 )

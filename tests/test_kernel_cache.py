@@ -1,33 +1,61 @@
-"""Machine code of the kernels on disk: where it is kept, and when it is out of date."""
+"""Machine code of the kernels on disk: where it is kept, when it is out of date, what is never executed."""
 
 import ast
+import errno
+import importlib.util
+import logging
 import os
-import pickle
 import shutil
 import subprocess
 import sys
+import warnings
+from itertools import count
 from pathlib import Path
 
-import numba
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numba import config
+from numba.core.caching import FunctionCache
 
 import kitro_np
-from kitro_np.kernels import jit
+from kitro_np.kernels import cache
+from kitro_np.kernels.jit import entry
 
 PACKAGE = Path(kitro_np.__file__).parent
-NOWHERE = """
-import warnings
-from numba.core.caching import FunctionCache
-def init(self, function):
-    raise RuntimeError("cannot cache function: no locator available")
-FunctionCache.__init__ = init
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("default")
-    import numpy as np, kitro_np
-    pose = np.broadcast_to(np.eye(3), (1, 24, 3, 3))
-    assert kitro_np.load_body().joints(pose).shape == (1, 24, 3)
-assert any("NUMBA_CACHE_DIR" in str(warning.message) for warning in caught)
-"""
+
+compiles = pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="nothing is compiled")
+owners = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="files have no owners")
+
+
+def double(numbers):
+    for k in range(numbers.size):
+        numbers[k] *= 2
+
+
+def call(dtype=np.float64):
+    """Compile or load a kernel, as in a new process, and call it: whether it was loaded."""
+    kernel = entry(double)
+    numbers = np.arange(3, dtype=dtype)
+    kernel(numbers)
+    np.testing.assert_array_equal(numbers, [0, 2, 4])
+    return bool(kernel.stats.cache_hits)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Where kernels of this file are kept, of which there are none."""
+    monkeypatch.setattr(config, "CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(cache, "_WARNED", [])
+    return Path(entry(double)._cache.cache_path)
+
+
+def files(folder):
+    return sorted(path for path in folder.iterdir() if path.is_file())
+
+
+# --------------------------------------------------------------------------------------------- out of date
 
 
 def test_every_module_that_kernels_import_counts():
@@ -38,73 +66,197 @@ def test_every_module_that_kernels_import_counts():
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ImportFrom) and node.level == outside:
                 imported.add(f"{node.module.replace('.', '/')}.py")
-    assert imported == set(jit.constants_from())
+    assert imported == set(cache.constants_from())
     assert {"adam.py", "posterior/priors.py", "refinement/validity.py"} < imported
 
 
-@pytest.mark.parametrize("name", ["kernels/kitro/rays.py", "refinement/validity.py", "posterior/priors.py"])
-def test_code_is_out_of_date_when_a_source_changes(tmp_path, name):
-    shutil.copytree(PACKAGE, tmp_path / "kitro_np", ignore=shutil.ignore_patterns("__pycache__", "*.npz"))
-    code = (
-        "from kitro_np.kernels.body.skinning import pose_joints as f; "
-        "print(f._cache._cache_file._source_stamp)"
-    )
-    own = {**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+def test_code_is_out_of_date_when_a_source_changes(tmp_path):
+    copy = tmp_path / "kitro_np"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__", "*.npz"))
+    number = count()
 
     def stamp() -> str:
-        run = [sys.executable, "-c", code]
-        return subprocess.run(run, env=own, check=True, capture_output=True, text=True, cwd=tmp_path).stdout
+        spec = importlib.util.spec_from_file_location(f"cache_{next(number)}", copy / "kernels" / "cache.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.all_sources()
 
-    before = stamp()
-    assert stamp() == before
-    with (tmp_path / "kitro_np" / name).open("a", encoding="utf-8") as file:
-        file.write("# changed\n")
-    assert stamp() != before
+    stamps = [stamp()]
+    assert stamp() == stamps[0]
+    for name in ("kernels/kitro/rays.py", "refinement/validity.py", "posterior/priors.py"):
+        with (copy / name).open("a", encoding="utf-8") as file:
+            file.write("# changed\n")
+        stamps.append(stamp())
+    assert len(set(stamps)) == 4
 
 
-@pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="nothing is compiled")
-def test_without_a_folder_to_write_kernels_run_and_a_warning_says_what_to_do():
-    subprocess.run([sys.executable, "-c", NOWHERE], check=True)
+@compiles
+def test_files_of_other_sources_are_compiled_anew_and_removed(folder, monkeypatch):
+    assert not call()
+    assert call()
+    (before,) = files(folder)
+    crashed, writing = (folder / f"{before.name}.{name}.tmp" for name in ("crashed", "writing"))
+    for path in (crashed, writing):
+        path.write_bytes(b"half")
+    os.utime(crashed, (0, 0))
+    (folder / "other.nbc").write_bytes(b"")
+    monkeypatch.setattr(cache, "all_sources", lambda: 64 * "0")
+    assert not call()
+    assert call()
+    left = files(folder)
+    assert before not in left
+    assert crashed not in left
+    assert {writing, folder / "other.nbc"} < set(left)
+
+
+# ------------------------------------------------------------------------------------------------- damaged
+
+
+DAMAGE = {
+    "empty": lambda data: b"",
+    "cut": lambda data: data[:-1],
+    "cut in its digest": lambda data: data[:9],
+    "longer": lambda data: data + b"\0",
+    "flipped": lambda data: data[:-99] + bytes([data[-99] ^ 1]) + data[-98:],
+    "zeros": lambda data: bytes(len(data)),
+    "not a file of ours": lambda data: b"cno_such_module\nNothing\n.",
+}
+
+
+@compiles
+def test_a_damaged_file_is_compiled_anew_and_replaced(folder):
+    call()
+    call(np.float32)
+    both = files(folder)
+    whole = both[0].read_bytes()
+    for name, damage in DAMAGE.items():
+        both[0].write_bytes(damage(whole))
+        assert sorted([call(), call(np.float32)]) == [False, True], name
+    assert call()
+    assert call(np.float32)
+    both[0].write_bytes(both[1].read_bytes())  # as after a repair of the file system
+    assert sorted([call(), call(np.float32)]) == [False, True]
+    assert files(folder) == both
+
+
+@given(st.integers(0, 10**6), st.integers(1, 255))
+def test_no_flipped_byte_is_loaded(tmp_path_factory, place, mask):
+    own = cache.CodeFiles(tmp_path_factory.getbasetemp(), "flipped")
+    own.save("key", [*range(99)])
+    (path,) = (path for path in files(own.folder) if path.name.startswith("flipped"))
+    data = bytearray(path.read_bytes())
+    assert own.load("key") == [*range(99)]
+    data[place % len(data)] ^= mask
+    path.write_bytes(data)
+    assert own.load("key") is None
+
+
+@compiles
+def test_a_full_disk_is_a_warning(folder, monkeypatch):
+    def full(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.warns(RuntimeWarning, match=r"anew in every process: .*No space left") as caught:
+        loaded = [call(), call()]
+    assert loaded == [False, False]
+    assert len(caught) == 1
+    assert files(folder) == []
+
+
+# ------------------------------------------------------------------------------------------------- by whom
+
+
+def refuse(path):
+    said = r"others can write to .*so that it is not read\. Set NUMBA"
+    with pytest.warns(RuntimeWarning, match=said) as caught:
+        loaded = [call(), call()]
+    assert loaded == [False, False]
+    assert len(caught) == 1
+    assert path.exists()
+
+
+@compiles
+@owners
+@pytest.mark.parametrize("mode", [0o777, 0o775])
+def test_a_folder_that_others_can_write_to_is_not_read(folder, mode):
+    call()
+    (path,) = files(folder)
+    written = path.stat().st_mtime_ns
+    folder.chmod(mode)
+    refuse(path)
+    assert files(folder) == [path]
+    assert path.stat().st_mtime_ns == written
+    folder.chmod(0o755)
+    assert call()
+
+
+@compiles
+@owners
+@pytest.mark.skipif(getattr(os, "geteuid", int)() != 0, reason="only the superuser gives files away")
+def test_what_others_own_is_not_read(folder):
+    call()
+    (path,) = files(folder)
+    os.chown(folder, 4711, -1)
+    refuse(path)
+    os.chown(folder, os.geteuid(), -1)
+    os.chown(path, 4711, -1)  # from when the folder was open
+    assert not call()
+    assert path.stat().st_uid == os.geteuid()
+    assert call()
+
+
+@compiles
+@owners
+def test_an_empty_folder_made_under_a_loose_umask_is_closed(folder):
+    folder.chmod(0o775)
+    assert not call()
+    assert folder.stat().st_mode & 0o022 == 0
+    assert call()
+
+
+@compiles
+def test_without_a_folder_to_write_kernels_run_and_a_warning_says_what_to_do(folder, monkeypatch):
+    def nowhere(self, function):
+        raise RuntimeError("cannot cache function: no locator available")
+
+    monkeypatch.setattr(FunctionCache, "__init__", nowhere)
+    with pytest.warns(RuntimeWarning, match="NUMBA_CACHE_DIR"):
+        loaded = call()
+    assert not loaded
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # said once
+        assert not call()
+
+
+# ----------------------------------------------------------------------------------------------- announced
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("level", [logging.INFO, logging.WARNING])
+def test_compilation_is_told_in_the_log_or_on_a_terminal(caplog, capsys, monkeypatch, level, terminal):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    with caplog.at_level(level, logger="kitro_np"):
+        cache._announce_compilation.__wrapped__()
+    logged = level == logging.INFO
+    assert caplog.text.count("Compiling kernels") == logged
+    assert capsys.readouterr().err.count("Compiling kernels") == (terminal and not logged)
 
 
 TELL = """
 import logging, sys
 import numpy as np, kitro_np
-{setup}
+logging.basicConfig(level=logging.INFO, stream=sys.stdout)
 pose = np.broadcast_to(np.eye(3), (1, 24, 3, 3))
 for dtype in (np.float64, np.float32):
     kitro_np.load_body().joints(pose.astype(dtype))
 """
 
-LOGGED = "logging.basicConfig(level=logging.INFO, stream=sys.stdout)"
-ON_A_TERMINAL = "sys.stderr.isatty = lambda: True"
-BOTH = f"{LOGGED}; {ON_A_TERMINAL}"
-WARNINGS = f"logging.basicConfig(stream=sys.stdout); {ON_A_TERMINAL}"
 
-
-def run(code, cache):
-    own = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
-    done = subprocess.run([sys.executable, "-c", code], env=own, check=True, capture_output=True, text=True)
-    return done.stdout, done.stderr
-
-
-@pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="nothing is compiled")
-def test_the_first_compilation_is_told_once_in_the_log_or_on_a_terminal(tmp_path):
-    for number, (setup, where) in enumerate(
-        ((LOGGED, 0), (ON_A_TERMINAL, 1), (BOTH, 0), (WARNINGS, 1), ("", None))
-    ):
-        said = run(TELL.format(setup=setup), tmp_path / str(number))
-        assert [text.count("Compiling kernels") for text in said] == [int(where == k) for k in (0, 1)]
-    assert run(TELL.format(setup=LOGGED), tmp_path / "0") == ("", "")
-
-
-@pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="nothing is compiled")
-def test_an_index_of_another_version_or_a_damaged_one_is_compiled_anew(tmp_path):
-    """As after an upgrade in place: Numba would fail on classes that have moved."""
-    run(TELL.format(setup=""), tmp_path)
-    indices = sorted(tmp_path.rglob("*.nbi"))
-    assert indices
-    for index in indices:
-        index.write_bytes(pickle.dumps(numba.__version__) + b"cno_such_module\nNothing\n.")
-    assert run(TELL.format(setup=LOGGED), tmp_path)[0].count("Compiling kernels") == 1
-    assert run(TELL.format(setup=LOGGED), tmp_path) == ("", "")
+@compiles
+def test_the_first_compilation_is_told_once(tmp_path):
+    own = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    for told in (1, 0):
+        run = [sys.executable, "-c", TELL]
+        done = subprocess.run(run, env=own, check=True, capture_output=True, text=True)
+        assert (done.stdout.count("Compiling kernels"), done.stderr) == (told, "")

@@ -132,7 +132,7 @@ def test_options_that_do_not_go_together(run, tmp_path, recorded_body):
     assert expected in run(*rows, status=2)
     expected = "per_joint: expected a metric among mpjpe, pa_mpjpe, depth_error, got reprojection_error"
     assert expected in run(*rows, "--per-joint", "--metrics", "reprojection_error,pve", status=2)
-    assert "none.npy: No such file" in run("--regressor", tmp_path / "none.npy", status=2)
+    assert "none.npy: expected a file, got none" in run("--regressor", tmp_path / "none.npy", status=2)
 
 
 def test_a_body_that_is_nowhere_is_left_out_of_what_the_image_says(run, estimates):

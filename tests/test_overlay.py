@@ -1,5 +1,9 @@
 """Pictures of people on their images: overlay in Python, render in files and on the command line."""
 
+import re
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,6 +16,7 @@ from kitro_np.report.images import Images, png_bytes, read_image
 
 image = pytest.importorskip("PIL.Image")
 SIZE = (1920, 1080)
+README = Path(__file__).parents[1] / "README.md"
 
 
 @pytest.fixture(scope="module")
@@ -45,28 +50,23 @@ def drawn(picture, ground=BLANK):
     return np.any(picture != np.array(ground, np.uint8), axis=-1)
 
 
-def test_ten_lines_from_your_own_arrays_to_a_picture(clip, tmp_path):
+def test_the_readmes_lines_from_your_own_arrays_to_a_picture(clip, tmp_path, monkeypatch):
     """What the README promises to who knows Python and not this field."""
-    pose, betas, transl = clip["pose"], clip["betas"], clip["transl"]
-    points, camera = clip["keypoints_2d"], clip["intrinsics"]
-
-    result = kitro_np.refine(pose, betas, transl, points, camera)
-    picture = overlay(
-        None, result, panels=("before", "after"), crop=True,
-        estimate=(pose, betas, transl), keypoints_2d=points, intrinsics=camera,
-    )  # fmt: skip
-    image.fromarray(picture).save(tmp_path / "before_after.png")
-
-    with image.open(tmp_path / "before_after.png") as opened:
-        assert opened.size == (picture.shape[1], picture.shape[0])
-    half = picture.shape[1] // 2
-    assert drawn(picture[:, :half]).mean() > 0.05
-    assert drawn(picture[:, half:]).mean() > 0.05
-    assert np.any(picture[:, :half] != picture[:, half:])
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    (block,) = [one for one in blocks if "before_after.png" in one]
+    monkeypatch.chdir(tmp_path)
+    names = {"kitro_np": kitro_np, **{name: clip[name] for name in clip if name != "body"}}
+    exec(block, names)
+    picture = read_image(tmp_path / "before_after.png")
+    np.testing.assert_array_equal(picture, names["picture"])
+    panels = np.split(picture, 3, axis=1)
+    for k, one in enumerate(panels):
+        assert drawn(one).mean() > 0.02
+        assert np.any(one != panels[k - 1])
 
 
 def test_a_body_lies_where_it_projects_to(shown):
-    picture = overlay(None, shown, points=False)
+    picture = overlay(None, shown, points=False, crop=False)
     where = drawn(picture)
     joints = shown.joints(shown.after)[0] @ shown.intrinsics[0].T
     for u, v in joints[:22, :2] / joints[:22, 2:]:  # hands' joints lie at their edge
@@ -80,7 +80,7 @@ def test_the_image_is_kept_beside_people_and_mixed_beneath_them(shown):
     kept = ground.copy()
     full, half = (overlay(ground, shown, opacity=opacity, points=False) for opacity in (1.0, 0.5))
     np.testing.assert_array_equal(ground, kept)
-    inside = drawn(overlay(None, shown, points=False))
+    inside = drawn(overlay(None, shown, points=False, crop=False))
     outside = ~inside
     np.testing.assert_array_equal(full[outside], ground[outside])
     middle = np.zeros_like(inside)
@@ -92,7 +92,7 @@ def test_the_image_is_kept_beside_people_and_mixed_beneath_them(shown):
 
 
 def test_keypoints_are_drawn_where_they_are(shown):
-    picture = overlay(None, shown, panels="keypoints")
+    picture = overlay(None, shown, panels="keypoints", crop=False)
     for u, v in shown.keypoints_2d[0]:
         near = picture[int(v) - 2 : int(v) + 3, int(u) - 2 : int(u) + 3]
         assert np.abs(near.astype(int) - KEYPOINT).sum(axis=-1).min() < 60
@@ -101,7 +101,7 @@ def test_keypoints_are_drawn_where_they_are(shown):
 @pytest.mark.parametrize("mode", ["mesh", "skeleton"])
 @pytest.mark.parametrize("panel", ["before", "after", "side", "keypoints"])
 def test_every_panel_shows_something(shown, panel, mode):
-    assert drawn(overlay(None, shown, panels=panel, mode=mode, crop=True), (252, 252, 253)).mean() > 0.005
+    assert drawn(overlay(None, shown, panels=panel, mode=mode), (252, 252, 253)).mean() > 0.005
 
 
 def test_bodies_that_are_not_finite_or_not_in_front_are_left_out(clip):
@@ -123,7 +123,7 @@ def test_bodies_that_are_not_finite_or_not_in_front_are_left_out(clip):
         ({"panels": "afte"}, "panels: expected one of before, after, truth, keypoints, side, got 'afte'"),
         ({"mode": "wire"}, "mode: expected one of mesh, skeleton, got 'wire'."),
         ({"opacity": 2}, "opacity: expected a number from 0 to 1, got 2."),
-        ({"frame": 99}, "frame: expected one with people, got 99."),
+        ({"frame": 99}, "frame: expected one with people, from 0 to 5, got 99."),
     ],
 )
 def test_wrong_options_are_one_sentence(shown, options, message):
@@ -210,24 +210,112 @@ def test_render_draws_on_the_pictures_of_a_folder_and_refuses_others(file, tmp_p
     assert np.all(read_image(out)[0, :200] == 30)
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".gif"])
-def test_render_writes_videos_that_read_back(shown, tmp_path, suffix):
-    pytest.importorskip("imageio_ffmpeg")
+def test_a_picture_is_as_large_as_its_people_or_as_the_image(shown, file, tmp_path):
+    left, top, right, bottom = shown.take(np.array([2])).people_box()
+    assert overlay(None, shown, frame=2).shape == (bottom - top, right - left, 3)
+    ground = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
+    assert overlay(ground, shown).shape == ground.shape
+    command = [
+        "render",
+        str(file),
+        "--frame",
+        "2",
+        "--panels",
+        "after",
+        "before",
+        "-o",
+        str(tmp_path / "a.png"),
+    ]
+    assert main(command) == 0
+    assert read_image(tmp_path / "a.png").shape == (bottom - top, 2 * (right - left), 3)
+    assert main([*command, "--no-crop", "--force"]) == 0
+    assert read_image(tmp_path / "a.png").shape == (SIZE[1], 2 * SIZE[0], 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-o", "a.png", "--frame", "1", "--frame", "2"], "a.png: expected a folder for several frames"),
+        (["-o", "a.png", "--frame", "9"], "--frame: expected a frame with people, from 0 to 5, got 9."),
+        (["-o", "a.txt"], "a.txt: expected a folder, or a name that ends in .png, .mp4 or .gif, got .txt."),
+        (["-o", "a.png", "--panels", "afte"], "--panels: expected one of before, after"),
+    ],
+)
+def test_render_refuses_in_a_sentence(file, capsys, options, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["render", str(file), *options]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["render", "report"])
+def test_a_file_that_is_not_refined_is_refused(file, tmp_path, capsys, command):
+    out = str(tmp_path / {"render": "a.png", "report": "a.html"}[command])
+    assert main([command, str(file.with_name("in.npz")), "-o", out]) == 2
+    assert "run kitro-np refine on it first." in capsys.readouterr().err
+
+
+def test_render_warns_of_a_still_and_of_another_camera(file, shown, tmp_path, capsys):
+    still = tmp_path / "still.png"
+    still.write_bytes(png_bytes(np.zeros((SIZE[1], SIZE[0], 3), np.uint8)))
+    assert main(["render", str(file), "--images", str(still), "-o", str(tmp_path / "a.png")]) == 0
+    assert (
+        f"{still}: one picture, and the result has 6 frames: frame 0 is drawn on it."
+        in capsys.readouterr().out
+    )
+    still.write_bytes(png_bytes(np.zeros((90, 160, 3), np.uint8)))
+    told = []
+    unknown = replace(shown, image_size=None)
+    look = Look(panels=("after",))
+    render(tmp_path / "b.png", unknown, still, look=look, frames=[3], tell=told.append)
+    assert told[1].startswith(
+        f"{still}: pictures of 160 x 90 pixels, and the camera's centre is that of 1920 x"
+    )
+
+
+@pytest.mark.parametrize(("suffix", "rate"), [(".mp4", 30), (".gif", 100 / 3)])
+def test_render_writes_videos_that_read_back(shown, file, tmp_path, capsys, suffix, rate):
+    ffmpeg = pytest.importorskip("imageio_ffmpeg")
     path = tmp_path / f"walk{suffix}"
-    counted = []
-    look = Look(panels=("after",), crop=True)
-    assert render(path, shown, look=look, fps=25, progress=counted.append) == [path]
-    assert counted == [1] * 6
+    assert main(["render", str(file), "-o", str(path), "--panels", "after", "--fps", "30"]) == 0
+    assert (f"{path}: 33.3 frames per second" in capsys.readouterr().out) == (suffix == ".gif")
     assert sorted(tmp_path.iterdir()) == [path]
+    assert next(ffmpeg.read_frames(str(path)))["fps"] == pytest.approx(rate, abs=0.05)
     images = Images(path)
     first, last = images.at(0), images.at(5)
     box = shown.people_box()
     assert first.shape[0] - (box[3] - box[1]) in (0, 1)
-    expected = overlay(None, shown.take(np.array([5])).cut(box), panels="after")
+    expected = overlay(None, shown.take(np.array([5])).cut(box), panels="after", crop=False)
     near = last[: expected.shape[0], : expected.shape[1]].astype(int) - expected
     assert np.abs(near).mean() < 4
     with pytest.raises(InputError, match="expected frame 6, got 6 frames"):
         images.at(6)
+
+
+def test_a_video_is_no_wider_than_players_take(shown, tmp_path):
+    pytest.importorskip("imageio_ffmpeg")
+    counted = []
+    look = Look(("before", "after", "keypoints"), crop=False)
+    path = tmp_path / "wide.mp4"
+    assert render(path, shown, look=look, frames=[0], progress=counted.append) == [path]
+    assert counted == [1]
+    picture = Images(path).at(0)
+    assert picture.shape == (720, 3840, 3)
+    u, v = np.round(shown.keypoints_2d[0, 15] * 2 / 3).astype(int)  # the head's, on the second panel
+    assert (
+        np.abs(picture[v - 1 : v + 2, 1280 + u - 1 : 1280 + u + 2].astype(int) - KEYPOINT).sum(axis=-1).min()
+        < 90
+    )
+
+
+def test_a_link_to_a_video_stays_a_link(shown, tmp_path):
+    pytest.importorskip("imageio_ffmpeg")
+    link = tmp_path / "link.mp4"
+    link.symlink_to(tmp_path / "walk.mp4")
+    written = render(link, shown, look=Look(("after",), crop=True), frames=[0])
+    assert link.is_symlink()
+    assert written == [tmp_path / "walk.mp4"]
+    assert b"ftyp" in written[0].read_bytes()[:16]
 
 
 def test_a_video_that_fails_leaves_nothing(shown, tmp_path):

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from kitro_np import InputError, read_keypoints
-from kitro_np.formats.keypoints_in import source as source_module
 from kitro_np.formats.keypoints_in.registry import keypoint_formats
 
 SIZE = (640, 480)
@@ -758,12 +757,11 @@ def test_spoiled_files_are_read_or_refused_in_a_sentence():
     assert refused > 200
 
 
-def test_files_that_are_too_large_are_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(source_module, "MAX_BYTES", 1000)
+def test_files_that_are_too_large_are_not_read(tmp_path):
     folder = openpose(tmp_path / "json", truth(25))
     for path in (folder, folder / "walk_000000000000_keypoints.json"):
         with pytest.raises(InputError, match="expected at most"):
-            read_keypoints(path)
+            read_keypoints(path, max_memory=1000)
 
 
 def test_a_missing_path_and_an_empty_folder(tmp_path):

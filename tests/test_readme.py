@@ -59,7 +59,7 @@ ELSEWHERE = (
     r"sphinx-build -b html docs docs/_build/html",
     r"\.venv/bin/sphinx-build -W --keep-going -b html docs docs/_build/html",
     r"NUMBA_DISABLE_JIT=1 \.venv/bin/pytest .*",
-    r"python examples/\d\d_\w+\.py.*",
+    r"python examples/(\d\d_|service)\w*\.py.*",
     r"python -m models\.measure_(map|video)",
     r"python -m models\.measure_(body|skin)",
 )

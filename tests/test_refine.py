@@ -219,8 +219,8 @@ def test_summary_and_counts(sim_batch):
     transl[[5, 9], 2] = -1
     found = refine(*sim_batch._replace(transl=transl))
     assert found.summary() == (
-        "61 bodies refined by kitro, 3 returned as they were (1: NaN or infinity in its input; "
-        "2: joints behind the camera)"
+        "61 bodies refined by kitro, 3 returned as they were "
+        "(1: NaN, infinity or a number beyond 1e9 in its input; 2: joints behind the camera)"
     )
     assert {status.name: n for status, n in found.counts().items()} == {
         "REFINED": 61,

@@ -51,8 +51,10 @@ def test_the_page_in_a_browser(tmp_path):
             place = vertices[row, vertex].tolist()
             expected.append({"stage": stage, "row": row, "vertex": vertex, "place": place})
     (tmp_path / "expected.json").write_text(json.dumps(expected))
-    command = [node, str(SCRIPT), folder, browser, str(path), str(tmp_path / "expected.json")]
+    command = [node, str(SCRIPT), folder, browser, str(path), "--layers", "truth,spread,ghosts"]
+    command.append(str(tmp_path / "expected.json"))
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert "ok hypotheses have probabilities" in done.stdout
     assert "ok the card Why follows the body" in done.stdout
     assert "ok no request, no error" in done.stdout

@@ -13,6 +13,7 @@ from pages import HOSTILE, PageParser, decoded, make_shown, read_page
 import kitro_np
 from kitro_np import InputError, Status
 from kitro_np.cli.main import main
+from kitro_np.evaluation.evaluate import evaluate
 from kitro_np.report.page import write_report
 from kitro_np.report.page.choose import MOST_BODIES, choose_rows
 from kitro_np.report.page.figures import figures_of
@@ -42,13 +43,27 @@ def test_a_page_is_one_file_that_may_load_nothing(page):
     assert read.text("title") == "Four bodies"
 
 
+def test_errors_are_those_that_eval_prints(page):
+    shown, path = page
+    pairs = ((bodies.pose, bodies.betas) for bodies in (shown.before, shown.after, shown.truth))
+    evaluation = evaluate(shown.body, *pairs, metrics=["mpjpe"])
+    figures = figures_of(shown)
+    text = path.read_text(encoding="utf-8")
+    for stage, errors in (("before", evaluation.before), ("after", evaluation.after)):
+        np.testing.assert_allclose(figures.error[stage], errors["mpjpe"], rtol=1e-6)
+        printed = next(line for line in evaluation.table().splitlines() if line.startswith("MPJPE"))
+        number = f"{figures.error[stage].mean():.2f}"
+        assert number in printed.split()
+        assert number in text
+
+
 def test_the_page_says_what_was_refined(page):
     shown, path = page
     text = path.read_text(encoding="utf-8")
     assert "method map · body open_v2" in text
     figures = figures_of(shown)
     change, (before, after) = figures.change.mean(), [one.mean() for one in figures.error.values()]
-    for number in (f"{change:.1f} mm", f"{before:.1f}", f"{after:.1f} mm"):
+    for number in (f"{change:.1f}\u00a0mm", f"{before:.2f}", f"{after:.2f}\u00a0mm"):
         assert number in text
     facts, _ = read_page(path)
     assert facts["stages"] == ["before", "after", "truth"]

@@ -453,7 +453,7 @@ def test_the_command_writes_what_eval_reads(tmp_path, capsys):
     with np.load(path) as written:
         assert set(written.files) == {
             "pred_theta", "pred_beta", "pred_cam", "intrinsics", "keypoints_2d", "keypoints_2d_noisy",
-            "GT_theta", "GT_beta", "GT_cam", "GT_focal", "clip", "category", "LICENSE",
+            "GT_theta", "GT_beta", "GT_cam", "GT_focal", "clip", "category", "person", "LICENSE",
             "body",
         }  # fmt: skip
         for key, value in expected.arrays().items():

@@ -20,6 +20,7 @@ from recorded import BODY
 from kitro_np.cli.main import main
 from kitro_np.errors import InputError
 from kitro_np.formats.estimates import EstimateFile
+from kitro_np.safe_io import torch_zip
 from kitro_np.safe_io.pickle_arrays import MAX_ELEMENTS
 from kitro_np.safe_io.torch_zip import TorchArrays
 
@@ -185,7 +186,8 @@ def as_npz(tmp_path) -> Path:
 
 
 @pytest.mark.parametrize("engine", ["numba", "array"])
-def test_refine_and_eval_are_as_on_the_same_npz(tmp_path, path, capsys, engine):
+def test_refine_and_eval_are_as_on_the_same_npz(tmp_path, path, capsys, engine, monkeypatch):
+    monkeypatch.setattr(torch_zip, "_COPIED", 0)  # all are mapped, as those of large files
     rewrite(AUTHORS, path, {})  # torch aligns its numbers, others need not
     assert not all(array.flags.aligned for array in EstimateFile(path).estimates())
     for name, file in [("a", AUTHORS), ("b", as_npz(tmp_path)), ("c", path)]:
@@ -307,7 +309,7 @@ def test_big_endian_files(path):
         (tensor(0, (3, 4), (5, 1)), "got one that ends at number 14"),
         (tensor(0, (13,), (1,)), "got one that ends at number 13"),
         (tensor(12, (), ()), "got one that ends at number 13"),
-        (tensor(2**70, (1,), (1,)), "got one that ends at number"),
+        (tensor(2**70, (1,), (1,)), "integers of at least 0"),
         (tensor(0, (2,), (2**62,)), "got one that ends at number"),
         (tensor(-1), "integers of at least 0"),
         (tensor(0, (-3, 4)), "integers of at least 0"),
@@ -317,12 +319,12 @@ def test_big_endian_files(path):
         (tensor(True), "integers of at least 0"),
         (tensor(0, (2**40, 2**10), (0, 0)), f"expected at most {MAX_ELEMENTS} numbers from 12"),
         (tensor(0, (0, 2**62, 2**62), (0, 0, 0)), "damaged (ValueError)"),
-        (tensor(0, (1,) * 70, (1,) * 70), "damaged (ValueError)"),
-        (tensor(0, 3, 4), "damaged (TypeError)"),
+        (tensor(0, (1,) * 70, (1,) * 70), "at most 16 integers"),
+        (tensor(0, 3, 4), "integers of at least 0"),
         (tensor(length=13), "expected 52 bytes in data/0, got 48"),
         (tensor(length=11), "got one that ends at number 12"),
         (tensor(0, (1,), (1,), length=1), "expected 4 bytes in data/0, got 48"),
-        (tensor(0, (0,), (1,), length=-1), "expected -4 bytes in data/0, got 48"),
+        (tensor(0, (0,), (1,), length=-1), "expected a view of a storage of real numbers"),
         (tensor(storage="torch\nDoubleStorage"), "expected 96 bytes in data/0, got 48"),
         (tensor(storage="torch\nHalfStorage"), "expected 24 bytes in data/0, got 48"),
         (tensor(storage="torch\nComplexFloatStorage"), "got 'torch.ComplexFloatStorage'"),

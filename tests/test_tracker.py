@@ -142,7 +142,7 @@ def test_a_refused_frame_changes_nothing(video):
         ({"pred_beta": parts["pred_beta"][:7]}, {}, "betas: expected 10 as in the first frame, got 7."),
         ({"pred_cam": np.zeros(4)}, {}, "transl: expected shape (3,), got (4,)."),
         ({"pred_cam": "nowhere"}, {}, "transl: expected an array of real numbers, got dtype <U7."),
-        ({}, {"frame": 10**30}, f"frame: expected a number up to {2**53}, got {10**30}."),
+        ({}, {"frame": 10**30}, f"frame: expected at most {2**53}, got {10**30}."),
         (
             {},
             {"extrinsics": np.eye(4)},
@@ -202,3 +202,6 @@ def test_more_than_one_body_is_refused(video):
         Tracker().update(*(video[name][:2] for name in NAMES))
     with pytest.raises(InputError, match=r"^extrinsics: expected shape \(4, 4\) or \(3, 4\), got \(3,\)\.$"):
         Tracker().update(*(video[name][0] for name in NAMES), extrinsics=[1, 2, 3])
+    for other in (2 * np.eye(4), np.diag([-1, 1, 1, 1])):  # scaled; mirrored
+        with pytest.raises(InputError, match=r"^extrinsics: expected a rotation and a translation in metres"):
+            Tracker().update(*(video[name][0] for name in NAMES), extrinsics=other)

@@ -12,12 +12,18 @@ from array_api_compat import array_namespace, device, is_array_api_obj, is_numpy
 
 from ..errors import InputError
 
+LARGEST = 2**63 - 1
+"""Largest integer that arrays hold."""
+
+LONGEST = 128
+"""Bits of an integer that is printed in full."""
+
 MAX_NUMPY_BYTES = 8
 """Bytes of the largest number read from NumPy arrays: longdouble is refused, no other library has it."""
 
 
-def check_integer(name: str, value: Any, least: int) -> int:
-    """Check that `value` is an integer of at least `least`; bool is refused."""
+def check_integer(name: str, value: Any, least: int, most: int = LARGEST) -> int:
+    """Check that `value` is an integer from `least` to `most`; bool is refused."""
     if isinstance(value, bool):
         raise InputError(f"{name}: expected an integer, got {value}.")
     try:
@@ -25,8 +31,15 @@ def check_integer(name: str, value: Any, least: int) -> int:
     except TypeError:
         raise InputError(f"{name}: expected an integer, got {value!r}.") from None
     if number < least:
-        raise InputError(f"{name}: expected at least {least}, got {number}.")
+        raise InputError(f"{name}: expected at least {least}, got {shortened(number)}.")
+    if number > most:
+        raise InputError(f"{name}: expected at most {most}, got {shortened(number)}.")
     return number
+
+
+def shortened(number: int) -> str:
+    """Return an integer as text, a huge one as its size: Python refuses to print thousands of digits."""
+    return str(number) if number.bit_length() <= LONGEST else f"a number of {number.bit_length()} bits"
 
 
 def check_number(name: str, value: Any, least: float) -> float:

@@ -154,7 +154,9 @@ class _ModelFile:
         if suffix not in SUFFIXES:
             raise InputError(f"{path}: expected a .pkl or .npz file, got {suffix or 'no suffix'}.")
         self._path = path
-        self._members: Mapping[str, Array] = read_pickle(path) if suffix == ".pkl" else NpzArrays(path)
+        self._members: Mapping[str, Array] = (
+            read_pickle(path) if suffix == ".pkl" else NpzArrays(path, kind="model")
+        )
 
     def expect(self, condition: object, key: str, expected: str, got: object) -> None:
         if not condition:

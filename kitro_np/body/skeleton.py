@@ -11,6 +11,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from ..arrays.arguments import check_integer, real_array
+from ..arrays.products import times_matrix
 from ..arrays.read_only import read_only, read_only_like
 from ..errors import InputError
 from ..typing import Array, ArrayLike, ArrayT
@@ -130,8 +131,7 @@ class Skeleton:
         """Rest joints J(betas) = template + shapedirs betas: (N, J, 3) from (N, S)."""
         xp = array_namespace(betas)
         shapedirs = xp.reshape(self.joint_shapedirs, (3 * self.num_joints, self.num_betas))
-        offsets = xp.matmul(betas, xp.matrix_transpose(shapedirs))
-        offsets = xp.reshape(offsets, (betas.shape[0], self.num_joints, 3))
+        offsets = xp.reshape(times_matrix(betas, xp.matrix_transpose(shapedirs)), (-1, self.num_joints, 3))
         return self.joint_template + offsets
 
     def like(self, array: Array) -> Skeleton:

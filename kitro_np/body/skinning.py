@@ -60,7 +60,9 @@ def skin(weights: Any, transforms: Any, vertices: Any) -> Any:
     count, joints = transforms.shape[:2]
     blended = xp.matmul(weights, xp.reshape(transforms, (count, joints, 12)))
     blended = xp.reshape(blended, (count, weights.shape[0], 3, 4))
-    return rotate(blended[..., :3], vertices) + blended[..., 3]
+    # By columns: products of millions of matrices with one vector each take CuPy a hundred times as long.
+    x, y, z = (vertices[..., k : k + 1] for k in range(3))
+    return blended[..., 0] * x + blended[..., 1] * y + blended[..., 2] * z + blended[..., 3]
 
 
 def forward_body(

@@ -9,6 +9,7 @@ from ..evaluation.examples import EXAMPLES
 from ..export.registry import known_exports
 from ..keypoints.detectors import LAYOUTS
 from ..refinement.method import METHODS
+from ..report.overlay import MODES, PANELS
 from ..simulate import LEVELS
 from .exit_status import ExitStatus
 from .method_options import method_options
@@ -26,6 +27,8 @@ VALUES = {
     "level": tuple(LEVELS),
     "example": tuple(EXAMPLES),
     "dtype": DTYPES,
+    "panels": PANELS,
+    "mode": MODES,
     "shell": tuple(SCRIPTS),
 }
 """Values of options by their names; for others there are files."""
@@ -33,7 +36,9 @@ VALUES = {
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
-    command = add_command(commands, "completion", run, "complete commands and options in a shell")
+    command = add_command(
+        commands, "completion", run, "complete commands and options in a shell", reads_files=False
+    )
     command.add_argument("shell", metavar="SHELL", help=f"one of {', '.join(SCRIPTS)}")
     command.set_defaults(parsers=commands.choices)
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..api import refine
 from ..body import load_body
 from ..body.model import BodyModel
 from ..errors import InputError
@@ -24,7 +27,7 @@ from ..report.shown import Shown, shown_of_file
 from .eval import refine_and_measure
 from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command
-from .progress import progress_bar
+from .progress import elapsed_time, progress_bar
 from .refinement import Refinement, write_result
 from .voice import remark, say_written, warn
 
@@ -33,30 +36,36 @@ FOLDER = "kitro-np-demo"
 
 FILES = ("clip.npz", "clip.html", "person.npz", "person.png", "person.html", "person.glb")
 
-PICTURED = 80
+PICTURED = 89
 """Number of the frame of the picture."""
+
+
+HYPOTHESES = 3
+"""Of each frame of the simulated clip: other bodies that its keypoints allow, with their probabilities."""
 
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
-    command = add_command(commands, "demo", run, "refine two embedded videos, and show them")
-    command.add_argument(
-        "-o", "--output", metavar="DIR", default=FOLDER, help=f"folder for what is written (default {FOLDER})"
+    command = add_command(
+        commands, "demo", run, "refine two embedded videos, and show them", reads_files=False
     )
-    command.add_argument("--force", action="store_true", help="overwrite files of a folder of your own")
+    about = f"folder for what is written (default {FOLDER}, anew in every run)"
+    command.add_argument("-o", "--output", metavar="DIR", default=FOLDER, help=about)
+    command.add_argument("--force", action="store_true", help="overwrite files of another folder")
 
 
 def run(options: Options) -> int:
-    """Refine an embedded clip and a real person; print their errors; write pictures, pages and an animation.
-
-    A folder that the demo made is written anew.
-    """
+    """Refine an embedded clip and a real person; print their errors; write pictures and an animation."""
     folder = Path(options.output)
     _check_folder(folder, own=options.output == FOLDER, force=options.force)
     folder.mkdir(parents=True, exist_ok=True)
-    _clip(folder)
-    remark("")
-    _person(folder)
+    try:
+        _clip(folder)
+        remark("")
+        _person(folder)
+    finally:
+        with suppress(OSError):  # stopped before there was anything
+            folder.rmdir()
     return ExitStatus.DONE
 
 
@@ -83,13 +92,28 @@ def _clip(folder: Path) -> None:
     remark(report.text())
     path = folder / "clip.npz"
     write_result(path, result, inputs._replace(source="demo"), force=True)
-    page = write_report(folder / "clip.html", shown_of_file(path), title="Simulated clip", force=True)
+    with elapsed_time("draw"):
+        shown = _with_hypotheses(shown_of_file(path))
+        page = write_report(folder / "clip.html", shown, title="Simulated clip", force=True)
     say_written(page, ": opens in a browser")
+
+
+def _with_hypotheses(shown: Shown) -> Shown:
+    """Add the hypotheses of each frame alone, which the page says: those of a video there are not."""
+    assert shown.before is not None
+    assert shown.keypoints_2d is not None
+    assert shown.layout is not None
+    alone = refine(
+        *shown.before, shown.keypoints_2d, shown.intrinsics, body=shown.body, confidence=shown.confidence,
+        keypoint_layout=shown.layout, hypotheses=HYPOTHESES,
+    )  # fmt: skip
+    return replace(shown, result=replace(shown.result, hypotheses=alone.hypotheses))
 
 
 def _person(folder: Path) -> None:
     """Refine the real person seen by one camera as a video, and show it."""
-    shown = real_person()
+    with elapsed_time("refine a real person"):
+        shown = real_person()
     assert shown.before is not None
     assert shown.truth is not None
     remark(f"A real person, {len(shown)} frames, a detector's keypoints (OpenPose), MediaPipe's estimates:")

@@ -134,7 +134,7 @@ def run_example(options: Options) -> int:
     if options.json:
         print_json(report.as_dict())
     else:
-        print(report.text())
+        print(named(report.text()))
     say_changed_options(report.method, report.options)
     accepted = sum(case.accepted > 0 for case in report.cases)
     return status_of(accepted, len(report.cases))

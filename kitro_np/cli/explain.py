@@ -6,6 +6,7 @@ import json
 import os
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from ..safe_io.atomic_write import atomic_write, check_output
 from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command, integer
 from .refinement import ESTIMATE_KEYS, Refinement, add_refinement, read_refinement, say_own_body
-from .voice import remark, say_written
+from .voice import named, remark, say_written
 
 SUFFIX = ".svg"
 """Of the picture."""
@@ -56,7 +57,11 @@ def run(options: Options) -> int:
     target = None
     if options.output is not None:
         if not str(options.output).lower().endswith(SUFFIX):
-            raise InputError(f"{options.output}: expected a name that ends in {SUFFIX}, got another.")
+            got = Path(options.output).suffix or "none"
+            raise InputError(
+                f"{options.output}: expected a name that ends in {SUFFIX}, the only format of this picture, "
+                f"got {got}."
+            )
         target = check_output(options.output, force=options.force)
     if os.path.isdir(options.input):
         raise InputError(f"{options.input}: expected a file of arrays, as refine writes it, got a folder.")
@@ -68,7 +73,7 @@ def run(options: Options) -> int:
     else:
         say_own_body(options, file, refinement.body)
         lines = text_of_map(found) if isinstance(found, MapExplanation) else text_of_kitro(found)
-        print("\n".join(lines))
+        print(named("\n".join(lines)))
         if isinstance(found, MapExplanation) and _of_a_video(refinement, file):
             remark("This is the frame alone: refine takes this file as a video unless --each-frame is given.")
     if target is not None:

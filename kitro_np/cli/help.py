@@ -9,7 +9,7 @@ from .parser import Commands, Options, add_command
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
-    command = add_command(commands, "help", run, "the help of a command")
+    command = add_command(commands, "help", run, "the help of a command", reads_files=False)
     command.add_argument("name", metavar="COMMAND", nargs="?", help="by default that of all")
     command.set_defaults(parsers=commands.choices)
 

@@ -26,7 +26,7 @@ NOT_CACHED = "not cached: no writable folder, or Numba's compiler is disabled"
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
-    command = add_command(commands, "info", run, "versions, engines, models")
+    command = add_command(commands, "info", run, "versions, engines, models", reads_files=False)
     command.add_argument("--models", metavar="DIR", type=Path, help="folder to search first for model files")
     command.add_argument("--json", action="store_true", help="print the same as one line of JSON")
 

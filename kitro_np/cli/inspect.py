@@ -12,11 +12,13 @@ from ..formats.keypoints_in.registry import keypoint_formats
 from ..formats.people import PeopleEstimates
 from ..matching.check import check_projection
 from ..matching.known_body import known_body
+from ..safe_io.memory import RAISED_BY
 from .description import Line, lines_of_estimates, lines_of_keypoints, print_lines
 from .exit_status import ExitStatus
 from .parser import LAYOUT_FLAGS, Commands, Options, add_command, number
 from .refinement import read_layout
 from .source import add_source, opened, read_source
+from .voice import named
 
 
 def add(commands: Commands) -> None:
@@ -61,7 +63,7 @@ def run(options: Options) -> int:
     keypoints = read_keypoints(options.input, read_layout(options), image_size=options.image_size)
     print_lines(options.input, lines_of_keypoints(keypoints))
     for note in (*keypoints.notes, *([said] if said else [])):
-        print(f"  {note}")
+        print(named(f"  {note}"))
     return ExitStatus.DONE
 
 
@@ -72,6 +74,8 @@ def _unknown(options: Options) -> InputError:
         try:
             read(options.input)
         except InputError as error:
+            if RAISED_BY in str(error):
+                raise
             got[str(error).partition(", got ")[2].rstrip(".")] = None
     return InputError(
         f"{options.input}: expected estimates or keypoints of a program that kitro-np inspect lists, "

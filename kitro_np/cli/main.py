@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from time import perf_counter
 
 from .. import __version__
-from ..errors import InputError
+from ..errors import MAX_MESSAGE, InputError, printable
+from ..safe_io.memory import memory_limit
 from . import (
     completion,
     convert,
@@ -29,7 +30,7 @@ from . import (
 )
 from .exit_status import EPILOG, ExitStatus
 from .parser import Options, Parser, add_common
-from .streams import streams_as_files, takes_output
+from .streams import open_standard_streams, streams_as_files, takes_output
 from .voice import LOG, Voice, speak
 
 COMMANDS = (
@@ -42,6 +43,7 @@ COMMANDS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its :class:`ExitStatus`."""
     verbose = False
+    open_standard_streams()
     try:
         try:
             options = _parse(arguments)
@@ -58,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _complain(_sentence(problem))
         return ExitStatus.WRONG_INPUT
     except KeyboardInterrupt:
-        print("kitro-np: stopped; nothing was written.", file=sys.stderr)
+        print("kitro-np: stopped; files that were finished stay, none is half-written.", file=sys.stderr)
         return ExitStatus.STOPPED
     except Exception as problem:
         if verbose:
@@ -97,7 +99,7 @@ def _run(options: Options) -> int:
     with streams_as_files(options) as names:
         voice = Voice(options.quiet or json, options.verbose, taken, names)
         try:
-            with speak(voice):
+            with speak(voice), memory_limit(getattr(options, "max_memory", None)):
                 LOG.info("kitro-np %s: %s", __version__, options.command.prog)
                 status = int(options.run(options))
                 LOG.info("done in %.2f s, exit status %d", perf_counter() - began, status)
@@ -117,11 +119,13 @@ def _in_lower_case(arguments: Sequence[str] | None) -> list[str]:
 
 
 def _complain(sentence: str) -> None:
-    print(f"kitro-np: error: {sentence}", file=sys.stderr)
+    print(f"kitro-np: error: {printable(sentence, MAX_MESSAGE)}", file=sys.stderr)
 
 
 def _sentence(problem: Exception) -> str:
     """Return the message of an exception; for an error of the operating system with the file."""
+    if isinstance(problem, FileNotFoundError) and problem.filename:
+        return f"{problem.filename}: expected a file, got none."
     if isinstance(problem, OSError) and problem.strerror:
         return f"{problem.filename}: {problem.strerror}." if problem.filename else f"{problem.strerror}."
     return str(problem)

@@ -95,15 +95,25 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_command(
-    commands: Commands, name: str, run: Callable[[Options], int], text: str, *, streams: tuple[str, ...] = ()
+    commands: Commands,
+    name: str,
+    run: Callable[[Options], int],
+    text: str,
+    *,
+    streams: tuple[str, ...] = (),
+    reads_files: bool = True,
 ) -> Parser:
     """Add a command with the docstring of `run` as its description, and return its parser.
 
-    `streams` are options among input and output that may be -, standard input or output.
+    `streams` are options among input and output that may be -, standard input or output; `reads_files` says
+    whether it reads files of data or models, whose memory may be limited.
     """
     command = commands.add_parser(name, help=text, description=run.__doc__, epilog=EPILOG)
     command.set_defaults(run=run, command=command, streams=streams)
     add_common(command)
+    if reads_files:
+        text = "most memory that a file's contents may take, such as 500MB or 16GB (default: 4GB, bodies 1GB)"
+        command.add_argument("--max-memory", metavar="SIZE", help=text)
     return command
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..body import BodyModel
 from ..body.names import other_body
@@ -19,6 +22,7 @@ from ..formats.keypoints_in.read import find_keypoint_reader, read_keypoints
 from ..formats.people import PeopleEstimates, PeopleKeypoints
 from ..matching.known_body import known_body
 from ..matching.refine import refine_people
+from ..refinement.validity import Status
 from ..result import RefineResult
 from ..safe_io.atomic_write import check_output
 from .body_options import read_body
@@ -45,7 +49,7 @@ from .summary import (
     summary_dict,
 )
 from .timing import stopwatch
-from .voice import named, say_written, warn
+from .voice import named, remark, say_written, warn
 
 OWN = ".npz"
 """Suffix of a complete result, if no format is named."""
@@ -85,12 +89,22 @@ def run(options: Options) -> int:
     if not _writes_own(options):
         export_of(options)
     source = opened(options.input)
-    done = _refine_arrays(options) if _holds_arrays(options, source) else _refine_people(options, source)
+    arrays = _holds_arrays(options, source)
+    done = _refine_arrays(options) if arrays else _refine_people(options, source)
     if options.json:
         settings = settings_dict(done.result, done.result.body_name or "")
         output = {"output": shown_paths(done.paths)}
         print_json({**settings, **output, **summary_dict(done.result, done.seconds)})
+    elif arrays:
+        _say_where_reasons_are(options, done.result)
     return status_of_result(done.result)
+
+
+def _say_where_reasons_are(options: Options, result: RefineResult[Any]) -> None:
+    """Say how to see why a body was not refined."""
+    rows = np.flatnonzero(np.isin(result.status, (Status.UNLIKELY, Status.SWAPPED)))
+    if len(rows) and named(options.input) == options.input and result.method != "smplify":
+        remark(f"see why: kitro-np explain {shlex.quote(options.input)} --row {rows[0]}")
 
 
 def _writes_own(options: Options) -> bool:

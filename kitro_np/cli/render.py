@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from argparse import BooleanOptionalAction
+
 import numpy as np
 
 from ..body.names import other_body
-from ..errors import one_of
-from ..report.overlay import MODES, OPACITY, PANELS
+from ..errors import InputError, one_of
+from ..report.overlay import MODES, OPACITY, PANELS, frames_between
 from ..report.render import Look, render
 from ..report.shown import shown_of_file
 from .body_options import add_body, read_body
@@ -28,16 +30,21 @@ def add(commands: Commands) -> None:
         "--output",
         metavar="OUT",
         required=True,
-        help="an .mp4 or .gif of all frames, a .png of one, or a folder of .png",
+        help="an .mp4 or .gif of all frames (at most 3840 pixels wide), a .png of one, or a folder of .png",
     )
     add("--force", action="store_true", help="overwrite existing files")
     names = ", ".join(PANELS)
-    add("--panels", metavar="NAMES", help=f"some of {names}, side by side (default: what there is)")
+    text = f"some of {names}, side by side, with commas or spaces between (default: before,after,keypoints)"
+    add("--panels", metavar="NAME", nargs="+", help=text)
     add("--mode", default="mesh", metavar="NAME", help=f"one of {', '.join(MODES)} (default mesh)")
     add("--opacity", type=number, default=OPACITY, metavar="N", help=f"of meshes, 0 to 1 (default {OPACITY})")
     add("--no-points", dest="points", action="store_false", help="no keypoints on the bodies")
-    add("--crop", action="store_true", help="show only the part of the image where the people are")
-    add("--frame", type=integer, action="append", metavar="N", help="of this frame; can be repeated")
+    add(
+        "--crop",
+        action=BooleanOptionalAction,
+        help="show only the part of the image where the people are (default: without --images)",
+    )
+    add("--frame", type=integer, action="append", metavar="N", help="only this frame; can be repeated")
     add("--fps", type=number, metavar="N", help=FRAME_RATE)
     add("--maps", action="store_true", help="also write maps of depth in mm, parts and people")
     add_body(command, "the result's own, if that is embedded")
@@ -53,14 +60,19 @@ def run(options: Options) -> int:
         has = {"before": shown.before, "keypoints": shown.keypoints_2d, "after": shown.after}
         panels = [name for name in ("before", "after", "keypoints") if has[name] is not None]
     else:
-        panels = [one_of("panels", name.strip(), PANELS) for name in options.panels.split(",")]
+        words = " ".join(options.panels).replace(",", " ").split()
+        panels = [one_of("--panels", name, PANELS) for name in words]
     look = Look(tuple(panels), options.mode, options.opacity, options.crop, options.points, options.maps)  # type: ignore[arg-type]
     fps = read_fps(options)
+    if missing := set(options.frame or ()) - set(shown.frame.tolist()):
+        raise InputError(f"--frame: expected a frame with people{frames_between(shown)}, got {min(missing)}.")
     frames = len(np.unique(shown.frame)) if options.frame is None else len(set(options.frame))
+    if options.output.lower().endswith(".png"):
+        frames = 1
     with progress_bar(frames, "render", unit="frames") as progress:
         written = render(
             options.output, shown, options.images,
-            look=look, frames=options.frame, fps=fps, force=options.force, progress=progress,
+            look=look, frames=options.frame, fps=fps, force=options.force, progress=progress, tell=warn,
         )  # fmt: skip
-    say_written(written[0], "" if len(written) == 1 else f" and {len(written) - 1} more files")
+    say_written(written[0], "" if len(written) == 1 else f" and {len(written) - 1} more")
     return ExitStatus.DONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,23 @@ LIMIT = 4 << 30
 
 CHUNK = 1 << 20
 """Bytes that are read at a time."""
+
+
+def open_standard_streams() -> None:
+    """Make standard streams usable: closed ones lead nowhere, and names that are no UTF-8 are escaped.
+
+    A file that is opened while they are closed would take their numbers, and get what libraries print.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("r" if number == 0 else "w", encoding="utf-8"))  # noqa: SIM115 # for the process
+        elif number and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def takes_output(options: Options) -> bool:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from ..errors import printable
+
 LOG = logging.getLogger("kitro_np")
 """The package's log, which --verbose shows."""
 
@@ -38,7 +40,8 @@ class Voice:
         """Return a text with the names of temporary files in the place of their paths."""
         for path, name in self.names.items():
             text = text.replace(path, name)
-        return text
+        # What a file holds may be in it.
+        return "\n".join(printable(line, None) for line in text.split("\n"))
 
 
 _USUAL = Voice()

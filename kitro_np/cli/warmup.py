@@ -16,7 +16,7 @@ DTYPES = tuple(dtype.name for dtype in KERNEL_DTYPES)
 
 def add(commands: Commands) -> None:
     """Add the command and its options."""
-    command = add_command(commands, "warmup", run, "compile the kernels now")
+    command = add_command(commands, "warmup", run, "compile the kernels now", reads_files=False)
     add = command.add_argument
     add(
         "--method",

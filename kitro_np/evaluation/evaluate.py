@@ -51,6 +51,9 @@ TITLES = {**METRICS, ON_IMAGE: "2D, px"}
 OF_JOINTS = {"mpjpe": joint_errors, "pa_mpjpe": pa_joint_errors, "depth_error": depth_errors}
 """Metrics that are means over the protocol's joints, and the functions of the joints' errors."""
 
+OF_VERTICES = ("pve", "pa_pve")
+"""Metrics that need vertices, which take most of the time."""
+
 USUAL = ("mpjpe", "pa_mpjpe", "pve")
 """Metrics of the paper's tables."""
 
@@ -207,14 +210,16 @@ def evaluate(
     if truth_bodies is not None and len(truth_bodies) != count:
         raise InputError(f"truth_bodies: expected {count} body models, got {len(truth_bodies)}.")
     blocks: dict[int, list[Any]] = {}
+    vertices = protocol.regressor is not None or not set(OF_VERTICES).isdisjoint(metrics)
 
     def measure_block(start: int) -> int:
         block = slice(start, start + BLOCK)
         with np.errstate(invalid="ignore", over="ignore"):
             models = [body] if truth_bodies is None else truth_bodies[block]
-            true = _forward_each(models, truth[0][block], truth[1][block])
+            true = _pose_each(models, truth[0][block], truth[1][block], vertices=vertices)
             posed = (
-                body.forward(pose[block], betas[block], threads=1) for pose, betas in (estimate, refined)
+                _pose(body, pose[block], betas[block], vertices=vertices)
+                for pose, betas in (estimate, refined)
             )
             blocks[start] = [_block_errors(bodies, true, metrics, protocol, per_joint) for bodies in posed]
         return len(true.joints)
@@ -254,15 +259,25 @@ def errors_on_image(
     return np.where(np.isfinite(errors), errors, np.nan)
 
 
-def _forward_each(bodies: Sequence[BodyModel], pose: np.ndarray, betas: np.ndarray) -> BodyOutput[np.ndarray]:
+def _pose(body: BodyModel, pose: np.ndarray, betas: np.ndarray, *, vertices: bool) -> BodyOutput[np.ndarray]:
+    """Pose bodies, with no vertices if none are needed."""
+    if vertices:
+        return body.forward(pose, betas, threads=1)
+    joints = body.joints(pose, betas)
+    return BodyOutput(joints, joints[:, :0])
+
+
+def _pose_each(
+    bodies: Sequence[BodyModel], pose: np.ndarray, betas: np.ndarray, *, vertices: bool
+) -> BodyOutput[np.ndarray]:
     """Pose each row with its body model, or all rows with the only one."""
     models = {id(body): body for body in bodies}
     if len(models) == 1:
-        return bodies[0].forward(pose, betas, threads=1)
+        return _pose(bodies[0], pose, betas, vertices=vertices)
     numbers = np.array([id(body) for body in bodies])
     rows_of = [np.flatnonzero(numbers == number) for number in models]
     posed = [
-        model.forward(pose[rows], betas[rows], threads=1)
+        _pose(model, pose[rows], betas[rows], vertices=vertices)
         for model, rows in zip(models.values(), rows_of, strict=True)
     ]
     order = np.argsort(np.concatenate(rows_of))

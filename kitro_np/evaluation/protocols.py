@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from ..arrays.read_only import read_only_like
 from ..body import BodyModel, BodyOutput
 from ..body.families import SMPL
 from ..errors import InputError
+from ..safe_io.npz import read_npy_file
+from ..safe_io.refused import RefusedError
 from ..typing import Array, ArrayLike, ArrayT
 
 LSP_JOINTS = (8, 5, 2, 1, 4, 7, 21, 19, 17, 16, 18, 20, 12, 15)
@@ -149,11 +152,13 @@ def regressed_protocol(
 
 
 def _read_npy(path: str | os.PathLike[str]) -> np.ndarray:
-    with open(path, "rb") as file:
-        try:
-            return np.lib.format.read_array(file, allow_pickle=False)
-        except ValueError as error:
-            raise InputError(f"regressor: expected an .npy file of numbers, got {path} ({error}).") from None
+    try:
+        return read_npy_file(Path(path), "model")
+    except RefusedError as reason:
+        raise InputError(
+            f"regressor: expected an .npy file of numbers, got {path}, which is none: it should have "
+            f"{reason.expected}, and has {reason.got}."
+        ) from None
 
 
 def _select(joints: Any, indices: tuple[int, ...]) -> Any:

@@ -73,5 +73,5 @@ def find_export(path: Path, name: str | None) -> Export:
     for export in known:
         if export.suffix == path.suffix.lower():
             return export
-    suffixes = ", ".join(export.suffix for export in known)
+    suffixes = ", ".join(dict.fromkeys(export.suffix for export in known))
     raise InputError(f"{path}: expected a file name that ends in one of {suffixes}, got {path.name!r}.")

@@ -12,7 +12,7 @@ import numpy as np
 from ..arrays.poses import pose_tail
 from ..body.model import BodyModel
 from ..body.names import name_in
-from ..errors import InputError
+from ..errors import InputError, listed, printable
 from ..keypoints.detectors import LAYOUTS
 from .refined import ESTIMATE
 from .registry import read_arrays
@@ -208,7 +208,7 @@ class EstimateFile:
             whose = self._arrays[key].ravel()[row]
             raise InputError(
                 f"{self.path}: frame: expected each frame once in a track, "
-                f"got {frame[row]} twice in {key} {whose}."
+                f"got {frame[row]} twice in {key} {printable(whose)}."
             )
         return Tracks(track, frame, self.fps)
 
@@ -271,7 +271,7 @@ class EstimateFile:
         return next((key for key in keys if key in self._arrays), None)
 
     def _keys(self) -> str:
-        return ", ".join(self._arrays) or "none"
+        return listed(self._arrays)
 
     def _numbers(self, key: str) -> np.ndarray:
         array = self._arrays[key]

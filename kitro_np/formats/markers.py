@@ -10,11 +10,11 @@ import numpy as np
 
 from ..body import BodyModel
 from ..body.load import default_body
-from ..errors import InputError
+from ..errors import InputError, listed
 from ..keypoints.layouts import KeypointLayout, find_layout
-
-MAX_BYTES = 10**9
-"""Most bytes of a file: days of motion."""
+from ..safe_io.json_data import split_lines
+from ..safe_io.memory import RAISED_BY, Budget, budget_of_file, limit_of, shown_size
+from ..safe_io.refused import RefusedError
 
 NAMES = {
     "midhip": "hip", "chip": "hip", "hip": "hip", "neck": "neck", "head": "head", "nose": "nose",
@@ -75,7 +75,15 @@ def read_points(path: str | os.PathLike[str], body: BodyModel | None = None) -> 
     InputError
         If it is no .trc file, is damaged, or has too few points of a body.
     """
-    lines = _lines(Path(path))
+    try:
+        with budget_of_file("keypoints") as budget:
+            return _read(Path(path), body, budget)
+    except RefusedError as reason:
+        raise InputError(f"{path}: expected {reason.expected}, got {reason.got}.") from None
+
+
+def _read(path: Path, body: BodyModel | None, budget: Budget) -> Markers:
+    lines = _lines(path)
     try:
         header = dict(zip(lines[1].split(), lines[2].split(), strict=False))
         names = [name.strip() for name in lines[3].split("\t")[2:]]
@@ -86,11 +94,12 @@ def read_points(path: str | os.PathLike[str], body: BodyModel | None = None) -> 
     known = {NAMES[name.lower()]: place for name, place in markers.items() if name.lower() in NAMES}
     if len(known) < 4:
         raise InputError(
-            f"{path}: expected at least 4 points of a body, such as RHip, got {', '.join(names[:10:3])}."
+            f"{path}: expected at least 4 points of a body, such as RHip, got {listed(names[:10:3])}."
         )
     rows = [line for line in lines[4:] if line.strip() and not line.lstrip().startswith("X")]
     if not rows:
         raise InputError(f"{path}: expected rows of points, got none.")
+    budget.take(len(rows) * (2 + len(names) + 3), 8)  # each row may end early
     table = np.full((len(rows), 2 + len(names) + 3), np.nan)
     try:
         for values, line in zip(table, rows, strict=True):
@@ -112,6 +121,7 @@ def _lines(path: Path) -> list[str]:
         raise FileNotFoundError(f"{path}: expected a .trc file, got none.")
     if not path.is_file():
         raise InputError(f"{path}: expected a .trc file, got a folder, a device or a pipe.")
-    if (size := path.stat().st_size) > MAX_BYTES:
-        raise InputError(f"{path}: expected at most {MAX_BYTES:,} bytes, got {size:,}.")
-    return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    size, most = path.stat().st_size, limit_of("keypoints")
+    if size > most:
+        raise RefusedError(f"at most {shown_size(most)} ({RAISED_BY})", shown_size(size))
+    return split_lines(path.read_bytes(), "keypoints", errors="replace")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
+from ..safe_io.archive import open_archive
 from ..safe_io.npz import NpzArrays, write_npz
 from .registry import Format
 
@@ -13,14 +13,14 @@ def is_npz(path: Path) -> bool:
     """Whether a file is a zip archive of NumPy arrays."""
     with open(path, "rb") as file:
         try:
-            with zipfile.ZipFile(file) as archive:
+            with open_archive(file) as archive:
                 return any(name.endswith(".npy") for name in archive.namelist())
         except Exception:  # zipfile raises many types of errors for forged archives
             return False
 
 
 def read_npz(path: Path) -> NpzArrays:
-    """Open an .npz file without a limit on the size of its arrays: clips may be long."""
+    """Open an .npz file without a limit on the length of its arrays but memory: clips may be long."""
     return NpzArrays(path, max_elements=None)
 
 

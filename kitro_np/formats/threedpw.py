@@ -8,7 +8,6 @@ the transform from world to camera coordinates. Frames are those of the images, 
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -20,8 +19,10 @@ import numpy as np
 from ..arrays.rotations import matrix_from_axis_angle, norm
 from ..body import BodyModel
 from ..body.families import SMPL
-from ..errors import InputError
+from ..errors import InputError, listed, printable
+from ..safe_io.memory import Budget
 from ..safe_io.pickle_stream import PickledArrays, read_dict
+from ..safe_io.refused import RefusedError
 from .registry import Format
 
 __all__ = ["FORMAT", "SequenceTruth", "read_3dpw"]
@@ -40,8 +41,11 @@ _KEYPOINTS = 18
 _MAX_PEOPLE = 16
 """Most people in a sequence: 3DPW has one or two; a small forged file could repeat one a million times."""
 
-_MAX_SHOWN = 40
-"""Characters of a text from the file that a message repeats."""
+_BYTES_PER_BODY = 6000
+"""Bytes that a body of a sequence takes while it is read: two and a half times what it takes afterwards."""
+
+_SEARCHED = 2**20
+"""Bytes that are searched at once."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +189,7 @@ def read_3dpw(path: str | os.PathLike[str], body: BodyModel | Mapping[str, BodyM
     file = _SequenceFile(Path(path))
     cameras = file.array("cam_poses", (None, 4, 4))
     frames = len(cameras)
+    file.check_memory(frames * file.people)
     people = [_person(file, number, cameras, body) for number in range(file.people)]
     joined = {
         name: np.concatenate([person[name] for person in people]) for name in people[0] if name != "gender"
@@ -207,7 +212,7 @@ def _person(
     letter = file.text(f"genders[{number}]")
     gender = GENDERS.get(letter)
     if gender is None:
-        raise InputError(f"{file.path}: genders[{number}]: expected 'f' or 'm', got {letter[:_MAX_SHOWN]!a}.")
+        raise InputError(f"{file.path}: genders[{number}]: expected 'f' or 'm', got {printable(letter)!r}.")
     if not isinstance(body, BodyModel):
         if gender not in body:
             raise InputError(f"body: expected a body for {gender!r}, got {', '.join(body) or 'none'}.")
@@ -248,7 +253,7 @@ class _SequenceFile:
         if missing:
             raise InputError(
                 f"{path}: expected the keys {', '.join(missing)} of a 3DPW sequence, "
-                f"got {', '.join(ascii(key[:_MAX_SHOWN]) for key in top) or 'none'}."
+                f"got {listed(map(repr, top))}."
             )
         values = {key: top[key] for key in _SEQUENCE_KEYS}
         self.people = len(poses) if isinstance(poses := top["poses"], list) else 0
@@ -262,7 +267,16 @@ class _SequenceFile:
             values.update((f"{key}[{number}]", item) for number, item in enumerate(items))
         if self.people > _MAX_PEOPLE:
             raise InputError(f"{path}: expected at most {_MAX_PEOPLE} people, got {self.people}.")
-        self.arrays = PickledArrays(path, values)
+        self.arrays = PickledArrays(path, values, "sequence")
+
+    def check_memory(self, count: int) -> None:
+        """Raise InputError if there are too many bodies: a small file may claim millions."""
+        try:
+            Budget("sequence").take(count, _BYTES_PER_BODY)
+        except RefusedError as reason:
+            raise InputError(
+                f"{self.path}: poses: expected {reason.expected}, got {reason.got} of {count} bodies."
+            ) from None
 
     def array(self, key: str, shape: tuple[int | None, ...]) -> np.ndarray:
         """Read an array of numbers as float64; None in the shape matches any size."""
@@ -287,10 +301,16 @@ class _SequenceFile:
 def is_3dpw(path: Path) -> bool:
     """Whether a file is a pickle with keys that only 3DPW sequences have; it is searched, not parsed."""
     with open(path, "rb") as file:
-        if file.read(1) not in (b"\x80", b"("):
+        block = file.read(_SEARCHED)
+        if block[:1] not in (b"\x80", b"("):
             return False
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return all(content.find(key) >= 0 for key in (b"campose_valid", b"cam_poses"))
+        missing, end = {b"campose_valid", b"cam_poses"}, b""
+        while missing and block:  # not mapped: another program may cut the file meanwhile
+            text = end + block
+            missing = {key for key in missing if key not in text}
+            end = text[-20:]
+            block = file.read(_SEARCHED)
+        return not missing
 
 
 def _read_arrays(path: Path) -> PickledArrays:

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
-import re
-import sys
-import warnings
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 from numba import config, njit, typeof, types
-from numba.core.caching import FunctionCache
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import AnalysisPass, register_pass
@@ -22,7 +14,7 @@ from numba.core.typed_passes import AnnotateTypes, InlineOverloads, NopythonRewr
 from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_global
 from numba.core.untyped_passes import InlineClosureLikes
 
-_LOG = logging.getLogger("kitro_np")
+from .cache import KernelCache, warn_of_compiling_anew
 
 AttributeTyping = AttributeTemplate
 """Base of classes for :func:`numba.extending.infer_getattr`."""
@@ -145,22 +137,13 @@ Numba's own njit cannot call kernels."""
 
 
 def entry(function: Callable[..., Any]) -> Any:
-    """Compile a kernel that Python calls, and cache its machine code on disk.
-
-    The cache lies beside this file or, if that folder is not writeable, in the user's cache folder;
-    ``NUMBA_CACHE_DIR`` overrides both. Without a writeable folder every process compiles anew.
-    """
+    """Compile a kernel that Python calls, and keep its machine code on disk: see :class:`KernelCache`."""
     dispatcher = uncached_entry(function)
     if not config.DISABLE_JIT:  # type: ignore[attr-defined]
         try:
-            dispatcher._cache = _KernelCache(function)
+            dispatcher._cache = KernelCache(function)
         except RuntimeError:
-            warnings.warn(
-                "kitro_np compiles its kernels anew in every process: it found no folder to keep them in. "
-                "Set NUMBA_CACHE_DIR to a folder that can be written.",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            warn_of_compiling_anew("it found no folder to keep them in")
     return dispatcher
 
 
@@ -170,69 +153,3 @@ def bind(entry: Any, *arguments: Any) -> Callable[[], None]:
         return partial(entry, *arguments)
     code: Callable[..., None] = entry.compile(tuple(typeof(argument) for argument in arguments))
     return partial(code, *arguments)
-
-
-class _KernelCache(FunctionCache):
-    """Numba's cache on disk, valid for the sources of all kernels.
-
-    Numba itself checks the entry's file only, and would keep using machine code after changes of kernels in
-    other files.
-    """
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__(function)
-        self._cache_file._source_stamp = all_sources()
-
-    def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """Return cached machine code; if there is none, announce its compilation."""
-        try:
-            code = super().load_overload(sig, target_context)
-        except Exception:  # the index is damaged, or names classes of another version
-            code = None
-            with suppress(OSError):
-                self._cache_file.flush()
-        if code is None:
-            announce_compilation()
-        return code
-
-
-@cache
-def announce_compilation() -> None:
-    """Announce once per process why the first call is slow: to the log or, without a log, to a terminal."""
-    line = "Compiling kernels, once on this machine: some seconds (kitro-np warmup does it ahead of time)."
-    _LOG.info(line)
-    logged = _LOG.hasHandlers() and _LOG.isEnabledFor(logging.INFO)
-    if not logged and sys.stderr is not None and sys.stderr.isatty():
-        print(f"kitro_np: {line}", file=sys.stderr)
-
-
-_IMPORTS = re.compile(r"^from (\.+)([\w.]+) import", re.MULTILINE)
-
-
-def constants_from(kernels: Mapping[Path, str] | None = None) -> list[str]:
-    """Return the modules beside the kernels that these import: their constants are compiled into kernels."""
-    folder = Path(__file__).parent
-    outside = set()
-    for path, text in (kernels or _kernel_sources()).items():
-        depth = len(path.relative_to(folder).parts)
-        for dots, module in _IMPORTS.findall(text):
-            if len(dots) > depth:
-                outside.add(module.replace(".", "/") + ".py")
-    return sorted(outside)
-
-
-def _kernel_sources() -> dict[Path, str]:
-    paths = sorted(Path(__file__).parent.rglob("*.py"))
-    return {path: path.read_text(encoding="utf-8") for path in paths}
-
-
-@cache
-def all_sources() -> str:
-    """Return a digest of all that is compiled: the kernels' sources, and those of their constants."""
-    kernels, package = _kernel_sources(), Path(__file__).parent.parent
-    digest = hashlib.sha256()
-    for text in kernels.values():
-        digest.update(text.encode())
-    for name in constants_from(kernels):
-        digest.update((package / name).read_bytes())
-    return digest.hexdigest()

@@ -112,5 +112,5 @@ def refine_arrays(
         selection, path_score = loop.branches.selection, loop.branches.path_score
     joints = forward_kinematics(skeleton, pose, betas).joints + transl[:, None, :]
     error = reprojection_error(joints, keypoints_2d, intrinsics)
-    status = outcome_status(skeleton, pose, betas, transl)
+    status = outcome_status(skeleton, pose, betas, transl, error)
     return Refined(pose, betas, transl, selection, path_score, error, status)

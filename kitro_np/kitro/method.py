@@ -8,7 +8,7 @@ from typing import Literal, TypedDict
 
 from ..arrays.engines import ENGINES
 from ..refinement.chunks import run_stages
-from ..refinement.method import Execution, Method, option
+from ..refinement.method import MOST_STEPS, Execution, Method, option
 from ..refinement.outcome import Outcome
 from ..refinement.request import Request
 from .algorithm import refine_arrays
@@ -59,8 +59,8 @@ class Kitro(Method, name="kitro"):
     variant: Literal["released", "paper"] = option(
         "released", "released code or paper as written", choices=tuple(VARIANTS)
     )
-    iterations: int = option(10, "loops of Algorithm 1", least=0)
-    shape_steps: int = option(10, "steps on betas a loop", least=0)
+    iterations: int = option(10, "loops of Algorithm 1", least=0, most=MOST_STEPS)
+    shape_steps: int = option(10, "steps on betas a loop", least=0, most=MOST_STEPS)
     camera_update: Literal["soft", "hard", "fixed"] = option(
         "soft", "Table 1", choices=UPDATES["camera_update"]
     )

@@ -22,7 +22,7 @@ from ..posterior.priors import cmu_motion_prior, size_of
 from ..posterior.video.plan import FITTED, PLACED
 from ..posterior.video.spreads import FILL_SECONDS
 from ..refinement.request import Arguments, Request, read_request, skeleton_of
-from ..refinement.tracks import USUAL_FPS, check_fps
+from ..refinement.tracks import USUAL_FPS, check_fps, is_rigid
 from ..refinement.validity import Status
 from ..result import RefineResult
 from .window import BEHIND, Window
@@ -121,11 +121,9 @@ class Tracker:
             If an argument is invalid: nothing has changed then, and the next frame can follow.
         """
         request = self._read(pose, betas, transl, keypoints_2d, intrinsics, confidence, image_size)
-        number = self._last_frame + 1 if frame is None else check_integer("frame", frame, least=0)
+        number = self._last_frame + 1 if frame is None else check_integer("frame", frame, 0, LAST_FRAME)
         if number <= self._last_frame:
             raise InputError(f"frame: expected a number above {self._last_frame}, got {frame}.")
-        if number > LAST_FRAME:
-            raise InputError(f"frame: expected a number up to {LAST_FRAME}, got {frame}.")
         place = self._camera_of(extrinsics)
         model = model_of(request.skeleton, request.layout, cmu_motion_prior(request.skeleton.host))
         alone, scale, gains = self._fit_alone(model, request)
@@ -201,6 +199,11 @@ class Tracker:
         if array.shape not in ((4, 4), (3, 4)):
             raise InputError(f"extrinsics: expected shape (4, 4) or (3, 4), got {array.shape}.")
         if np.isfinite(array).all():
+            if not is_rigid(array):
+                raise InputError(
+                    "extrinsics: expected a rotation and a translation in metres, [R, t] and perhaps "
+                    "[0, 0, 0, 1] below, got another matrix."
+                )
             return array[:3].ravel()
         return np.eye(3, 4, dtype=self._dtype).ravel() if self._place is None else self._place
 

@@ -136,7 +136,10 @@ def refine_arrays(
     )  # fmt: skip
     placed = place_points(skeleton, points, fitted.pose, fitted.betas, fitted.transl).points
     front = visible_in_front(placed, fitted.transl, visible)
-    outcome = outcome_status(skeleton, fitted.pose, fitted.betas, fitted.transl, front)
+    refined_error = visible_error(placed, fitted.keypoints_2d, visible, intrinsics)
+    outcome = outcome_status(skeleton, fitted.pose, fitted.betas, fitted.transl, refined_error, front)
+    diverged = refined_status + float(Status.DIVERGED)
+    outcome = xp.where((outcome == 0) & ~xp.isfinite(fitted.quality), diverged, outcome)
     status = xp.where(usable, outcome, status)
     if safe:
         reason = xp.where(
@@ -153,7 +156,7 @@ def refine_arrays(
         where_bodies(good, fitted.transl, transl),
         xp.full(pose.shape[:2], -1, dtype=xp.int8, device=device(pose)),
         missing,
-        xp.where(good, visible_error(placed, fitted.keypoints_2d, visible, intrinsics), error),
+        xp.where(good, refined_error, error),
         xp.astype(status, xp.int8),
     )
     return (

@@ -6,6 +6,7 @@ from typing import Any
 
 from array_api_compat import array_namespace
 
+from ..arrays.linear import solve_each
 from .gauss_newton import LinearPrior
 from .priors import KEYPOINT_DOF
 
@@ -49,7 +50,7 @@ def gate_keypoints(
     xp = array_namespace(residual)
     count, points = residual.shape[:2]
     jacobian_covariance = xp.matrix_transpose(
-        xp.linalg.solve(linear_prior.precision, xp.matrix_transpose(jacobian))
+        solve_each(linear_prior.precision, xp.matrix_transpose(jacobian))
     )
     predicted = xp.matmul(jacobian_covariance, linear_prior.right_side[..., None])
     innovation = residual - xp.reshape(predicted, (count, points, 2))

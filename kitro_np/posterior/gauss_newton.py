@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace, device
 
+from ..arrays.linear import inverse_each, solve_each
 from ..arrays.rotations import chord, cross_matrix, dot
 from .priors import TURN_DOF, MotionPrior
 from .projection import Jacobians, Posed
@@ -196,12 +197,12 @@ def gauss_newton_step(linear_prior: LinearPrior, jacobians: Jacobians, residual:
     residual = row_weights * xp.reshape(residual, (count, 2 * points, 1))
     transposed = xp.matrix_transpose(jacobian)
     normal_matrix, invalid = _finite_or_identity(xp.matmul(transposed, jacobian) + linear_prior.precision)
-    covariance = xp.linalg.inv(normal_matrix)
+    covariance = inverse_each(normal_matrix)
     solution = (
         xp.matmul(covariance, xp.matmul(transposed, residual) + linear_prior.right_side[..., None]) + invalid
     )
     remainder = residual - xp.matmul(jacobian, solution)
-    from_prior = solution - xp.linalg.solve(linear_prior.precision, linear_prior.right_side[..., None])
+    from_prior = solution - solve_each(linear_prior.precision, linear_prior.right_side[..., None])
     squared_residual = xp.sum(remainder * remainder, axis=(1, 2))
     prior_term = xp.sum(from_prior * xp.matmul(linear_prior.precision, from_prior), axis=(1, 2))
     solution = solution[..., 0]

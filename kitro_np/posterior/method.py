@@ -18,6 +18,9 @@ from .most_probable import most_probable, with_min_confidence
 from .priors import MotionPrior, cmu_motion_prior, flat_motion_prior
 from .video.algorithm import refine_videos
 
+MOST_HYPOTHESES = 64
+"""Most hypotheses of a body: more than there are bones to flip."""
+
 EstimateKind = Literal["auto", "network", "landmarks"]
 """What an estimate comes from."""
 
@@ -78,7 +81,9 @@ class Map(Method, name="map"):
     motion_prior: bool = option(True, "use no prior of human poses", flag="--no-motion-prior")
     safe: bool = option(True, "keep bodies that are probably no better than estimated", flag="--unsafe")
     uncertainty: bool = option(False, "also return the joints' standard deviation")
-    hypotheses: int = option(0, "also return this many probable bodies of each", least=0)
+    hypotheses: int = option(
+        0, "also return this many probable bodies of each", least=0, most=MOST_HYPOTHESES
+    )
     min_confidence: float = option(0.0, "keypoints with less confidence are not visible", least=0)
     estimate: Literal["auto", "network", "landmarks"] = option(
         "auto", "what the estimate comes from", choices=ESTIMATES

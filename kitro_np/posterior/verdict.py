@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from ..arrays.products import times_matrix
 from ..arrays.rotations import chord
 from ..body.families import has_body_joints
 from ..body.skeleton import Skeleton
@@ -228,10 +229,8 @@ def quality_of(features: Any, skeleton: Skeleton) -> Any:
     """Logarithm of the odds that the refined body is better than its estimate: (N,)."""
     xp = array_namespace(features)
     coefficients, constant = coefficients_of(skeleton)
-    return (
-        xp.matmul(features, xp.asarray(coefficients, dtype=features.dtype, device=device(features)))
-        + constant
-    )
+    coefficients = xp.asarray(coefficients[:, None], dtype=features.dtype, device=device(features))
+    return times_matrix(features, coefficients)[:, 0] + constant
 
 
 def coefficients_of(skeleton: Skeleton) -> tuple[np.ndarray, float]:

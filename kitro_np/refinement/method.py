@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
-from ..arrays.arguments import check_bool, check_integer, check_number
+from ..arrays.arguments import LARGEST, check_bool, check_integer, check_number
 from ..arrays.engines import CPU_ENGINES
 from ..errors import InputError, did_you_mean, one_of
 from .outcome import Outcome
@@ -14,6 +14,9 @@ from .request import Request
 
 METHODS: dict[str, type[Method]] = {}
 """Methods by name; each subclass registers itself."""
+
+MOST_STEPS = 10_000
+"""Most iterations of any kind: a call ends, whatever its options are."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ def option(
     *,
     choices: Sequence[str] | None = None,
     least: int | None = None,
+    most: int | None = None,
     flag: str | None = None,
 ) -> Any:
     """Define an option of a method: a validated dataclass field that is also a command-line flag.
@@ -51,12 +55,12 @@ def option(
         Help text of the command line.
     choices : sequence of str, optional
         Allowed values.
-    least : int, optional
-        Smallest value of a number.
+    least, most : int, optional
+        Smallest value of a number, and largest of an integer.
     flag : str, optional
         Command-line flag, if not the field's name; that of an option that defaults to True switches it off.
     """
-    about = {"text": text, "choices": choices, "least": least, "flag": flag}
+    about = {"text": text, "choices": choices, "least": least, "most": most, "flag": flag}
     return field(default=default, metadata=about)
 
 
@@ -87,8 +91,10 @@ class Method:
             if about.get("choices") is not None:
                 value = one_of(own.name, value, about["choices"])
             elif about.get("least") is not None:
-                check = check_number if isinstance(own.default, float) else check_integer
-                value = check(own.name, value, about["least"])
+                if isinstance(own.default, float):
+                    value = check_number(own.name, value, about["least"])
+                else:
+                    value = check_integer(own.name, value, about["least"], about["most"] or LARGEST)
             elif isinstance(own.default, bool):
                 value = check_bool(own.name, value)
             object.__setattr__(self, own.name, value)

@@ -14,6 +14,12 @@ from ..body.skeleton import Skeleton
 ROTATION_TOLERANCE = 1e-2
 """Largest entry of |R^T R - I| of a rotation: room for matrices in half precision."""
 
+LARGEST_NUMBER = 1e9
+"""Bound on betas, metres and pixels: in single precision the fourth power of a number below it is finite."""
+
+SMALLEST_FOCAL = 1e-9
+"""Smallest focal length, in pixels, for the same reason."""
+
 SMALLEST_EXTENT = 1e-6
 """Smallest distance of some keypoint from the first, per focal length: a person 1,000 km away."""
 
@@ -41,15 +47,15 @@ class Status(IntEnum):
 
 _REASONS = {
     Status.REFINED: "refined",
-    Status.NOT_FINITE: "NaN or infinity in its input",
+    Status.NOT_FINITE: "NaN, infinity or a number beyond 1e9 in its input",
     Status.BAD_INTRINSICS: "intrinsics are not [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] with fx, fy > 0",
     Status.NOT_A_ROTATION: "a matrix of its pose is not a rotation",
     Status.BEHIND_CAMERA: "joints behind the camera",
     Status.KEYPOINTS_IN_ONE_POINT: "all keypoints in one point",
     Status.DIVERGED: "no finite body in front of the camera fits its keypoints",
     Status.TOO_FEW_KEYPOINTS: "too few of its keypoints are visible",
-    Status.UNLIKELY: "its keypoints are not accepted as its own",
-    Status.SWAPPED: "its keypoints are not accepted, not even with left and right exchanged",
+    Status.UNLIKELY: "its keypoints do not fit it well enough",
+    Status.SWAPPED: "its keypoints do not fit it, not even with left and right exchanged",
     Status.FILLED: "filled from its neighbours, without usable keypoints of its own",
 }
 
@@ -85,7 +91,7 @@ def estimate_status(
     if front is None:
         front = in_front(forward_kinematics(skeleton, pose, betas).joints, transl)
     pairs = (
-        (Status.NOT_FINITE, ~_finite(pose, betas, transl, keypoints_2d, intrinsics)),
+        (Status.NOT_FINITE, ~(_finite(pose) & _bounded(betas, transl, keypoints_2d, intrinsics))),
         (Status.BAD_INTRINSICS, ~usable_intrinsics(intrinsics)),
         (Status.NOT_A_ROTATION, ~_rotations(pose)),
         (Status.BEHIND_CAMERA, ~front),
@@ -97,15 +103,17 @@ def estimate_status(
     return status
 
 
-def outcome_status(skeleton: Skeleton, pose: Any, betas: Any, transl: Any, front: Any = None) -> Any:
+def outcome_status(
+    skeleton: Skeleton, pose: Any, betas: Any, transl: Any, error: Any, front: Any = None
+) -> Any:
     """Status of refined bodies, DIVERGED if not finite or behind the camera, else REFINED: (N,) as floats.
 
-    `front` is that of :func:`estimate_status`.
+    The reprojection error `error`, (N,), must be finite too. `front` is that of :func:`estimate_status`.
     """
     xp = array_namespace(pose, betas)
     if front is None:
         front = in_front(forward_kinematics(skeleton, pose, betas).joints, transl)
-    fine = _finite(pose, betas, transl) & front
+    fine = _finite(pose, betas, transl, error) & front
     status = xp.zeros_like(transl[:, 0])
     return xp.where(fine, status, xp.full_like(status, float(Status.DIVERGED)))
 
@@ -120,10 +128,11 @@ def stand_in_body(pose: Any, betas: Any, transl: Any, intrinsics: Any) -> list[A
 
 
 def usable_intrinsics(intrinsics: Any) -> Any:
-    """Whether each K is [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] with positive focal lengths: (N,)."""
+    """Whether each K is [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], bounded, with positive focal lengths: (N,)."""
     k = intrinsics
     zeros = (k[:, 0, 1] == 0) & (k[:, 1, 0] == 0) & (k[:, 2, 0] == 0) & (k[:, 2, 1] == 0)
-    return zeros & (k[:, 2, 2] == 1) & (k[:, 0, 0] > 0) & (k[:, 1, 1] > 0)
+    focal = (k[:, 0, 0] > SMALLEST_FOCAL) & (k[:, 1, 1] > SMALLEST_FOCAL)
+    return zeros & (k[:, 2, 2] == 1) & focal & _bounded(k)
 
 
 def in_front(joints: Any, transl: Any) -> Any:
@@ -133,11 +142,19 @@ def in_front(joints: Any, transl: Any) -> Any:
 
 
 def _finite(*arrays: Any) -> Any:
-    xp = array_namespace(*arrays)
-    fine = xp.ones(arrays[0].shape[0], dtype=xp.bool, device=device(arrays[0]))
-    for array in arrays:
-        flat = xp.reshape(array, (array.shape[0], math.prod(array.shape[1:])))
-        fine = fine & xp.all(xp.isfinite(flat), axis=1)
+    return _all_of_each([array_namespace(array).isfinite(array) for array in arrays])
+
+
+def _bounded(*arrays: Any) -> Any:
+    return _all_of_each([array_namespace(array).abs(array) < LARGEST_NUMBER for array in arrays])
+
+
+def _all_of_each(masks: list[Any]) -> Any:
+    """Whether all entries of masks (N, ...) hold for each body: (N,)."""
+    xp = array_namespace(*masks)
+    fine = xp.ones(masks[0].shape[0], dtype=xp.bool, device=device(masks[0]))
+    for mask in masks:
+        fine = fine & xp.all(xp.reshape(mask, (mask.shape[0], math.prod(mask.shape[1:]))), axis=1)
     return fine
 
 

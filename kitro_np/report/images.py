@@ -90,6 +90,11 @@ class Images:
         own = {int(number[1]): one for number, one in zip(numbers, self._files, strict=True) if number}
         self._by_number = own if len(own) == len(self._files) else {}
 
+    @property
+    def is_one(self) -> bool:
+        """Whether there is one picture, which is that of every frame."""
+        return bool(self._files) and self._files[0] == self.path
+
     def numbered(self, frames: np.ndarray) -> bool:
         """Whether frames are found by the numbers in the pictures' names, not by their places."""
         return all(int(frame) in self._by_number for frame in frames)
@@ -106,6 +111,8 @@ class Images:
         """
         if not self._files:
             return self._frame_of_video(frame)
+        if self.is_one:
+            return read_image(self.path)
         if name:
             own = Path(name.replace("\\", "/"))
             found = self._by_name.get(own.name) or self._by_stem.get(own.stem)

@@ -29,7 +29,7 @@ from .colours import (
 from .images import read_image
 from .raster import Raster
 from .shown import STAGES, Box, PosedBodies, Shown, shown_of
-from .strokes import Strokes, label
+from .strokes import Strokes, label, legend
 
 __all__ = ["draw_panels", "overlay"]
 
@@ -50,11 +50,17 @@ MARGIN = 2
 OPACITY = 0.9
 """Of bodies on an image."""
 
+LEGEND = 0.72
+"""Size of the letters of a legend over those of a panel's name."""
+
 LARGE_RESIDUAL = 0.06
 """In metres at the body: an arrow this long is as red as arrows become."""
 
 SMALLEST_DEPTH = 1e-6
 """In metres, of a body whose residuals are drawn."""
+
+FADED = np.round(0.45 * np.arange(256) + 0.55 * 255).astype(np.uint8)
+"""Of each value from 0 to 255, what it is beneath keypoints."""
 
 USUAL_HEIGHT = 720
 """Height of a picture in pixels on which lines are 1 pixel times their width."""
@@ -68,7 +74,7 @@ def overlay(
     panels: Panel | Sequence[Panel] = "after",
     mode: Mode = "mesh",
     opacity: float = OPACITY,
-    crop: bool = False,
+    crop: bool | None = None,
     points: bool = True,
     **known: Any,
 ) -> np.ndarray:
@@ -87,8 +93,8 @@ def overlay(
     mode : {"mesh", "skeleton"}
     opacity : float
         Of meshes, from 0 to 1.
-    crop : bool
-        Show only the part of the image where the people are.
+    crop : bool, optional
+        Show only the part of the image where the people are; by default where there is no image.
     points : bool
         Also show the keypoints on the bodies, if they are known.
     **known
@@ -116,12 +122,15 @@ def overlay(
     number = int(shown.frame.min()) if frame is None and len(shown) else frame
     rows = np.flatnonzero(shown.frame == number)
     if not len(rows):
-        raise InputError(f"frame: expected one with people, got {number}.")
-    canvas = canvas_of(image, shown)
+        raise InputError(f"frame: expected one with people{frames_between(shown)}, got {number}.")
     people = shown.take(rows)
-    if crop:
+    if not (image is None if crop is None else crop):
+        canvas = canvas_of(image, shown)
+    else:
         box = people.people_box()
-        people, canvas = people.cut(box), cut_image(canvas, box)
+        seen = people.cut(box)
+        canvas = canvas_of(None, seen) if image is None else cut_image(canvas_of(image, shown), box)
+        people = seen
     return draw_panels(canvas, people, names, mode=mode, opacity=opacity, points=points)
 
 
@@ -138,10 +147,12 @@ def draw_panels(
     one_of("mode", mode, MODES)
     if not 0 <= opacity <= 1:
         raise InputError(f"opacity: expected a number from 0 to 1, got {opacity}.")
-    pictures = []
     for name in panels:
         one_of("panels", name, PANELS)
-        picture = image.copy()
+    width = image.shape[1]
+    together = np.concatenate([image] * len(panels), axis=1)
+    for k, name in enumerate(panels):
+        picture = together[:, k * width : (k + 1) * width]
         if name == "keypoints":
             _draw_residuals(picture, shown)
         elif name == "side":
@@ -152,9 +163,15 @@ def draw_panels(
             if points:
                 _draw_keypoints(picture, shown)
         if len(panels) > 1:
-            label(picture, name, size=max(11.0, picture.shape[0] / 36))
-        pictures.append(picture)
-    return np.concatenate(pictures, axis=1)
+            label(picture, name, size=_letters(picture))
+        if entries := _legend(shown, name, mode):
+            legend(picture, entries, size=LEGEND * _letters(picture))
+    return together
+
+
+def frames_between(shown: Shown) -> str:
+    """Return ", from 0 to 59", the numbers of the frames that have people; "" if there are none."""
+    return f", from {shown.frame.min()} to {shown.frame.max()}" if len(shown) else ""
 
 
 def raster_of(shown: Shown, bodies: PosedBodies, size: tuple[int, int]) -> Raster:
@@ -233,14 +250,15 @@ def _draw_bodies(
         return
     left, top, right, bottom = box
     part = picture[top:bottom, left:right]
-    large = np.ascontiguousarray(part.repeat(SAMPLES, axis=0).repeat(SAMPLES, axis=1))
+    drawn = np.ascontiguousarray(part)
     camera = shown.intrinsics[0].copy()
     camera[:2, 2] -= (left, top)
     camera[:2] *= SAMPLES
-    raster = Raster(_meshes(shown, vertices), camera, (large.shape[1], large.shape[0]))
-    raster.shade(large, [np.array(colour) / 255 for colour in colours], opacity)
-    blocks = large.reshape(part.shape[0], SAMPLES, part.shape[1], SAMPLES, 3).astype(np.uint16)
-    part[:] = (blocks.sum(axis=(1, 3)) + SAMPLES**2 // 2) // SAMPLES**2
+    size = (SAMPLES * part.shape[1], SAMPLES * part.shape[0])
+    Raster(_meshes(shown, vertices), camera, size).shade(
+        drawn, [np.array(colour) / 255 for colour in colours], opacity
+    )
+    part[:] = drawn
 
 
 def _box_of(
@@ -270,6 +288,20 @@ def _from_the_side(shown: Shown) -> PosedBodies:
     root = joints[:, 0] - bodies.transl
     moved = (joints[:, 0] - middle) @ turn.T + middle
     return PosedBodies(pose, bodies.betas, moved - root)
+
+
+def _letters(picture: np.ndarray) -> float:
+    """Size of the letters of a panel's name."""
+    return max(11.0, picture.shape[0] / 36)
+
+
+def _legend(shown: Shown, panel: str, mode: str) -> list[tuple[Sequence[Colour], str]]:
+    """Say what the colours of a panel's lines mean, where its name does not."""
+    if panel == "keypoints":
+        steps = [between(NEAR, FAR, share) for share in (0.0, 0.5, 1.0)]
+        refined = (steps, f"refined to keypoint, red from {100 * LARGE_RESIDUAL:.0f} cm on")
+        return [refined] if shown.before is None else [([WAS], "estimate to keypoint"), refined]
+    return [([LEFT], "left"), ([RIGHT], "right")] if mode == "skeleton" else []
 
 
 def _thickness(picture: np.ndarray) -> float:
@@ -313,8 +345,8 @@ def _draw_residuals(picture: np.ndarray, shown: Shown) -> None:
     if shown.keypoints_2d is None or shown.layout is None:
         raise InputError("panels: expected a result with keypoints for 'keypoints', got one without.")
     bodies = shown.after
-    picture[:] = np.round(0.45 * picture + 0.55 * 255).astype(np.uint8)
-    strokes = Strokes(_thickness(picture))
+    picture[:] = FADED[picture]
+    strokes, arrows = Strokes(_thickness(picture)), Strokes(_thickness(picture))
     joints = shown.in_image(shown.joints(bodies))
     parents = np.asarray(shown.body.skeleton.parents)
     expected = shown.keypoints_of(bodies)
@@ -323,14 +355,15 @@ def _draw_residuals(picture: np.ndarray, shown: Shown) -> None:
         image, seen = joints[row], shown.keypoints_2d[row]
         if before is not None:
             for start, end in zip(before[row], seen, strict=True):
-                strokes.line(start, end, 1.2, WAS)
+                strokes.line(start, end, 1.6, WAS)
         for joint in range(1, len(parents)):
             strokes.line(image[parents[joint]], image[joint], 2.2, BONE)
         metre = shown.intrinsics[row, 0, 0] / max(bodies.transl[row, 2], SMALLEST_DEPTH)
         for start, end in zip(expected[row], seen, strict=True):
             if np.isfinite(start).all() and np.isfinite(end).all():
                 far = min(1.0, float(np.hypot(*(end - start))) / (LARGE_RESIDUAL * metre))
-                strokes.arrow(start, end, 1.8, between(NEAR, FAR, far))
+                arrows.arrow(start, end, 2.2, between(NEAR, FAR, far))
         for end in seen:
-            strokes.dot(end, 3.0, KEYPOINT, (255, 255, 255))
+            strokes.dot(end, 2.4, KEYPOINT, (255, 255, 255))
     strokes.onto(picture)
+    arrows.onto(picture)  # above the dots, which would hide short ones

@@ -79,13 +79,14 @@ class Raster:
 
         Parameters
         ----------
-        rgb : (H, W, 3) array of uint8, C-ordered
-            Changed.
+        rgb : (H / S, W / S, 3) array of uint8, C-ordered
+            Changed. Smaller than the raster by a whole number S, its pixels are means of S x S samples.
         colours : sequence of (3,)
             Of each mesh, from 0 to 1.
         opacity : float
             From 0 to 1.
         """
+        ground = rgb if len(self._meshes) == 1 else rgb.copy()  # a pixel is read before it is written
         for mesh, colour, start in zip(self._meshes, colours, self._starts, strict=False):
             own = np.asarray(colour, np.float64)
-            self._kernels.shade(mesh, self._canvas, rgb, self.intrinsics, own, start, opacity)
+            self._kernels.shade(mesh, self._canvas, rgb, ground, self.intrinsics, own, start, opacity)

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ..body.model import BodyModel
 from ..errors import InputError, one_of
-from ..safe_io.atomic_write import atomic_write, check_output
+from ..safe_io.atomic_write import atomic_file, atomic_write, check_output
 from .extras import need
 from .images import Images, png_bytes
-from .overlay import OPACITY, PANELS, Panel, canvas_of, check_size, cut_image, draw_panels, raster_of
+from .overlay import (
+    OPACITY,
+    PANELS,
+    Panel,
+    canvas_of,
+    check_size,
+    cut_image,
+    draw_panels,
+    frames_between,
+    raster_of,
+)
 from .shown import Shown
 
 MOVING = (".mp4", ".gif")
@@ -22,6 +33,12 @@ MOVING = (".mp4", ".gif")
 
 FPS = 30.0
 """Frames per second where nothing says how many."""
+
+WIDEST_VIDEO = 3840
+"""Pixels across a video or animated image, all panels together: players refuse much wider ones."""
+
+HUNDREDTHS = 100
+"""A GIF shows each frame for a whole number of hundredths of a second, most programs for two at least."""
 
 MOST_SIDE = 16_384
 """Pixels along a side of a picture, all panels together."""
@@ -37,7 +54,8 @@ class Look:
         As of :func:`kitro_np.report.overlay`, as all below.
     mode : str
     opacity : float
-    crop : bool
+    crop : bool, optional
+        By default where there are neither images nor maps.
     points : bool
     maps : bool
         Also write maps of depth in mm, of parts (joints) and of people, each one more than its number and 0
@@ -47,7 +65,7 @@ class Look:
     panels: Sequence[Panel] = ("before", "after", "keypoints")
     mode: str = "mesh"
     opacity: float = OPACITY
-    crop: bool = False
+    crop: bool | None = None
     points: bool = True
     maps: bool = False
 
@@ -68,13 +86,15 @@ def render(
     fps: float | None = None,
     force: bool = False,
     progress: Callable[[int], None] | None = None,
+    tell: Callable[[str], object] | None = None,
 ) -> list[Path]:
     """Write pictures of a result's frames.
 
     Parameters
     ----------
     path : path
-        An .mp4 or .gif of all frames, a .png of one frame, or a folder, which is made, for a .png of each.
+        An .mp4 or .gif of all frames, at most 3840 pixels wide; a .png of one frame; or a folder, which is
+        made, for a .png of each.
     shown : Shown
     images : path, optional
         Folder of pictures, picture or video that the people were seen in; found by the pictures' names where
@@ -83,11 +103,14 @@ def render(
     frames : sequence of int, optional
         Numbers of the frames; by default all that have people, of a .png the first.
     fps : float, optional
-        Frames per second of a video; by default the result's.
+        Frames per second of a video; by default the result's. A GIF has the nearest rate that it can have, of
+        a whole number of hundredths of a second a frame: 33.3 instead of 30.
     force : bool
         Overwrite existing files.
     progress : callable, optional
         Called with 1 after each frame.
+    tell : callable, optional
+        Takes a sentence on what may be wrong with the images, or was changed.
 
     Returns
     -------
@@ -105,21 +128,32 @@ def render(
     if frames is not None:
         missing = sorted({int(number) for number in frames} - set(numbers.tolist()))
         if missing:
-            raise InputError(f"frames: expected frames with people, got {missing[0]}.")
+            raise InputError(f"frames: expected frames with people{frames_between(shown)}, got {missing[0]}.")
         numbers = np.unique(np.asarray(frames, np.int64))
     if not len(numbers):
         raise InputError("frames: expected at least one with people, got none.")
     if suffix == ".png":
+        if frames is not None and len(numbers) > 1:
+            raise InputError(
+                f"{target}: expected a folder for several frames, as a .png holds one, got {len(numbers)}."
+            )
         numbers = numbers[:1]
     if suffix in (".png", *MOVING):
-        check_output(target, force=force)
+        target = check_output(target, force=force)
         if look.maps and suffix != ".png":
             raise InputError(f"maps: expected a folder or a .png, got {target}.")
     elif suffix:
-        raise InputError(f"{target}: expected a folder, or a name that ends in .png, .mp4 or .gif, got one.")
-    pictures = _pictures(shown, images, numbers, look)
+        raise InputError(
+            f"{target}: expected a folder, or a name that ends in .png, .mp4 or .gif, got {suffix}."
+        )
+    tell = tell or (lambda _: None)
+    pictures = _pictures(shown, images, numbers, look, tell, WIDEST_VIDEO if suffix in MOVING else None)
     if suffix in MOVING:
         rate = float(fps or shown.fps or FPS)
+        if suffix == ".gif":
+            asked, rate = rate, HUNDREDTHS / max(2, round(HUNDREDTHS / rate))
+            if abs(rate - asked) > 0.05:
+                tell(f"{target}: {rate:.1f} frames per second, the nearest that a GIF has to {asked:g}.")
         return [_write_moving(target, pictures, rate, len(numbers), progress)]
     return _write_pictures(target, pictures, suffix == ".png", force=force, progress=progress)
 
@@ -132,25 +166,46 @@ class _FramePicture:
 
 
 def _pictures(
-    shown: Shown, images: str | os.PathLike[str] | None, numbers: np.ndarray, look: Look
+    shown: Shown,
+    images: str | os.PathLike[str] | None,
+    numbers: np.ndarray,
+    look: Look,
+    tell: Callable[[str], object],
+    widest: int | None,
 ) -> Iterator[_FramePicture]:
-    """Draw one frame after the other."""
+    """Draw one frame after the other, all panels together `widest` pixels wide at most."""
     source = None if images is None else Images(images)
     numbered = source is not None and source.numbered(numbers)
-    box = shown.take(np.flatnonzero(np.isin(shown.frame, numbers))).people_box() if look.crop else None
+    if source is not None and source.is_one and len(total := np.unique(shown.frame)) > 1:
+        drawn = f"frame {numbers[0]} is" if len(numbers) == 1 else f"{len(numbers)} frames are"
+        tell(f"{images}: one picture, and the result has {len(total)} frames: {drawn} drawn on it.")
+    crop = (source is None and not look.maps) if look.crop is None else look.crop
+    box = shown.take(np.flatnonzero(np.isin(shown.frame, numbers))).people_box() if crop else None
+    told = False
     part = _part_of_triangles(shown.body) if look.maps else None
     names: set[str] = set()
     for number in numbers:
         rows = np.flatnonzero(shown.frame == number)
         people = shown.take(rows)
         name = None if people.image_name is None else str(people.image_name[0])
-        if source is None:
-            canvas = canvas_of(None, shown)
-        else:
+        canvas = None
+        if source is not None:
             canvas = source.at(int(number), name, numbered=numbered)
-            check_size(shown, (canvas.shape[1], canvas.shape[0]), str(images))
+            size = (canvas.shape[1], canvas.shape[0])
+            check_size(shown, size, str(images))
+            if size != shown.size and not told:
+                told = True
+                tell(
+                    f"{images}: pictures of {size[0]} x {size[1]} pixels, and the camera's centre is that of "
+                    f"{shown.size[0]} x {shown.size[1]}: the bodies may be drawn in the wrong place."
+                )
         if box is not None:
-            people, canvas = people.cut(box), cut_image(canvas, box)
+            people = people.cut(box)
+            canvas = None if canvas is None else cut_image(canvas, box)
+        if canvas is None:
+            canvas = canvas_of(None, shown if box is None else people)
+        if widest is not None and canvas.shape[1] * len(look.panels) > widest:
+            people, canvas = _narrowed(people, canvas, widest // len(look.panels))
         if max(canvas.shape[0], canvas.shape[1] * len(look.panels)) > MOST_SIDE:
             raise InputError(
                 f"panels: expected at most {MOST_SIDE} pixels in all, got {len(look.panels)} of "
@@ -164,6 +219,15 @@ def _pictures(
         names.add(stem)
         maps = {} if part is None else _maps(people, part, canvas.shape[:2])
         yield _FramePicture(stem, rgb, maps)
+
+
+def _narrowed(people: Shown, canvas: np.ndarray, width: int) -> tuple[Shown, np.ndarray]:
+    """Return people and their image made smaller: drawing a smaller picture is faster than shrinking it."""
+    image = need("PIL.Image", "render")
+    size = (width, max(1, round(canvas.shape[0] * width / canvas.shape[1])))
+    small = np.asarray(image.fromarray(canvas).resize(size, image.Resampling.BOX))
+    seen = replace(people, image_size=np.array([canvas.shape[1], canvas.shape[0]], np.float64))
+    return seen.scaled(size), small
 
 
 def _part_of_triangles(body: BodyModel) -> np.ndarray:
@@ -219,42 +283,38 @@ def _write_moving(
     count: int,
     progress: Callable[[int], None] | None,
 ) -> Path:
-    """Write a video under a temporary name, and rename it when it is whole."""
     ffmpeg = need("imageio_ffmpeg", "render")
-    suffix = target.suffix.lower()
-    partial = target.with_name(f".{target.stem}.partial{suffix}")
     codec = {
-        ".mp4": {"codec": "libx264", "quality": None, "output_params": ["-crf", "18", "-preset", "veryfast"]},
+        ".mp4": {"codec": "libx264", "output_params": ["-crf", "18", "-preset", "veryfast"]},
         ".gif": {
             "codec": "gif",
-            "quality": None,
             "pix_fmt_out": "pal8",
             "output_params": ["-filter_complex", "split[a][b];[a]palettegen[p];[b][p]paletteuse"],
         },
-    }[suffix]
-    writer = None
+    }[target.suffix.lower()]
     try:
-        for picture in pictures:
-            rgb = _even(picture.rgb)
-            if writer is None:
-                size = (rgb.shape[1], rgb.shape[0])
-                writer = ffmpeg.write_frames(
-                    str(partial), size, fps=fps, macro_block_size=1, ffmpeg_log_level="error", **codec
-                )
-                writer.send(None)
-            writer.send(np.ascontiguousarray(rgb))
-            if progress is not None:
-                progress(1)
-        if writer is not None:
-            writer.close()
-        os.replace(partial, target)
-    except BaseException as problem:
-        if writer is not None:
-            writer.close()
-        partial.unlink(missing_ok=True)
-        if isinstance(problem, (BrokenPipeError, RuntimeError)):
-            raise InputError(f"{target}: expected ffmpeg to write {count} frames, got {problem}.") from None
-        raise
+        with atomic_file(target) as file, ExitStack() as stack:
+            writer = None
+            for picture in pictures:
+                rgb = _even(picture.rgb)
+                if writer is None:
+                    size = (rgb.shape[1], rgb.shape[0])
+                    frames = ffmpeg.write_frames(
+                        file.name,
+                        size,
+                        fps=fps,
+                        quality=None,
+                        macro_block_size=1,
+                        ffmpeg_log_level="error",
+                        **codec,
+                    )
+                    writer = stack.enter_context(closing(frames))
+                    writer.send(None)
+                writer.send(np.ascontiguousarray(rgb))
+                if progress is not None:
+                    progress(1)
+    except (BrokenPipeError, RuntimeError) as problem:
+        raise InputError(f"{target}: expected ffmpeg to write {count} frames, got {problem}.") from None
     return target
 
 

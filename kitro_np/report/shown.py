@@ -33,6 +33,9 @@ STAGES = ("before", "after", "truth")
 """Bodies that can be shown: the estimate, the refined one, the ground truth."""
 
 
+MARGIN = 0.11
+"""Around the joints of people, over the larger side of their box: heads, hands and feet reach beyond them."""
+
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom of a part of an image, in pixels; the last two are one behind."""
 
@@ -137,7 +140,17 @@ class Shown:
         size = np.array([right - left, bottom - top], np.float64)
         return replace(self, intrinsics=intrinsics, keypoints_2d=points, image_size=size)
 
-    def people_box(self, margin: float = 0.2) -> Box:
+    def scaled(self, size: tuple[int, int]) -> Shown:
+        """Return the same people in an image that was resized."""
+        factor = np.array(size, np.float64) / self.size
+        intrinsics = self.intrinsics.copy()
+        intrinsics[:, :2] *= factor[:, None]
+        points = None if self.keypoints_2d is None else self.keypoints_2d * factor
+        return replace(
+            self, intrinsics=intrinsics, keypoints_2d=points, image_size=np.array(size, np.float64)
+        )
+
+    def people_box(self, margin: float = MARGIN) -> Box:
         """Return the part of the image that shows all people of all frames, before and after."""
         parts = [] if self.keypoints_2d is None else [self.keypoints_2d]
         for name in ("before", "after"):
@@ -274,8 +287,13 @@ def shown_of_file(path: str | os.PathLike[str], body: BodyModel | None = None) -
         If it is no complete result, or its body is not embedded and not given.
     """
     path = Path(path)
-    result = RefineResult.load(path, body)
     file = EstimateFile(path)
+    if file.get("status") is None and file.get("reprojection_error") is None:
+        raise InputError(
+            f"{path}: expected a result of kitro-np refine, got a file that it did not write; "
+            "run kitro-np refine on it first."
+        )
+    result = RefineResult.load(path, body)
     used = result.body if body is None else body
     if used is None and not result.body_name:
         used = default_body()

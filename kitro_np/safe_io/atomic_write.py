@@ -3,25 +3,81 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable
+import secrets
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ..errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows, where an open file can neither be removed nor renamed
+    fcntl = None  # type: ignore[assignment]
+
+PARTIAL = ".kitro-np-"
+"""How names of files begin that are not whole yet."""
+
+MOST_LETTERS = 255
+"""Bytes of a file's name that usual file systems take."""
 
 
 def atomic_write(target: Path, write: Callable[[BinaryIO], object]) -> None:
     """Let `write` fill a temporary file in the folder of `target`, then rename it to `target`."""
-    handle, partial = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    with atomic_file(target) as file:
+        write(file)
+
+
+@contextmanager
+def atomic_file(target: Path) -> Iterator[BinaryIO]:
+    """Give an open temporary file in the folder of `target`, renamed to `target` at the end.
+
+    It has a name, for programs that write to names, and no other suffix than that of `target`. It is on the
+    disk before it is renamed, so that after a loss of power `target` is the old file or the new one. An old
+    file's permissions are kept. What a killed process left in the folder is removed.
+
+    Parameters
+    ----------
+    target : Path
+        As :func:`check_output` returns it.
+    """
+    folder = Path(os.path.abspath(target.parent))
+    clear_leftovers(folder)
     try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-        os.chmod(partial, 0o666 & ~_umask())
+        partial, file = _new_file(folder, target.suffix)
+    except OSError as problem:  # of a name that nobody knows
+        raise OSError(problem.errno, problem.strerror, str(target)) from None
+    try:
+        yield file
+        file.flush()
+        with suppress(FileNotFoundError, PermissionError, AttributeError):  # no fchmod on Windows
+            os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
+        os.fsync(file.fileno())
+        if fcntl is None:
+            file.close()
         os.replace(partial, target)
+        file.close()
+        _sync_folder(folder)
     except BaseException:
-        Path(partial).unlink(missing_ok=True)
+        with suppress(OSError):  # what is still buffered for a full disk
+            file.close()
+        partial.unlink(missing_ok=True)
         raise
+
+
+@lru_cache(maxsize=256)
+def clear_leftovers(folder: Path) -> None:
+    """Remove what killed processes left in a folder, once for a process: large folders take long to list.
+
+    Whoever still writes holds a lock, which ends with the process.
+    """
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            if name.startswith(PARTIAL):
+                _remove_unlocked(folder / name)
 
 
 def check_output(path: str | os.PathLike[str], *, force: bool = False) -> Path:
@@ -30,8 +86,8 @@ def check_output(path: str | os.PathLike[str], *, force: bool = False) -> Path:
     Raises
     ------
     InputError
-        If the file exists and `force` is not set; if it is a folder, pipe or device; or if its folder is
-        missing or not writable.
+        If the file exists and `force` is not set; if it is a folder, pipe or device; if its folder is missing
+        or not writable; or if its name is too long or a symbolic link to itself.
 
     Returns
     -------
@@ -39,25 +95,64 @@ def check_output(path: str | os.PathLike[str], *, force: bool = False) -> Path:
         The path to write to: for a symbolic link its target.
     """
     target = Path(path)
-    if target.is_symlink():
-        target = target.resolve()
-    if target.is_dir():
-        raise InputError(f"{target}: expected a file to write, got a folder.")
-    if target.exists() and not target.is_file():
+    if "\0" in str(target):
+        raise InputError(f"{str(target)!r}: expected a file to write, got a name with a null byte.")
+    if (found := len(os.fsencode(target.name))) > MOST_LETTERS:
+        raise InputError(f"{target}: expected a name of up to {MOST_LETTERS} bytes, got {found}.")
+    try:
+        if target.is_symlink():
+            target = Path(os.path.realpath(target))
+        if target.is_symlink():
+            raise InputError(f"{target}: expected a file to write, got a symbolic link to itself.")
+        if target.is_dir():
+            raise InputError(f"{target}: expected a file to write, got a folder.")
+        exists = target.exists()
+    except OSError as problem:  # a path that is too long
+        raise InputError(f"{target}: expected a file to write, got {problem.strerror}.") from None
+    if exists and not target.is_file():
         # Renaming a file onto a device would replace it for every process.
         raise InputError(f"{target}: expected a file to write, got a device, a pipe or a socket.")
-    if target.exists() and not force:
+    if exists and not force:
         raise InputError(
             f"{target}: expected a new file, got one that exists; pass --force (force=True) to overwrite it."
         )
     if not target.parent.is_dir():
-        raise InputError(f"{target}: expected an existing folder, got {target.parent}, which does not exist.")
+        what = "is a file" if target.parent.exists() else "does not exist"
+        raise InputError(f"{target}: expected an existing folder, got {target.parent}, which {what}.")
     if not os.access(target.parent, os.W_OK):
         raise InputError(f"{target}: expected a writable folder, got {target.parent}, which is read-only.")
     return target
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _new_file(folder: Path, suffix: str) -> tuple[Path, Any]:
+    """Make a file that this process has locked, with the permissions that new files get."""
+    while True:
+        partial = folder / f"{PARTIAL}{secrets.token_hex(8)}{suffix if len(suffix) < 32 else ''}"
+        file = partial.open("x+b")
+        if fcntl is None:
+            return partial, file
+        with suppress(OSError):  # file systems without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if partial.exists():  # else removed by another process before it was locked
+            return partial, file
+        file.close()
+
+
+def _remove_unlocked(path: Path) -> None:
+    with suppress(OSError):
+        if fcntl is not None:
+            with path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+        else:
+            path.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Put a new name on the disk, where the system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

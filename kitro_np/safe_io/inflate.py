@@ -8,12 +8,10 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from .pickle_arrays import RefusedError
+from .memory import RAISED_BY, limit_of, shown_size
+from .refused import RefusedError
 
-__all__ = ["MAX_BYTES", "inflate", "read_inflated"]
-
-MAX_BYTES = 2**32
-"""Most bytes of a file, and of what it inflates to: a day of one person's estimates is a tenth of it."""
+__all__ = ["inflate", "read_inflated"]
 
 _STEP = 2**24
 """Bytes that are inflated at once."""
@@ -21,22 +19,23 @@ _STEP = 2**24
 _ZLIB_HEADERS = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 
 
-def read_inflated(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
-    """Read a file; inflate it if it is compressed by zlib, gzip, bz2, xz or lzma.
+def read_inflated(path: Path, kind: str = "estimates") -> bytes:
+    """Read a file of a kind, see `memory.LIMITS`; inflate it if zlib, gzip, bz2, xz or lzma compressed it.
 
     Raises
     ------
     RefusedError
-        If it, or what it inflates to, is larger than `max_bytes`, or it is damaged.
+        If it, or what it inflates to, is larger than such a file may be, or it is damaged.
     """
-    size = path.stat().st_size
-    if size > max_bytes:
-        raise RefusedError(f"at most {max_bytes} bytes", str(size))
-    return inflate(path.read_bytes(), max_bytes)
+    size, most = path.stat().st_size, limit_of(kind)
+    if size > most:
+        raise RefusedError(f"at most {shown_size(most)} ({RAISED_BY})", shown_size(size))
+    return inflate(path.read_bytes(), most)
 
 
-def inflate(data: bytes, max_bytes: int = MAX_BYTES) -> bytes:
-    """Inflate bytes that are compressed; return others as they are."""
+def inflate(data: bytes, max_bytes: int | None = None) -> bytes:
+    """Inflate bytes that are compressed, to at most so many; return others as they are."""
+    max_bytes = limit_of("estimates") if max_bytes is None else max_bytes
     if data.startswith(b"ZF"):
         raise RefusedError(
             "a file of joblib since 0.10", "one of an older version; load it and save it again"

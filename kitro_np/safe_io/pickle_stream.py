@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..errors import InputError
-from .pickle_arrays import MAX_NAME, Array, Name, Node, RefusedError, describe, evaluate
+from ..errors import InputError, printable
+from .memory import Budget
+from .pickle_arrays import MAX_NAME, Array, Evaluator, Name, Node, RefusedError, describe
 
 __all__ = ["NUMPY_NAMES", "Dialect", "PickledArrays", "parse", "read_dict", "read_pickle"]
 
@@ -83,11 +84,21 @@ _MODEL_FILE = Dialect(_model_kind, max_reads=2**21)
 
 
 class PickledArrays(Mapping[str, Array]):
-    """The arrays of a pickled file, each evaluated on access."""
+    """The arrays of a pickled file, each evaluated once, on first access.
 
-    def __init__(self, path: Path, values: dict[str, object]) -> None:
+    Parameters
+    ----------
+    path : Path
+    values : dict
+        Records by key.
+    kind : str
+        Kind of file, which says how much memory its arrays may take.
+    """
+
+    def __init__(self, path: Path, values: dict[str, object], kind: str = "model") -> None:
         self._path = path
         self._values = values
+        self._evaluator = Evaluator(Budget(kind))
 
     def __getitem__(self, key: str) -> Array:
         """Evaluate one key; `InputError` if it holds anything but numbers or text."""
@@ -95,11 +106,13 @@ class PickledArrays(Mapping[str, Array]):
         try:
             return self._evaluate(value)
         except RefusedError as reason:
-            raise InputError(f"{self._path}: {key}: expected {reason.expected}, got {reason.got}.") from None
+            raise InputError(
+                f"{self._path}: {printable(key)}: expected {reason.expected}, got {reason.got}."
+            ) from None
         except Exception as error:  # a recipe fails in many ways on a forged record
             kind = type(error).__name__
             raise InputError(
-                f"{self._path}: {key}: expected an array, got one that is damaged ({kind})."
+                f"{self._path}: {printable(key)}: expected an array, got one that is damaged ({kind})."
             ) from error
 
     def __contains__(self, key: object) -> bool:
@@ -115,7 +128,7 @@ class PickledArrays(Mapping[str, Array]):
         return len(self._values)
 
     def _evaluate(self, value: object) -> Array:
-        return evaluate(value, 0)
+        return self._evaluator.array(value)
 
 
 def read_pickle(path: str | os.PathLike[str]) -> PickledArrays:
@@ -262,8 +275,8 @@ class _InertUnpickler(pickle._Unpickler):
         """Look the name up in the allow-list; nothing is imported."""
         kind = self._dialect.kind_of((module, name))
         if kind is None:
-            refused = ascii(f"{module}.{name}"[:MAX_NAME])
-            raise RefusedError("only names that such a file needs", f"{refused}; nothing was executed")
+            refused = printable(f"{module}.{name}", MAX_NAME)
+            raise RefusedError("only names that such a file needs", f"'{refused}'; nothing was executed")
         return Name(kind, f"{module}.{name}")
 
     def load_frame(self) -> None:

@@ -13,10 +13,13 @@ import pickle
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 import numpy as np
 
+from ..errors import printable
+from .memory import RAISED_BY, budget_of_file, limit_of, open_budget
 from .pickle_arrays import (
     MAX_ELEMENTS,
     MAX_NAME,
@@ -29,13 +32,20 @@ from .pickle_arrays import (
     evaluate,
 )
 from .pickle_stream import NUMPY_NAMES
+from .sizes import checked_sizes, is_size
 from .skimmed import Skim, Skimmed
 from .stored import ArrayForm, StoredArray, check_form
 
 __all__ = ["STORAGES", "TREE_NAMES", "as_array", "parse_tree", "paused_collection", "tensor_view"]
 
-_MAX_STEPS = 2**26
-"""Most instructions: each may allocate an object."""
+_MAX_STEPS, _PER_STEP = 2**26, 64
+"""Most instructions, and bytes in memory of the object that each may make."""
+
+_PER_ARRAY = 1024
+"""Bytes that an array counts for at least: what refers to one a million times takes time, too."""
+
+_PER_NUMBER = 8
+"""Bytes of a number, which readers make float64."""
 
 _MAX_FORMS, _MAX_RECORD = 4096, 500
 """Most forms of arrays that are kept, and bytes of the record of one."""
@@ -45,6 +55,9 @@ _MAX_COUNTED = 3
 
 _LARGE, _MANY = 2**25, 2**11
 """Bytes of a file, and dicts that it seems to have, from which on it is skimmed: loading Numba is slow."""
+
+_MAX_COPIED = 16
+"""Most items of a list that is copied."""
 
 _MAX_NESTED = 8
 """Deepest pickle in a pickle: arrays of objects, and torch's storages."""
@@ -121,7 +134,7 @@ def parse_tree(data: bytes, start: int = 0, nested: int = 0) -> tuple[Any, int]:
     if start >= len(data):
         raise RefusedError("a pickle", "no bytes")
     try:
-        with paused_collection():
+        with paused_collection(), budget_of_file("estimates"):
             return _parse(data, start, nested)
     except RefusedError:
         raise
@@ -160,7 +173,8 @@ def _parse(
     push = stack.append
     uint4, int4, uint8, float8 = (struct.Struct(code).unpack_from for code in ("<I", "<i", "<Q", ">d"))
 
-    for _ in range(_MAX_STEPS):
+    most = min(_MAX_STEPS, limit_of("estimates") // _PER_STEP)
+    for _ in range(most):
         code = data[pos]
         pos += 1
         if code == 0x94:  # MEMOIZE
@@ -413,7 +427,7 @@ def _parse(
             raise RefusedError(
                 "a pickle of plain data", f"another file or the refused instruction {code:#04x}"
             )
-    raise RefusedError(f"at most {_MAX_STEPS} instructions of a pickle", "more")
+    raise RefusedError(f"at most {most} instructions of a pickle ({RAISED_BY})", "more")
 
 
 def _quoted(text: str) -> str:
@@ -458,7 +472,7 @@ def _fill(target: object, items: list[Any]) -> None:
     for key, value in zip(items[::2], items[1::2], strict=True):
         kind = type(key)
         if kind is Node and key.name.kind == "scalar":
-            key = evaluate(key, 0).item()
+            key = evaluate(key).item()
             kind = type(key)
         # Others are dropped: a small file can hold a tuple that takes practically forever to hash.
         if kind is str or (kind is int and -(2**63) <= key < 2**64):
@@ -471,8 +485,8 @@ def _find(module: object, name: object) -> Name:
         raise RefusedError("a name as text", "another")
     kind = TREE_NAMES.get((module, name))
     if kind is None:
-        refused = ascii(f"{module}.{name}"[:MAX_NAME])
-        raise RefusedError("only names that such a file needs", f"{refused}; nothing was executed")
+        refused = printable(f"{module}.{name}", MAX_NAME)
+        raise RefusedError("only names that such a file needs", f"'{refused}'; nothing was executed")
     return Name(kind, f"{module}.{name}")
 
 
@@ -488,13 +502,18 @@ def _call(name: object, args: object) -> object:
     if kind == "dict":
         made: dict[Any, Any] = {}
         if args and type(args[0]) is list:  # as Python 2 pickles an OrderedDict
+            open_budget("estimates").take(len(args[0]), 4 * _PER_STEP)
             for pair in args[0]:
                 if isinstance(pair, (list, tuple)) and len(pair) == 2:
                     _fill(made, list(pair))
         return made
     if kind == "set":
-        return list(args[0]) if args and isinstance(args[0], (list, tuple)) else []
+        # A small file can ask for a million copies of a long list: it gets the list itself.
+        if not args or not isinstance(args[0], (list, tuple)):
+            return []
+        return list(args[0]) if len(args[0]) <= _MAX_COPIED else args[0]
     if kind == "path":
+        open_budget("estimates").take(sum(len(part) for part in args if isinstance(part, str)), 4)
         return "/".join(part for part in args if isinstance(part, str)).replace("//", "/")
     return Node(name, args)
 
@@ -529,34 +548,46 @@ def _dtype(node: object) -> np.dtype[Any] | None:
         return None
     # An array of no numbers has the same checks as one of many.
     empty = Node(Name("array", "numpy.ndarray"), (), (1, (0,), node, False, b""))
-    return evaluate(empty, 0).dtype
+    return evaluate(empty).dtype
 
 
 def as_array(value: object) -> Array:
-    """Evaluate a leaf, or a list of numbers or texts, as an array; RefusedError if it is neither."""
+    """Evaluate a leaf, or a list of numbers or texts, as an array; RefusedError if it is neither.
+
+    It counts to the memory of the file that is being read, as often as the file refers to it.
+    """
+    array = _array_of(value, {})
+    open_budget("estimates").take(_PER_ARRAY + array.size * max(_PER_NUMBER, array.itemsize))
+    return array
+
+
+def _array_of(value: object, done: dict[int, Array]) -> Array:
+    """Evaluate a value; `done` are the lists of this array that were made."""
     if isinstance(value, StoredArray):
         return value.array()
     if isinstance(value, np.ndarray):
         return value
     if isinstance(value, Node):
         if value.name.kind == "parameter" and value.args:
-            return as_array(value.args[0])
+            return _array_of(value.args[0], done)
         return _tensor(value) if value.name.kind == "tensor" else _evaluated(value)
     if isinstance(value, (list, tuple)):
-        return _listed(value)
+        if id(value) not in done:
+            done[id(value)] = _listed(value, done)
+        return done[id(value)]
     return _evaluated(value)
 
 
 def _evaluated(value: object) -> Array:
     try:
-        return evaluate(value, 0)
+        return evaluate(value)
     except RefusedError:
         raise
     except Exception as error:  # a recipe fails in many ways on a forged record
         raise RefusedError("an array", f"one that is damaged ({type(error).__name__})") from None
 
 
-def _listed(value: Any) -> Array:
+def _listed(value: Any, done: dict[int, Array]) -> Array:
     """Make an array of nested lists; their leaves may be arrays."""
     if not len(value):
         return np.zeros(0)
@@ -567,7 +598,9 @@ def _listed(value: Any) -> Array:
             raise RefusedError("texts of moderate length", "longer ones")
         return np.array(value)
     try:
-        return np.stack([as_array(item) for item in value])
+        parts = [_array_of(item, done) for item in value]
+        open_budget("estimates").take(sum(part.nbytes for part in parts))
+        return np.stack(parts)
     except ValueError:
         raise RefusedError("arrays of one shape", "a list of several") from None
     except RecursionError:
@@ -584,11 +617,10 @@ def _tensor(node: Node) -> Array:
 
 def tensor_view(numbers: Array, offset: Any, shape: Any, strides: Any) -> Array:
     """Return the view of a storage's numbers that a tensor is."""
-    shape, strides = tuple(shape), tuple(strides)
-    values = (offset, *shape, *strides)
-    if len(shape) != len(strides) or not all(type(number) is int and number >= 0 for number in values):
+    shape, strides = checked_sizes(shape), checked_sizes(strides)
+    if len(shape) != len(strides) or not is_size(offset):
         raise RefusedError("an offset, sizes and as many strides, all integers of at least 0", "others")
-    count = int(np.prod(shape, dtype=object))
+    count = prod(shape)
     end = offset + 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
     if count and end > len(numbers):
         raise RefusedError(f"a view of {len(numbers)} numbers", f"one that ends at number {end}")
@@ -617,6 +649,6 @@ def _legacy_storage(stream: bytes) -> Array:
         case _:
             raise RefusedError("one storage of real numbers", "another")
     (count,) = struct.unpack_from("<q", stream, pos) if len(stream) >= pos + 8 else (-1,)
-    if count != length or len(stream) < pos + 8 + count * dtype.itemsize:
-        raise RefusedError(f"{length} numbers of a storage", "fewer")
+    if count != length or count < 0 or len(stream) < pos + 8 + count * dtype.itemsize:
+        raise RefusedError("the numbers of a storage", "fewer")
     return np.frombuffer(stream, dtype, count, pos + 8)

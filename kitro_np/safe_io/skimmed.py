@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .memory import open_budget
 from .pickle_arrays import Array, Name
 from .stored import ArrayForm, gathered
 
@@ -254,7 +255,9 @@ class Column:
         """Return the items of lists, one after the other, and how many each list has."""
         self._must_be(self.skim.kernels.LIST)
         counts = self._column("SIZE")
-        found = np.zeros(counts.sum(), np.int64)
+        total = int(counts.sum())
+        open_budget("estimates").take(total, 8)  # a list may be referred to a million times
+        found = np.zeros(total, np.int64)
         self.skim.kernels.find_items(self.skim.tape, self.rows, found)
         return Column(self.skim, found), counts
 

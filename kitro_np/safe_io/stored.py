@@ -8,9 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from .memory import open_budget
 from .pickle_arrays import Array, RefusedError
+from .sizes import checked_sizes
 
 __all__ = ["ArrayForm", "StoredArray", "gathered", "stack_stored"]
+
+_MAX_AXES = 8
+"""Most axes of an array: trackers write five at most."""
 
 
 class ArrayForm:
@@ -61,6 +66,7 @@ def gathered(forms: Sequence[ArrayForm], starts: Array) -> Array | None:
             return None
     if not size:
         return np.zeros((len(starts), *shape), dtype)
+    open_budget("estimates").take(len(starts), size)  # an array may be referred to a million times
     # Each byte of the file as the begin of an array: NumPy then copies arrays whole.
     every = np.ndarray(len(data) - size + 1, f"V{size}", data, strides=(1,))
     return every[starts].view(dtype).reshape(len(starts), *shape)
@@ -68,9 +74,7 @@ def gathered(forms: Sequence[ArrayForm], starts: Array) -> Array | None:
 
 def check_form(shape: object, dtype: np.dtype[Any], left: int) -> tuple[int, ...]:
     """Return the shape, if it is one that `left` bytes can hold."""
-    sizes = shape if isinstance(shape, tuple) else ()
-    if shape != sizes or len(sizes) > 8 or not all(type(size) is int and size >= 0 for size in sizes):
-        raise RefusedError("a shape of at most 8 integers of at least 0", "another shape")
+    sizes = checked_sizes(shape, _MAX_AXES)
     if prod(sizes) * dtype.itemsize > left:
         raise RefusedError(f"at most {left} bytes of an array", f"shape {sizes}")
     return sizes

@@ -1,8 +1,10 @@
 """Read a file written by torch.save without torch: nothing that the file names is imported or called.
 
 Such a file is a zip archive. NAME/data.pkl describes the tensors; NAME/data/0, NAME/data/1, ... are storages:
-uncompressed numbers that tensors are views of. Storages are memory-mapped, so a clip may be larger than
-memory. Like torch, this verifies no checksums: that would read all of a large file.
+uncompressed numbers that tensors are views of. Small storages are copied, large ones memory-mapped, so a clip
+may be larger than memory. A process that uses a mapped tensor dies of SIGBUS if another one cuts the file
+meanwhile: write files anew and rename them, as atomic_write does. Like torch, this verifies no checksums:
+that would read all of a large file.
 """
 
 from __future__ import annotations
@@ -10,17 +12,21 @@ from __future__ import annotations
 import os
 import struct
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableMapping
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
+from weakref import WeakValueDictionary
 
 import numpy as np
 
 from ..errors import InputError
+from .archive import open_archive
+from .memory import Budget
 from .pickle_arrays import MAX_ELEMENTS, Array, Name, Node, RefusedError, evaluate
 from .pickle_stream import NUMPY_NAMES, Dialect, PickledArrays, parse
 from .pickle_tree import parse_tree
+from .sizes import checked_sizes, is_size
 
 __all__ = ["TorchArrays", "is_torch_file", "torch_tree"]
 
@@ -60,6 +66,12 @@ _LOCAL_SIGNATURE = b"PK\3\4"
 _ENCRYPTED = 1
 """Bit of a member's flags that says that it is encrypted (PKWARE's APPNOTE.TXT, 4.4.4)."""
 
+_MAX_DIRECTORY = 2**26
+"""Bytes of the directory: a file has a storage for each tensor, and trackers save a million small ones."""
+
+_COPIED = 2**22
+"""Bytes of the largest storage that is copied instead of mapped: what a video of minutes has."""
+
 _MAX_DEPTH = 16
 """Deepest dict: released files nest three."""
 
@@ -75,7 +87,9 @@ class _Members:
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self.path = path
-        with zipfile.ZipFile(file) as archive:
+        self._budget = Budget("estimates")
+        self._storages: MutableMapping[str, Array] = WeakValueDictionary()  # of tensors that are in use
+        with open_archive(file, _MAX_DIRECTORY) as archive:
             self._directory = {info.filename: info for info in archive.infolist()}
         self._folder = _folder(self._directory)
         self._order = self._byte_order(file)
@@ -88,15 +102,15 @@ class _Members:
             storage = Node(storage.name, storage.args[0])  # as parse_tree records it
         match storage:
             case Node(Name("persistent id"), ("storage", Name(kind), str(key), _, int(length))) if (
-                kind in _DTYPES and key.isdecimal()
+                kind in _DTYPES and key.isdecimal() and is_size(length)
             ):
                 dtype = np.dtype(_DTYPES[kind]).newbyteorder(self._order)
             case _:
                 raise RefusedError("a view of a storage of real numbers", "a view of something else")
         if flags:
             raise RefusedError("a plain tensor", "one that is lazily negated or conjugated")
-        numbers = (offset, *shape, *strides)
-        if len(shape) != len(strides) or not all(type(number) is int and number >= 0 for number in numbers):
+        shape, strides = checked_sizes(shape), checked_sizes(strides)
+        if len(shape) != len(strides) or not is_size(offset):
             raise RefusedError("an offset, sizes and as many strides, all integers of at least 0", "others")
         count = prod(shape)
         end = offset + 1 + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
@@ -110,18 +124,29 @@ class _Members:
         steps = [stride * dtype.itemsize for stride in strides]
         array = np.ndarray(shape, dtype, data, offset * dtype.itemsize, steps)
         if kind == "BFloat16Storage":  # the upper 16 bits of a float32
+            self._budget.take(count, 4)
             array = array.astype(np.uint32)
             array <<= 16
             return array.view(np.float32)
         return array
 
     def _map(self, name: str, expected: int) -> Array:
+        """Return a storage's bytes, read-only: copied if they are few, mapped if many."""
+        known = self._storages.get(name)
+        if known is not None and len(known) == expected:
+            return known
         with open(self.path, "rb") as file:
             size = self.seek(file, name)
             if size != expected:
                 raise RefusedError(f"{expected} bytes in {name}", str(size))
-            # An empty file cannot be mapped.
-            return np.memmap(file, np.uint8, "r", file.tell(), size) if size else np.empty(0, np.uint8)
+            if size > _COPIED:
+                data: Array = np.memmap(file, np.uint8, "r", file.tell(), size)
+            else:
+                data = np.frombuffer(file.read(size), np.uint8)
+                if len(data) != size:
+                    raise RefusedError(f"the complete member {name}", "one that was cut while it was read")
+        self._storages[name] = data
+        return data
 
     def seek(self, file: BinaryIO, name: str) -> int:
         """Move to the first byte of a member and return its number of bytes."""
@@ -146,7 +171,7 @@ class _Members:
             return "<"
         order = file.read(min(self.seek(file, "byteorder"), _MAX_BYTE_ORDER))
         if order not in (b"little", b"big"):
-            raise RefusedError("the byte order little or big", repr(order))
+            raise RefusedError("the byte order little or big", ascii(order))
         return "<" if order == b"little" else ">"
 
 
@@ -216,7 +241,7 @@ def _leaf(members: _Members, node: Node) -> Any:
         match node:
             case Node(Name("parameter"), (Node(Name("tensor"), args), *_)) | Node(Name("tensor"), args):
                 return members.tensor(*args)
-        return evaluate(node, 0)
+        return evaluate(node)
     except (RefusedError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return node
 
@@ -242,7 +267,7 @@ class TorchArrays(PickledArrays):
 
     def __init__(self, path: Path) -> None:
         self._members, top = _parsed(path, _parse_dict)
-        super().__init__(path, top)
+        super().__init__(path, top, "estimates")
 
     def _evaluate(self, value: object) -> Array:
         match value:
@@ -261,7 +286,7 @@ def is_torch_file(path: Path) -> bool:
         return False
     with open(path, "rb") as file:
         try:
-            with zipfile.ZipFile(file) as archive:
+            with open_archive(file, _MAX_DIRECTORY) as archive:
                 return bool(_folder(archive.namelist()))
         except Exception:  # as in TorchArrays
             file.seek(0)

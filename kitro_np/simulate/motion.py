@@ -12,7 +12,7 @@ import numpy as np
 
 from ..arrays.arguments import real_array
 from ..arrays.rotations import axis_angle_from_matrix, matrix_from_axis_angle
-from ..errors import InputError
+from ..errors import InputError, listed
 from ..safe_io.npz import NpzArrays
 
 AMASS_RATES = ("mocap_framerate", "mocap_frame_rate")
@@ -135,7 +135,7 @@ def read_motion(path: str | os.PathLike[str]) -> Motion:
         raise FileNotFoundError(f"{path}: expected an .npz file of poses, got none.")
     arrays = NpzArrays(path, max_elements=None)
     if "poses" not in arrays:
-        raise InputError(f"{path}: expected the key poses, got {', '.join(arrays) or 'none'}.")
+        raise InputError(f"{path}: expected the key poses, got {listed(arrays)}.")
     poses = real_array(f"{path}: poses", arrays["poses"])
     for name in ("clips", "categories"):
         if name in arrays and arrays[name].shape != poses.shape[:1]:

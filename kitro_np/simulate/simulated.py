@@ -77,6 +77,7 @@ class Simulated:
             "GT_focal": self.true_focal,
             "clip": self.clip,
             "category": self.category,
+            "person": np.arange(len(self.clip)),  # nobody is seen twice
         }
         texts = {"LICENSE": self.notice, KEY: self.body}
         return arrays | {key: np.array(text) for key, text in texts.items() if text}
@@ -115,6 +116,7 @@ class SimulatedVideo(Simulated):
         arrays = super().arrays()
         if extrinsics:
             arrays["extrinsics"] = self.extrinsics
+        del arrays["person"]
         true_pose = axis_angle_from_matrix(arrays.pop("GT_theta").astype(np.float64))
         return arrays | {
             "GT_pose": true_pose.reshape(len(true_pose), -1).astype(np.float32),

@@ -85,12 +85,13 @@ def smplify_arrays(
     vectors, betas, transl = fit(problem, steps)
     pose = matrix_from_axis_angle(vectors)
     joints = forward_kinematics(skeleton, pose, betas).joints + transl[:, None, :]
+    error = reprojection_error(joints, keypoints_2d, intrinsics)
     return Refined(
         pose,
         betas,
         transl,
         xp.full(pose.shape[:2], -1, dtype=xp.int64, device=device(pose)),
         xp.full_like(transl[:, 0], xp.nan),
-        reprojection_error(joints, keypoints_2d, intrinsics),
-        outcome_status(skeleton, pose, betas, transl),
+        error,
+        outcome_status(skeleton, pose, betas, transl, error),
     )

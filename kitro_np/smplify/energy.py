@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from ..arrays.products import times_matrix
 from ..arrays.rotations import axis_angle_from_matrix, cross, dot, matrix_from_axis_angle
 from ..body.kinematics import forward_kinematics
 from ..body.skeleton import Skeleton
@@ -173,7 +174,7 @@ def energy(problem: Problem, at: Parameters) -> Any:
     depth = at.transl[:, 2] / problem.start.transl[:, 2] - 1
     return (
         w.keypoints * xp.sum(w.sigma**2 * squared / (w.sigma**2 + squared), axis=(1, 2))
-        + w.pose_prior * xp.sum(deviation * xp.matmul(deviation, problem.prior_precision), axis=1)
+        + w.pose_prior * xp.sum(deviation * times_matrix(deviation, problem.prior_precision), axis=1)
         + w.angle_prior * xp.sum(hyperextension * hyperextension, axis=(1, 2))
         + w.betas * _squared(at.betas)[:, 0]
         + w.near_pose * _squared(_flat(at.pose - problem.start.pose))[:, 0]
@@ -199,14 +200,14 @@ def gradient(problem: Problem, at: Parameters) -> Parameters:
     by_rotation = xp.matmul(problem.descendants, cross(posed.joints, own)) - cross(posed.joints, by_joint)
     by_bone = _in_parent(skeleton, posed.global_rotations, by_joint)
     by_local_rotation = _in_parent(skeleton, posed.global_rotations, by_rotation)
-    by_prior = xp.matmul(_flat(at.pose) - problem.prior_mean, problem.prior_precision)
+    by_prior = times_matrix(_flat(at.pose) - problem.prior_mean, problem.prior_precision)
     depth = problem.start.transl[:, 2:]
     return Parameters(
         _by_axis_angle(at.pose, by_local_rotation)
         + 2 * w.pose_prior * xp.reshape(by_prior, at.pose.shape)
         + 2 * w.angle_prior * problem.angle_prior_sign * _hyperextension(problem, at)
         + 2 * w.near_pose * (at.pose - problem.start.pose),
-        xp.matmul(_flat(by_bone), problem.bone_shapedirs)
+        times_matrix(_flat(by_bone), problem.bone_shapedirs)
         + 2 * w.betas * at.betas
         + 2 * w.near_betas * (at.betas - problem.start.betas),
         xp.concat(

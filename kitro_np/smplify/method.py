@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypedDict
 
 from ..refinement.chunks import run_stages
-from ..refinement.method import Execution, Method, option
+from ..refinement.method import MOST_STEPS, Execution, Method, option
 from ..refinement.outcome import Outcome
 from ..refinement.request import Request
 from .descent import smplify_arrays
@@ -38,8 +38,8 @@ class SMPLify(Method, name="smplify"):
     Shape from a Single Image. ECCV 2016.
     """
 
-    root_steps: int = option(100, "Adam steps on root and translation", least=0)
-    steps: int = option(100, "Adam steps on everything", least=0)
+    root_steps: int = option(100, "Adam steps on root and translation", least=0, most=MOST_STEPS)
+    steps: int = option(100, "Adam steps on everything", least=0, most=MOST_STEPS)
 
     def run(self, request: Request, execution: Execution) -> Outcome:
         """Minimise the energy by kernels or by array stages."""

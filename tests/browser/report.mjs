@@ -1,11 +1,16 @@
-// Opens a page in Chromium as a person would: node report.mjs PLAYWRIGHT CHROMIUM PAGE.html [EXPECTED.json]
+// Opens a page in Chromium as a person would:
+//   node report.mjs PLAYWRIGHT CHROMIUM PAGE.html [--layers truth,ghosts] [EXPECTED.json]
+// Layers that are named must be there; others are tried where they are.
 // Prints "ok NAME" for each thing that holds; what does not hold ends it with a message.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 
-const [playwright, executablePath, file, expectedFile] = process.argv.slice(2);
+const words = process.argv.slice(2);
+const at = words.indexOf("--layers");
+const needed = at < 0 ? [] : words.splice(at, 2)[1].split(",");
+const [playwright, executablePath, file, expectedFile] = words;
 const { chromium } = createRequire(import.meta.url)(playwright);
 const expected = expectedFile ? JSON.parse(readFileSync(expectedFile, "utf8")) : [];
 const address = pathToFileURL(file).href;
@@ -93,7 +98,7 @@ try {
   };
   const has = async (key) => (await page.locator(`[data-key="${key}"]`).count()) > 0;
   const first = await row(page);
-  await differs("another body", () => page.locator("tbody tr").nth(1).click());
+  await differs("another body", () => page.locator('tbody tr[aria-selected="false"]').first().click());
   assert.notEqual(await row(page), first);
   await differs("without before", () => press(page, "before"));
   await differs("without after", () => press(page, "after"));
@@ -101,6 +106,14 @@ try {
   picture = await pixels(page);
   for (const layer of ["truth", "bones", "rays", "spread", "ghosts", "camera"]) {
     if (await has(layer)) await differs(`layer ${layer}`, () => press(page, layer));
+    else assert(!needed.includes(layer), `there is no layer ${layer}`);
+  }
+  if (await has("ghosts")) {
+    const told = await page.locator("#ghosts li").allTextContents();
+    const chances = told.map((text) => Number(text.match(/^hypothesis \d+: (\d+)%$/)[1]));
+    const sum = chances.reduce((total, chance) => total + chance, 0);
+    assert(chances.length > 1 && Math.abs(sum - 100) <= chances.length, `hypotheses are ${told.join(", ")}`);
+    ok("hypotheses have probabilities");
   }
   await differs("from the side", () => page.getByRole("button", { name: "Side" }).click());
   await differs("turned by the mouse", async () => {
@@ -186,7 +199,7 @@ try {
     assert(width <= 400, `the page is ${width} pixels wide`);
     const was = await pixels(phone);
     assert(was.share > 0.03, "the 3D view is blank on a narrow screen");
-    await phone.locator("tbody tr").nth(2).tap();
+    await phone.locator('tbody tr[aria-selected="false"]').nth(1).tap();
     assert.notEqual((await pixels(phone)).sum, was.sum);
     await phone.context().close();
     ok("400 pixels, touch, dark");

@@ -7,14 +7,14 @@ const RIGHT = 44;
 
 /** What can be charted of a row: title, names of the points, values of each stage, kind of the points. */
 export function measuresOf(content) {
-  const { stages, points, joints } = content.facts;
+  const { stages, points, joints, measured } = content.facts;
   const measures = [];
   if (stages.includes("truth")) {
     const values = (row) => {
       const truth = content.body("truth", row);
-      return fromStages(stages, (name) => content.distances(content.body(name, row), truth));
+      return fromStages(stages, (name) => content.distances(content.body(name, row), truth, measured.root));
     };
-    measures.push(["Error, mm", joints, values, "joint"]);
+    measures.push(["Error, mm", joints, values, "joint", measured.joints]);
   }
   if (stages.includes("before")) {
     const values = (row) => ({ after: content.distances(content.body("before", row), content.body("after", row)) });
@@ -39,14 +39,17 @@ function fromStages(stages, values) {
   return found;
 }
 
-export function drawChart(element, [title, names, valuesOf], row) {
-  const values = Object.entries(valuesOf(row)).filter(([, list]) => list);
+/** Draw a measure of a row, of the stages that are shown; if none is, of all. */
+export function drawChart(element, [title, names, valuesOf, , averaged], row, shown) {
+  const known = Object.entries(valuesOf(row)).filter(([, list]) => list);
+  const seen = known.filter(([stage]) => shown[stage]);
+  const values = seen.length ? seen : known;
   const width = Math.max(element.clientWidth - 28, 200);
   const height = LINE * names.length + 26;
   const most = niceMost(Math.max(0, ...values.flatMap(([, list]) => list.map((value) => value ?? 0))));
   const x = (value) => LEFT + ((width - LEFT - RIGHT) * value) / most;
   const chart = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" });
-  const told = values.map(([stage, list]) => `${stage} ${meanOf(list)}`).join(", ");
+  const told = values.map(([stage, list]) => `${stage} ${meanOf(averaged ? averaged.map((k) => list[k]) : list)}`).join(", ");
   chart.setAttribute("aria-label", `${title} of each point; mean ${told || "not known"}`);
   for (const share of [0, 0.5, 1]) {
     chart.append(

@@ -82,6 +82,25 @@ export class Content {
     return apart.sort((a, b) => a - b)[Math.floor(0.8 * apart.length)] > APART;
   }
 
+  /** The row that is shown first: of the bodies that are most upright, the one that is most improved. */
+  get typical() {
+    const { rows, facts } = this;
+    const head = facts.joints.indexOf("head");
+    const gain = (row) => {
+      const pair = ["error", "pixels"].map((key) => [rows[`${key}_before`], rows[`${key}_after`]]).find(([one]) => one);
+      return pair ? pair[0][row] - pair[1][row] : rows.change?.[row] ?? 0;
+    };
+    const upright = (row) => {
+      const body = head < 0 ? null : this.body("after", row);
+      if (!body) return 0;
+      const up = [0, 1, 2].map((a) => body.joints[3 * head + a] - body.joints[a]);
+      return Math.round((-2 * up[1]) / Math.hypot(...up)); // y points down
+    };
+    const order = rows.frame.map((_, row) => [rows.fitted[row] ? 1 : 0, upright(row), gain(row), row]);
+    order.sort((a, b) => b[0] - a[0] || b[1] - a[1] || b[2] - a[2] || a[3] - b[3]);
+    return order[0][3];
+  }
+
   /** Places of joints at rest, of a shape. */
   rest(shape) {
     const places = Float32Array.from(this.row("rest", 0));
@@ -146,14 +165,16 @@ export class Content {
     );
   }
 
-  /** Distance of joints about the root between two bodies in mm, or null. */
-  distances(first, second) {
+  /** Distance of joints between two bodies in mm, about the mean of their roots; or null. */
+  distances(first, second, roots = [0]) {
     if (!first || !second) return null;
+    const [one, other] = [first, second].map(({ joints }) =>
+      [0, 1, 2].map((a) => roots.reduce((sum, j) => sum + joints[3 * j + a], 0) / roots.length),
+    );
     return Array.from({ length: this.joints }, (_, j) => {
       let sum = 0;
       for (let a = 0; a < 3; a++) {
-        const one = first.joints[3 * j + a] - first.joints[a];
-        sum += (one - second.joints[3 * j + a] + second.joints[a]) ** 2;
+        sum += (first.joints[3 * j + a] - one[a] - second.joints[3 * j + a] + other[a]) ** 2;
       }
       return 1000 * Math.sqrt(sum);
     });

@@ -95,11 +95,16 @@ export class Picture {
     });
   }
 
+  #colours() {
+    const names = { before: "orange before", after: "blue after" };
+    return `: ${this.content.facts.stages.map((name) => names[name]).filter(Boolean).join(", ")}`;
+  }
+
   #describe(row, keypoints) {
     const seen = keypoints.filter(Boolean).length;
     const [width, height] = this.content.facts.size;
     const image = this.content.rows.image?.[row];
-    const told = keypoints.length ? [`${seen} of ${keypoints.length} keypoints (rings), arrows from the body to them`] : [];
+    const told = keypoints.length ? [`${seen} of ${keypoints.length} keypoints (rings), arrows from the body to them, in its colour${this.#colours()}`] : [];
     this.legend.textContent = [image, `${width} × ${height} px`, ...told].filter(Boolean).join(" · ");
     this.element.setAttribute("aria-label", `Image plane, ${this.legend.textContent}`);
   }

@@ -57,8 +57,7 @@ class Page {
     get("chart").addEventListener("pointerover", (event) => this.#point(event.target.closest(".line")));
     get("chart").addEventListener("pointerleave", () => this.#point(null));
     this.table.sort(rows.change ? "change" : "frame");
-    const first = rows.fitted.findIndex(Boolean);
-    this.choose(rows.change ? this.table.order[0] : Math.max(first, 0));
+    this.choose(content.typical);
   }
 
   #openSpace() {
@@ -174,12 +173,12 @@ class Page {
     facts.setAttribute("aria-live", this.time.playing ? "off" : "polite");
     const pair = (key, unit, title) => {
       const values = ["before", "after"].map((stage) => rows[`${key}_${stage}`]?.[row]).filter(Number.isFinite);
-      return values.length ? `${title} ${values.map((value) => value.toFixed(1)).join(" → ")} ${unit}` : "";
+      return values.length ? `${title} ${values.map((value) => value.toFixed(1)).join(" → ")}\u00a0${unit}` : "";
     };
     const moved = rows.change?.[row];
     facts.textContent = [
       `Person ${rows.person[row]}, frame ${rows.frame[row]}: ${statusOf(rows, row)}`,
-      Number.isFinite(moved) ? `moved ${moved.toFixed(1)} mm` : "",
+      Number.isFinite(moved) ? `moved ${moved.toFixed(1)}\u00a0mm` : "",
       pair("pixels", "px", "keypoints"),
       pair("error", "mm", "MPJPE"),
     ].filter(Boolean).join(" · ");
@@ -202,7 +201,7 @@ class Page {
   }
 
   #chart() {
-    if (this.measure) drawChart(get("chart"), this.measure, this.row);
+    if (this.measure) drawChart(get("chart"), this.measure, this.row, this.shown);
   }
 
   /** Mark a line's joint or keypoint in the other views. */

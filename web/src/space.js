@@ -10,6 +10,7 @@ import { BodyMesh, Spheres, Sticks } from "./meshes.js";
 const NEAR = 32; // field of view in degrees, but through the camera
 const OTHERS = 6;
 const PIECES = 16;
+const BUTTONS = 40; // height in pixels of those at the lower edge, above which the middle of the view is
 
 export class Space {
   constructor(canvas, content) {
@@ -170,14 +171,23 @@ export class Space {
     this.controls.update();
   }
 
-  /** Middle of a body, about its root, and how far it reaches from there. */
+  /** Middle of a body, of a video in all frames of its person, about the root, and how far it reaches from there. */
   #measure(body) {
-    const { joints, root } = body;
-    const along = (a) => Array.from({ length: this.content.joints }, (_, j) => joints[3 * j + a] - root[a]);
-    const ends = [0, 1, 2].map((a) => [Math.min(...along(a)), Math.max(...along(a))]);
+    const { rows, facts, joints, scale } = this.content;
+    const same = facts.fps ? rows.person.flatMap((one, k) => (one === rows.person[this.row] ? [k] : [])) : [];
+    const bodies = facts.fps ? same.map((row) => this.content.body("after", row)).filter(Boolean) : [body];
+    const ends = [0, 1, 2].map(() => [Infinity, -Infinity]);
+    for (const one of bodies.length ? bodies : [body]) {
+      for (let j = 0; j < joints; j++) {
+        ends.forEach((end, a) => {
+          const place = one.joints[3 * j + a] - one.root[a];
+          [end[0], end[1]] = [Math.min(end[0], place), Math.max(end[1], place)];
+        });
+      }
+    }
     this.middle = ends.map(([low, high]) => (low + high) / 2);
     const reach = Math.max(0.02, ...ends.map(([low, high]) => (high - low) / 2));
-    this.extent = reach + 0.14 * this.content.scale; // joints end before hands, feet and the head do
+    this.extent = reach + 0.18 * scale; // joints end before hands, feet and the head do
   }
 
   /** Look from the front, the side, the top, or from where the camera is. */
@@ -246,6 +256,7 @@ export class Space {
     if (!clientWidth || !clientHeight) return;
     this.renderer.setSize(clientWidth, clientHeight, false);
     this.camera.aspect = clientWidth / clientHeight;
+    this.camera.setViewOffset(clientWidth, clientHeight, 0, BUTTONS / 2, clientWidth, clientHeight);
     this.camera.updateProjectionMatrix();
     this.draw();
   }

@@ -7,15 +7,16 @@ const COLUMNS = [
   ["change", "Moved, mm", 1, "mean distance of the joints before and after, about the root"],
   ["pixels_before", "px before", 1, "mean distance from the keypoints, in pixels"],
   ["pixels_after", "px after", 1, "mean distance from the keypoints, in pixels"],
-  ["error_before", "MPJPE before", 1, "mean error of the joints about the root, in mm"],
-  ["error_after", "MPJPE after", 1, "mean error of the joints about the root, in mm"],
+  ["error_before", "MPJPE before", 1, "mean error of the joints in mm, as kitro-np eval measures it"],
+  ["error_after", "MPJPE after", 1, "mean error of the joints in mm, as kitro-np eval measures it"],
   ["quality", "Quality", 1, "logarithm of the odds that the body is better than its estimate"],
 ];
 
 export class Table {
   constructor(element, scroll, content, choose) {
     Object.assign(this, { element, scroll, content, choose });
-    this.columns = COLUMNS.filter(([key]) => content.rows[key]);
+    const several = new Set(content.rows.person).size > 1;
+    this.columns = COLUMNS.filter(([key]) => content.rows[key] && (key !== "person" || several));
     this.order = Array.from({ length: content.count }, (_, row) => row);
     element.setAttribute("role", "grid");
     const head = document.createElement("tr");
@@ -24,6 +25,10 @@ export class Table {
     this.rows = this.order.map((row) => this.#rowOf(row));
     this.body = element.createTBody();
     this.body.append(...this.rows);
+    // A faded edge says that there is more to the right.
+    const fade = () => scroll.classList.toggle("more", scroll.scrollLeft + scroll.clientWidth < scroll.scrollWidth - 2);
+    scroll.addEventListener("scroll", fade);
+    new ResizeObserver(fade).observe(scroll);
   }
 
   #headOf(key, title, about) {

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, printable
 from ...safe_io.skimmed import Column, IrregularError, Skimmed
 from ..people import PeopleEstimates, PeopleKeypoints
 from .records import (
@@ -169,7 +169,7 @@ def _listed(where: str, frames: list[tuple[str, Any]], position: int) -> _Block:
         for key in needed:
             if len(part := frame.get(key, ())) != count:
                 raise InputError(
-                    f"{where}: {name[:40]!a}: {key}: expected {count}, as of tid, got {len(part)}."
+                    f"{where}: {printable(name, 40)!r}: {key}: expected {count}, as of tid, got {len(part)}."
                 )
             columns[key] += part
         for key, missing in (("tracked_time", 0), ("2d_joints", None)):

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ...arrays.arguments import check_bool
-from ...errors import InputError, one_of
+from ...errors import InputError, one_of, printable
+from ...safe_io.memory import budget_of_file, memory_limit
 from ...safe_io.pickle_arrays import RefusedError
 from ...safe_io.pickle_tree import paused_collection
 from ..people import PeopleEstimates
@@ -41,6 +42,7 @@ def read_estimates(
     image_size: Sequence[float] | None = None,
     body: Any = None,
     refined: bool = False,
+    max_memory: int | str | None = None,
 ) -> PeopleEstimates:
     """Read the estimates of bodies that another program wrote, with the camera that belongs to them.
 
@@ -59,6 +61,8 @@ def read_estimates(
         by default a licensed body is searched for.
     refined : bool
         Of a complete result of this package, read the refined bodies, not what they were refined from.
+    max_memory : int or str, optional
+        Most memory that the file's contents may take, in bytes or as "16GB"; see :func:`memory_limit`.
 
     Returns
     -------
@@ -72,7 +76,7 @@ def read_estimates(
         If it is of no known program, damaged, or on a body that cannot be read.
     """
     size = None if image_size is None else read_size(image_size)
-    with paused_collection():
+    with paused_collection(), memory_limit(max_memory), budget_of_file("estimates"):
         opened = open_source(source)
         return _read(_reader(opened, format), opened, Options(size, body, check_bool("refined", refined)))
 
@@ -86,7 +90,7 @@ def find_reader(source: Any) -> EstimateReader | None:
         If there is no such file.
     """
     try:
-        with paused_collection():
+        with paused_collection(), budget_of_file("estimates"):
             return _reader(open_source(source), None)
     except InputError:
         return None
@@ -154,7 +158,7 @@ def _unknown(source: Source) -> InputError:
     tree = source.tree
     names = ", ".join(sorted({reader.name for reader in known_readers()}))
     if isinstance(tree, Mapping):
-        keys = [ascii(str(key)[:30])[1:-1] for key in list(tree)[:8]]
+        keys = [printable(key, 30) for key in list(tree)[:8]]
         what = (
             f"a dict of {', '.join(keys)}" + (", ..." if len(tree) > len(keys) else "")
             if keys

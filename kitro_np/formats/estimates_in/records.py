@@ -12,7 +12,7 @@ from ...arrays.rotations import matrix_from_axis_angle
 from ...body.families import FAMILIES
 from ...body.load import default_body, load_body
 from ...body.model import BodyModel
-from ...errors import InputError
+from ...errors import InputError, printable
 from ...safe_io.pickle_arrays import RefusedError
 from ...safe_io.pickle_tree import as_array
 from ...safe_io.stored import stack_stored
@@ -149,7 +149,7 @@ class Entry:
     def get(self, key: str) -> Any:
         """Return what is under a key as it is."""
         if key not in self.content:
-            known = ", ".join(ascii(str(name)[:40]) for name in list(self.content)[:20]) or "none"
+            known = ", ".join(repr(printable(name, 40)) for name in list(self.content)[:20]) or "none"
             raise InputError(f"{self.name}: expected the key {key}, got {known}.")
         return self.content[key]
 

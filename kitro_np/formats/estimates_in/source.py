@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import io
-import json
 import os
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 
-from ...errors import InputError
-from ...safe_io.inflate import MAX_BYTES, inflate, read_inflated
-from ...safe_io.npz import NpzArrays
+from ...errors import InputError, listed, printable
+from ...safe_io.archive import open_archive, read_member
+from ...safe_io.inflate import inflate, read_inflated
+from ...safe_io.json_data import parse_json
+from ...safe_io.memory import open_budget
+from ...safe_io.npz import NpzArrays, read_npy_header
 from ...safe_io.pickle_arrays import RefusedError
 from ...safe_io.pickle_tree import parse_tree
 from ...safe_io.torch_zip import is_torch_file, torch_tree
@@ -99,7 +100,7 @@ _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
 def _json(data: bytes) -> Any:
     try:
-        return json.loads(data)
+        return parse_json(data, "estimates")
     except (ValueError, RecursionError):
         raise RefusedError("JSON", "text that is none or is damaged") from None
 
@@ -120,7 +121,7 @@ def _folder(path: Path) -> Any:
     if not frames and (path / _TRACKS).is_dir():  # TRAM's folder of a video, with its camera's files
         return _folder(path / _TRACKS)
     if not frames:
-        held = ", ".join(sorted(os.listdir(path))[:5]) or "nothing"
+        held = listed(sorted(os.listdir(path))[:5])
         raise InputError(
             f"{path}: expected a file of estimates, or a folder of EasyMocap's .json or TRAM's "
             f"hps_track_*.npy, got one that holds {held}."
@@ -128,22 +129,18 @@ def _folder(path: Path) -> Any:
     return {name: open_source(path / name).tree for name in frames}
 
 
-def read_npy(data: bytes, max_bytes: int = MAX_BYTES) -> Any:
+def read_npy(data: bytes | bytearray) -> Any:
     """Read an .npy file: an array of numbers or text, or the objects of an array of them."""
     stream = io.BytesIO(data)
     try:
-        version = npy.read_magic(stream)
-        read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
-        shape, fortran, dtype = read_header(stream)
+        shape, fortran, dtype = read_npy_header(stream, objects=True)
+    except RefusedError:
+        raise
     except Exception as error:  # NumPy raises many types of errors for a forged header
         raise RefusedError("an array", f"one that is damaged ({type(error).__name__})") from None
     if dtype.hasobject:
-        if dtype.kind != "O":
-            raise RefusedError("numbers, text or objects", "records of objects")
-        return parse_tree(data, stream.tell())[0]
-    if dtype.kind not in "biufSU" or min(shape, default=0) < 0:
-        raise RefusedError("numbers or text", f"dtype {dtype}")
-    expected = int(np.prod(shape, dtype=object)) * dtype.itemsize
+        return parse_tree(bytes(data), stream.tell())[0]
+    expected = prod(shape) * dtype.itemsize
     if len(data) - stream.tell() != expected:
         raise RefusedError(f"{expected} bytes", str(len(data) - stream.tell()))
     return np.ndarray(shape, dtype, data, stream.tell(), order="F" if fortran else "C")
@@ -166,21 +163,27 @@ class NpzTree(Mapping[str, Any]):
 
     def _member(self, key: str) -> Any:
         try:
-            with zipfile.ZipFile(self._path) as archive, archive.open(key + ".npy") as member:
+            with (
+                open(self._path, "rb") as file,
+                open_archive(file) as archive,
+                archive.open(key + ".npy") as member,
+            ):
                 start = member.read(1024)
                 if b"'O'" not in start and b"'|O'" not in start:
                     return self._arrays[key]
-                if archive.getinfo(key + ".npy").file_size > MAX_BYTES:
-                    raise RefusedError(f"at most {MAX_BYTES} bytes", "more")
-                return read_npy(start + member.read(MAX_BYTES))
+                size = archive.getinfo(key + ".npy").file_size
+                open_budget("estimates").take(size)
+                return read_npy(start + read_member(member, size))
         except InputError:
             raise
         except RefusedError as reason:
-            raise InputError(f"{self._path}: {key}: expected {reason.expected}, got {reason.got}.") from None
+            raise InputError(
+                f"{self._path}: {printable(key)}: expected {reason.expected}, got {reason.got}."
+            ) from None
         except Exception as error:  # zipfile raises many types of errors for forged archives
             kind = type(error).__name__
             raise InputError(
-                f"{self._path}: {key}: expected an array, got one that is damaged ({kind})."
+                f"{self._path}: {printable(key)}: expected an array, got one that is damaged ({kind})."
             ) from error
 
     def __iter__(self) -> Iterator[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...errors import InputError
+from ...errors import InputError, printable
 from ..people import PeopleKeypoints
 from .registry import KeypointFormat
 from .rows import Rows, corners_to_box
@@ -89,7 +89,7 @@ def _read(source: KeypointsSource, form: str, first: int) -> PeopleKeypoints:
             if not isinstance(frame, int) or frame < first:
                 raise InputError(
                     f"{source.name}: frame_id: expected a number of at least {first}, as {form} writes, "
-                    f"got {str(frame)[:40]}."
+                    f"got {printable(frame, 40)}."
                 )
             for one in part["instances"]:
                 _add(rows, frame - first, one, source=source)
@@ -106,7 +106,7 @@ def _tell_layout(source: KeypointsSource, content: Mapping[str, Any]) -> None:
     names = meta.get("keypoint_id2name") if isinstance(meta, Mapping) else None
     if source.layout is not None or not isinstance(names, Mapping) or len(names) < 2:
         return
-    count, told = len(names), [str(name)[:40] for name in list(names.values())[:2]]
+    count, told = len(names), [printable(name, 40) for name in list(names.values())[:2]]
     source.layout = NAMED.get((count, told[0], told[1]))
     if source.layout is None and any(count == known for known, *_ in NAMED):
         known = ", ".join(repr(name) for key, name in NAMED.items() if key[0] == count)
@@ -122,7 +122,9 @@ def _people(source: KeypointsSource, content: Any, name: str) -> list[Any]:
         _tell_layout(source, content)
     found = content.get("instance_info") if isinstance(content, Mapping) else content
     if not isinstance(found, list) or not all(map(is_instance, found)):
-        raise InputError(f"{source.name}: expected files of one image each, got {name!r}, which is another.")
+        raise InputError(
+            f"{source.name}: expected files of one image each, got {printable(name)!r}, which is another."
+        )
     return found
 
 

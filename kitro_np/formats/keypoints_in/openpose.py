@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, printable
 from ..people import PeopleKeypoints
 from .registry import KeypointFormat
 from .rows import NORMALISED, Rows, in_pixels
@@ -102,7 +102,9 @@ def _read(
     for name, content in pieces:
         people = _people(content)
         if people is None:
-            raise InputError(f"{source.name}: expected files of OpenPose, got {name!r}, which is another.")
+            raise InputError(
+                f"{source.name}: expected files of OpenPose, got {printable(name)!r}, which is another."
+            )
         for points, one in people:
             if not points or _unseen(points):  # hands or a face without a body, or nobody
                 continue
@@ -157,7 +159,7 @@ def _values(rows: Rows) -> np.ndarray | None:
     """Return the points of all people; None where numbers are wrong, which is told later."""
     try:
         return np.array(rows.points, np.float64).reshape(len(rows.points), -1, 3)
-    except (ValueError, TypeError):
+    except (OverflowError, ValueError, TypeError):
         return None
 
 

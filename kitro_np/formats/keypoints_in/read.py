@@ -10,9 +10,11 @@ from typing import Any
 from ...arrays.arguments import check_number
 from ...errors import InputError, one_of
 from ...keypoints.detectors import LAYOUTS
+from ...safe_io.memory import budget_of_file, memory_limit
+from ...safe_io.refused import RefusedError
 from ..people import PeopleKeypoints
 from .registry import KeypointFormat, find_keypoint_format
-from .source import open_source, read_content
+from .source import KeypointsSource, open_source, read_content
 
 
 def read_keypoints(
@@ -21,6 +23,7 @@ def read_keypoints(
     *,
     image_size: tuple[float, float] | None = None,
     annotations: Any = None,
+    max_memory: int | str | None = None,
 ) -> PeopleKeypoints:
     """Read the keypoints that a detector found, from its files or its objects.
 
@@ -39,6 +42,8 @@ def read_keypoints(
         In pixels; needed where points are in units of the image, as MediaPipe's.
     annotations : path or mapping, optional
         COCO's annotation file, whose images a results file of COCO names by number only.
+    max_memory : int or str, optional
+        Most memory that the file's contents may take, in bytes or as "16GB"; see :func:`memory_limit`.
 
     Returns
     -------
@@ -52,14 +57,31 @@ def read_keypoints(
     InputError
         If the format is unknown, or something is wrong or missing in the file.
     """
-    source = open_source(keypoints)
+    with memory_limit(max_memory), budget_of_file("keypoints"):
+        source = open_source(keypoints)
+        try:
+            return _read(source, layout, image_size, annotations)
+        except RefusedError as reason:
+            raise InputError(f"{source.name}: expected {reason.expected}, got {reason.got}.") from None
+
+
+def _read(source: KeypointsSource, layout: str | None, image_size: Any, annotations: Any) -> PeopleKeypoints:
     if layout is not None:
         source.layout = one_of("layout", layout, LAYOUTS)
     if image_size is not None:
         source.image_size = _size(image_size)
     if annotations is not None:
         source.annotations = _annotations(annotations)
-    return find_keypoint_format(source).read(source)
+    form = find_keypoint_format(source)
+    try:
+        return form.read(source)
+    except InputError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        kind = type(error).__name__
+        raise InputError(
+            f"{source.name}: expected {form.name}'s layout, got one that is damaged or new ({kind})."
+        ) from error
 
 
 def find_keypoint_reader(keypoints: Any) -> KeypointFormat | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, printable
 from ...keypoints.detectors import LAYOUTS, POINTS
 from ..people import PeopleKeypoints
 from .source import KeypointsSource
@@ -151,7 +151,7 @@ class Rows:
             whole = isinstance(value, (int, np.integer)) or (isinstance(value, float) and value.is_integer())
             if not whole or not 0 <= value < MAX_FRAME:
                 raise InputError(
-                    f"{self.source.name}: expected a whole number for each frame, got {str(value)[:40]}."
+                    f"{self.source.name}: expected a whole number for each frame, got {printable(value, 40)}."
                 )
         return np.array(self.frames).astype(np.int64)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,16 +10,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ...errors import InputError
+from ...errors import InputError, printable
 from ...safe_io.inflate import read_inflated
+from ...safe_io.json_data import parse_json, split_lines
+from ...safe_io.memory import RAISED_BY, limit_of, open_budget, shown_size
 from ...safe_io.npz import NpzArrays
 from ...safe_io.pickle_arrays import Node, RefusedError
 from ...safe_io.pickle_tree import as_array, parse_tree
 from ...safe_io.stored import StoredArray
 from ...safe_io.torch_zip import is_torch_file, torch_tree
-
-MAX_BYTES = 2 * 10**9
-"""Most bytes of a file, or of a folder's files together: as Python objects JSON takes several times more."""
 
 SUFFIXES = (".json", ".txt")
 """Files of a folder that are read: those with the first of these suffixes that it has."""
@@ -32,6 +30,9 @@ _ZIP, _NPY = b"PK\x03\x04", b"\x93NUMPY"
 
 _MAX_DEPTH = 16
 """Deepest dict or list of a pickle."""
+
+_PER_NUMBER = 8
+"""Bytes of a number as readers convert it."""
 
 
 @dataclass(frozen=True)
@@ -136,9 +137,9 @@ def read_content(path: Path) -> Any:
             raise InputError(f"{path}: expected a file, got a device or a pipe.")
         head = file.read(64)
         if head.startswith(_ZIP) and is_torch_file(path):
-            return _evaluated(path, torch_tree(path))
+            return _checked_tree(path, torch_tree(path))
         if head.startswith(_ZIP):
-            arrays = NpzArrays(path, max_elements=None)
+            arrays = NpzArrays(path, max_elements=None, kind="keypoints")
             if len(arrays):
                 return arrays
             raise InputError(
@@ -155,23 +156,36 @@ def read_content(path: Path) -> Any:
     start = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     try:
         if start in (b"[", b"{"):
-            return json.loads(data)
-        text = data.decode("utf-8-sig")
+            return parse_json(data, "keypoints")
+        lines = split_lines(data, "keypoints")
+    except RefusedError as reason:
+        raise InputError(f"{path}: expected {reason.expected}, got {reason.got}.") from None
     except (ValueError, RecursionError) as error:
         kind = "JSON" if start in (b"[", b"{") else "JSON, text or an .npz file of keypoints"
-        reason = "is damaged" if start in (b"[", b"{") else "is neither"
+        why = "is damaged" if start in (b"[", b"{") else "is neither"
         raise InputError(
-            f"{path}: expected {kind}, got a file that {reason} ({type(error).__name__})."
+            f"{path}: expected {kind}, got a file that {why} ({type(error).__name__})."
         ) from None
-    return Text(tuple(line for line in text.splitlines() if line.strip()))
+    return Text(tuple(line for line in lines if line.strip()))
 
 
 def _pickled(path: Path) -> Any:
     """Return the dicts, lists and arrays of a pickle, also of joblib."""
     try:
-        return _evaluated(path, parse_tree(read_inflated(path, MAX_BYTES))[0])
+        tree = parse_tree(read_inflated(path, "keypoints"))[0]
     except RefusedError as reason:
         raise InputError(f"{path}: expected {reason.expected}, got {reason.got}.") from None
+    return _checked_tree(path, tree)
+
+
+def _checked_tree(path: Path, value: Any) -> Any:
+    """Evaluate a tree, if there is memory for it."""
+    tree = _evaluated(path, value)
+    try:
+        open_budget("keypoints").take(_numbers_in(tree, {}), _PER_NUMBER)
+    except RefusedError as reason:
+        raise InputError(f"{path}: expected {reason.expected}, got {reason.got}.") from None
+    return tree
 
 
 def _evaluated(path: Path, value: Any, depth: int = 0, done: dict[int, Any] | None = None) -> Any:
@@ -193,6 +207,19 @@ def _evaluated(path: Path, value: Any, depth: int = 0, done: dict[int, Any] | No
             made = [_evaluated(path, item, depth + 1, done) for item in value]
         done[id(value)] = made
     return done[id(value)]
+
+
+def _numbers_in(tree: Any, done: dict[int, int]) -> int:
+    """Count the numbers of a tree, each as often as it refers to it: small pickles may repeat large lists."""
+    if isinstance(tree, Mapping):
+        parts = tree.values()
+    elif isinstance(tree, (list, tuple)):
+        parts = tree  # type: ignore[assignment]
+    else:
+        return getattr(tree, "size", 1)
+    if id(tree) not in done:
+        done[id(tree)] = 1 + sum(_numbers_in(part, done) for part in parts)
+    return done[id(tree)]
 
 
 def number_frames(names: Sequence[str]) -> tuple[list[int], str]:
@@ -249,7 +276,7 @@ def keys_in(content: Any, depth: int = 4) -> set[str]:
 
 
 def _listed(keys: Any, most: int = 8) -> str:
-    names = [str(key)[:40] for key in list(keys)[: most + 1]]
+    names = [printable(key, 40) for key in list(keys)[: most + 1]]
     return ", ".join(names[:most]) + (" and more" if len(names) > most else "")
 
 
@@ -266,5 +293,8 @@ def _natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def _check_bytes(name: str, count: int) -> None:
-    if count > MAX_BYTES:
-        raise InputError(f"{name}: expected at most {MAX_BYTES // 10**9} GB, got {count / 1e9:.1f} GB.")
+    most = limit_of("keypoints")
+    if count > most:
+        raise InputError(
+            f"{name}: expected at most {shown_size(most)} ({RAISED_BY}), got {shown_size(count)}."
+        )

@@ -41,8 +41,8 @@ def refine_bodies(tree, tile, bodies, refined, settings, first, last):
     for start in own_tiles(tile.status, first, last):
         open_tile(tree, tile, bodies, refined, start, last)
         _refine_tile(tree, tile, settings)
-        outcome_status(tree, tile)
         reprojection_error(tree, tile)
+        outcome_status(tree, tile)
         write_tile(tile, bodies, refined, start, last)
 
 

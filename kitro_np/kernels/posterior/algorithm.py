@@ -17,6 +17,7 @@ from ..refinement.chunks import (
     write_tile,
 )
 from ..refinement.validity import (
+    DIVERGED,
     KEYPOINTS_IN_ONE_POINT,
     SWAPPED,
     TOO_FEW_KEYPOINTS,
@@ -95,9 +96,9 @@ def _begin_tile(tree, chains, tile, memory, bodies, refined, safe, sized, start,
 @kernel
 def _end_tile(tree, chains, tile, memory, bodies, refined, diagnostics, safe, start, last):
     """Set the status of a tile's bodies, and write results."""
+    visible_error(chains, tile, memory)
     outcome_status_by(nearest_visible(chains, tile, memory), tile)
     _decide_status(tile, memory, safe)
-    visible_error(chains, tile, memory)
     without_branches(tree, tile)
     write_tile(tile, bodies, refined, start, last)
     _write_diagnostics(tile, memory, diagnostics, start, last)
@@ -150,11 +151,13 @@ def _start_from(tile, bodies, start, last):
 
 @kernel
 def _decide_status(tile, memory, safe):
-    """Refuse bodies whose keypoints are not accepted."""
-    status = load(tile.status, 0)
+    """Refuse bodies whose keypoints are not accepted; no odds are infinite but those of numbers that are."""
+    status, quality = load(tile.status, 0), load(memory.scalars, QUALITY)
+    status = where(status > 0.5, status, where(absolute(0.0 * quality) < 1.0, status, DIVERGED))
+    store(tile.status, 0, status)
     if safe:
         refused = where(load(memory.scalars, SWAP) > -0.5, SWAPPED, UNLIKELY)
-        reason = where(load(memory.scalars, QUALITY) > 0.0, 0.0, refused)
+        reason = where(quality > 0.0, 0.0, refused)
         store(tile.status, 0, where(status > 0.5, status, reason))
 
 

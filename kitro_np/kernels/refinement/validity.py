@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from ...refinement.validity import ROTATION_TOLERANCE, SMALLEST_EXTENT, Status
+from ...refinement.validity import (
+    LARGEST_NUMBER,
+    ROTATION_TOLERANCE,
+    SMALLEST_EXTENT,
+    SMALLEST_FOCAL,
+    Status,
+)
 from ..camera import in_camera
 from ..jit import kernel
 from ..lanes import absolute, full, load, store, where
@@ -40,16 +46,17 @@ def estimate_status_by(nearest_depth, tree, tile):
     )
     status = where(nearest_depth > 0.0, status, BEHIND_CAMERA)
     status = where(_rotation_error(tree, tile) > ROTATION_TOLERANCE, NOT_A_ROTATION, status)
-    usable = where(load(tile.camera, 0) > 0.0, load(tile.camera, 1), 0.0)
-    status = where(usable > 0.0, status, BAD_INTRINSICS)
-    finite = _finite(tile.pose) + _finite(tile.betas) + _finite(tile.transl)
-    finite = finite + _finite(tile.keypoints) + _finite(tile.camera)
-    store(tile.status, 0, where(absolute(finite) < 1.0, status, NOT_FINITE))
+    usable = where(load(tile.camera, 0) > SMALLEST_FOCAL, load(tile.camera, 1), 0.0)
+    status = where(usable > SMALLEST_FOCAL, status, BAD_INTRINSICS)
+    largest = _larger(_largest(tile.betas), _largest(tile.transl))
+    largest = _larger(largest, _larger(_largest(tile.keypoints), _largest(tile.camera)))
+    status = where(largest < LARGEST_NUMBER, status, NOT_FINITE)
+    store(tile.status, 0, where(absolute(_finite(tile.pose)) < 1.0, status, NOT_FINITE))
 
 
 @kernel
 def outcome_status(tree, tile):
-    """Fused twin of kitro_np.refinement.validity.outcome_status, for bodies that were valid."""
+    """Fused twin of kitro_np.refinement.validity.outcome_status, after their error, for valid bodies."""
     outcome_status_by(_nearest_depth(tree, tile), tile)
 
 
@@ -57,7 +64,7 @@ def outcome_status(tree, tile):
 def outcome_status_by(nearest_depth, tile):
     """Do as :func:`outcome_status`, for a body whose depth that must be positive is given."""
     status = load(tile.status, 0)
-    finite = _finite(tile.pose) + _finite(tile.betas) + _finite(tile.transl)
+    finite = _finite(tile.pose) + _finite(tile.betas) + _finite(tile.transl) + _finite(tile.error)
     fine = where(nearest_depth > 0.0, absolute(finite), 1.0)
     diverged = where(fine < 1.0, status, DIVERGED)
     store(tile.status, 0, where(status > 0.0, status, diverged))
@@ -70,6 +77,16 @@ def _finite(rows):
     for row in range(rows.shape[0]):
         total = total + 0.0 * load(rows, row)
     return total
+
+
+@kernel
+def _largest(rows):
+    """Return the largest |x| of the rows, but LARGEST_NUMBER for any that is not below it, and NaN."""
+    largest = full(rows, 0.0)
+    for row in range(rows.shape[0]):
+        number = absolute(load(rows, row))
+        largest = _larger(where(number < LARGEST_NUMBER, number, LARGEST_NUMBER), largest)
+    return largest
 
 
 @kernel

@@ -56,9 +56,11 @@ class CanvasRows(NamedTuple):
 
 
 class PictureRows(NamedTuple):
-    """A picture, and the colour of what is drawn onto it."""
+    """A picture, what it was before, and the colour of what is drawn onto it."""
 
-    rgb: Any  # (H, W, 3) uint8
+    rgb: Any  # (H / samples, W / samples, 3) uint8
+    ground: Any  # the same: the picture without any mesh
+    samples: Any  # (1,) int64: along each side of a pixel
     colour: Any  # (3,) float64, from 0 to 1
     rays: Any  # (4,) float64: 1 / fx, 1 / fy, cx, cy
 
@@ -159,49 +161,62 @@ def draw_mesh(mesh, canvas, fx, fy, cx, cy, offset):
 
 @entry
 def shade_mesh(mesh, canvas, picture, offset, opacity):
-    """Colour the pixels where a mesh is seen: smooth normals, two lights, sky and ground, a bright rim."""
-    height, width = canvas.triangle.shape
-    count = mesh.faces.shape[0]
-    for y in range(height):
-        for x in range(width):
-            f = canvas.triangle[y, x] - offset
-            if f < 0 or f >= count:
-                continue
-            u, v = x + 0.5, y + 0.5
-            nx, ny, nz = 0.0, 0.0, 0.0
-            for corner in range(3):
-                c = 3 * corner
-                weight = mesh.planes[f, c] * u + mesh.planes[f, c + 1] * v + mesh.planes[f, c + 2]
-                vertex = mesh.faces[f, corner]
-                nx += weight * mesh.normals[vertex, 0]
-                ny += weight * mesh.normals[vertex, 1]
-                nz += weight * mesh.normals[vertex, 2]
-            length = math.sqrt(nx * nx + ny * ny + nz * nz)
-            length = length if length > 0.0 else 1.0
-            nx, ny, nz = nx / length, ny / length, nz / length
-            rx = (u - picture.rays[2]) * picture.rays[0]
-            ry = (v - picture.rays[3]) * picture.rays[1]
-            size = math.sqrt(rx * rx + ry * ry + 1.0)
-            rx, ry, rz = rx / size, ry / size, 1.0 / size
-            towards = -(nx * rx + ny * ry + nz * rz)
-            if towards < 0.0:  # the inside of an open mesh
-                nx, ny, nz, towards = -nx, -ny, -nz, -towards
-            key = max(0.0, nx * KEY[0] + ny * KEY[1] + nz * KEY[2])
-            fill = max(0.0, nx * FILL[0] + ny * FILL[1] + nz * FILL[2])
-            up = 0.5 - 0.5 * ny
-            light = GROUND + (SKY - GROUND) * up + KEY_SHARE * key + FILL_SHARE * fill
-            mirrored = 2.0 * towards
-            hx, hy, hz = rx + mirrored * nx, ry + mirrored * ny, rz + mirrored * nz
-            shine = max(0.0, hx * KEY[0] + hy * KEY[1] + hz * KEY[2])
-            for _ in range(SHINE_SQUARES):
-                shine = shine * shine
-            shine = shine * SHINE_SHARE
-            turned = 1.0 - towards
-            rim = turned * turned * turned * RIM_SHARE * up
-            for channel in range(3):
-                value = min(1.0, picture.colour[channel] * light + shine + rim)
-                under = float(picture.rgb[y, x, channel])
-                picture.rgb[y, x, channel] = np.uint8(under + opacity * (255.0 * value - under) + 0.5)
+    """Colour the pixels where a mesh is seen: smooth normals, two lights, sky and ground, a bright rim.
+
+    A pixel of the picture is the mean of its samples, those of other meshes and of the background included.
+    """
+    height, width = picture.rgb.shape[:2]
+    count, samples = mesh.faces.shape[0], picture.samples[0]
+    share = opacity / (samples * samples)
+    for row in range(height):
+        for column in range(width):
+            red, green, blue, seen = 0.0, 0.0, 0.0, 0
+            for y in range(samples * row, samples * (row + 1)):
+                for x in range(samples * column, samples * (column + 1)):
+                    f = canvas.triangle[y, x] - offset
+                    if f < 0 or f >= count:
+                        continue
+                    u, v = x + 0.5, y + 0.5
+                    nx, ny, nz = 0.0, 0.0, 0.0
+                    for corner in range(3):
+                        c = 3 * corner
+                        weight = mesh.planes[f, c] * u + mesh.planes[f, c + 1] * v + mesh.planes[f, c + 2]
+                        vertex = mesh.faces[f, corner]
+                        nx += weight * mesh.normals[vertex, 0]
+                        ny += weight * mesh.normals[vertex, 1]
+                        nz += weight * mesh.normals[vertex, 2]
+                    length = math.sqrt(nx * nx + ny * ny + nz * nz)
+                    length = length if length > 0.0 else 1.0
+                    nx, ny, nz = nx / length, ny / length, nz / length
+                    rx = (u - picture.rays[2]) * picture.rays[0]
+                    ry = (v - picture.rays[3]) * picture.rays[1]
+                    size = math.sqrt(rx * rx + ry * ry + 1.0)
+                    rx, ry, rz = rx / size, ry / size, 1.0 / size
+                    towards = -(nx * rx + ny * ry + nz * rz)
+                    if towards < 0.0:  # the inside of an open mesh
+                        nx, ny, nz, towards = -nx, -ny, -nz, -towards
+                    key = max(0.0, nx * KEY[0] + ny * KEY[1] + nz * KEY[2])
+                    fill = max(0.0, nx * FILL[0] + ny * FILL[1] + nz * FILL[2])
+                    up = 0.5 - 0.5 * ny
+                    light = GROUND + (SKY - GROUND) * up + KEY_SHARE * key + FILL_SHARE * fill
+                    mirrored = 2.0 * towards
+                    hx, hy, hz = rx + mirrored * nx, ry + mirrored * ny, rz + mirrored * nz
+                    shine = max(0.0, hx * KEY[0] + hy * KEY[1] + hz * KEY[2])
+                    for _ in range(SHINE_SQUARES):
+                        shine = shine * shine
+                    shine = shine * SHINE_SHARE
+                    turned = 1.0 - towards
+                    rim = turned * turned * turned * RIM_SHARE * up
+                    red += min(1.0, picture.colour[0] * light + shine + rim)
+                    green += min(1.0, picture.colour[1] * light + shine + rim)
+                    blue += min(1.0, picture.colour[2] * light + shine + rim)
+                    seen += 1
+            if seen:
+                lit = (red, green, blue)
+                for channel in range(3):
+                    under = seen * float(picture.ground[row, column, channel])
+                    mixed = picture.rgb[row, column, channel] + share * (255.0 * lit[channel] - under)
+                    picture.rgb[row, column, channel] = np.uint8(min(255.0, max(0.0, mixed)) + 0.5)
 
 
 def mesh_rows(vertices: np.ndarray, faces: np.ndarray) -> MeshRows:
@@ -221,13 +236,15 @@ def shade(
     mesh: MeshRows,
     canvas: CanvasRows,
     rgb: np.ndarray,
+    ground: np.ndarray,
     camera: np.ndarray,
     colour: np.ndarray,
     offset: int,
     opacity: float,
 ) -> None:
-    """Colour a mesh that was drawn."""
+    """Colour a mesh that was drawn; `rgb` may be smaller than the canvas by a whole number."""
     rays = np.array([1 / camera[0, 0], 1 / camera[1, 1], camera[0, 2], camera[1, 2]])
-    table = refer(mesh)
+    samples = np.array([canvas.triangle.shape[0] // rgb.shape[0]])
+    table, picture = refer(mesh), refer(PictureRows(rgb, ground, samples, colour, rays))
     find_normals(table)
-    shade_mesh(table, refer(canvas), refer(PictureRows(rgb, colour, rays)), offset, float(opacity))
+    shade_mesh(table, refer(canvas), picture, offset, float(opacity))

@@ -54,8 +54,8 @@ def fit_bodies(tree, tile, fit, bodies, refined, settings, first, last):
         _descend(tree, tile, fit, settings, settings.root_rates, False)
         _descend(tree, tile, fit, settings, settings.rates, True)
         pose_tile(tree, tile, fit)
-        outcome_status(tree, tile)
         reprojection_error(tree, tile)
+        outcome_status(tree, tile)
         without_branches(tree, tile)
         write_tile(tile, bodies, refined, start, last)
 

@@ -140,9 +140,9 @@ def _fit_by_stages(
         own_betas = xp.broadcast_to(fitted.betas, betas.shape)
         placed = place_points(skeleton, points, fitted.pose, own_betas, fitted.transl).points
         front = visible_in_front(placed, fitted.transl, seen.visible & used[:, None])
-        outcome = outcome_status(skeleton, fitted.pose, own_betas, fitted.transl, front)
-        filled = xp.where(used, xp.zeros_like(outcome), xp.full_like(outcome, float(Status.FILLED)))
         error = visible_error(placed, fitted.keypoints_2d, seen.visible, intrinsics)
+        outcome = outcome_status(skeleton, fitted.pose, own_betas, fitted.transl, error, front)
+        filled = xp.where(used, xp.zeros_like(outcome), xp.full_like(outcome, float(Status.FILLED)))
         status = xp.astype(xp.where(outcome == 0, filled, outcome), xp.int8)
         found.append((fitted.pose, own_betas, fitted.transl, error, fitted.joint_spread, status))
     *bodies, status = (

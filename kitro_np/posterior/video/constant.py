@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from array_api_compat import array_namespace, device
 
+from ...arrays.linear import solve_each
 from ..priors import BETAS_PRECISION
 from .frame import Sums
 from .spreads import (
@@ -102,7 +103,7 @@ def find_betas(betas: Any, precision: Any, right_side: Any, prior_betas: Any, co
     if not betas.shape[1]:
         return betas
     towards = BETAS_PRECISION * (prior_betas - betas) + _share(count)[:, None] * right_side
-    return betas + array_namespace(betas).linalg.solve(precision, towards[..., None])[..., 0]
+    return betas + solve_each(precision, towards[..., None])[..., 0]
 
 
 def _share(count: Any) -> Any:

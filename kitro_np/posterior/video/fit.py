@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from ...arrays.linear import inverse_each
 from ...body.kinematics import forward_kinematics
 from ...body.skeleton import Skeleton
 from ...keypoints.layouts import KeypointLayout
@@ -220,4 +221,4 @@ def _covariance(precision: Any, shape_precision: Any, joints: int) -> Any:
         own = slice(3 * joints, 3 * joints + shapes)
         wide = xp.concat([rows[own, : 3 * joints], shape_precision, rows[own, 3 * joints + shapes :]], axis=1)
         rows = xp.concat([rows[: 3 * joints, :], wide, rows[3 * joints + shapes :, :]], axis=0)
-    return xp.linalg.inv(precision + rows)
+    return inverse_each(precision + rows)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from ...arrays.linear import inverse_each, solve_each
 from ...arrays.rotations import cayley
 from ...body.kinematics import parent_rotations
 from ...body.skeleton import Skeleton
@@ -161,7 +162,7 @@ def take_step(
     fixed = _without_betas(system.precision, joints, shapes)
     fixed, invalid = _finite_or_identity(fixed)
     right_side = _leave_out(system.right_side, joints, shapes, axis=1)
-    step = xp.linalg.solve(fixed, right_side[..., None])[..., 0] + invalid[..., 0]
+    step = solve_each(fixed, right_side[..., None])[..., 0] + invalid[..., 0]
     rotvec = xp.reshape(step[:, : 3 * joints], (-1, joints, 3))
     length = largest_angle(rotvec)
     share = priors.LARGEST_ROTATION / xp.maximum(length, priors.LARGEST_ROTATION * xp.ones_like(length))
@@ -169,7 +170,7 @@ def take_step(
     transl = transl + step[:, 3 * joints :] * share[:, None]
     to_global = _to_global(given.skeleton, pose, 0)
     along = xp.matmul(to_global, step[..., None])[..., 0]
-    from_global = xp.linalg.inv(to_global)
+    from_global = inverse_each(to_global)
     own = _without_betas(system.own, joints, shapes)
     diagonal = xp.sum(from_global * xp.matmul(own, from_global), axis=1)
     message = others.precision * along - others.right_side + diagonal * along * (1 - share[:, None])
@@ -185,7 +186,7 @@ def sums_of(given: FitInput, scales: Scales, system: FrameSystem, step: Any) -> 
     own, right = slice(3 * joints, 3 * joints + shapes), system.right_side
     with_rest = _leave_out(system.precision[:, :, own], joints, shapes, axis=1)
     rest = _leave_out(right, joints, shapes, axis=1)
-    solved = xp.matrix_transpose(xp.linalg.solve(fixed, with_rest))
+    solved = xp.matrix_transpose(solve_each(fixed, with_rest))
     # The prior of betas belongs to the track, not to each frame.
     shape = (
         system.own[:, own, own] - system.linear_prior.precision[:, own, own] - xp.matmul(solved, with_rest)

@@ -23,7 +23,7 @@ NAMES = 118
 LINE, REASON = 15.5, 25
 """Height of a joint's bar, and of a reason's."""
 
-MOST_JOINTS, MOST_REASONS, MOST_LABELS = 34, 10, 10
+MOST_JOINTS, MOST_LABELS = 34, 10
 """How many are shown."""
 
 WORDS = 480
@@ -37,7 +37,7 @@ Point = tuple[float, float]
 
 def picture_of_map(found: MapExplanation) -> bytes:
     """Draw what ``map`` made of a body, and return an SVG file."""
-    reasons, rest = reasons_shown(found, MOST_REASONS)
+    reasons, rest = reasons_shown(found)
     chart = IMAGE[1] + IMAGE[3] + 40
     drawing = Drawing(chart + REASON * (len(reasons) + 3) + 30, heading_of_map(found))
     for k, note in enumerate(notes_of_map(found)):
@@ -71,15 +71,18 @@ def _image(drawing: Drawing, found: MapExplanation) -> None:
         place = to_picture(found.keypoints_2d[k])
         if np.isfinite(found.projected_before[k]).all():
             drawing.arrow(*_short_of(place, to_picture(found.projected_before[k]), _radius(found, k)), colour)
-    labels: list[tuple[float, float, float, float]] = []
+    taken: list[tuple[float, float, float, float]] = []
+    for k in order:
+        (x, y), radius = to_picture(found.keypoints_2d[k]), _radius(found, k)
+        taken.append((x - radius, y - radius, x + radius, y + radius))
     for k in order[::-1]:
         colour = between(BLUE, RED, 1 - found.inlier[k])
         drawing.circle(to_picture(found.keypoints_2d[k]), _radius(found, k), colour)
     centre = np.nanmean(found.keypoints_2d, axis=0)
     for k in order:
-        if len(labels) < MOST_LABELS:
+        if len(taken) < len(order) + MOST_LABELS:
             _label(
-                drawing, found.point_names[k], to_picture(found.keypoints_2d[k]), to_picture(centre), labels
+                drawing, found.point_names[k], to_picture(found.keypoints_2d[k]), to_picture(centre), taken
             )
     _key(drawing)
 
@@ -121,20 +124,20 @@ def _window(found: MapExplanation) -> Callable[[np.ndarray], Point]:
 
 
 def _label(
-    drawing: Drawing, name: str, place: Point, centre: Point, labels: list[tuple[float, float, float, float]]
+    drawing: Drawing, name: str, place: Point, centre: Point, taken: list[tuple[float, float, float, float]]
 ) -> None:
-    """Name a keypoint beside it, away from the body's middle, if there is room."""
+    """Name a keypoint beside it, away from the body's middle, if there is room beside what is `taken`."""
     name = shortened(name, 18)
     wide = 11 * LETTER * len(name)
     for right in (place[0] >= centre[0], place[0] < centre[0]):
         x = place[0] + 11 if right else place[0] - 11 - wide
-        box = (x, place[1] - 7, x + wide, place[1] + 6)
+        box = (x, place[1] - 8, x + wide, place[1] + 8)
         inside = IMAGE[0] < box[0] and box[2] < IMAGE[0] + IMAGE[2]
         if inside and not any(
             box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
-            for other in labels
+            for other in taken
         ):
-            labels.append(box)
+            taken.append(box)
             drawing.text(x, place[1] + 4, name, 11, halo=True)
             return
 

@@ -11,8 +11,11 @@ from .map_fit import MapExplanation
 from .reasons import LEAST, Reason
 from .wording import WIDTH, bar, fitted, odds_in_words, shortened
 
-POINTS, JOINTS, REASONS = 12, 8, 8
+POINTS, JOINTS = 12, 8
 """Lines of each part."""
+
+MOST_REASONS = 10
+"""Reasons that are named; as many in texts, pictures and pages, so that all else is the same number."""
 
 NAMED = 2
 """Joints that are named of those that a keypoint bends, and keypoints of those that bend a joint."""
@@ -64,10 +67,10 @@ def points_in_order(found: MapExplanation) -> np.ndarray:
     return seen[np.lexsort((-pull[seen], ~found.outlier[seen]))]
 
 
-def reasons_shown(found: MapExplanation, most: int) -> tuple[list[Reason], float]:
+def reasons_shown(found: MapExplanation) -> tuple[list[Reason], float]:
     """Return the reasons that change the log odds most, and what all others change."""
     reasons = found.verdict.reasons
-    shown = [reason for reason in reasons if abs(reason.contribution) >= LEAST][:most]
+    shown = [reason for reason in reasons if abs(reason.contribution) >= LEAST][:MOST_REASONS]
     return shown, sum(reason.contribution for reason in reasons[len(shown) :])
 
 
@@ -105,7 +108,7 @@ def text_of_map(found: MapExplanation) -> list[str]:
         )
     if len(joints) > JOINTS:
         lines.append(f"and {len(joints) - JOINTS} more joints")
-    shown, rest = reasons_shown(found, REASONS)
+    shown, rest = reasons_shown(found)
     lines += ["", title_of_verdict(found), f"{found.verdict.usual:>+7.2f}  a usual body that is accepted"]
     lines += [f"{reason.contribution:>+7.2f}  {reason.words}" for reason in shown]
     lines.append(f"{rest:>+7.2f}  all else")

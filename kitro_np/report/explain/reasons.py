@@ -24,6 +24,12 @@ USUAL = dict(
 )  # fmt: skip
 """Features of a usual body that is accepted: medians of those of ``kitro_np.example("real")``."""
 
+NEARLY = 1.1
+"""Ratio to what is usual up to which a value is as usual."""
+
+HARDLY = 0.15
+"""Share of the residuals that is not worth a word."""
+
 LEAST = 0.05
 """Log odds from which on a reason is worth a word."""
 
@@ -126,55 +132,86 @@ def _bends(feature: float) -> float:
     return max(math.exp(feature) - ROTATION_FLOOR, 0)
 
 
-def _usual(name: str, of: Callable[[float], float] = float) -> str:
-    """Say what a feature usually is."""
-    return f"usually {of(USUAL[name]):.1f}"
+def _than_usual(value: float, usual: float, more: str, less: str) -> str:
+    """Say how many times `more` or `less` than usual a value is."""
+    if not (value > 0 and usual > 0):
+        return "as usual"
+    ratio = value / usual
+    if 1 / NEARLY < ratio < NEARLY:
+        return "as usual"
+    return f"{ratio:.1f} times {more} than usual" if ratio > 1 else f"{1 / ratio:.1f} times {less} than usual"
 
 
 def _keypoints(v: Values) -> str:
     visible, effective = 24 / v["few_points"], 24 / v["few_effective_points"]
     usual = 24 / USUAL["few_effective_points"]
-    return f"{visible:.0f} keypoints, as good as {effective:.0f} certain ones, usually {usual:.0f}"
+    return f"{visible:.0f} keypoints, worth {effective:.0f} certain ones (usually {usual:.0f})"
 
 
 def _depth(v: Values) -> str:
     change = math.expm1(v["depth"])
-    return f"the body moves {abs(change):.1%} {'away' if change >= 0 else 'nearer'}"
+    return f"the body moves {abs(change):.1%} {'away from' if change >= 0 else 'nearer to'} the camera"
+
+
+def _turned(v: Values) -> str:
+    ratio = _ratio(v["turn"])
+    return (
+        "the body as a whole is not turned in the image"
+        if ratio < HARDLY
+        else f"the body as a whole is turned in the image: {ratio:.1f} times what else is off"
+    )
+
+
+def _squeezed(v: Values) -> str:
+    ratio = _ratio(v["squeeze"])
+    return (
+        "the body as a whole is not squeezed in height"
+        if ratio < HARDLY
+        else f"the body as a whole is squeezed in height: {ratio:.1f} times what else is off"
+    )
 
 
 _WORDS: dict[tuple[str, ...], Callable[[Values], str]] = {
     ("pose_scale", "pose_scale_squared"): lambda v: (
-        f"the estimate errs {math.exp(v['pose_scale']):.1f} times as expected, "
-        f"{_usual('pose_scale', math.exp)}"
+        "the estimate's error is "
+        + _than_usual(math.exp(v["pose_scale"]), math.exp(USUAL["pose_scale"]), "larger", "smaller")
     ),
     ("noise", "noise_squared"): lambda v: (
-        f"keypoints err {math.exp(v['noise']):.1f} times as expected, {_usual('noise', math.exp)}"
+        "keypoints scatter " + _than_usual(math.exp(v["noise"]), math.exp(USUAL["noise"]), "more", "less")
     ),
-    ("surprise",): lambda v: f"keypoints surprise the estimate: {v['surprise']:.1f}, {_usual('surprise')}",
+    ("surprise",): lambda v: (
+        "keypoints disagree with the estimate "
+        + _than_usual(v["surprise"], USUAL["surprise"], "more", "less")
+    ),
     ("detail",): lambda v: (
-        f"{v['size'] * _detail(v['detail']):.0f} mm of the residuals are no turn or stretch, "
-        f"usually {v['size'] * _detail(USUAL['detail']):.0f}"
+        f"{v['size'] * _detail(v['detail']):.0f} mm of the distance to the keypoints is in single limbs "
+        f"(usually {v['size'] * _detail(USUAL['detail']):.0f})"
     ),
-    ("turn",): lambda v: f"the image is turned by {_ratio(v['turn']):.1f} times what is left",
-    ("squeeze",): lambda v: (
-        f"the image is squeezed in height by {_ratio(v['squeeze']):.1f} times what is left"
-    ),
+    ("turn",): _turned,
+    ("squeeze",): _squeezed,
     ("depth",): _depth,
-    ("outliers", "outliers_squared"): lambda v: f"{v['outliers']:.0%} of the keypoints are outliers",
+    ("outliers", "outliers_squared"): lambda v: f"{v['outliers']:.0%} of the keypoints fit no pose: outliers",
     ("determined",): lambda v: (
-        f"keypoints determine the body {math.exp(v['determined'] - USUAL['determined']):.1f} times "
-        "as well as usual"
+        "keypoints leave the pose "
+        + _than_usual(math.exp(USUAL["determined"] - v["determined"]), 1.0, "more open", "less open")
     ),
     ("translation",): lambda v: (
-        f"the body's place is off by {math.sqrt(max(v['translation'], 0)):.1f} spreads"
+        f"the body is moved by {math.sqrt(max(v['translation'], 0)):.1f} times the estimate's usual error"
     ),
     ("in_plane",): lambda v: (
-        f"bends in the image of {_bends(v['in_plane']):.1f} spreads, {_usual('in_plane', _bends)}"
+        "joints are turned in the image "
+        + _than_usual(_bends(v["in_plane"]), _bends(USUAL["in_plane"]), "more", "less")
     ),
     ("out_of_plane",): lambda v: (
-        f"bends in depth of {_bends(v['out_of_plane']):.1f} spreads, {_usual('out_of_plane', _bends)}"
+        "joints are turned towards or away from the camera "
+        + _than_usual(_bends(v["out_of_plane"]), _bends(USUAL["out_of_plane"]), "more", "less")
     ),
-    ("unusual",): lambda v: f"the estimate's pose is rare in motion: {v['unusual']:.1f}, {_usual('unusual')}",
+    ("unusual",): lambda v: (
+        "the estimate's pose is "
+        + _than_usual(v["unusual"], USUAL["unusual"], "rarer", "more common").replace(
+            "as usual", "as common as usual"
+        )
+    ),
     ("few_points", "few_effective_points"): _keypoints,
 }
 """Features that belong together, and what is said of their values."""

@@ -41,7 +41,7 @@ def content_of(shown: Shown, figures: PageFigures, people: int, explained: int) 
     change = np.zeros(len(shown)) if figures.change is None else figures.change
     chosen = choose_rows(shown.frame, shown.person, change, people)
     kept, rows = shown.take(chosen.rows), chosen.rows
-    notes = tuple(note for note in (chosen.note, *_notes_on_body(shown)) if note)
+    notes = tuple(note for note in (chosen.note, *_notes_on_body(shown), _note_on_hypotheses(shown)) if note)
     blob = Blob()
     bodies = {name: one for name in STAGES if (one := kept.stage(name)) is not None}
     ghosts = kept.result.hypotheses
@@ -69,6 +69,7 @@ def content_of(shown: Shown, figures: PageFigures, people: int, explained: int) 
         "fps": shown.fps if shown.fps is not None and 0 < shown.fps < np.inf else None,
         "parents": list(shown.body.skeleton.parents),
         "joints": list(find_layout("smpl24", shown.body).names),
+        "measured": {"joints": list(figures.protocol.joints), "root": list(figures.protocol.root)},
         "points": None if figures.keypoints is None or shown.layout is None else list(shown.layout.names),
         "rows": _rows(kept, figures, rows),
         "why": why_of(kept, None if figures.change is None else figures.change[rows], explained),
@@ -105,6 +106,12 @@ def _rows(shown: Shown, figures: PageFigures, rows: np.ndarray) -> dict[str, Any
 def _numbers(values: np.ndarray) -> list[float | None]:
     """Numbers with four digits, None for those that are not finite, which JSON lacks."""
     return [float(f"{value:.4g}") if np.isfinite(value) else None for value in values.tolist()]
+
+
+def _note_on_hypotheses(shown: Shown) -> str:
+    if shown.result.hypotheses is None or shown.result.track is None:
+        return ""
+    return "Hypotheses are those of each frame alone; the refined bodies are those of the video."
 
 
 def _notes_on_body(shown: Shown) -> list[str]:

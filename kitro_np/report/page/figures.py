@@ -6,8 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...evaluation.evaluate import MILLIMETRES
+from ...evaluation.metrics import mpjpe
+from ...evaluation.protocols import Protocol, usual_protocol
 from ...keypoints.layouts import KeypointLayout
-from ..shown import PosedBodies, Shown
+from ..shown import Shown
 
 STAGES_OF_FIT = ("before", "after")
 """Stages that are compared with keypoints and truth."""
@@ -23,7 +26,9 @@ class PageFigures(NamedTuple):
     pixels : dict of str to (N,) array
         Mean distance of visible keypoints from the body's, by stage.
     error : dict of str to (N,) array
-        MPJPE about the root in mm, by stage.
+        MPJPE in mm, by stage, as ``kitro-np eval`` measures it.
+    protocol : Protocol
+        Joints of these errors, and their root.
     points : dict of str to (N, K, 2) array
         The body's points in the image, by stage.
     keypoints : (N, K, 2) array or None
@@ -33,6 +38,7 @@ class PageFigures(NamedTuple):
     change: np.ndarray | None
     pixels: dict[str, np.ndarray]
     error: dict[str, np.ndarray]
+    protocol: Protocol
     points: dict[str, np.ndarray]
     keypoints: np.ndarray | None
 
@@ -40,10 +46,11 @@ class PageFigures(NamedTuple):
 def figures_of(shown: Shown) -> PageFigures:
     """Return the figures of all bodies."""
     stages = {name: shown.stage(name) for name in (*STAGES_OF_FIT, "truth")}
-    joints = {name: _about_root(shown, one) for name, one in stages.items() if one is not None}
+    joints = {name: shown.joints(one) for name, one in stages.items() if one is not None}
     change = _distance(joints["before"], joints["after"]) if "before" in joints else None
+    protocol = usual_protocol(shown.body)
     error = {
-        name: _distance(joints[name], joints["truth"])
+        name: MILLIMETRES * mpjpe(joints[name], joints["truth"], protocol)
         for name in STAGES_OF_FIT
         if "truth" in joints and name in joints
     }
@@ -58,18 +65,13 @@ def figures_of(shown: Shown) -> PageFigures:
         keypoints = _put_right(shown, points["after"], keypoints, shown.layout)
         for name, projected in points.items():
             pixels[name] = _mean(np.linalg.norm(projected - keypoints, axis=-1))
-    return PageFigures(change, pixels, error, points, keypoints)
-
-
-def _about_root(shown: Shown, bodies: PosedBodies) -> np.ndarray:
-    joints = shown.joints(bodies)
-    centred: np.ndarray = joints - joints[:, :1]
-    return centred
+    return PageFigures(change, pixels, error, protocol, points, keypoints)
 
 
 def _distance(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Mean distance of joints (N, J, 3) in mm, (N,)."""
-    distance: np.ndarray = 1000 * np.linalg.norm(first - second, axis=-1).mean(axis=1)
+    """Mean distance of joints (N, J, 3) about the root in mm, (N,)."""
+    apart = (first - first[:, :1]) - (second - second[:, :1])
+    distance: np.ndarray = MILLIMETRES * np.linalg.norm(apart, axis=-1).mean(axis=1)
     return distance
 
 

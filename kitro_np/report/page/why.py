@@ -18,8 +18,8 @@ from ..shown import Shown
 EXPLAINED = 50
 """Bodies that a page explains, unless asked for more or fewer: some 40 ms each."""
 
-REASONS, POINTS = 8, 8
-"""Reasons and keypoints of a body, at most."""
+POINTS = 8
+"""Keypoints of a body, at most."""
 
 DIGITS = 4
 """Digits behind the point: the parts add up to the log odds."""
@@ -103,7 +103,7 @@ def _explain(shown: Shown, row: int, method: Map) -> MapExplanation | None:
 
 def _told(found: MapExplanation) -> dict[str, Any]:
     """Return what the page shows of an explanation; keypoints by their numbers."""
-    reasons, rest = reasons_shown(found, REASONS)
+    reasons, rest = reasons_shown(found)
     parts = [("a usual body that is accepted", found.verdict.usual)]
     parts += [(reason.words, reason.contribution) for reason in reasons] + [("all else", rest)]
     seen = np.flatnonzero(found.visible)

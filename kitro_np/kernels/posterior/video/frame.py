@@ -71,8 +71,8 @@ def finish_blocks(tree, chains, tile, memory, own, frames, blocks, sized, kind):
                 tile.status[0, lane] = 0.0
                 tile.path_score[0, lane] = frames.used[min(start + lane, last - 1)]
             used = load(tile.path_score, 0) > 0.5
-            outcome_status_by(where(used, nearest, load(tile.transl, 2)), tile)
             visible_error(chains, tile, memory)
+            outcome_status_by(where(used, nearest, load(tile.transl, 2)), tile)
             for lane in own_lanes(tile.status, last - start):
                 frames.status[start + lane] = int(tile.status[0, lane])
                 frames.error[start + lane] = tile.error[0, lane]
