@@ -9,7 +9,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numba
 import numpy as np
 import pytest
 from backends import load_or_skip
@@ -58,6 +60,21 @@ def test_the_compiler_of_a_gpu_takes_the_kernels(run, dtype, capability):
         assert about["spills"] == 0 or dtype == "float64"
 
 
+@pytest.mark.parametrize("removed", [False, True])
+def test_a_name_that_numpy_removed_is_back_only_for_a_while(removed):
+    """numba-cuda 0.30 looks np.row_stack up, which NumPy 2.5 has no more."""
+    pytest.importorskip("numba.cuda")
+    from kitro_np.kernels.gpu import removed_names
+
+    vstack, row_stack = object(), object()
+    numpy = SimpleNamespace(vstack=vstack) if removed else SimpleNamespace(vstack=vstack, row_stack=row_stack)
+    before = dict(vars(numpy))
+    with pytest.raises(ZeroDivisionError), removed_names(numpy):
+        assert numpy.row_stack is (vstack if removed else row_stack)
+        1 / 0  # noqa: B018
+    assert vars(numpy) == before
+
+
 def test_every_function_over_lanes_has_a_twin_on_a_gpu():
     pytest.importorskip("numba.cuda")
     from kitro_np.kernels.gpu import lane_functions
@@ -91,18 +108,26 @@ def test_arrays_of_a_cpu_are_refused():
         refine(*make_batch(skeleton, 2), body=skeleton, engine="cuda")
 
 
-def test_machine_code_on_the_disk_is_checked(tmp_path):
+def test_machine_code_is_kept_on_the_disk(tmp_path, monkeypatch):
+    """In files that are checked as those of the CPU's code are: see test_cache.py."""
     pytest.importorskip("numba.cuda")
-    from kitro_np.kernels.gpu_code import read_code, write_code
+    gpu_code = pytest.importorskip("kitro_np.kernels.gpu_code")
+    from kitro_np.kernels.kitro.algorithm import refine_bodies
 
-    path = tmp_path / "cache" / "code.cubin"
-    assert read_code(path) is None
-    write_code(path, b"code\nwith lines", "name")
-    assert read_code(path) == (b"code\nwith lines", "name")
-    assert [file.name for file in path.parent.iterdir()] == ["code.cubin"]
-    path.write_bytes(path.read_bytes()[:-1])
-    assert read_code(path) is None, "a GPU would run half of it"
-    write_code(Path("/proc/nowhere/code.cubin"), b"", "name")  # as on a disk that cannot be written
+    assembled = []
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(gpu_code, "compile_ptx", lambda *_: "assembly")
+    monkeypatch.setattr(gpu_code, "assemble", lambda *about: assembled.append(about) or (b"code", "name"))
+    monkeypatch.setattr(gpu_code, "GpuEntry", lambda *parts: parts)
+    load = gpu_code.load_entry.__wrapped__
+    single, double = np.dtype("float32"), np.dtype("float64")
+    for dtype, capability in ((single, (9, 0)), (single, (9, 0)), (single, (8, 0)), (double, (9, 0))):
+        assert load(refine_bodies, dtype, (), capability) == (b"code", "name")
+    assert len(assembled) == 3, "one for each dtype and kind of GPU"
+    for path in tmp_path.rglob("*.nbc"):
+        path.write_bytes(path.read_bytes()[:-1])
+    assert load(refine_bodies, single, (), (9, 0)) == (b"code", "name")
+    assert len(assembled) == 4, "a GPU would run half of it"
 
 
 # ------------------------------------------------------------------------------------------------ on a GPU

@@ -10,8 +10,10 @@ from __future__ import annotations
 import dis
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, partial
+from importlib import import_module
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -27,6 +29,25 @@ with warnings.catch_warnings():
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 """Whether numba simulates a GPU, by threads of the interpreter."""
+
+
+@contextmanager
+def removed_names(numpy: Any = np) -> Iterator[None]:
+    """Give NumPy a name back for a while: numba-cuda 0.30 looks it up, and NumPy 2.5 has it no more."""
+    if hasattr(numpy, "row_stack"):
+        yield
+        return
+    numpy.row_stack = numpy.vstack
+    try:
+        yield
+    finally:
+        del numpy.row_stack
+
+
+if not SIMULATED:
+    # Else numba-cuda would import it at the first compilation.
+    with removed_names():
+        import_module("numba.cuda.np.arrayobj")
 
 WARP = 32
 """Threads that a GPU runs in lockstep: lanes of a tile, and threads of a block."""

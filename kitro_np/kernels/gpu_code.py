@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import warnings
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
-from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,9 +14,8 @@ from cuda.core import Device, LaunchConfig, Linker, LinkerOptions, ObjectCode, l
 from numba import types
 from numba.core.caching import FunctionCache
 
-from ..safe_io.atomic_write import atomic_write
+from .cache import CodeFiles, announce_compilation, warn_of_compiling_anew
 from .gpu import WARP, compile_for_gpu, cuda
-from .jit import all_sources, announce_compilation
 
 COMPILERS = ("numba-cuda", "numba", "llvmlite", "cuda-bindings", "cuda-core")
 """Packages whose versions machine code depends on."""
@@ -73,14 +68,18 @@ def load_entry(
     capability: tuple[int, int],
 ) -> GpuEntry:
     """Return an entry for a GPU of a compute capability, from the disk if it has been compiled before."""
-    key = _key(entry, dtype, signature, capability)
-    folder = _folder(entry)
-    found = None if folder is None else read_code(folder / key)
+    files = _files(entry)
+    versions = tuple(f"{package} {version(package)}" for package in COMPILERS)
+    key = dtype.name, tuple(map(str, signature)), capability, versions
+    found = None if files is None else files.load(key)
     if found is None:
         announce_compilation()
         found = assemble(compile_ptx(entry, dtype, signature, capability), capability)
-        if folder is not None:
-            write_code(folder / key, *found)
+        if files is not None:
+            try:
+                files.save(key, found)
+            except OSError as error:
+                warn_of_compiling_anew(f"they could not be written to {files.folder} ({error.strerror})")
     return GpuEntry(*found)
 
 
@@ -110,50 +109,11 @@ def entry_name(ptx: str) -> str:
     return str(name)
 
 
-def _key(
-    entry: Callable[..., Any],
-    dtype: np.dtype[Any],
-    signature: tuple[types.Type, ...],
-    capability: tuple[int, int],
-) -> str:
-    """File name: it tells all that the machine code depends on."""
-    name = f"{entry.__module__}.{entry.__name__}"
-    parts = (name, dtype.name, *map(str, signature), str(capability), all_sources())
-    compilers = (f"{package} {version(package)}" for package in COMPILERS)
-    digest = hashlib.sha256("\n".join((*parts, *compilers)).encode()).hexdigest()[:32]
-    return f"{entry.__name__}-{dtype.name}-sm_{capability[0]}{capability[1]}-{digest}.cubin"
-
-
-def _folder(entry: Any) -> Path | None:
-    """Return the folder of the CPU's machine code too; None if there is none that can be written."""
+def _files(entry: Any) -> CodeFiles | None:
+    """Return the files of an entry beside those of the CPU's code; None if there is no folder for them."""
     try:
-        return Path(FunctionCache(getattr(entry, "py_func", entry)).cache_path)
+        cache = FunctionCache(getattr(entry, "py_func", entry))
     except RuntimeError:
-        warnings.warn(
-            "kitro_np compiles its kernels anew in every process: it found no folder to keep them in. "
-            "Set NUMBA_CACHE_DIR to a folder that can be written.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+        warn_of_compiling_anew("it found no folder to keep them in")
         return None
-
-
-def write_code(path: Path, cubin: bytes, name: str) -> None:
-    """Write machine code, its name and a digest of both; a full or read-only disk is no error."""
-    content = name.encode() + b"\n" + cubin
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, lambda file: file.write(hashlib.sha256(content).digest() + content))
-
-
-def read_code(path: Path) -> tuple[bytes, str] | None:
-    """Read machine code; None if there is none, or the file is damaged: a GPU checks nothing."""
-    try:
-        file = BytesIO(path.read_bytes())
-    except OSError:
-        return None
-    digest, content = file.read(32), file.read()
-    if hashlib.sha256(content).digest() != digest:
-        return None
-    name, _, cubin = content.partition(b"\n")
-    return cubin, name.decode()
+    return CodeFiles(Path(cache.cache_path), f"{entry.__module__}.{entry.__name__}-gpu")
