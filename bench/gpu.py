@@ -51,7 +51,7 @@ class Gpu:
         return np.asarray(array) if self.is_dry else self.xp.asnumpy(array)
 
     def time(self, call: Callable[[], Any]) -> float:
-        """Median seconds of a call; by events, which include what the CPU does meanwhile."""
+        """Median seconds from a call until the GPU has done all of it."""
         call()
         self.wait()
         times: list[float] = []
@@ -163,6 +163,95 @@ def speed_of(gpu: Gpu, batch: int, options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def phases_section(gpu: Gpu, _: argparse.Namespace) -> dict[str, Any]:
+    """Where the time of large batches goes: milliseconds by phase, each waited for, and of the kernels."""
+    if gpu.is_dry:
+        return {}
+    import kitro_np.api as api
+    from kitro_np.kernels.gpu_code import GpuEntry
+
+    found: dict[str, Any] = {}
+    for batch in (100_000, 1_000_000):
+        given = gpu.there(make_batch(batch, "float32"))
+        for method in ("map", "kitro"):
+            refine(*given, method=method)
+            gpu.wait()
+            begin = time.perf_counter()
+            result = refine(*given, method=method)
+            returned = time.perf_counter() - begin
+            gpu.wait()
+            row = {"returned": returned, "total": time.perf_counter() - begin}
+            del result
+            events: list[tuple[Any, Any]] = []
+            names = ("read_request", "_hint", "_result", "_with_given_dtypes")
+            kept = {name: getattr(api, name) for name in names}
+            launch = GpuEntry.launch
+            for name in names:
+                setattr(api, name, _waited_for(gpu, kept[name], name, row))
+            GpuEntry.launch = _between_events(gpu, launch, events)  # type: ignore[method-assign]
+            begin = time.perf_counter()
+            refine(*given, method=method)
+            gpu.wait()
+            row["total_waited"] = time.perf_counter() - begin
+            for name in names:
+                setattr(api, name, kept[name])
+            GpuEntry.launch = launch  # type: ignore[method-assign]
+            spans = [gpu.xp.cuda.get_elapsed_time(*pair) / 1e3 for pair in events]
+            row |= {"launches": sum(spans), "first_launch": spans[0], "longest_launch": max(spans)}
+            row |= {"number_of_launches": len(spans) / 1e3}
+            pool = gpu.xp.get_default_memory_pool()
+            row |= {"pool_GB": pool.total_bytes() / 1e12, "used_GB": pool.used_bytes() / 1e12}
+            found[f"{method} {batch}"] = row
+            print(f"{method:<7}{batch:>10,}", {name: round(1e3 * value, 2) for name, value in row.items()})
+    return {**found, **_launches_of(gpu)}
+
+
+def _launches_of(gpu: Gpu) -> dict[str, Any]:
+    """A million bodies in launches of different sizes."""
+    from kitro_np.kernels.refinement import run_gpu
+
+    found, batch = {}, 1_000_000
+    given = gpu.there(make_batch(batch, "float32"))
+    kept = run_gpu.TOGETHER
+    for method in ("map", "kitro"):
+        for together in (1, 4, 100):
+            run_gpu.TOGETHER = together
+            refine(*given, method=method)
+            gpu.wait()
+            begin = time.perf_counter()
+            refine(*given, method=method)
+            gpu.wait()
+            found[f"{method} {together}"] = batch / (time.perf_counter() - begin)
+            print(
+                f"{method:<7}{together:>4} bodies a thread and launch{found[f'{method} {together}']:14,.0f}"
+            )
+    run_gpu.TOGETHER = kept
+    return found
+
+
+def _waited_for(gpu: Gpu, call: Callable[..., Any], name: str, times: dict[str, float]) -> Callable[..., Any]:
+    def waited(*arguments: Any, **options: Any) -> Any:
+        gpu.wait()
+        begin = time.perf_counter()
+        found = call(*arguments, **options)
+        gpu.wait()
+        times[name] = times.get(name, 0.0) + time.perf_counter() - begin
+        return found
+
+    return waited
+
+
+def _between_events(gpu: Gpu, launch: Callable[..., Any], events: list[Any]) -> Callable[..., Any]:
+    def watched(*arguments: Any) -> None:
+        pair = gpu.xp.cuda.Event(), gpu.xp.cuda.Event()
+        pair[0].record()
+        launch(*arguments)
+        pair[1].record()
+        events.append(pair)
+
+    return watched
+
+
 def accuracy_section(gpu: Gpu, asked: argparse.Namespace) -> dict[str, Any]:
     """Errors on a simulated set, by the GPU and by the CPU."""
     if asked.sim is None or not Path(asked.sim).exists():
@@ -201,14 +290,53 @@ def body_section(gpu: Gpu, _: argparse.Namespace) -> dict[str, Any]:
     parents = arrays["kintree_table"][0]
     body = kitro_np.BodyModel.from_arrays("smpl", *(arrays[name] for name in names), parents)
     found = {}
-    for call, batches in (("joints", (1000, 100_000, 1_000_000)), ("forward", (1000, 10_000))):
+    for call, batches in (("joints", (1000, 100_000, 1_000_000)), ("forward", (1000, 10_000, 100_000))):
         for batch in batches[:1] if gpu.is_dry else batches:
             row = found[f"{call} {batch}"] = posing_of(gpu, body, call, batch)
             print(
                 f"{call:<10}{batch:>10,}{row['bodies_per_second']:16,.0f} bodies/s"
                 f"{row['GB_per_second']:10.1f} GB/s   off by {row['off']:.1e} m"
             )
+    if not gpu.is_dry:
+        found["profile"] = profile_of(gpu, body, 10_000)
     return found
+
+
+def profile_of(gpu: Gpu, body: Any, batch: int) -> dict[str, float]:
+    """Milliseconds of each stage of forward, and of the products in it, waited for."""
+    from kitro_np.body import skinning
+
+    there, times = gpu.there(make_batch(batch, "float32")[:3]), {}
+    body.forward(*there)
+    names = ("forward_kinematics", "joint_transforms", "blend_vertices", "skin")
+    kept = {name: getattr(skinning, name) for name in names}
+    for name, stage in kept.items():
+        setattr(skinning, name, _waited_for(gpu, stage, name, times))
+    begin = time.perf_counter()
+    body.forward(*there)
+    gpu.wait()
+    times["forward, waited for"] = time.perf_counter() - begin
+    for name, stage in kept.items():
+        setattr(skinning, name, stage)
+    surface, pose = body.like(there[0])._surface, there[0]
+    planes = skinning.blend_vertices(surface, there[1][:1000], pose[:1000])
+    feature = gpu.xp.concatenate([there[1][:1000], skinning.pose_feature(pose[:1000])], axis=1)
+    rows = gpu.xp.ascontiguousarray(pose[:1000].reshape(-1, surface.weights.shape[0]))[:12_000]
+    parts: dict[str, Callable[[], Any]] = {
+        "product of blend shapes, 1000": lambda: gpu.xp.matmul(feature, surface.directions),
+        "product of 9/12 of the transforms, 1000": lambda: gpu.xp.matmul(rows, surface.weights),
+        "a sum of vertices, 1000": lambda: planes + planes,
+        "vertices to the end, 1000": lambda: gpu.xp.stack([planes[:, k, :] for k in range(3)], axis=-1),
+    }
+    for name, part in parts.items():
+        times[name] = gpu.time(part)
+    begin = time.perf_counter()
+    body.forward(*there)
+    times["the call until it returns"] = time.perf_counter() - begin
+    gpu.wait()
+    for name, seconds in times.items():
+        print(f"forward {batch:,}: {name:<42}{1e3 * seconds:10.3f} ms")
+    return times
 
 
 def posing_of(gpu: Gpu, body: Any, call: str, batch: int) -> dict[str, float]:
@@ -233,6 +361,7 @@ SECTIONS = {
     "code": code_section,
     "accuracy": accuracy_section,
     "speed": speed_section,
+    "phases": phases_section,
     "body": body_section,
 }
 

@@ -5,7 +5,7 @@
 cd "$(dirname "$0")/.." || exit 1
 python=${PYTHON:-python}
 sim=${1:-}
-sections=${SECTIONS:-compile code accuracy speed body tests}
+sections=${SECTIONS:-compile code accuracy speed phases body tests}
 out=${OUT:-$(mktemp -d)}
 export PYTHONPATH=$PWD:$PWD/bench:$PWD/tests:${PYTHONPATH:-}
 export NUMBA_CACHE_DIR=${NUMBA_CACHE_DIR:-$(mktemp -d)}
@@ -36,11 +36,20 @@ for section in $sections; do
         tail -n 12 "$out"/code-*.txt 2>/dev/null
         ;;
     speed) measure 100 speed ;;
+    phases)
+        nvidia-smi --query-gpu=clocks.sm,power.draw,clocks_event_reasons.active --format=csv,noheader \
+            -lms 500 >"$out/clocks.txt" 2>&1 &
+        watch=$!
+        measure 60 phases
+        kill $watch
+        sort "$out/clocks.txt" | uniq -c | sort -rn | head -n 5
+        ;;
     body) measure 45 body ;;
     tests)
         wait
         echo "== tests ($(date +%T))"
-        timeout 150 "$python" -m pytest tests bench -m gpu -q --maxfail 8 --tb short -p no:cacheprovider 2>&1 |
+        timeout 150 "$python" -m pytest tests bench -m gpu -q -n 0 -p no:benchmark --maxfail 8 --tb short \
+            -p no:cacheprovider 2>&1 |
             tee "$out/pytest.txt" | tail -n 60
         ;;
     esac

@@ -512,7 +512,8 @@ def _hint(method: Method, request: Request, outcome: Outcome, execution: Executi
     def accepts(other: Request) -> Any:
         # Each frame alone; with uncertainty as before: that has kernels of its own.
         judge, other = replace(method, hypotheses=0, video=False), replace(other, tracks=None)
-        quiet = replace(execution, chunk_size=None, progress=None)
+        engine = "numba" if execution.engine == "cuda" else execution.engine
+        quiet = replace(execution, engine=engine, chunk_size=None, progress=None)
         return judge.run(other, quiet).refined.status == 0
 
     return find_hint(request, outcome, accepts)

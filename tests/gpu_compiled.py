@@ -1,15 +1,15 @@
 """The kernels through a GPU's compiler and assembler, without a GPU: a script, for a process of its own."""
 
+import importlib
 import json
 import re
-import sys
 from types import SimpleNamespace
 
-import numba.cuda.dispatcher
 import numpy as np
 from bodies import make_batch, make_skeleton
 from cuda.core import Linker, LinkerOptions, ObjectCode
 
+from kitro_np.kernels.gpu import compile_for_gpu, cuda
 from kitro_np.kernels.gpu_code import compile_ptx
 from kitro_np.kernels.gpu_records import Tables
 from kitro_np.kernels.kitro.algorithm import refine_bodies
@@ -25,6 +25,9 @@ from kitro_np.kitro.variants import find_variant
 from kitro_np.posterior.model import model_of
 from kitro_np.posterior.priors import cmu_motion_prior
 from kitro_np.refinement.request import Arguments, read_request
+
+CAPABILITY = (9, 0)
+"""Of the GPU that is compiled for."""
 
 
 def kitro(request, dtype):
@@ -53,7 +56,8 @@ def count_instructions(ptx, kind):
     return sum(kind in line.split(".") for line in lines)
 
 
-def about(method, dtype, capability):
+def about(method, dtype, *, assembled):
+    """What an entry has: if it is assembled, in registers too; if not, it is not optimised, which takes half."""
     skeleton = make_skeleton("smpl", 10)
     request = read_request(Arguments(*make_batch(skeleton, 4).astype(dtype)), skeleton)
     entry, arguments = method(request, dtype)
@@ -63,22 +67,31 @@ def about(method, dtype, capability):
             tables.add_tile(part.kind, part.rows, dtype)
         elif isinstance(part, tuple):
             tables.add_record(part, lambda array: array.ctypes.data)
-    ptx = compile_ptx(entry, dtype, tables.signature(arguments), capability)
-    options = LinkerOptions(arch="sm_{}{}".format(*capability), ptxas_options="-v")
-    linker = Linker(ObjectCode.from_ptx(ptx.encode()), options=options)
-    linker.link("cubin")
-    log = linker.get_info_log()
-    return {
-        **{kind: count_instructions(ptx, kind) for kind in ("f32", "f64")},
-        "registers": int(re.findall(r"Used (\d+) registers", log)[-1]),
-        "spills": sum(map(int, re.findall(r"(\d+) bytes spill", log))),
-        "body_bytes": tables.tile_bytes // 32,
-    }
+    signature = tables.signature(arguments)
+    if assembled:
+        ptx = compile_ptx(entry, dtype, signature, CAPABILITY)
+    else:
+        source = compile_for_gpu(entry, dtype).py_func
+        ptx = cuda.compile_ptx(source, signature, cc=CAPABILITY, opt=False)[0]
+    found = {kind: count_instructions(ptx, kind) for kind in ("f32", "f64")}
+    found["body_bytes"] = tables.tile_bytes // 32
+    if assembled:
+        options = LinkerOptions(arch="sm_{}{}".format(*CAPABILITY), ptxas_options="-v")
+        linker = Linker(ObjectCode.from_ptx(ptx.encode()), options=options)
+        linker.link("cubin")
+        log = linker.get_info_log()
+        found["registers"] = int(re.findall(r"Used (\d+) registers", log)[-1])
+        found["spills"] = sum(map(int, re.findall(r"(\d+) bytes spill", log)))
+    return found
 
 
-dtype, *capability = sys.argv[1:]
-capability = tuple(map(int, capability))
-# What a GPU would answer that is not here.
-numba.cuda.dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
-found = {m.__name__: about(m, np.dtype(dtype), capability) for m in (kitro, most_probable)}
+# What a GPU would answer that is not here. After kitro_np, which imports numba-cuda without warnings.
+dispatcher = importlib.import_module("numba.cuda.dispatcher")
+dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=CAPABILITY)
+single, double = np.dtype("float32"), np.dtype("float64")
+found = [
+    ("kitro", "float32", about(kitro, single, assembled=True)),
+    ("map", "float32", about(most_probable, single, assembled=False)),
+    ("kitro", "float64", about(kitro, double, assembled=False)),
+]
 print(json.dumps(found))

@@ -22,11 +22,6 @@ from numba import config
 
 from . import lanes
 
-with warnings.catch_warnings():
-    # numba-cuda 0.30 uses what NumPy 2.5 deprecates: https://github.com/NVIDIA/numba-cuda
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from numba import cuda
-
 SIMULATED = bool(config.ENABLE_CUDASIM)
 """Whether numba simulates a GPU, by threads of the interpreter."""
 
@@ -44,10 +39,13 @@ def removed_names(numpy: Any = np) -> Iterator[None]:
         del numpy.row_stack
 
 
-if not SIMULATED:
-    # Else numba-cuda would import it at the first compilation.
-    with removed_names():
-        import_module("numba.cuda.np.arrayobj")
+with warnings.catch_warnings(), removed_names():
+    # numba-cuda 0.30 uses what NumPy 2.5 deprecates: https://github.com/NVIDIA/numba-cuda
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from numba import cuda
+
+    if not SIMULATED:
+        import_module("numba.cuda.np.arrayobj")  # else imported at the first compilation
 
 WARP = 32
 """Threads that a GPU runs in lockstep: lanes of a tile, and threads of a block."""

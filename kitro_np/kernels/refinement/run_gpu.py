@@ -1,7 +1,7 @@
 """Run kernels over a batch on the GPU that holds it: CuPy arrays and torch CUDA tensors, one thread a body.
 
 A warp has a tile of its own, of as many lanes as it has threads; there are as many tiles as warps that the
-GPU holds at once, and each takes body after body. Nothing is copied to the CPU, or waits for the GPU.
+GPU holds at once, and a launch is of as many bodies. Nothing is copied to the CPU, or waits for the GPU.
 """
 
 from __future__ import annotations
@@ -22,8 +22,12 @@ from .chunks import BodyRows
 MEMORY = 2_000_000_000
 """Largest working memory of a launch, in bytes: all tiles together."""
 
+TOGETHER = 1
+"""Bodies that each thread takes in a launch: warps that go on by themselves end up in different parts of the
+code, of which a multiprocessor holds little at once."""
+
 BETWEEN_PROGRESS = 8
-"""Bodies that each thread takes between two calls of `progress`."""
+"""Launches between two calls of `progress`."""
 
 
 class TileRows(NamedTuple):
@@ -158,15 +162,15 @@ def run_entry(
         call = _simulated_call(entry, dtype, arguments, warps, lanes)
     else:
         call, warps = _call_of(entry, place, dtype, arguments, warps)
-    chunk = count
-    if chunk_size or progress:
-        chunk = warps * lanes * (1 if chunk_size else BETWEEN_PROGRESS)
-    for start in range(0, count, max(chunk, 1)):
-        last = min(start + chunk, count)
-        call(start, last)
+    together = warps * lanes * (1 if chunk_size else TOGETHER)
+    rounds = 1 if chunk_size else BETWEEN_PROGRESS
+    for first in range(0, count, together * rounds):
+        last = min(first + together * rounds, count)
+        for start in range(first, last, together):
+            call(start, min(start + together, last))
         if progress is not None:
             place.wait()
-            progress(last - start)
+            progress(last - first)
 
 
 def _call_of(
