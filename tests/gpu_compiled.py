@@ -57,7 +57,7 @@ def count_instructions(ptx, kind):
 
 
 def about(method, dtype, *, assembled):
-    """What an entry has: if it is assembled, in registers too; if not, it is not optimised, which takes half."""
+    """What an entry has: optimised and in registers if it is assembled, which takes most of the time."""
     skeleton = make_skeleton("smpl", 10)
     request = read_request(Arguments(*make_batch(skeleton, 4).astype(dtype)), skeleton)
     entry, arguments = method(request, dtype)
