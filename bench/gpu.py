@@ -306,7 +306,8 @@ def profile_of(gpu: Gpu, body: Any, batch: int) -> dict[str, float]:
     """Milliseconds of each stage of forward, and of the products in it, waited for."""
     from kitro_np.body import skinning
 
-    there, times = gpu.there(make_batch(batch, "float32")[:3]), {}
+    there = gpu.there(make_batch(batch, "float32")[:3])
+    times: dict[str, float] = {}
     body.forward(*there)
     names = ("forward_kinematics", "joint_transforms", "blend_vertices", "skin")
     kept = {name: getattr(skinning, name) for name in names}

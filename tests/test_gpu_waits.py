@@ -1,4 +1,4 @@
-"""A call on a GPU waits for nothing: torch tensors of the CPU stand in for a GPU's, and nothing reads them."""
+"""A call on a GPU waits for nothing: the CPU's tensors stand in for a GPU's, and nothing reads them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ READS = ("numpy", "tolist", "item", "cpu", "__array__", "__dlpack__", "nonzero")
 """Methods of a tensor that wait for the GPU."""
 
 
+def recorded(method, name, found):
+    def read(tensor, *arguments, **options):
+        found.append(name)
+        return method(tensor, *arguments, **options)
+
+    return read
+
+
 @contextmanager
 def reads_of_tensors() -> Iterator[list[str]]:
     """Record what reads tensors meanwhile: bool(), float(), indices by masks, and copies to the CPU."""
@@ -32,12 +40,7 @@ def reads_of_tensors() -> Iterator[list[str]]:
 
     with pytest.MonkeyPatch.context() as patch, Watch():
         for name in READS:
-
-            def read(tensor, *arguments, _own=getattr(torch.Tensor, name), _name=name, **options):
-                found.append(_name)
-                return _own(tensor, *arguments, **options)
-
-            patch.setattr(torch.Tensor, name, read)
+            patch.setattr(torch.Tensor, name, recorded(getattr(torch.Tensor, name), name, found))
         yield found
 
 

@@ -1,7 +1,7 @@
 """Linear blend skinning: from a posed skeleton to vertices.
 
-Coordinates of vertices are planes, (N, 3, V), until the end: all sums over shapes, poses and joints are then two
-products of large matrices, and all else reads and writes memory in order.
+Coordinates of vertices are planes, (N, 3, V), until the end: all sums over shapes, poses and joints are then
+two products of large matrices, and all else reads and writes memory in order.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def joint_transforms(posed: PosedSkeleton, rest_joints: Any) -> Any:
 
 
 def skin(surface: Surface, transforms: Any, vertices: Any, transl: Any) -> Any:
-    """Transform each vertex by the weighted mean of its joints' transforms, v = sum_j w_j T_j v + t: (N, V, 3).
+    """Transform each vertex by the weighted mean of its joints' transforms: sum_j w_j T_j v + t, (N, V, 3).
 
     Parameters
     ----------

@@ -172,9 +172,9 @@ def _see(request: Request, outcome: Outcome) -> _Seen:
         xp = array_namespace(request.pose)
         vectors = xp.reshape(request.given_pose, (request.count, joints, 3))[every, ...]
     found = outcome.diagnostics
-    flags = (None, None) if found is None else (found.turned, found.swapped)
+    turned, swapped = (None, None) if found is None else (found.turned, found.swapped)
     bodies = replace(request.some(every), given_pose=None)
-    return _Seen(outcome.refined.status, *flags, every, bodies, vectors)
+    return _Seen(outcome.refined.status, turned, swapped, every, bodies, vectors)
 
 
 def _copied(seen: _Seen) -> _Seen:
@@ -182,8 +182,8 @@ def _copied(seen: _Seen) -> _Seen:
         return None if array is None else array_namespace(array).asarray(array, copy=True)
 
     bodies = replace(seen.bodies, **{name: own(getattr(seen.bodies, name)) for name in OF_BODIES})
-    flags = (own(part) for part in (seen.status, seen.turned, seen.swapped))
-    return _Seen(*flags, seen.every, bodies, own(seen.vectors))
+    parts = {name: own(getattr(seen, name)) for name in ("status", "turned", "swapped", "vectors")}
+    return seen._replace(bodies=bodies, **parts)
 
 
 def _text_of(seen: _Seen, accepts: Callable[[Request], Any]) -> str:
