@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# All that is measured on a GPU, in some five minutes: bash bench/gpu.sh [simulated set.npz]
+# All that is measured on a GPU, in some six minutes: bash bench/gpu.sh [simulated set.npz]
 # PYTHON is the interpreter, SECTIONS some of those below. What is found goes to gpu.json and *.txt in the folder
 # OUT, if that is set. Each section is a process with a limit: one that fails costs nothing but itself.
 cd "$(dirname "$0")/.." || exit 1
@@ -40,7 +40,7 @@ for section in $sections; do
         nvidia-smi --query-gpu=clocks.sm,power.draw,clocks_event_reasons.active --format=csv,noheader \
             -lms 500 >"$out/clocks.txt" 2>&1 &
         watch=$!
-        measure 60 phases
+        measure 90 phases
         kill $watch
         sort "$out/clocks.txt" | uniq -c | sort -rn | head -n 5
         ;;
