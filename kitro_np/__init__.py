@@ -21,6 +21,7 @@ from .refinement.outcome import Hypotheses
 from .refinement.validity import Status
 from .result import RefineResult
 from .safe_io.memory import memory_limit
+from .streaming import RefinedShards, Refiner, read_shard, refine_shards, stream, write_shard
 
 __version__ = "0.1.0"
 
@@ -37,6 +38,8 @@ __all__ = [
     "PointsFit",
     "RefineResult",
     "RefinedPeople",
+    "RefinedShards",
+    "Refiner",
     "Skeleton",
     "Status",
     "Tracker",
@@ -55,9 +58,13 @@ __all__ = [
     "read_estimates",
     "read_keypoints",
     "read_points",
+    "read_shard",
     "refine_people",
+    "refine_shards",
+    "stream",
     "with_focal_length",
     "write",
+    "write_shard",
 ]
 
 __all__ += _api.__all__

@@ -22,6 +22,19 @@ settings.register_profile("kitro", derandomize=True, deadline=None, database=Non
 settings.load_profile("kitro")
 
 
+LONG = ("stress",)
+"""Markers of tests that run only if they are asked for with -m."""
+
+
+def pytest_collection_modifyitems(config, items):
+    """Deselect long tests, unless -m names their marker."""
+    unwanted = [mark for mark in LONG if mark not in config.getoption("markexpr")]
+    left_out = [item for item in items if any(item.get_closest_marker(mark) for mark in unwanted)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(scope="session", autouse=True)
 def warm_kernels(request, tmp_path_factory):
     """Compile each kernel once, if processes share the tests: each takes a dtype that no other has begun.

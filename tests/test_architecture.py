@@ -19,7 +19,8 @@ METHODS = sorted(path.parent.name for path in PACKAGE.glob("*/method.py") if pat
 ROOMS = [
     "errors", "typing", "arrays", "adam", "camera", "safe_io", "body", "keypoints", "refinement",
     *METHODS, "points", "kernels", "result", "api", "online", "formats", "matching", "export", "evaluation",
-    "simulate", "report", "paper", "cli",
+    "simulate",
+    "streaming", "cluster", "report", "paper", "cli",
 ]  # fmt: skip
 """From the ground up: a room imports only rooms before it."""
 
@@ -187,7 +188,7 @@ def test_import_is_light():
 
     Libraries of pictures are an extra: pictures and pages import without them, too.
     """
-    slow = HEAVY | {"numba", "scipy"} | PICTURES
+    slow = HEAVY | {"numba", "scipy", "pyarrow", "ray"} | PICTURES
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({PICTURES!r}))\n"  # None: an import of them fails
         f"import kitro_np; print(sorted(name for name in {slow!r} if sys.modules.get(name)))\n"

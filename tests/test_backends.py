@@ -94,7 +94,7 @@ STAGES = {
     "orthonormalise": lambda s, b: geometry_stage.orthonormalise(1.001 * b.pose),
     "axis-angle": lambda s, b: geometry_stage.axis_angle_from_matrix(b.pose),
     "matrices": lambda s, b: geometry_stage.matrix_from_axis_angle(0.5 * b.pose[..., 0]),
-    "checks": lambda s, b: (estimate_status(s, *b), outcome_status(s, *b[:3])),
+    "checks": lambda s, b: (estimate_status(s, *b), outcome_status(s, *b[:3], b[2][:, 2])),
     "errors": lambda s, b: (
         reprojection_error(in_camera(s, b), *b[3:]),
         mpjpe(in_camera(s, b), 1.1 * in_camera(s, b)),

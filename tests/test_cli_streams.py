@@ -55,6 +55,9 @@ def test_every_command_that_reads_or_writes_streams(file):
     for command in (["inspect", "-"], ["eval", "-"], ["convert", "-", "-o", "walk.bvh"]):
         done = run(*command, given=result.stdout)
         assert (done.returncode, b"kitro-np-" in done.stdout) == (0, False)
+    with np.load(file) as arrays:
+        np.savez("walker.npz", **{**arrays, "person": np.zeros(4, np.int64)})
+    result = run("refine", "walker.npz", "-o", "-", "-q")
     done = run("convert", "-", "-o", "-", "--to", "amass", given=result.stdout)
     assert done.stdout.startswith(b"PK")
     assert b"wrote standard output: motion as in AMASS" in done.stderr

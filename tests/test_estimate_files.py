@@ -204,7 +204,7 @@ def test_a_format_is_gone_with_its_module(tmp_path):
     with pytest.raises(InputError) as caught:
         read_arrays(path)
     formats = "torch.save (.pt, .pth), 3DPW (.pkl), NumPy (.npz)"
-    assert str(caught.value) == f"{path}: expected a file in one of the formats {formats}, got another."
+    assert str(caught.value) == f"{path}: expected a file in one of the formats {formats}, got text."
 
 
 @pytest.mark.parametrize("name", ["out.npz", "out", "out.pt"])

@@ -22,6 +22,7 @@ def few(sim_batch):
 
 OF_MAP = {
     **{f"{value} in keypoints_2d": Status.REFINED for value in (np.nan, np.inf, -np.inf)},
+    "keypoint far beyond any image": Status.REFINED,
     **dict.fromkeys(
         ("keypoints in one point", "almost in one point", "upside down and far away"), Status.UNLIKELY
     ),

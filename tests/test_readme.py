@@ -9,6 +9,7 @@ import io
 import re
 import shlex
 import shutil
+import warnings
 from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from test_read_points import write_trc
 from trackers import write_openpose, write_track
 
 import kitro_np
+import kitro_np.cluster
 import kitro_np.report
 from kitro_np.arrays.rotations import quaternion_from_matrix
 from kitro_np.body.families import FAMILIES
@@ -38,7 +40,7 @@ DOCS = [README, *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs" / 
 PAGES = [*DOCS, *(ROOT / f"{name}.md" for name in ("ARCHITECTURE", "CONTRIBUTING", "CHANGELOG"))]
 PAGES += [ROOT / folder / "README.md" for folder in ("bench", "models")]
 
-OPTIONAL = ("torch",)
+OPTIONAL = ("torch", "ray")
 """What blocks may import and need not be installed."""
 
 RUN = (
@@ -54,6 +56,8 @@ ELSEWHERE = (
     r"python3 -m venv \.venv && \.venv/bin/pip install .*",  # .ci/run runs those of the README
     r"pip install 'kitro-np\[\w+\]'",
     r"bash \.ci/run",
+    r"ray (start|job submit) .*",
+    r"helm install .*",
     r"\.venv/bin/(python -m )?(pytest|ruff|mypy|pip)\b.*",
     r"\.venv/bin/python (docs/draw_rooms|docs/draw_figures|bench/floor)\.py",
     r"sphinx-build -b html docs docs/_build/html",
@@ -198,7 +202,9 @@ def test_python_blocks_run(page, tmp_path, monkeypatch, licensed_body):
         printed = io.StringIO()
         # Empty lines before the code make tracebacks show lines of the page.
         code = compile("\n" * block.line + block.code, str(page), "exec")
-        with contextlib.redirect_stdout(printed):
+        with contextlib.redirect_stdout(printed), warnings.catch_warnings():
+            if "import ray" in block.code:  # it warns about itself
+                warnings.simplefilter("ignore")
             exec(code, space)
         expected = re.findall(r"^print\(.*\)  # (.*)$", block.code, flags=re.MULTILINE)
         assert printed.getvalue().splitlines() == expected, f"{name_of(page)}, line {block.line}"
@@ -239,7 +245,7 @@ def output_of(line):
     parser().parse_args(words[1:])
     if "TRACKS.pkl" in words and not Path("TRACKS.pkl").exists():
         write_tracker_files()
-    if words[1] in PARSED:
+    if words[1] in PARSED or "--ray" in words:  # tests/test_cluster.py runs Ray, where it is installed
         return None
     assert words[1] in RUN, line
     for name in words[2:]:
@@ -344,7 +350,9 @@ def test_public_names_are_in_the_api():
         r"^(?:   |\.\. data:: )(\w+)$", (ROOT / "docs" / "api.md").read_text(encoding="utf-8"), re.MULTILINE
     )
     assert len(listed) == len(set(listed))
-    assert set(listed) == {*kitro_np.__all__, *kitro_np.report.__all__} - {"__version__"}
+    assert set(listed) == {*kitro_np.__all__, *kitro_np.report.__all__, *kitro_np.cluster.__all__} - {
+        "__version__"
+    }
 
 
 def test_public_names_are_mentioned():

@@ -259,7 +259,8 @@ def test_absurd_keypoints_harm_no_neighbour(batch, clean, engine, value):
     bad = Batch(*(part.copy() for part in batch))
     bad.keypoints_2d[5, 3] = value
     found = refine(*bad, method="smplify", engine=engine)
-    assert found.status[5] in (Status.REFINED, Status.DIVERGED)
+    expected = (Status.REFINED, Status.DIVERGED) if value < 1e9 else (Status.NOT_FINITE,)
+    assert found.status[5] in expected
     assert all(np.all(np.isfinite(part[5])) for part in (found.pose, found.betas, found.transl))
     others = [n for n in range(17) if n != 5]
     assert_identical(found[others], clean[engine], others)

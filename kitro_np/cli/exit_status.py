@@ -15,6 +15,8 @@ class ExitStatus(IntEnum):
     """As argparse and shells use it."""
     NONE_REFINED = 3
     """Of the bodies not one: what is written are the estimates as they were."""
+    SET_ASIDE = 4
+    """Shards were damaged, and set aside; the others were refined."""
     UNEXPECTED = 70
     """As EX_SOFTWARE of sysexits.h."""
     STOPPED = 130
@@ -31,6 +33,7 @@ _MEANINGS = {
     ExitStatus.BROKEN_PIPE: "the output is not read any more",
     ExitStatus.WRONG_INPUT: "wrong input or arguments",
     ExitStatus.NONE_REFINED: "no body could be refined",
+    ExitStatus.SET_ASIDE: "some shards were set aside",
     ExitStatus.UNEXPECTED: "an error of kitro-np itself",
     ExitStatus.STOPPED: "stopped by Ctrl-C",
 }

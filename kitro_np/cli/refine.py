@@ -38,6 +38,7 @@ from .refinement import (
     say_own_body,
     write_result,
 )
+from .shards import add_shards, is_sharded, run_shards
 from .source import add_source, opened, read_source
 from .summary import (
     log_speed,
@@ -66,7 +67,10 @@ class _Done(NamedTuple):
 def add(commands: Commands) -> None:
     """Add the command and its options."""
     command = add_command(commands, "refine", run, "refine the bodies of a file", streams=("input", "output"))
-    text = f"estimates of a tracker or network (see inspect), or .npz or torch's .pt: {ESTIMATE_KEYS}"
+    text = (
+        f"estimates of a tracker or network (see inspect), or .npz or torch's .pt: {ESTIMATE_KEYS}; "
+        "or shards, a folder or pattern of .parquet or .npz"
+    )
     command.add_argument("input", metavar="IN", help=text)
     command.add_argument(
         "--keypoints",
@@ -80,11 +84,14 @@ def add(commands: Commands) -> None:
     add_source(command)
     own = f"; without it {OWN} is a complete result, which refine, eval and convert read again"
     add_output(command, own, refined=True)
+    add_shards(command)
     add_refinement(command)
 
 
 def run(options: Options) -> int:
-    """Refine the bodies of a file and write the result."""
+    """Refine the bodies of a file and write the result; or of shards, each into one of its name."""
+    if is_sharded(options):
+        return run_shards(options)
     check_output(options.output, force=options.force)
     if not _writes_own(options):
         export_of(options)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..errors import InputError
+from ..safe_io.kinds import kind_of
 from ..safe_io.pickle_arrays import Array
 
 __all__ = ["Format", "Writer", "find_format", "known_formats", "read_arrays", "write_arrays"]
@@ -83,7 +84,9 @@ def find_format(path: str | os.PathLike[str]) -> Format:
     matching += [form for form in formats if path.suffix.lower() in form.suffixes]
     if not matching:
         names = ", ".join(map(str, formats))
-        raise InputError(f"{path}: expected a file in one of the formats {names}, got another.")
+        with open(path, "rb") as file:
+            found = kind_of(file.read(64))
+        raise InputError(f"{path}: expected a file in one of the formats {names}, got {found}.")
     return matching[0]
 
 

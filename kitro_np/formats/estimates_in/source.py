@@ -16,13 +16,17 @@ from ...errors import InputError, listed, printable
 from ...safe_io.archive import open_archive, read_member
 from ...safe_io.inflate import inflate, read_inflated
 from ...safe_io.json_data import parse_json
+from ...safe_io.kinds import kind_of
 from ...safe_io.memory import open_budget
 from ...safe_io.npz import NpzArrays, read_npy_header
 from ...safe_io.pickle_arrays import RefusedError
 from ...safe_io.pickle_tree import parse_tree
 from ...safe_io.torch_zip import is_torch_file, torch_tree
 
-_NUMPY, _ZIP = b"\x93NUMPY", b"PK\3\4"
+_NUMPY, _ZIP, _PICKLE = b"\x93NUMPY", b"PK\3\4", b"\x80"
+
+MAYBE_ESTIMATES = ("a zip archive", "a gzip archive", "an array of NumPy (.npy)", "text", "another file")
+"""Kinds of files that may hold estimates: old pickles and JSON are text."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,9 @@ def open_source(source: Any) -> Source:
 
 def _read(path: Path) -> Any:
     with open(path, "rb") as file:
-        start = file.read(8)
+        start = file.read(64)
+    if not start or (kind_of(start) not in MAYBE_ESTIMATES and not start.startswith(_PICKLE)):
+        raise RefusedError("estimates (.npz, .npy, .pt, .pkl, .json)", kind_of(start))
     if start.startswith(_ZIP):
         return torch_tree(path) if is_torch_file(path) else NpzTree(path)
     data = read_inflated(path)
@@ -86,7 +92,12 @@ def _read(path: Path) -> Any:
         return read_npy(data)
     if data.lstrip()[:1] in (b"{", b"[") and path.suffix.lower() == ".json":
         return _json(data)
-    tree, _ = parse_tree(data)
+    try:
+        tree, _ = parse_tree(data)
+    except RefusedError:
+        if kind_of(start) == "text":  # an old pickle is text, too; what is wrong with a pickle is said
+            raise RefusedError("estimates (.npz, .npy, .pt, .pkl, .json)", "text") from None
+        raise
     if tree == _LEGACY_MAGIC:
         raise RefusedError(
             "torch's zip format",
@@ -124,7 +135,7 @@ def _folder(path: Path) -> Any:
         held = listed(sorted(os.listdir(path))[:5])
         raise InputError(
             f"{path}: expected a file of estimates, or a folder of EasyMocap's .json or TRAM's "
-            f"hps_track_*.npy, got one that holds {held}."
+            f"hps_track_*.npy, got one that holds {held if os.listdir(path) else 'nothing'}."
         )
     return {name: open_source(path / name).tree for name in frames}
 

@@ -13,6 +13,7 @@ from typing import Any
 from ...errors import InputError, printable
 from ...safe_io.inflate import read_inflated
 from ...safe_io.json_data import parse_json, split_lines
+from ...safe_io.kinds import kind_of
 from ...safe_io.memory import RAISED_BY, limit_of, open_budget, shown_size
 from ...safe_io.npz import NpzArrays
 from ...safe_io.pickle_arrays import Node, RefusedError
@@ -130,11 +131,10 @@ def read_content(path: Path) -> Any:
     InputError
         If it is too large, or none of these.
     """
+    if not path.is_file():
+        raise InputError(f"{path}: expected a file, got a device or a pipe.")
     with open(path, "rb") as file:
-        if path.is_file():
-            _check_bytes(str(path), os.fstat(file.fileno()).st_size)
-        else:
-            raise InputError(f"{path}: expected a file, got a device or a pipe.")
+        _check_bytes(str(path), os.fstat(file.fileno()).st_size)
         head = file.read(64)
         if head.startswith(_ZIP) and is_torch_file(path):
             return _checked_tree(path, torch_tree(path))
@@ -161,10 +161,12 @@ def read_content(path: Path) -> Any:
     except RefusedError as reason:
         raise InputError(f"{path}: expected {reason.expected}, got {reason.got}.") from None
     except (ValueError, RecursionError) as error:
-        kind = "JSON" if start in (b"[", b"{") else "JSON, text or an .npz file of keypoints"
-        why = "is damaged" if start in (b"[", b"{") else "is neither"
+        if start in (b"[", b"{"):
+            raise InputError(
+                f"{path}: expected JSON, got a file that is damaged ({type(error).__name__})."
+            ) from None
         raise InputError(
-            f"{path}: expected {kind}, got a file that {why} ({type(error).__name__})."
+            f"{path}: expected JSON, text or an .npz file of keypoints, got {kind_of(head)}."
         ) from None
     return Text(tuple(line for line in lines if line.strip()))
 

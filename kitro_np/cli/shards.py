@@ -1,0 +1,139 @@
+"""Shards of a data set in the command refine: a folder or a pattern instead of a file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..formats.estimates_in.read import find_reader
+from ..refinement.validity import Status
+from ..streaming import RefinedShards, Refiner, refine_shards
+from ..streaming.shards import READERS, is_pattern
+from .body_options import read_body
+from .exit_status import ExitStatus, status_of
+from .parser import Options, Parser, integer
+from .progress import progress_bar
+from .refinement import read_refinement
+from .source import opened
+from .summary import print_json
+from .timing import stopwatch
+from .voice import LOG, remark, say_written, warn
+
+FLAGS = ("workers", "ray", "resume")
+"""Options that only shards have."""
+
+OF_FILES = ("to", "bake", "up", "unit", "keypoints", "annotations", "format", "threads")
+"""Options that shards do not have."""
+
+
+def add_shards(command: Parser) -> None:
+    """Add the options of shards."""
+    group = command.add_argument_group("shards in a folder, into another")
+    add = group.add_argument
+    add("--resume", action="store_true", help="go on where a run that was stopped or killed ended")
+    text = "processes, each on a core and some 200 MB (default: one for each core)"
+    add("--workers", type=integer, metavar="N", help=text)
+    text = "on a Ray cluster: its address, or local for one on this machine; it must see IN and OUT"
+    add("--ray", metavar="ADDRESS", help=text)
+
+
+def is_sharded(options: Options) -> bool:
+    """Whether the input is shards: a pattern, Parquet, or a folder of shards that is no program's."""
+    given = options.input
+    if any(getattr(options, name) for name in FLAGS):
+        return True
+    if is_pattern(given) or Path(given).suffix.lower() == ".parquet":
+        return True
+    if not os.path.isdir(given) or options.format is not None:
+        return False
+    holds = any(Path(name).suffix.lower() in READERS for _, _, names in os.walk(given) for name in names)
+    return holds and find_reader(opened(given)) is None
+
+
+def run_shards(options: Options) -> int:
+    """Refine shards, and say what was done."""
+    for name in OF_FILES:
+        if getattr(options, name):
+            raise InputError(f"--{name}: expected none with shards, got {getattr(options, name)}.")
+    refiner = _refiner(options)
+    LOG.info("shards of %s to %s, method %s", options.input, options.output, refiner.method.name)
+    with _bar() as progress, stopwatch() as watch:
+        done = refine_shards(
+            options.input,
+            options.output,
+            refiner=refiner,
+            workers=options.workers,
+            ray=options.ray,
+            resume=options.resume,
+            force=options.force,
+            progress=progress,
+        )
+    remark(done.summary())
+    if done.hints:
+        name, hint = next(iter(done.hints.items()))
+        warn(f"{name}: {hint}")
+    for name, reason in done.set_aside.items():
+        warn(f"set aside: {reason if reason.startswith(name) else f'{name}: {reason}'}")
+    say_written(done.folder)
+    if options.json:
+        print_json(_as_dict(done, refiner, watch.seconds))
+    if done.set_aside:
+        return ExitStatus.SET_ASIDE
+    return status_of(done.counts.get(Status.REFINED, 0), done.bodies)
+
+
+def _refiner(options: Options) -> Refiner:
+    refinement = read_refinement(options)
+    return Refiner(
+        body=None if options.body is None else read_body(options),
+        method=refinement.method,
+        keypoint_layout=refinement.keypoint_layout,
+        keypoints_key=refinement.keypoints_key,
+        confidence_key=refinement.confidence_key,
+        joints_of=refinement.joints_of,
+        image_size=refinement.image_size,
+        intrinsics=refinement.intrinsics,
+        focal_length=refinement.focal_length,
+        each_frame=refinement.each_frame,
+        fps=refinement.fps,
+        engine=refinement.engine,
+        strict=refinement.strict,
+    )
+
+
+class _bar:  # noqa: N801 - used as a function
+    """A progress bar whose number of bodies is known when the shards have been opened."""
+
+    def __enter__(self) -> Any:
+        self._open: Any = None
+        self._update: Any = None
+        return self._show
+
+    def _show(self, rows: int, total: int) -> None:
+        if self._open is None:
+            self._open = progress_bar(total, "refine")
+            self._update = self._open.__enter__()
+        if self._update is not None:
+            self._update(rows)
+
+    def __exit__(self, *what: Any) -> None:
+        if self._open is not None:
+            self._open.__exit__(*what)
+
+
+def _as_dict(done: RefinedShards, refiner: Refiner, seconds: float) -> dict[str, Any]:
+    counts = done.counts.items()
+    return {
+        "method": refiner.method.name,
+        "options": refiner.settings()["options"],
+        "output": str(done.folder),
+        "shards": done.shards,
+        "set_aside": done.set_aside,
+        "bodies": done.bodies,
+        "counts": {status.name.lower(): count for status, count in counts},
+        "reasons": {status.name.lower(): status.reason for status, _ in counts if status != Status.REFINED},
+        "seconds": round(seconds, 4),
+        "bodies_per_second": round(done.bodies / seconds, 1),
+    }
