@@ -227,14 +227,14 @@ def refine(
         From world to camera coordinates in metres, for a camera that moves: then motion is smooth in the
         world.
     engine : {None, "numba", "array", "cuda"}
-        None selects fused kernels for arrays in the CPU's memory (numba), and for ``kitro`` on a GPU if
-        numba-cuda is installed (cuda); otherwise the array stages (array).
+        None selects fused kernels for arrays in the CPU's memory (numba), and for ``map`` and ``kitro`` on a
+        GPU if numba-cuda is installed (cuda); otherwise the array stages (array).
     threads : int, optional
         Threads of the numba engine; by default as many as cores available to the process.
     chunk_size : int, optional
-        Bodies that each thread processes at a time; fewer need less memory. By default 512 (numba), 32,768
-        (cuda, 40 kB per body in float32) or as many as fit into 64 MB (array, 60 kB per body in float32; on
-        a GPU ten times as many).
+        Bodies that each thread processes at a time; fewer need less memory. By default 512 (numba), as many
+        as the GPU holds threads (cuda; in float32 28 kB each for map, 40 kB for kitro, together at most 2 GB)
+        or as many as fit into 64 MB (array, 60 kB per body in float32; on a GPU ten times as many).
     strict : bool
         Raise InputError if any body cannot be refined, instead of returning its estimate.
     progress : callable, optional
@@ -512,7 +512,8 @@ def _hint(method: Method, request: Request, outcome: Outcome, execution: Executi
     def accepts(other: Request) -> Any:
         # Each frame alone; with uncertainty as before: that has kernels of its own.
         judge, other = replace(method, hypotheses=0, video=False), replace(other, tracks=None)
-        quiet = replace(execution, chunk_size=None, progress=None)
+        engine = "numba" if execution.engine == "cuda" else execution.engine
+        quiet = replace(execution, engine=engine, chunk_size=None, progress=None)
         return judge.run(other, quiet).refined.status == 0
 
     return find_hint(request, outcome, accepts)

@@ -237,7 +237,7 @@ def test_without_a_folder_to_write_kernels_run_and_a_warning_says_what_to_do(fol
 def test_compilation_is_told_in_the_log_or_on_a_terminal(caplog, capsys, monkeypatch, level, terminal):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     with caplog.at_level(level, logger="kitro_np"):
-        cache._announce_compilation.__wrapped__()
+        cache.announce_compilation.__wrapped__()
     logged = level == logging.INFO
     assert caplog.text.count("Compiling kernels") == logged
     assert capsys.readouterr().err.count("Compiling kernels") == (terminal and not logged)

@@ -218,7 +218,10 @@ def test_a_written_result_holds_all_that_is_known(few, tmp_path):
     ("how", "sentence"),
     [
         ({"method": "best"}, "method: expected one of kitro, map, smplify, got 'best'."),
-        ({"engine": "cuda", "method": "map"}, "engine: expected one of numba, array, got 'cuda'."),
+        (
+            {"engine": "cuda", "method": "map"},
+            "engine: expected arrays on a GPU for 'cuda', got numpy arrays on cpu.",
+        ),
         ({"confidence": np.ones(24)}, "confidence: expected shape (2, 24), got (24,)."),
         ({"confidence": np.ones((2, 24, 1))}, "confidence: expected shape (2, 24), got (2, 24, 1)."),
         ({"confidence": [[1], [1, 2]]}, "confidence: expected an array of numbers, got a ragged sequence."),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, overload
 
 import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj
 
 from ..arrays.arguments import check_integer, like_pose, real_array
-from ..arrays.engines import CPU_ENGINES, ENGINES, choose_engine, on_device_of
+from ..arrays.engines import CPU_ENGINES, ENGINES, choose_engine, on_cuda, on_device_of
 from ..arrays.interchange import Interchange, interchange_for
 from ..arrays.poses import as_matrices, pose_tail
 from ..arrays.read_only import read_only, read_only_like
@@ -20,13 +20,16 @@ from ..errors import InputError, one_of
 from ..typing import Array, ArrayLike, ArrayT, CpuEngineName, Nested
 from .kinematics import forward_kinematics
 from .skeleton import Skeleton
-from .skinning import forward_body
+from .skinning import Surface, forward_body, lay_out_surface
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-BLOCK = 32
-"""Bodies that the array engine skins at a time: their blended transforms take about 10 MB in float32."""
+MEMORY, GPU_MEMORY = 25_000_000, 1_000_000_000
+"""Bytes that array stages may use for a block of bodies; more on a GPU, which small blocks leave idle."""
+
+NUMBERS_PER_VERTEX = 27
+"""Numbers that skinning holds per vertex of a body at its peak: a blended transform, and five vectors."""
 
 KERNEL_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 """Dtypes of the kernels."""
@@ -286,7 +289,8 @@ class BodyModel:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what is pickled: without working memory of kernels and copies for other libraries."""
-        return {**self.__dict__, "_converted": {}, "_kernels_by_dtype": {}}
+        kept = {name: value for name, value in self.__dict__.items() if name != "_surface"}
+        return {**kept, "_converted": {}, "_kernels_by_dtype": {}}
 
     def like(self, array: Array) -> BodyModel:
         """Return this body with arrays of the kind, dtype and device of `array`."""
@@ -347,27 +351,23 @@ class BodyModel:
         return self._kernels_by_dtype[dtype]
 
     def _run_stages(self, checked: _CheckedPose) -> tuple[Any, Any]:
-        """Run the array engine over blocks of bodies."""
-        xp = array_namespace(checked.pose)
+        """Run the array engine."""
         model = self.like(checked.pose)
-        matrices, _ = as_matrices(checked.pose, self.num_joints)
-        blocks = []
-        count = matrices.shape[0]
-        for start in range(0, max(count, 1), BLOCK):
-            block = slice(start, min(start + BLOCK, count))
-            joints, vertices = forward_body(
-                model.skeleton,
-                model.v_template,
-                model.shapedirs,
-                model.posedirs,
-                model.weights,
-                matrices[block, ...],
-                checked.betas[block, :],
-            )
-            transl = checked.transl[block, None, :]
-            blocks.append((joints + transl, vertices + transl))
-        joints, vertices = (xp.concat(parts, axis=0) for parts in zip(*blocks, strict=True))
-        return joints, vertices
+        pose, _ = as_matrices(checked.pose, self.num_joints)
+        block = _block_size(self.num_vertices, pose)
+        return forward_body(model.skeleton, model._surface, pose, checked.betas, checked.transl, block)
+
+    @cached_property
+    def _surface(self) -> Surface:
+        """The vertices as array stages read them."""
+        return lay_out_surface(self.v_template, self.shapedirs, self.posedirs, self.weights)
+
+
+def _block_size(vertices: int, like: Any) -> int:
+    """Return the number of bodies in a block."""
+    size = array_namespace(like).finfo(like.dtype).bits // 8
+    memory = GPU_MEMORY if on_cuda(like) else MEMORY
+    return max(1, memory // (size * NUMBERS_PER_VERTEX * vertices))
 
 
 def _interchange(pose: Any, engine: str | None) -> Interchange | None:

@@ -52,7 +52,7 @@ class KernelCache(FunctionCache):
         except Exception:  # of another version, although it was written as it is read
             code = None
         if code is None:
-            _announce_compilation()
+            announce_compilation()
         return code
 
     def save_overload(self, sig: Any, data: Any) -> None:
@@ -197,7 +197,7 @@ _WARNED: list[str] = []
 
 
 @cache
-def _announce_compilation() -> None:
+def announce_compilation() -> None:
     """Announce once per process why the first call is slow: to the log or, without a log, to a terminal."""
     line = "Compiling kernels, once on this machine: some seconds (kitro-np warmup does it ahead of time)."
     _LOG.info(line)

@@ -7,16 +7,48 @@ once. A tile's rows are as long as there are threads, so that memory access is c
 
 from __future__ import annotations
 
+import dis
 import math
-from collections.abc import Callable
-from functools import cache
-from types import FunctionType
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, partial
+from importlib import import_module
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
-from numba import cuda
+from numba import config
 
 from . import lanes
+
+SIMULATED = bool(config.ENABLE_CUDASIM)
+"""Whether numba simulates a GPU, by threads of the interpreter."""
+
+
+@contextmanager
+def removed_names(numpy: Any = np) -> Iterator[None]:
+    """Give NumPy a name back for a while: numba-cuda 0.30 looks it up, and NumPy 2.5 has it no more."""
+    if hasattr(numpy, "row_stack"):
+        yield
+        return
+    numpy.row_stack = numpy.vstack
+    try:
+        yield
+    finally:
+        del numpy.row_stack
+
+
+with warnings.catch_warnings(), removed_names():
+    # numba-cuda 0.30 uses what NumPy 2.5 deprecates: https://github.com/NVIDIA/numba-cuda
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from numba import cuda
+
+    if not SIMULATED:
+        import_module("numba.cuda.np.arrayobj")  # else imported at the first compilation
+
+WARP = 32
+"""Threads that a GPU runs in lockstep: lanes of a tile, and threads of a block."""
 
 
 @cache
@@ -35,7 +67,15 @@ def compile_for_gpu(entry: Callable[..., Any], dtype: np.dtype[Any]) -> Any:
     -------
     CUDADispatcher
     """
-    return cuda.jit(_Port(np.dtype(dtype).type).source(entry))
+    source = _Port(np.dtype(dtype).type).source(entry)
+    if not SIMULATED:
+        return cuda.jit(source)
+
+    def simulated(*arguments):
+        source(*arguments)
+
+    # The simulator gives a launch's `cuda` to the module that the launched function is of: this one.
+    return cuda.jit(simulated)
 
 
 class _Port:
@@ -51,7 +91,7 @@ class _Port:
         python = getattr(kernel, "py_func", kernel)
         code = python.__code__
         own = python.__globals__
-        names = {name: self._value(own[name]) for name in code.co_names if name in own}
+        names = {name: self._value(own[name]) for name in _global_names(code) if name in own}
         code = code.replace(co_consts=tuple(map(self._value, code.co_consts)))
         return FunctionType(code, {**names, "__builtins__": own["__builtins__"]}, python.__name__)
 
@@ -64,51 +104,71 @@ class _Port:
             return self._ported[id(value)]
         python = getattr(value, "py_func", value)
         if isinstance(python, FunctionType) and python.__module__.startswith(f"{__package__}."):
-            self._ported[id(value)] = cuda.jit(device=True)(self.source(value))
+            self._ported[id(value)] = _device_function(self.source(value))
             return self._ported[id(value)]
         return value
+
+
+def _global_names(code: CodeType) -> set[str]:
+    """Return the globals that code reads; its co_names has attributes too, such as `memory.covariance`."""
+    return {line.argval for line in dis.get_instructions(code) if line.opname == "LOAD_GLOBAL"}
+
+
+def _device_function(python: Any) -> Any:
+    """Return a function that kernels call; in the simulator it is itself, which takes a third of the time."""
+    if SIMULATED:
+        return python
+    # Inlined: a call saves registers to memory.
+    compiled: Any = cuda.jit
+    return compiled(device=True, forceinline=True)(python)
 
 
 def lane_functions(number: type[np.floating[Any]]) -> dict[str, Any]:
     """Return the functions of lanes.py for one thread's float, by name."""
     rounding = number(np.finfo(number).eps)
 
-    @cuda.jit(device=True)
+    @_device_function
     def load(tile, row):
-        return tile[row, cuda.grid(1)]
+        return tile[row, cuda.threadIdx.x]
 
-    @cuda.jit(device=True)
+    @_device_function
     def store(tile, row, value):
-        tile[row, cuda.grid(1)] = value
+        tile[row, cuda.threadIdx.x] = value
 
-    @cuda.jit(device=True)
+    @_device_function
     def full(tile, value):
         return number(value)
 
-    @cuda.jit(device=True)
+    @_device_function
     def where(mask, chosen, other):
         return number(chosen) if mask else number(other)
 
-    @cuda.jit(device=True)
+    @_device_function
     def epsilon(value):
         return rounding
 
-    @cuda.jit(device=True)
+    @_device_function
     def own_lanes(rows, count):
-        return range(cuda.grid(1), min(cuda.grid(1) + 1, count))
+        return range(cuda.threadIdx.x, min(cuda.threadIdx.x + 1, count))
+
+    @_device_function
+    def own_tiles(rows, first, last):
+        step = cuda.blockDim.x
+        return range(first + step * cuda.blockIdx.x, last, step * cuda.gridDim.x)
 
     def of_math(function):
-        @cuda.jit(device=True)
+        @_device_function
         def over_lane(value):
             return number(function(value))
 
         return over_lane
 
-    functions = {
-        "sqrt": math.sqrt, "sin": math.sin, "cos": math.cos, "log": math.log, "absolute": math.fabs
-    }  # fmt: skip
+    names = {"sqrt": "sqrt", "sin": "sin", "cos": "cos", "log": "log", "absolute": "fabs"}
+    functions = {name: getattr(math, other) for name, other in names.items()}
+    if SIMULATED:  # Python's functions would refuse a negative number
+        functions = {name: partial(getattr(np, other), dtype=np.float64) for name, other in names.items()}
     return {
         **{name: of_math(function) for name, function in functions.items()},
         "load": load, "store": store, "full": full, "where": where, "epsilon": epsilon,
-        "own_lanes": own_lanes,
+        "own_lanes": own_lanes, "own_tiles": own_tiles,
     }  # fmt: skip

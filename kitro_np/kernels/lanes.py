@@ -252,3 +252,9 @@ else:
 def own_lanes(rows, count):
     """Return this thread's lanes among the first `count`: on a CPU all of a tile, on a GPU one."""
     return range(min(rows.shape[1], count))
+
+
+@kernel
+def own_tiles(rows, first, last):
+    """Return the first body of each of this thread's tiles: on a CPU all, on a GPU every one of its warp."""
+    return range(first, last, rows.shape[1])

@@ -37,7 +37,12 @@ from .jit import AttributeTyping, typing_of
 _WORD = ir.IntType(64)
 _TUPLES: Any = types.BaseTuple  # iterable, which the stubs lack
 _SIGNS_OF_NUMBERS = {bool: "?", int: "i", float: "d", np.float64: "d", np.float32: "f"}
-_NUMBERS = {"?": types.boolean, "i": types.int64, "d": types.float64, "f": types.float32}
+NUMBERS: dict[str, types.Type] = {
+    "?": types.boolean,
+    "i": types.int64,
+    "d": types.float64,
+    "f": types.float32,
+}
 
 
 class View(types.Type):
@@ -102,9 +107,9 @@ class Reference:
                 kinds.append((member.dtype, member.ndim))
                 words += (_address(member), *member.shape)
             else:
-                kind = _SIGNS_OF_NUMBERS[type(member)]
+                kind, word = word_of(member)
                 kinds.append((kind, 0))
-                words.append(_bits(member) if kind in "df" else int(member))
+                words.append(word)
         self.record = record
         cls: Any = type(record)
         self.numba_type = _record_type(cls, tuple(kinds), lanes)
@@ -120,15 +125,17 @@ def _address(array: np.ndarray) -> int:
         return array.ctypes.data
 
 
-def _bits(number: float) -> int:
-    bits: int = struct.unpack("q", struct.pack("d", number))[0]
-    return bits
+def word_of(number: Any) -> tuple[str, int]:
+    """Return the kind of a number, a key of NUMBERS, and its word in a table."""
+    kind = _SIGNS_OF_NUMBERS[type(number)]
+    bits: int = struct.unpack("q", struct.pack("d", number))[0] if kind in "df" else int(number)
+    return kind, bits
 
 
 @lru_cache(maxsize=64)
 def _record_type(cls: type, kinds: tuple[tuple[Any, int], ...], lanes: int) -> Record:
     members = (
-        _NUMBERS[kind] if isinstance(kind, str) else View(from_dtype(kind), ndim, lanes)
+        NUMBERS[kind] if isinstance(kind, str) else View(from_dtype(kind), ndim, lanes)
         for kind, ndim in kinds
     )
     return Record(cls, tuple(members))
@@ -183,10 +190,10 @@ class _RecordTyping(AttributeTyping):
 def _member(context: Any, builder: Any, record: Record, table: Any, name: str) -> Any:
     word, kind = record.members[name]
     if not isinstance(kind, View):
-        return _number(builder, _read(builder, table, word), kind)
+        return number_of_word(builder, _read(builder, table, word), kind)
     view = context.make_helper(builder, kind)
     view.data = builder.inttoptr(_read(builder, table, word), view.data.type)
-    for axis in range(_stored_axes(kind)):
+    for axis in range(stored_axes(kind)):
         setattr(view, f"length_{axis}", _read(builder, table, word + 1 + axis))
     return view._getvalue()
 
@@ -199,7 +206,8 @@ def _read(builder: Any, table: Any, word: int) -> Any:
     return loaded
 
 
-def _number(builder: Any, word: Any, kind: types.Type) -> Any:
+def number_of_word(builder: Any, word: Any, kind: types.Type) -> Any:
+    """Return the number that a word of a table holds."""
     if kind == types.int64:
         return word
     if kind == types.boolean:
@@ -211,19 +219,20 @@ def _number(builder: Any, word: Any, kind: types.Type) -> Any:
 # --------------------------------------------------------------------------------------------------- views
 
 
-def _stored_axes(view: View) -> int:
+def stored_axes(view: View) -> int:
+    """Return how many of its axes a view keeps the length of."""
     return view.ndim - 1 if view.lanes else view.ndim
 
 
 @register_model(View)
 class _ViewModel(models.StructModel):
     def __init__(self, manager: Any, view: View) -> None:
-        lengths = [(f"length_{axis}", types.intp) for axis in range(_stored_axes(view))]
+        lengths = [(f"length_{axis}", types.intp) for axis in range(stored_axes(view))]
         super().__init__(manager, view, [("data", types.CPointer(view.dtype)), *lengths])
 
 
 def _lengths(context: Any, builder: Any, view: View, helper: Any) -> list[Any]:
-    lengths = [getattr(helper, f"length_{axis}") for axis in range(_stored_axes(view))]
+    lengths = [getattr(helper, f"length_{axis}") for axis in range(stored_axes(view))]
     return [*lengths, ir.Constant(_WORD, view.lanes)] if view.lanes else lengths
 
 

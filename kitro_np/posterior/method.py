@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypedDict, get_args
 
+from ..arrays.engines import ENGINES
 from ..body.families import has_body_joints
 from ..body.skeleton import Skeleton
 from ..errors import InputError
@@ -73,6 +74,7 @@ class Map(Method, name="map"):
         camera. For single frames, and bodies without feet, this changes nothing.
     """
 
+    engines = ENGINES
     takes_detections = True
     takes_videos = True
 

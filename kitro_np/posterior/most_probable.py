@@ -79,6 +79,15 @@ def most_probable_frames(
             safe=safe, uncertainty=uncertainty, start_pose=start_pose, landmarks=landmarks,
         )  # fmt: skip
 
+    if execution.engine == "cuda":
+        from ..kernels.posterior.run_gpu import run_map_gpu
+
+        return run_map_gpu(
+            request, model_of(request.skeleton, request.layout, motion),
+            execution.chunk_size, execution.progress,
+            safe=safe, uncertainty=uncertainty, start_pose=start_pose, landmarks=landmarks,
+        )  # fmt: skip
+
     def work(skeleton: Skeleton, arrays: list[Any], own: slice) -> tuple[Any, ...]:
         xp = array_namespace(arrays[0])
         pose, betas, transl, keypoints_2d, intrinsics = arrays

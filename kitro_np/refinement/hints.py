@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from ..arrays.engines import on_cuda
 from ..arrays.interchange import as_numpy
 from ..arrays.poses import pose_tail
 from ..arrays.rotations import matrix_from_axis_angle
@@ -25,7 +26,7 @@ from ..keypoints.detectors import POINTS
 from ..keypoints.layouts import find_layout, layouts_of
 from ..keypoints.placing import place_points
 from ..keypoints.visibility import visible_confidence
-from .outcome import Diagnostics, Outcome
+from .outcome import Outcome
 from .request import Request
 from .validity import Status
 
@@ -41,6 +42,9 @@ TELLING = (
 
 MAX_BODIES = 100
 """Bodies of a batch that are looked at."""
+
+OF_BODIES = ("pose", "betas", "transl", "keypoints_2d", "intrinsics", "confidence", "image_size")
+"""Arrays of a request that are."""
 
 FEWEST_POINTS, FEWEST_BODIES = 4, 5
 """Visible keypoints of a body that is looked at, and bodies from which a shift is estimated: that of fewer
@@ -140,73 +144,113 @@ def find_hint(request: Request, outcome: Outcome, accepts: Callable[[Request], A
         Whether each body of a request in NumPy arrays is accepted: (N,) of bool.
     """
     try:
-        status = as_numpy(outcome.refined.status)
-        refused = 2 * np.count_nonzero(status) > request.count
-        wild = _wild_poses(request)
-        if not wild and not refused and request.count < FEWEST_BODIES:
-            return ""
-        refined = status == Status.REFINED
-        if not refused and _in_most(outcome.diagnostics, "turned", refined):
-            return TURNED
-        swapped = not refused and _in_most(outcome.diagnostics, "swapped", refined)
-        if not refused and not swapped and not wild:
-            return ""
-        otherwise = SWAPPED if swapped else ""
-        # Other mistakes, too, make keypoints fit better with left and right exchanged.
-        telling = np.isin(status, TELLING) | (refined & (swapped or wild))
-        if 2 * np.sum(telling) <= request.count:
-            return otherwise
-        sample, vectors = _sample(request, telling)
-
-        def find() -> str:
-            try:
-                with np.errstate(all="ignore"):
-                    return _best(sample, vectors, accepts) or otherwise
-            except Exception:
-                return otherwise
-
-        return Hint(find)
+        seen = _see(request, outcome)
+        if not on_cuda(request.pose):
+            return _judge(seen, accepts)
+        # Copies on the GPU, so that no call waits for it: the hint is found when it is read.
+        seen = _copied(seen)
+        return Hint(lambda: _text_of(seen, accepts))
     except Exception:  # a hint is a courtesy: whatever goes wrong here, the result is returned
         return ""
 
 
-def _wild_poses(request: Request) -> bool:
-    """Whether most poses are axis-angle vectors of more than a whole turn: then they may be in degrees."""
-    shape = tuple(request.given_pose.shape)
-    joints = request.skeleton.num_joints
-    if request.count == 0 or len(pose_tail(shape, joints)) > 2:
+class _Seen(NamedTuple):
+    """What a hint is found from, in the arrays' own library."""
+
+    status: Any  # (N,) of all bodies
+    turned: Any  # (N,) or None
+    swapped: Any  # (N,) or None
+    every: slice  # of the bodies that are looked at
+    bodies: Request  # these, M of them
+    vectors: Any  # (M, J, 3) if the pose was given as axis-angle vectors
+
+
+def _see(request: Request, outcome: Outcome) -> _Seen:
+    every = slice(None, None, max(1, math.ceil(request.count / MAX_BODIES)))
+    joints, vectors = request.skeleton.num_joints, None
+    if len(pose_tail(tuple(request.given_pose.shape), joints)) < 3:
+        xp = array_namespace(request.pose)
+        vectors = xp.reshape(request.given_pose, (request.count, joints, 3))[every, ...]
+    found = outcome.diagnostics
+    turned, swapped = (None, None) if found is None else (found.turned, found.swapped)
+    bodies = replace(request.some(every), given_pose=None)
+    return _Seen(outcome.refined.status, turned, swapped, every, bodies, vectors)
+
+
+def _copied(seen: _Seen) -> _Seen:
+    def own(array: Any) -> Any:
+        return None if array is None else array_namespace(array).asarray(array, copy=True)
+
+    bodies = replace(seen.bodies, **{name: own(getattr(seen.bodies, name)) for name in OF_BODIES})
+    parts = {name: own(getattr(seen, name)) for name in ("status", "turned", "swapped", "vectors")}
+    return seen._replace(bodies=bodies, **parts)
+
+
+def _text_of(seen: _Seen, accepts: Callable[[Request], Any]) -> str:
+    try:
+        return str(_judge(seen, accepts))
+    except Exception:
+        return ""
+
+
+def _judge(seen: _Seen, accepts: Callable[[Request], Any]) -> Hint | str:
+    status = as_numpy(seen.status)
+    count = len(status)
+    refused = 2 * np.count_nonzero(status) > count
+    wild = _are_wild(seen.vectors)
+    if not wild and not refused and count < FEWEST_BODIES:
+        return ""
+    refined = status == Status.REFINED
+    if not refused and _in_most(seen.turned, refined):
+        return TURNED
+    swapped = not refused and _in_most(seen.swapped, refined)
+    if not refused and not swapped and not wild:
+        return ""
+    otherwise = SWAPPED if swapped else ""
+    # Other mistakes, too, make keypoints fit better with left and right exchanged.
+    telling = np.isin(status, TELLING) | (refined & (swapped or wild))
+    if 2 * np.sum(telling) <= count:
+        return otherwise
+    sample, vectors = _sample(seen, telling[seen.every])
+
+    def find() -> str:
+        try:
+            with np.errstate(all="ignore"):
+                return _best(sample, vectors, accepts) or otherwise
+        except Exception:
+            return otherwise
+
+    return Hint(find)
+
+
+def _are_wild(vectors: Any) -> bool:
+    """Whether most axis-angle vectors are of more than a whole turn: then they may be in degrees."""
+    if vectors is None or not vectors.shape[0]:
         return False
-    every = slice(None, None, math.ceil(request.count / MAX_BODIES))
-    xp = array_namespace(request.pose)
-    vectors = as_numpy(xp.reshape(request.given_pose, (request.count, joints, 3))[every, ...])
-    longest = np.sum(np.square(vectors, dtype=np.float64), axis=2).max(axis=1)
+    longest = np.sum(np.square(as_numpy(vectors), dtype=np.float64), axis=2).max(axis=1)
     return bool(2 * np.sum(longest > (2 * np.pi) ** 2) > len(longest))
 
 
-def _in_most(diagnostics: Diagnostics | None, flag: str, refined: np.ndarray) -> bool:
+def _in_most(flag: Any, refined: np.ndarray) -> bool:
     """Whether most of the refined bodies, and of at least FEWEST_BODIES, have a flag."""
     count = np.sum(refined)
-    if diagnostics is None or count < FEWEST_BODIES:
+    if flag is None or count < FEWEST_BODIES:
         return False
-    return bool(2 * np.sum(as_numpy(getattr(diagnostics, flag))[refined]) > count)
+    return bool(2 * np.sum(as_numpy(flag)[refined]) > count)
 
 
-def _sample(request: Request, telling: np.ndarray) -> tuple[Request, np.ndarray | None]:
-    """Return some of these bodies in NumPy arrays, and axis-angle vectors if the pose was given in these."""
-    every = slice(None, None, math.ceil(request.count / MAX_BODIES))
-    bodies = request.some(every)
-    chosen = telling[every]
-    xp = array_namespace(request.pose)
-    dtype: Any = as_numpy(xp.zeros(1, dtype=request.dtype, device=device(request.pose))).dtype.type
+def _sample(seen: _Seen, chosen: np.ndarray) -> tuple[Request, np.ndarray | None]:
+    """Return some of the bodies in NumPy arrays, and axis-angle vectors if the pose was given in these."""
+    bodies = seen.bodies
+    xp = array_namespace(bodies.pose)
+    dtype: Any = as_numpy(xp.zeros(1, dtype=bodies.dtype, device=device(bodies.pose))).dtype.type
 
     def own(array: Any) -> np.ndarray:
         return as_numpy(array)[chosen].astype(dtype)
 
     shared = bodies.intrinsics.shape[0] == 1
-    vectors, joints = None, request.skeleton.num_joints
-    if len(pose_tail(tuple(request.given_pose.shape), joints)) < 3:
-        vectors = own(xp.reshape(request.given_pose, (request.count, joints, 3))[every, ...])
-    skeleton = request.skeleton.host.with_betas(request.skeleton.num_betas)
+    vectors = None if seen.vectors is None else own(seen.vectors)
+    skeleton = bodies.skeleton.host.with_betas(bodies.skeleton.num_betas)
     sample = replace(
         bodies,
         skeleton=skeleton,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ..body.kinematics import global_rotations
 from ..camera import reprojection_error
 from ..jit import entry, kernel
-from ..lanes import store
+from ..lanes import own_tiles, store
 from ..refinement.chunks import open_tile, write_tile
 from ..refinement.validity import outcome_status
 from .rotate import rotate_joints
@@ -38,8 +38,7 @@ class Settings(NamedTuple):
 @entry
 def refine_bodies(tree, tile, bodies, refined, settings, first, last):
     """Fused twin of kitro_np.kitro.algorithm.refine_arrays, for bodies `first` to `last` - 1."""
-    lanes = tile.status.shape[1]
-    for start in range(first, last, lanes):
+    for start in own_tiles(tile.status, first, last):
         open_tile(tree, tile, bodies, refined, start, last)
         _refine_tile(tree, tile, settings)
         reprojection_error(tree, tile)

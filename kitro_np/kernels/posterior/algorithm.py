@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ...posterior.verdict import FEWEST_KEYPOINTS
 from ..jit import entry, kernel
 from ..keypoints.visibility import visible_confidence
-from ..lanes import absolute, full, load, own_lanes, sqrt, store, where
+from ..lanes import absolute, full, load, own_lanes, own_tiles, sqrt, store, where
 from ..refinement.chunks import (
     NAN,
     check_intrinsics,
@@ -61,7 +61,7 @@ def fit_bodies(
     tree, chains, tile, memory, bodies, refined, diagnostics, steps, safe, sized, kind, first, last
 ):
     """Fused twin of kitro_np.posterior.algorithm.refine_arrays, for bodies `first` to `last` - 1."""
-    for start in range(first, last, tile.status.shape[1]):
+    for start in own_tiles(tile.status, first, last):
         _begin_tile(tree, chains, tile, memory, bodies, refined, safe, sized, start, last)
         fit_tile(tree, chains, tile, memory, steps, kind)
         _end_tile(tree, chains, tile, memory, bodies, refined, diagnostics, safe, start, last)
@@ -72,7 +72,7 @@ def fit_bodies_with_spread(
     tree, chains, tile, memory, bodies, refined, diagnostics, steps, safe, sized, kind, first, last
 ):
     """Do as :func:`fit_bodies`, and compute joint_spread: an entry of its own, compiled at first use only."""
-    for start in range(first, last, tile.status.shape[1]):
+    for start in own_tiles(tile.status, first, last):
         _begin_tile(tree, chains, tile, memory, bodies, refined, safe, sized, start, last)
         fit_tile_with_spread(tree, chains, tile, memory, steps, kind)
         _end_tile(tree, chains, tile, memory, bodies, refined, diagnostics, safe, start, last)

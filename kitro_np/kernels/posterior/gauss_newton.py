@@ -347,7 +347,8 @@ def _log_determinant(chains, memory):
     """Logarithm of |J^T J + L| / |L|, which is |S|: fills LOG_DETERMINANT."""
     border = memory.border_step.shape[0]
     prior_block = cholesky(load9(memory.transl_precision, 0))
-    total = log(prior_block[0] * prior_block[2] * prior_block[5]) - 0.5 * (border - 3) * LOG_BETAS_PRECISION
+    total = log(prior_block[0] * prior_block[2] * prior_block[5])
+    total = total - full(memory.corner, 0.5 * (border - 3) * LOG_BETAS_PRECISION)
     for a in range(chains.moving.size):
         j = chains.moving[a]
         prior_block = cholesky(load9(memory.prior_block, j))

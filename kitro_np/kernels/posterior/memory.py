@@ -183,8 +183,13 @@ def memory_rows(chains: Chains) -> dict[str, int]:
 
 def make_fit_tile(tree: Tree, chains: Chains, dtype: Any) -> FitTile:
     """Allocate a tile for the layout's number of keypoints."""
+    return FitTile(**{n: aligned_rows(count, dtype) for n, count in fit_tile_rows(tree, chains).items()})
+
+
+def fit_tile_rows(tree: Tree, chains: Chains) -> dict[str, int]:
+    """Return the number of rows of each member of a tile."""
     rows = {**tile_rows(tree), "keypoints": 2 * chains.point_joint.size}
-    return FitTile(**{name: aligned_rows(rows[name], dtype) for name in FitTile._fields})
+    return {name: rows[name] for name in FitTile._fields}
 
 
 def make_memory(chains: Chains, dtype: Any) -> Memory:

@@ -63,7 +63,7 @@ def run_map(
     dtype = np.dtype(request.dtype)
     workspace = _workspace(model, dtype)
     refined = allocate(request, np.empty, dtype, np.int8)
-    diagnostics = _allocate(request, dtype, len(model.swaps), uncertainty=uncertainty)
+    diagnostics = allocate_fit(request, np.empty, dtype, np.int8, len(model.swaps), uncertainty=uncertainty)
     fit = fit_bodies_with_spread if uncertainty else fit_bodies
     every = np.ones((1, request.layout.num_points), dtype)
     sized = request.image_size is not None
@@ -136,7 +136,9 @@ class OneBody:
             pose, betas, transl, keypoints_2d, intrinsics, self._every.copy(), np.zeros((1, 4), dtype), pose
         )
         self._refined = allocate(request, np.empty, dtype, np.int8)
-        self._diagnostics = _allocate(request, dtype, len(model.swaps), uncertainty=False)
+        self._diagnostics = allocate_fit(
+            request, np.empty, dtype, np.int8, len(model.swaps), uncertainty=False
+        )
         self._fit = bind(
             fit_bodies, workspace.bones, workspace.chains, *workspace.take(), refer(self._rows),
             refer(self._refined), refer(self._diagnostics), STEPS, True, True, BY_BETAS, 0, 1,
@@ -155,15 +157,18 @@ class OneBody:
         return self._refined, self._diagnostics
 
 
-def _allocate(request: Request, dtype: np.dtype[Any], swaps: int, *, uncertainty: bool) -> FitRows:
+def allocate_fit(
+    request: Request, empty: Callable[..., Any], number: Any, small: Any, swaps: int, *, uncertainty: bool
+) -> FitRows:
+    """Allocate what a fit writes, as :func:`kitro_np.kernels.refinement.run.allocate`."""
     count, joints = request.count, request.skeleton.num_joints
     return FitRows(
-        np.empty(count, dtype),
-        np.empty(count, np.int8),
-        np.empty(count, np.int8),
-        np.empty(count, dtype),
-        np.empty(count, dtype),
-        np.empty((count, joints if uncertainty else 0), dtype),
-        np.empty(count, dtype),
-        np.empty((count, swaps), dtype),
+        empty((count,), dtype=number),
+        empty((count,), dtype=small),
+        empty((count,), dtype=small),
+        empty((count,), dtype=number),
+        empty((count,), dtype=number),
+        empty((count, joints if uncertainty else 0), dtype=number),
+        empty((count,), dtype=number),
+        empty((count, swaps), dtype=number),
     )
