@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from cuda.core import Device, LaunchConfig, Linker, LinkerOptions, ObjectCode, launch
+from cuda.core import Device, LaunchConfig, Linker, LinkerOptions, ObjectCode, Stream, launch
 from numba import types
 from numba.core.caching import FunctionCache
 
@@ -55,9 +55,9 @@ class GpuEntry:
         """Number of warps that a multiprocessor of the current GPU holds."""
         return int(self.kernel.occupancy.max_active_blocks_per_multiprocessor(WARP, 0))
 
-    def launch(self, stream: Any, warps: int, arguments: Sequence[Any]) -> None:
-        """Put a launch into a stream; an argument is an address, a whole number or a truth value."""
-        launch(stream, LaunchConfig(grid=warps, block=WARP), self.kernel, *arguments)
+    def launch(self, stream: int, warps: int, arguments: Sequence[Any]) -> None:
+        """Put a launch into the stream at an address; an argument is an address, a whole number or a bool."""
+        launch(Stream.from_handle(stream), LaunchConfig(grid=warps, block=WARP), self.kernel, *arguments)
 
 
 @cache

@@ -64,11 +64,12 @@ class Place:
     def __hash__(self) -> int:
         return hash(self._key)
 
-    def __cuda_stream__(self) -> tuple[int, int]:
-        """Return the library's current stream, in the protocol of CUDA's Python packages."""
+    @property
+    def stream(self) -> int:
+        """Address of the library's current stream."""
         if self.on_torch:
-            return 0, self.xp.cuda.current_stream(self.device).cuda_stream
-        return 0, self.xp.cuda.get_current_stream().ptr
+            return int(self.xp.cuda.current_stream(self.device).cuda_stream)
+        return int(self.xp.cuda.get_current_stream().ptr)
 
     @property
     def number(self) -> int:
@@ -194,7 +195,7 @@ def _call_of(
     values = tables.values(arguments, place.address(words))
 
     def call(first: int, last: int) -> None:
-        code.launch(place, warps, (*values, first, last))
+        code.launch(place.stream, warps, (*values, first, last))
 
     call.memory = pool, words  # type: ignore[attr-defined] # it lives as long as the call
     return call, warps
