@@ -23,7 +23,7 @@ from ...safe_io.pickle_arrays import RefusedError
 from ...safe_io.pickle_tree import parse_tree
 from ...safe_io.torch_zip import is_torch_file, torch_tree
 
-_NUMPY, _ZIP, _PICKLE = b"\x93NUMPY", b"PK\3\4", b"\x80"
+_NUMPY, _ZIP, _PICKLE, _STOP = b"\x93NUMPY", b"PK\3\4", b"\x80", b"."
 
 MAYBE_ESTIMATES = ("a zip archive", "a gzip archive", "an array of NumPy (.npy)", "text", "another file")
 """Kinds of files that may hold estimates: old pickles and JSON are text."""
@@ -95,7 +95,7 @@ def _read(path: Path) -> Any:
     try:
         tree, _ = parse_tree(data)
     except RefusedError:
-        if kind_of(start) == "text":  # an old pickle is text, too; what is wrong with a pickle is said
+        if kind_of(start) == "text" and not data.endswith(_STOP):  # pickles of protocol 0 are text, too
             raise RefusedError("estimates (.npz, .npy, .pt, .pkl, .json)", "text") from None
         raise
     if tree == _LEGACY_MAGIC:
