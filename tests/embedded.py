@@ -8,12 +8,16 @@ import os
 import sys
 import threading
 import time
+import warnings
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
 import numpy as np
 
 import kitro_np
+
+# From Python 3.12 on; here it is meant: what is tested is that such a fork works.
+warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
 
 PATIENCE = 60
 """Seconds after which a child counts as hanging."""
