@@ -5,11 +5,13 @@ import sys
 
 def run() -> int:
     """Run the command line; Ctrl-C is no error either while its modules are imported."""
+    from .cli.exit_status import ExitStatus
+
     try:
         from .cli.main import main
     except KeyboardInterrupt:
         print("kitro-np: stopped.", file=sys.stderr)
-        return 130
+        return ExitStatus.STOPPED
     return main()
 
 

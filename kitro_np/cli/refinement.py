@@ -15,7 +15,6 @@ from ..arrays.engines import CPU_ENGINES
 from ..arrays.threads import usable_cores
 from ..body import BodyModel
 from ..body.load import default_body
-from ..camera import default_intrinsics, with_focal_length
 from ..errors import InputError, one_of
 from ..formats.detections import Detections, read_detections
 from ..formats.estimates import TRUTH_KEYS, EstimateFile, Estimates
@@ -112,17 +111,9 @@ class Refinement:
 
     def read(self, file: EstimateFile) -> Estimates:
         """Read a file's estimates, with the camera of the options."""
-        given = self.intrinsics is not None
-        estimates = file.estimates(self.keypoints_key, need_intrinsics=self.image_size is None and not given)
-        if given:
-            estimates = estimates._replace(intrinsics=self.intrinsics)
-        elif self.image_size is not None:
-            return estimates._replace(intrinsics=default_intrinsics(self.image_size, self.focal_length))
-        if self.focal_length is not None:
-            intrinsics = cast("np.ndarray", estimates.intrinsics)  # needed without an image size
-            changed = with_focal_length(intrinsics, estimates.transl, self.focal_length)
-            return estimates._replace(intrinsics=changed.intrinsics, transl=changed.transl)
-        return estimates
+        need = self.image_size is None and self.intrinsics is None
+        estimates = file.estimates(self.keypoints_key, need_intrinsics=need)
+        return estimates.with_camera(self.intrinsics, self.image_size, self.focal_length)
 
     def log(self) -> None:
         """Log how bodies are refined."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -103,24 +106,20 @@ def _refiner(options: Options) -> Refiner:
     )
 
 
-class _bar:  # noqa: N801 - used as a function
-    """A progress bar whose number of bodies is known when the shards have been opened."""
+@contextmanager
+def _bar() -> Iterator[Callable[[int, int], None]]:
+    """Show a bar whose number of bodies is known when the shards have been opened."""
+    with ExitStack() as stack:
 
-    def __enter__(self) -> Any:
-        self._open: Any = None
-        self._update: Any = None
-        return self._show
+        @cache
+        def opened_bar(total: int) -> Callable[[int], None] | None:
+            return stack.enter_context(progress_bar(total, "refine"))
 
-    def _show(self, rows: int, total: int) -> None:
-        if self._open is None:
-            self._open = progress_bar(total, "refine")
-            self._update = self._open.__enter__()
-        if self._update is not None:
-            self._update(rows)
+        def show(rows: int, total: int) -> None:
+            if (update := opened_bar(total)) is not None:
+                update(rows)
 
-    def __exit__(self, *what: Any) -> None:
-        if self._open is not None:
-            self._open.__exit__(*what)
+        yield show
 
 
 def _as_dict(done: RefinedShards, refiner: Refiner, seconds: float) -> dict[str, Any]:

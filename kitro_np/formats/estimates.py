@@ -12,6 +12,7 @@ import numpy as np
 from ..arrays.poses import pose_tail
 from ..body.model import BodyModel
 from ..body.names import name_in
+from ..camera import default_intrinsics, with_focal_length
 from ..errors import InputError, listed, printable
 from ..keypoints.detectors import LAYOUTS
 from .refined import ESTIMATE
@@ -48,6 +49,18 @@ class Estimates(NamedTuple):
         """Leading shape for a body of `num_joints` joints: () for a single body, (N,) for a clip."""
         tail = pose_tail(self.pose.shape, num_joints)
         return self.pose.shape[: self.pose.ndim - len(tail)]
+
+    def with_camera(
+        self, intrinsics: Any = None, image_size: Any = None, focal_length: Any = None
+    ) -> Estimates:
+        """Return these estimates with a camera that is given; the focal length alone converts their own."""
+        own = self if intrinsics is None else self._replace(intrinsics=intrinsics)
+        if intrinsics is None and image_size is not None:
+            return own._replace(intrinsics=default_intrinsics(image_size, focal_length))
+        if focal_length is None:
+            return own
+        assert own.intrinsics is not None  # they are needed where no other camera is given
+        return own._replace(**with_focal_length(own.intrinsics, own.transl, focal_length)._asdict())
 
 
 class TrueBodies(NamedTuple):

@@ -22,7 +22,7 @@ from ..posterior.priors import cmu_motion_prior, size_of
 from ..posterior.video.plan import FITTED, PLACED
 from ..posterior.video.spreads import FILL_SECONDS
 from ..refinement.request import Arguments, Request, read_request, skeleton_of
-from ..refinement.tracks import USUAL_FPS, check_fps, is_rigid
+from ..refinement.tracks import USUAL_FPS, check_fps, check_rigid
 from ..refinement.validity import Status
 from ..result import RefineResult
 from .window import BEHIND, Window
@@ -199,11 +199,7 @@ class Tracker:
         if array.shape not in ((4, 4), (3, 4)):
             raise InputError(f"extrinsics: expected shape (4, 4) or (3, 4), got {array.shape}.")
         if np.isfinite(array).all():
-            if not is_rigid(array):
-                raise InputError(
-                    "extrinsics: expected a rotation and a translation in metres, [R, t] and perhaps "
-                    "[0, 0, 0, 1] below, got another matrix."
-                )
+            check_rigid(array)
             return array[:3].ravel()
         return np.eye(3, 4, dtype=self._dtype).ravel() if self._place is None else self._place
 

@@ -68,13 +68,7 @@ class VideoTracks:
         if not bool(xp.all(xp.isfinite(array))):
             raise InputError("extrinsics: expected finite numbers, got NaN or infinity.")
         flat = xp.reshape(array, (len(self.order), *shape[-2:]))
-        rigid = is_rigid(as_numpy(flat))
-        if not rigid.all():
-            first = int(np.argmin(rigid))
-            raise InputError(
-                "extrinsics: expected a rotation and a translation in metres, [R, t] and perhaps "
-                f"[0, 0, 0, 1] below, got another matrix for body {first}."
-            )
+        check_rigid(as_numpy(flat))
         return replace(self, extrinsics=flat[:, :3, :])
 
 
@@ -90,6 +84,17 @@ def check_fps(value: Any) -> float:
     if not least <= number <= most:
         raise InputError(f"fps: expected {least} to {most:.0f} frames per second, got {number:g}.")
     return number
+
+
+def check_rigid(extrinsics: np.ndarray) -> None:
+    """Raise InputError unless extrinsics, (4, 4) or (3, 4) or a stack of N of these, are rigid."""
+    rigid = is_rigid(extrinsics)
+    if not rigid.all():
+        which = f" for body {int(np.argmin(rigid))}" if rigid.ndim else ""
+        raise InputError(
+            "extrinsics: expected a rotation and a translation in metres, [R, t] and perhaps "
+            f"[0, 0, 0, 1] below, got another matrix{which}."
+        )
 
 
 def is_rigid(extrinsics: np.ndarray) -> np.ndarray:

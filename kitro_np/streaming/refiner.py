@@ -20,7 +20,6 @@ from ..body.load import default_body
 from ..body.model import BodyModel
 from ..body.names import embedded_body
 from ..body.skeleton import Skeleton
-from ..camera import default_intrinsics, with_focal_length
 from ..errors import InputError, one_of
 from ..formats.detections import read_detections
 from ..formats.estimates import KEYS, EstimateFile, Estimates
@@ -242,19 +241,15 @@ class Refiner:
     def _estimates(self, batch: _Batch) -> Estimates:
         """Read a batch's estimates, with the camera of the settings."""
         size = batch.optional("image_size") if self.image_size is None else np.asarray(self.image_size)
-        focal = batch.optional("focal_length") if self.focal_length is None else self.focal_length
-        need = self.intrinsics is None and size is None
-        estimates = batch.estimates(self.keypoints_key, need_intrinsics=need)
-        if self.intrinsics is not None:
-            estimates = estimates._replace(intrinsics=self.intrinsics)
-        elif self.image_size is not None or (size is not None and estimates.intrinsics is None):
-            assert size is not None
-            return estimates._replace(intrinsics=default_intrinsics(size, focal))
-        if self.focal_length is not None:
-            assert estimates.intrinsics is not None
-            changed = with_focal_length(estimates.intrinsics, estimates.transl, self.focal_length)
-            return estimates._replace(intrinsics=changed.intrinsics, transl=changed.transl)
-        return estimates
+        focal: Any = self.focal_length
+        estimates = batch.estimates(
+            self.keypoints_key, need_intrinsics=self.intrinsics is None and size is None
+        )
+        if self.image_size is None and estimates.intrinsics is not None:
+            size = None  # the rows have a camera
+        if self.intrinsics is None and size is not None and focal is None:
+            focal = batch.optional("focal_length")
+        return estimates.with_camera(self.intrinsics, size, focal)
 
     def _check_points(self, batch: _Batch, estimates: Estimates, body: BodyModel, layout: str) -> None:
         shape, points = estimates.keypoints_2d.shape, find_layout(layout, body).num_points

@@ -25,6 +25,8 @@ from ...safe_io.torch_zip import is_torch_file, torch_tree
 
 _NUMPY, _ZIP, _PICKLE, _STOP = b"\x93NUMPY", b"PK\3\4", b"\x80", b"."
 
+ESTIMATES = "estimates (.npz, .npy, .pt, .pkl, .json)"
+
 MAYBE_ESTIMATES = ("a zip archive", "a gzip archive", "an array of NumPy (.npy)", "text", "another file")
 """Kinds of files that may hold estimates: old pickles and JSON are text."""
 
@@ -84,7 +86,7 @@ def _read(path: Path) -> Any:
     with open(path, "rb") as file:
         start = file.read(64)
     if not start or (kind_of(start) not in MAYBE_ESTIMATES and not start.startswith(_PICKLE)):
-        raise RefusedError("estimates (.npz, .npy, .pt, .pkl, .json)", kind_of(start))
+        raise RefusedError(ESTIMATES, kind_of(start))
     if start.startswith(_ZIP):
         return torch_tree(path) if is_torch_file(path) else NpzTree(path)
     data = read_inflated(path)
@@ -96,7 +98,7 @@ def _read(path: Path) -> Any:
         tree, _ = parse_tree(data)
     except RefusedError:
         if kind_of(start) == "text" and not data.endswith(_STOP):  # pickles of protocol 0 are text, too
-            raise RefusedError("estimates (.npz, .npy, .pt, .pkl, .json)", "text") from None
+            raise RefusedError(ESTIMATES, "text") from None
         raise
     if tree == _LEGACY_MAGIC:
         raise RefusedError(
@@ -132,10 +134,11 @@ def _folder(path: Path) -> Any:
     if not frames and (path / _TRACKS).is_dir():  # TRAM's folder of a video, with its camera's files
         return _folder(path / _TRACKS)
     if not frames:
-        held = listed(sorted(os.listdir(path))[:5])
+        names = sorted(os.listdir(path))
+        held = listed(names[:5]) if names else "nothing"
         raise InputError(
             f"{path}: expected a file of estimates, or a folder of EasyMocap's .json or TRAM's "
-            f"hps_track_*.npy, got one that holds {held if os.listdir(path) else 'nothing'}."
+            f"hps_track_*.npy, got one that holds {held}."
         )
     return {name: open_source(path / name).tree for name in frames}
 
