@@ -233,8 +233,9 @@ def refine(
         Threads of the numba engine; by default as many as cores available to the process.
     chunk_size : int, optional
         Bodies that each thread processes at a time; fewer need less memory. By default 512 (numba), as many
-        as the GPU holds threads (cuda; in float32 28 kB each for map, 40 kB for kitro, together at most 2 GB)
-        or as many as fit into 64 MB (array, 60 kB per body in float32; on a GPU ten times as many).
+        as the GPU holds threads (cuda, rounded up to whole warps of 32; in float32 28 kB each for map, 40 kB
+        for kitro, together at most 2 GB) or as many as fit into 64 MB (array, 60 kB per body in float32; on a
+        GPU ten times as many).
     strict : bool
         Raise InputError if any body cannot be refined, instead of returning its estimate.
     progress : callable, optional

@@ -150,10 +150,13 @@ def test_kernels_on_a_gpu_agree_with_those_of_the_cpu(cupy, tree, dtype, variant
     same = np.all(selection == expected.selection, axis=1)
     assert np.mean(same) > (0.999 if dtype == "float64" else 0.95)
     np.testing.assert_array_equal(cupy.asnumpy(found.status), expected.status)
+    # In float32 rounding decides between paths of equal agreement: then a body is float64's.
+    double = refine(*batch.astype("float64"), **few)
     for name in ("pose", "betas", "transl"):
         ours = cupy.asnumpy(getattr(found, name))[same]
-        tolerance = 1e-9 if dtype == "float64" else 1e-3
-        np.testing.assert_allclose(ours, getattr(expected, name)[same], rtol=0, atol=tolerance)
+        off = [np.abs(ours - getattr(either, name)[same]) for either in (expected, double)]
+        worst = np.minimum(*(part.reshape(len(ours), -1).max(axis=1) for part in off))
+        assert worst.max() < (1e-9 if dtype == "float64" else 1e-3), name
 
 
 @pytest.mark.gpu
