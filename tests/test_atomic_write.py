@@ -52,6 +52,19 @@ def test_mode_is_kept(tmp_path, mode):
 
 
 @posix
+@pytest.mark.parametrize("mode", [None, 0o600, 0o666])
+def test_others_cannot_write_to_what_is_not_shared(tmp_path, mode):
+    target = tmp_path / "a"
+    if mode is not None:
+        target.touch()
+        target.chmod(mode)
+    with atomic_file(target, shared=False) as file:
+        file.write(b"new")
+    assert stat.S_IMODE(target.stat().st_mode) & 0o022 == 0
+    assert target.read_bytes() == b"new"
+
+
+@posix
 def test_new_files_follow_the_umask_and_do_not_change_it(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "umask", None)
     atomic_write(tmp_path / "a", lambda file: file.write(b"new"))

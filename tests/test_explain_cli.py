@@ -121,7 +121,7 @@ def test_options_of_methods(file, capsys):
         (["--iteration", "2"], "--iteration: expected --method kitro, which has loops, got map."),
         (
             ["-o", "why.png"],
-            "why.png: expected a name that ends in .svg, the only format of this picture, got .png.",
+            "why.png: expected a name that ends in .svg, got .png.",
         ),
         (["--keypoints-key", "nowhere"], "expected the keys nowhere, got"),
     ],

@@ -167,12 +167,17 @@ def test_what_is_given_back_and_what_is_kept(write, refined, keypoints):
             ["--keypoint-layout", "coco17"],
             "expected 17 points, as coco17 has, got 18.",
         ),
-        (24, None, ["--layout", "coco17"], "got 24; --joints-of coco17 takes those of its joints."),
+        (
+            24,
+            None,
+            ["--layout", "coco17"],
+            "got 24; --joints-of coco17 (joints_of='coco17') takes those of its joints.",
+        ),
         (
             17,
             None,
             ["--joints-of", "coco17"],
-            "joints-of: expected keypoints of the body's 24 joints",
+            "joints_of: expected keypoints of the body's 24 joints",
         ),
         (24, None, ["--joints-of", "coco"], "got 'coco' (did you mean 'coco17'?)."),
         (24, None, ["--joints-of", "coco17", "--layout", "coco17"], "joints-of: expected none with --layout"),
@@ -180,7 +185,7 @@ def test_what_is_given_back_and_what_is_kept(write, refined, keypoints):
             24,
             (12, 24),
             ["--method", "kitro", "--confidence-key", "confidence"],
-            "confidence-key: expected method='map'",
+            "confidence_key: expected method='map'",
         ),
         (
             24,

@@ -294,6 +294,39 @@ def test_damaged_shards_are_set_aside(tmp_path):
     assert again.bodies == 24
 
 
+def bombs(folder):
+    """Write small files of rows that are large, and return their names."""
+    write_shard(folder / "rows.npz", rows(0, 8))
+    plain = dict(np.load(folder / "rows.npz"))
+    large = {f"constant_{k}": np.zeros(2**21) for k in range(2)}
+    np.savez_compressed(folder / "constants.npz", **plain, **large)
+    np.savez_compressed(folder / "columns.npz", **plain, more=np.zeros((8, 2**20)))
+    labels = np.array(["", *7 * ["b"]], "U1000000")
+    np.savez_compressed(folder / "labels.npz", **plain, track=labels)
+    write_shard(folder / "rows.parquet", rows(0, 8))
+    table = pq.read_table(folder / "rows.parquet")
+    lists = pa.array([[], *7 * [[0]]], pa.list_(pa.int64()))
+    one = pa.ListArray.from_arrays([0, *8 * [2**22]], pa.array(np.zeros(2**22, np.int64)))
+    for name, column in (("fine", lists), ("list", one), ("track", pa.array([*7 * ["a"], 10**6 * "b"]))):
+        pq.write_table(
+            table.append_column(name if name == "track" else "more", column), folder / f"{name}.parquet"
+        )
+    return ["columns.npz", "constants.npz", "labels.npz", "list.parquet", "track.parquet"]
+
+
+def test_rows_are_bounded_before_they_are_read(tmp_path):
+    """As the contents of other files are, by a limit that goes to the workers."""
+    (tmp_path / "in").mkdir()
+    names = bombs(tmp_path / "in")
+    assert sum(path.stat().st_size for path in (tmp_path / "in").iterdir()) < 3e6
+    with kitro_np.memory_limit("20MB"):
+        done = refine_shards(tmp_path / "in", tmp_path / "out", workers=2)
+    assert [*done.set_aside] == names
+    for reason in done.set_aside.values():
+        assert "expected at most 20 MB at once (--max-memory or max_memory raises it), got" in reason
+    assert done.shards - len(names) == 3
+
+
 def test_a_worker_that_dies_is_replaced(tmp_path, monkeypatch):
     write_some(tmp_path / "in")
     refine_shards(tmp_path / "in", tmp_path / "whole", workers=1)
@@ -315,6 +348,22 @@ def test_a_shard_that_kills_its_workers_is_set_aside(tmp_path, monkeypatch):
     write_some(tmp_path / "in", 1)
     done = refine_shards(tmp_path / "in", tmp_path / "out", workers=2)
     assert "got 2 workers that died of it (SIGKILL)" in done.set_aside["part-00.parquet"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits the size of files")
+def test_a_full_disk_ends_the_run_which_can_then_be_resumed(tmp_path, monkeypatch):
+    """Here a file cannot grow beyond 8 kB."""
+    write_some(tmp_path / "in")
+    write_shard(tmp_path / "in" / "part-00.parquet", rows(0, 1), force=True)  # this one fits
+    refine_shards(tmp_path / "in", tmp_path / "whole", workers=1)
+    small = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192)); "
+    with monkeypatch.context() as patch:
+        patch.setattr(pool, "START", small + pool.START)
+        with pytest.raises(OSError, match="File too large"):
+            refine_shards(tmp_path / "in", tmp_path / "out", workers=1)
+    assert sorted(os.listdir(tmp_path / "out")) == ["manifest.jsonl", "part-00.parquet"]
+    refine_shards(tmp_path / "in", tmp_path / "out", workers=1, resume=True)
+    assert hashes(tmp_path / "out") == hashes(tmp_path / "whole")
 
 
 def test_a_result_that_cannot_be_written_ends_the_run(tmp_path):

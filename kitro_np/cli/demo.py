@@ -24,6 +24,7 @@ from ..report.example import real_person
 from ..report.page.write import write_report
 from ..report.render import Look, render
 from ..report.shown import Shown, shown_of_file
+from ..streaming.refiner import Refiner
 from .eval import refine_and_measure
 from .exit_status import ExitStatus
 from .parser import Commands, Options, add_command
@@ -84,9 +85,9 @@ def _clip(folder: Path) -> None:
     """Refine the simulated clip, and print its errors."""
     with as_file(files("kitro_np") / "data" / "demo_clip.npz") as clip:
         file = EstimateFile(clip)
-        refinement = Refinement(load_body(file.body_name))
+        refinement = Refinement(Refiner(threads=None), load_body(file.body_name))
         result, report = refine_and_measure(file, refinement, Measures())
-        inputs = refinement.inputs(file, refinement.read(file))
+        inputs = refinement.inputs(file, refinement.refiner.read(file))
     about = "real motion (CMU mocap), simulated estimates"
     remark(f"A clip of {len(result)} frames of {about}, body {report.body}:")
     remark(report.text())

@@ -122,14 +122,15 @@ def run_example(options: Options) -> int:
             flag = f"--{name.replace('_', '-')}"
             raise InputError(f"{flag}: expected none with --example, which has its own, got {value}.")
     refinement = read_refinement(options)
+    settings = refinement.refiner
     refinement.log()
     with elapsed_time("measure"):
         report = measure_example(
             options.example,
-            refinement.method,
-            engine=refinement.engine,
-            threads=refinement.threads,
-            strict=refinement.strict,
+            settings.method,
+            engine=settings.engine,
+            threads=settings.threads,
+            strict=settings.strict,
         )
     if options.json:
         print_json(report.as_dict())
@@ -149,15 +150,15 @@ def refine_and_measure(
     `options` name a sequence. Of a file with tracks and without truth, motion alone is measured.
     """
     body = refinement.body
-    estimates = refinement.read(file)
+    estimates = refinement.refiner.read(file)
     lead = estimates.lead(body.num_joints)
     if options is not None and (names := _alone(options)):
-        tracks = timed(tracks_without_truth(file, lead), refinement.fps)
+        tracks = timed(tracks_without_truth(file, lead), refinement.refiner.fps)
         if tracks is not None:
             return _measure_alone(file, refinement, estimates, tracks, names)
     if options is None or options.truth is None:
         truth = truth_of_file(file, body, lead, sequences=measures.per_sequence)
-        truth = replace(truth, tracks=timed(truth.tracks, refinement.fps))
+        truth = replace(truth, tracks=timed(truth.tracks, refinement.refiner.fps))
     else:
         truth = _sequence_truth(options, body, file, math.prod(lead))
     if options is not None and RESIDUAL in _asked(options):
@@ -220,7 +221,7 @@ def _measure_alone(
         MovingBodies(estimates.pose, estimates.betas, estimates.transl),
         MovingBodies(result.pose, result.betas, result.transl),
         tracks,
-        refinement.detections(file, estimates),
+        refinement.refiner.detections(file, estimates, body),
         estimates.intrinsics,
         metrics=names,
     )

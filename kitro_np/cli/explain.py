@@ -6,7 +6,6 @@ import json
 import os
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,13 +55,7 @@ def run(options: Options) -> int:
     row = _read_row(options)
     target = None
     if options.output is not None:
-        if not str(options.output).lower().endswith(SUFFIX):
-            got = Path(options.output).suffix or "none"
-            raise InputError(
-                f"{options.output}: expected a name that ends in {SUFFIX}, the only format of this picture, "
-                f"got {got}."
-            )
-        target = check_output(options.output, force=options.force)
+        target = check_output(options.output, force=options.force, suffixes=(SUFFIX,))
     if os.path.isdir(options.input):
         raise InputError(f"{options.input}: expected a file of arrays, as refine writes it, got a folder.")
     file = EstimateFile(options.input)
@@ -100,12 +93,12 @@ def _explain(
     refinement: Refinement, file: EstimateFile, row: int, iteration: int | None
 ) -> MapExplanation | KitroExplanation:
     """Explain a row of a file's estimates as its refinement is asked for."""
-    method = refinement.method
+    method = refinement.refiner.method
     if not isinstance(method, (Map, Kitro)):
         raise InputError(f"method: expected map or kitro, which can be explained, got {method.name!r}.")
     if iteration is not None and not isinstance(method, Kitro):
         raise InputError(f"--iteration: expected --method kitro, which has loops, got {method.name}.")
-    estimates = refinement.read(file)
+    estimates = refinement.refiner.read(file)
     arguments: dict[str, Any] = {
         "pose": estimates.pose,
         "betas": estimates.betas,
@@ -117,23 +110,23 @@ def _explain(
     if isinstance(method, Kitro):
         return explain_kitro(
             keypoints_2d=estimates.keypoints_2d,
-            keypoint_layout=refinement.layout(file),
+            keypoint_layout=refinement.refiner.layout(file),
             method=method,
             iteration=iteration,
             **arguments,
         )
-    detections = refinement.detections(file, estimates)
+    detections = refinement.refiner.detections(file, estimates, refinement.body)
     return explain_map(
         **arguments,
         **detections._asdict(),
-        image_size=refinement.image_size,
+        image_size=refinement.refiner.size_of(file),
         method=replace(method, video=False, hypotheses=0),
     )
 
 
 def _of_a_video(refinement: Refinement, file: EstimateFile) -> bool:
     """Whether refine takes the file as a video."""
-    lead = refinement.read(file).lead(refinement.body.num_joints)
+    lead = refinement.refiner.read(file).lead(refinement.body.num_joints)
     return refinement.videos(file, lead)[0] is not None
 
 

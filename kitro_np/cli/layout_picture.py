@@ -102,9 +102,7 @@ def write_picture(
             "layouts: expected matplotlib to be installed, got an environment without it; "
             "pip install 'kitro-np[report]'."
         )
-    target = check_output(path, force=force)
-    if target.suffix.lower() != ".png":
-        raise InputError(f"{path}: expected a name that ends in .png, got another.")
+    target = check_output(path, force=force, suffixes=(".png",))
     atomic_write(target, partial(_save, layout, body))
     return target
 

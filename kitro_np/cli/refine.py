@@ -136,7 +136,7 @@ def _holds_arrays(options: Options, source: Source | str) -> bool:
 def _refine_arrays(options: Options) -> _Done:
     file = EstimateFile(options.input)
     refinement = read_refinement(options, file)
-    estimates = refinement.read(file)
+    estimates = refinement.refiner.read(file)
     result, seconds = refinement.run(file, estimates)
     say_own_body(options, file, refinement.body)
     name = _name_of_body(file, estimates, refinement.body)
@@ -164,20 +164,21 @@ def _refine_people(options: Options, source: Source | str) -> _Done:
     if not _writes_own(options) and export_of(options).name == "phalp":
         check_original(estimates, known_body(estimates, body).root is not None)
     refinement = read_refinement(options)
+    settings = refinement.refiner
     refinement.log()
     with progress_bar(len(estimates), "refine") as progress, stopwatch() as watch:
         people = refine_people(
             estimates,
             keypoints,
             body=body,
-            method=refinement.method,
-            video=not refinement.each_frame,
+            method=settings.method,
+            video=not settings.each_frame,
             layout=read_layout(options),
             image_size=options.image_size,
-            intrinsics=refinement.intrinsics,
-            engine=refinement.engine,
-            threads=refinement.threads,
-            strict=refinement.strict,
+            intrinsics=settings.intrinsics,
+            engine=settings.engine,
+            threads=settings.threads,
+            strict=settings.strict,
             progress=progress,
         )
     log_speed(people.result, watch.seconds)

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 
-from ..api import refine
 from ..arrays.engines import CPU_ENGINES
 from ..arrays.threads import usable_cores
 from ..body import BodyModel
 from ..body.load import default_body
 from ..errors import InputError, one_of
-from ..formats.detections import Detections, read_detections
 from ..formats.estimates import TRUTH_KEYS, EstimateFile, Estimates
 from ..formats.refined import Inputs, write_refined
 from ..formats.videos import HYPOTHESES, VideoRows, in_time, videos_of_file
 from ..keypoints.detectors import LAYOUTS
-from ..keypoints.layouts import find_layout
-from ..refinement.method import METHODS, Method
 from ..refinement.tracks import check_fps
 from ..result import RefineResult
-from ..typing import EngineName
+from ..streaming.refiner import Refiner
 from .body_options import add_body, read_body
-from .method_options import DEFAULT_METHOD, add_method, read_method
+from .method_options import add_method, read_method
 from .parser import LAYOUT_FLAGS, Options, Parser, integer, number
 from .progress import progress_bar
 from .summary import log_speed, say_summary
@@ -53,104 +49,34 @@ class Timed(NamedTuple):
 
 @dataclass(frozen=True)
 class Refinement:
-    """How the bodies of a file are refined; defaults are those of :func:`kitro_np.refine`.
+    """How the bodies of a file are refined: on which body, with what settings.
 
     Parameters
     ----------
+    refiner : Refiner
     body : BodyModel
-    method : Method
-    keypoints_key : str
-        Key of the keypoints in the file.
-    keypoint_layout : str, optional
-        Layout of the keypoints; by default the one that the file names, else the body's joints.
-    joints_of : str, optional
-        Of keypoints of all the body's joints take those that this layout has, as a detector's.
-    confidence_key : str, optional
-        Key of the keypoints' confidences in the file.
-    image_size : (width, height), optional
-        In pixels, instead of the file's intrinsics; it also says where the image ends.
-    intrinsics : (3, 3) array, optional
-        Instead of the file's.
-    focal_length : float, optional
-        In pixels: with `image_size` the camera's focal length, else the estimates are converted to it.
-    engine : str, optional
-    threads : int, optional
-    strict : bool
-    each_frame : bool
-        Refine each frame alone, also of files with tracks.
-    fps : float, optional
-        Frames per second, instead of the file's.
-
-    Raises
-    ------
-    InputError
-        If `confidence_key` is given and the method does not weigh keypoints.
     """
 
-    body: BodyModel = field(default_factory=default_body)
-    method: Method = field(default_factory=lambda: METHODS[DEFAULT_METHOD]())
-    keypoints_key: str = "keypoints_2d"
-    keypoint_layout: str | None = None
-    joints_of: str | None = None
-    confidence_key: str | None = None
-    image_size: tuple[float, float] | None = None
-    intrinsics: np.ndarray | None = None
-    focal_length: float | None = None
-    engine: EngineName | None = None
-    threads: int | None = None
-    strict: bool = False
-    each_frame: bool = False
-    fps: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.confidence_key is not None and not self.method.takes_detections:
-            takes = " or ".join(repr(other.name) for other in METHODS.values() if other.takes_detections)
-            raise InputError(
-                f"confidence-key: expected method={takes}, which weighs keypoints, got {self.method.name!r}."
-            )
-
-    def read(self, file: EstimateFile) -> Estimates:
-        """Read a file's estimates, with the camera of the options."""
-        need = self.image_size is None and self.intrinsics is None
-        estimates = file.estimates(self.keypoints_key, need_intrinsics=need)
-        return estimates.with_camera(self.intrinsics, self.image_size, self.focal_length)
+    refiner: Refiner
+    body: BodyModel
 
     def log(self) -> None:
         """Log how bodies are refined."""
-        body, method = self.body, self.method
+        body, method = self.body, self.refiner.method
         LOG.info("body %s: %d joints, %d vertices", body.name, body.num_joints, body.num_vertices)
         options = ", ".join(f"{name}={value}" for name, value in vars(method).items())
         LOG.info("method %s: %s", method.name, options)
-        LOG.info("engine %s, threads %d", self.engine or CPU_ENGINES[0], self.threads or usable_cores())
+        engine, threads = self.refiner.engine or CPU_ENGINES[0], self.refiner.threads or usable_cores()
+        LOG.info("engine %s, threads %d", engine, threads)
 
     def run(self, file: EstimateFile, estimates: Estimates) -> Timed:
         """Refine the estimates of a file, and measure how long that takes."""
-        # A method that does not support layouts refuses them.
-        detections: dict[str, Any] = {
-            "keypoints_2d": estimates.keypoints_2d,
-            "keypoint_layout": self.joints_of or self.layout(file),
-        }
-        if self.method.takes_detections:
-            detections = self.detections(file, estimates)._asdict()
-            detections["image_size"] = self.image_size
         lead = estimates.lead(self.body.num_joints)
         videos, _ = self.videos(file, lead)
+        as_videos = {} if videos is None else videos._asdict()
         self.log()
         with progress_bar(math.prod(lead), "refine") as progress, stopwatch() as watch:
-            result = refine(
-                estimates.pose,
-                estimates.betas,
-                estimates.transl,
-                intrinsics=estimates.intrinsics,
-                **detections,
-                **({} if videos is None else videos._asdict()),
-                body=self.body,
-                method=self.method,
-                engine=self.engine,
-                threads=self.threads,
-                strict=self.strict,
-                progress=progress,
-            )
+            result = self.refiner.refine(file, estimates, self.body, as_videos, progress)
         log_speed(result, watch.seconds)
         return Timed(result, watch.seconds)
 
@@ -159,18 +85,16 @@ class Refinement:
 
         Also return a sentence on why not, or on what is left out.
         """
-        if self.each_frame or not self.method.takes_videos:
+        method, fps = self.refiner.method, self.refiner.fps
+        if self.refiner.each_frame or not method.takes_videos:
             return None, ""
-        videos, note = videos_of_file(file, lead, self.fps)
-        if videos is not None and self._hypotheses:
+        videos, note = videos_of_file(file, lead, fps)
+        hypotheses = int(getattr(method, "hypotheses", 0))
+        if videos is not None and hypotheses:
             return None, HYPOTHESES
-        if videos is None and getattr(self.method, "video", False) and not self._hypotheses:
-            return in_time(lead, file.fps if self.fps is None else self.fps), ""
+        if videos is None and getattr(method, "video", False) and not hypotheses:
+            return in_time(lead, file.fps if fps is None else fps), ""
         return videos, note
-
-    @property
-    def _hypotheses(self) -> int:
-        return int(getattr(self.method, "hypotheses", 0))
 
     def lines(self, file: EstimateFile, lead: tuple[int, ...]) -> str:
         """Return what a result's summary is followed by: whether bodies were refined as videos."""
@@ -181,28 +105,25 @@ class Refinement:
     @property
     def in_vain(self) -> str:
         """A sentence on options of videos that change nothing where each frame is refined alone, if any."""
-        held = getattr(self.method, "contacts", "none") != "none"
-        flags = [flag for flag, given in (("--contacts", held), ("--fps", self.fps is not None)) if given]
+        held = getattr(self.refiner.method, "contacts", "none") != "none"
+        rated = self.refiner.fps is not None
+        flags = [flag for flag, given in (("--contacts", held), ("--fps", rated)) if given]
         if not flags:
             return ""
         verb = "changes" if len(flags) == 1 else "change"
         return f"{' and '.join(flags)} {verb} nothing of the bodies: each frame is refined alone."
 
-    def layout(self, file: EstimateFile) -> str:
-        """Return the layout of a file's keypoints."""
-        return self.keypoint_layout or file.layout or LAYOUTS[0]
-
     def inputs(self, file: EstimateFile, estimates: Estimates) -> Inputs:
         """Return what a result came from, to be written with it."""
-        seen = None
-        if self.method.takes_detections:
-            seen = self.detections(file, estimates)
+        refiner, seen = self.refiner, None
+        if refiner.method.takes_detections:
+            seen = refiner.detections(file, estimates, self.body)
         known = {name: file.get(name) for name in KEPT}
         truth = {name: part for name in TRUTH_KEYS if (part := file.get(name)) is not None}
-        if self.fps is not None:
-            known["fps"] = np.array(self.fps)
-        if self.image_size is not None:
-            known["image_size"] = np.array(self.image_size)
+        if refiner.fps is not None:
+            known["fps"] = np.array(refiner.fps)
+        if refiner.image_size is not None:
+            known["image_size"] = np.array(refiner.image_size)
         return Inputs(
             estimates.pose,
             estimates.betas,
@@ -210,27 +131,11 @@ class Refinement:
             estimates.keypoints_2d if seen is None else seen.keypoints_2d,
             estimates.intrinsics,
             None if seen is None else seen.confidence,
-            self.layout(file) if seen is None else seen.keypoint_layout.name,
+            refiner.layout(file) if seen is None else seen.keypoint_layout.name,
             source=named(str(file.path)),
             truth=truth,
             **known,  # type: ignore[arg-type]
         )
-
-    def detections(self, file: EstimateFile, estimates: Estimates) -> Detections:
-        """Return the detections of a file."""
-        shape, layout = estimates.keypoints_2d.shape, find_layout(self.layout(file), self.body)
-        count, joints = shape[-2] if len(shape) > 1 else 0, self.body.num_joints
-        if self.joints_of is not None:
-            if count != joints:
-                raise InputError(f"joints-of: expected keypoints of the body's {joints} joints, got {count}.")
-            return read_detections(file, estimates, self.body, self.joints_of, self.confidence_key)
-        if count != layout.num_points:
-            how = f"; --joints-of {layout.name} takes those of its joints" if count == joints else ""
-            raise InputError(
-                f"{file.path}: keypoints_2d: expected {layout.num_points} points, as {layout.name} has, "
-                f"got {count}{how}."
-            )
-        return read_detections(file, estimates, self.body, layout, self.confidence_key)
 
 
 def add_refinement(command: Parser) -> None:
@@ -262,27 +167,32 @@ def add_refinement(command: Parser) -> None:
 
 def read_refinement(options: Options, file: EstimateFile | None = None) -> Refinement:
     """Return the refinement of the options, of a file by default on its own body."""
-    engine = None
-    if options.engine is not None:
-        engine = cast("EngineName", one_of("engine", options.engine, CPU_ENGINES))
+    refiner = read_refiner(options, threads=options.threads)
+    body = refiner.body_of("" if file is None else file.body_name)
+    assert isinstance(body, BodyModel)
+    return Refinement(refiner, body)
+
+
+def read_refiner(options: Options, *, threads: int | None) -> Refiner:
+    """Return the settings of the options."""
     method = read_method(options)
     if options.each_frame and getattr(method, "video", False):
         raise InputError("each-frame: expected none with --video, got both.")
-    return Refinement(
+    return Refiner(
+        body=None if options.body is None else read_body(options),
         method=method,
         keypoints_key=options.keypoints_key,
         keypoint_layout=read_layout(options),
         joints_of=_read_joints_of(options),
         confidence_key=options.confidence_key,
-        image_size=None if options.image_size is None else tuple(options.image_size),
+        image_size=options.image_size,
         intrinsics=read_intrinsics(options),
         focal_length=options.focal_length,
-        engine=engine,
-        threads=options.threads,
+        engine=options.engine,
+        threads=threads,
         strict=options.strict,
         each_frame=options.each_frame,
         fps=read_fps(options),
-        body=read_body(options, own="" if file is None else file.body_name),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import InputError
 from ..report.page.choose import PEOPLE
 from ..report.page.why import EXPLAINED
 from ..report.page.write import write_report
@@ -48,12 +47,7 @@ def run(options: Options) -> int:
 
     It shows each body before and after in 3D and in the image, and how far it is from keypoints and truth.
     """
-    if not options.output.lower().endswith(SUFFIXES):
-        got = Path(options.output).suffix or "none"
-        raise InputError(
-            f"{options.output}: expected a name that ends in {' or '.join(SUFFIXES)}, got {got}."
-        )
-    check_output(options.output, force=options.force)
+    check_output(options.output, force=options.force, suffixes=SUFFIXES)
     shown = shown_of_file(options.input, None if options.body is None else read_body(options))
     path = write_report(
         options.output,

@@ -14,11 +14,10 @@ from ..formats.estimates_in.read import find_reader
 from ..refinement.validity import Status
 from ..streaming import RefinedShards, Refiner, refine_shards
 from ..streaming.shards import READERS, is_pattern
-from .body_options import read_body
 from .exit_status import ExitStatus, status_of
 from .parser import Options, Parser, integer
 from .progress import progress_bar
-from .refinement import read_refinement
+from .refinement import read_refiner
 from .source import opened
 from .summary import print_json
 from .timing import stopwatch
@@ -60,7 +59,7 @@ def run_shards(options: Options) -> int:
     for name in OF_FILES:
         if getattr(options, name):
             raise InputError(f"--{name}: expected none with shards, got {getattr(options, name)}.")
-    refiner = _refiner(options)
+    refiner = read_refiner(options, threads=1)  # of each process
     LOG.info("shards of %s to %s, method %s", options.input, options.output, refiner.method.name)
     with _bar() as progress, stopwatch() as watch:
         done = refine_shards(
@@ -85,25 +84,6 @@ def run_shards(options: Options) -> int:
     if done.set_aside:
         return ExitStatus.SET_ASIDE
     return status_of(done.counts.get(Status.REFINED, 0), done.bodies)
-
-
-def _refiner(options: Options) -> Refiner:
-    refinement = read_refinement(options)
-    return Refiner(
-        body=None if options.body is None else read_body(options),
-        method=refinement.method,
-        keypoint_layout=refinement.keypoint_layout,
-        keypoints_key=refinement.keypoints_key,
-        confidence_key=refinement.confidence_key,
-        joints_of=refinement.joints_of,
-        image_size=refinement.image_size,
-        intrinsics=refinement.intrinsics,
-        focal_length=refinement.focal_length,
-        each_frame=refinement.each_frame,
-        fps=refinement.fps,
-        engine=refinement.engine,
-        strict=refinement.strict,
-    )
 
 
 @contextmanager

@@ -12,8 +12,6 @@ import os
 import pickle
 import re
 import sys
-import time
-import uuid
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -25,10 +23,9 @@ import numba
 from numba.core.caching import FunctionCache
 from numba.core.serialize import dumps
 
-_LOG = logging.getLogger("kitro_np")
+from ..safe_io.atomic_write import atomic_file
 
-OLD_PARTIAL = 3600.0
-"""Seconds after which a file that is not complete is one of a process that died."""
+_LOG = logging.getLogger("kitro_np")
 
 
 class KernelCache(FunctionCache):
@@ -98,33 +95,15 @@ class CodeFiles:
         if not _is_ours(self.folder):
             return
         name, content = self._name(key), dumps(data)
-        partial = self.folder / f"{name}.{uuid.uuid4().hex[:8]}.tmp"
-        try:
-            handle = os.open(
-                partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o644
-            )
-            with os.fdopen(handle, "wb") as file:
-                file.write(_digest(name, content) + content)
-                file.flush()
-                os.fsync(file.fileno())  # else a power cut may leave the name, and nothing in the file
-            os.replace(partial, self.folder / name)
-        except BaseException:
-            with suppress(OSError):
-                partial.unlink()
-            raise
+        with atomic_file(self.folder / name, shared=False) as file:
+            file.write(_digest(name, content) + content)
         self.flush()
 
     def flush(self) -> None:
-        """Remove files of other versions of the sources, and those that a process left incomplete."""
+        """Remove files of other versions of the sources."""
         with suppress(OSError):
             for path in self.folder.iterdir():
-                if not path.name.startswith(self.base):
-                    continue
-                if path.suffix == ".tmp":
-                    is_old = time.time() - path.stat().st_mtime > OLD_PARTIAL
-                else:
-                    is_old = not path.name.startswith(self._current)
-                if is_old:
+                if path.name.startswith(self.base) and not path.name.startswith(self._current):
                     path.unlink(missing_ok=True)
 
     @property

@@ -32,7 +32,7 @@ def atomic_write(target: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 @contextmanager
-def atomic_file(target: Path) -> Iterator[BinaryIO]:
+def atomic_file(target: Path, *, shared: bool = True) -> Iterator[BinaryIO]:
     """Give an open temporary file in the folder of `target`, renamed to `target` at the end.
 
     It has a name, for programs that write to names, and no other suffix than that of `target`. It is on the
@@ -43,6 +43,8 @@ def atomic_file(target: Path) -> Iterator[BinaryIO]:
     ----------
     target : Path
         As :func:`check_output` returns it.
+    shared : bool
+        Whether others may write to it, if the umask or the old file's permissions let them.
     """
     folder = Path(os.path.abspath(target.parent))
     clear_leftovers(folder)
@@ -53,8 +55,9 @@ def atomic_file(target: Path) -> Iterator[BinaryIO]:
     try:
         yield file
         file.flush()
-        with suppress(FileNotFoundError, PermissionError, AttributeError):  # no fchmod on Windows
-            os.fchmod(file.fileno(), stat.S_IMODE(target.stat().st_mode))
+        with suppress(PermissionError, AttributeError):  # no fchmod on Windows
+            like = target.stat() if target.exists() else os.fstat(file.fileno())
+            os.fchmod(file.fileno(), stat.S_IMODE(like.st_mode) & (0o7777 if shared else 0o7755))
         os.fsync(file.fileno())
         if fcntl is None:
             file.close()
@@ -80,14 +83,17 @@ def clear_leftovers(folder: Path) -> None:
                 _remove_unlocked(folder / name)
 
 
-def check_output(path: str | os.PathLike[str], *, force: bool = False) -> Path:
+def check_output(
+    path: str | os.PathLike[str], *, force: bool = False, suffixes: tuple[str, ...] = ()
+) -> Path:
     """Check that a file can be written, before the work that makes its content.
 
     Raises
     ------
     InputError
         If the file exists and `force` is not set; if it is a folder, pipe or device; if its folder is missing
-        or not writable; or if its name is too long or a symbolic link to itself.
+        or not writable; if its name is too long or a symbolic link to itself, or ends in none of `suffixes`,
+        if any are given.
 
     Returns
     -------
@@ -95,6 +101,9 @@ def check_output(path: str | os.PathLike[str], *, force: bool = False) -> Path:
         The path to write to: for a symbolic link its target.
     """
     target = Path(path)
+    if suffixes and not target.name.lower().endswith(suffixes):
+        known, got = " or ".join(suffixes), target.suffix or "none"
+        raise InputError(f"{target}: expected a name that ends in {known}, got {got}.")
     if "\0" in str(target):
         raise InputError(f"{str(target)!r}: expected a file to write, got a name with a null byte.")
     if (found := len(os.fsencode(target.name))) > MOST_LETTERS:

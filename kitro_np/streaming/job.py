@@ -13,13 +13,17 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..body.model import BodyModel
-from ..errors import InputError
+from ..errors import InputError, printable
 from ..refinement.validity import Status
 from ..safe_io.atomic_write import atomic_file, check_output
+from ..safe_io.memory import memory_limit
 from .manifest import ShardEntry, own_version
 from .refiner import Refiner
 from .rows import stops_of
 from .shards import WRITERS, open_shard
+
+MOST_OF_A_REASON = 1000
+"""Letters of a reason, in which names of files and columns can be long."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Job:
     source, target : Path
     rows : int
         Rows refined and written at once.
+    limit : int
+        Bytes that its rows may take which are read at once.
     known : ShardEntry or None
         What an earlier run made of it: kept, if source and target are still the same.
     """
@@ -41,6 +47,7 @@ class Job:
     source: Path
     target: Path
     rows: int
+    limit: int
     known: ShardEntry | None = None
 
 
@@ -69,15 +76,20 @@ def refine_shard(job: Job, refiner: Refiner, tell: Callable[[int], object] = lam
         tell(job.known.bodies)
         return job.known
     try:
-        return _refine(job, refiner, source, tell)
+        with memory_limit(job.limit):
+            return _refine(job, refiner, source, tell)
     except InputError as error:
         reason = str(error).replace(str(job.source), job.name)
-        return ShardEntry(job.name, source, reason=_printable(reason))
-    except (OSError, MemoryError):
+        return ShardEntry(job.name, source, reason=printable(reason, MOST_OF_A_REASON))
+    except OSError:
         raise
+    except MemoryError:
+        return ShardEntry(
+            job.name, source, reason=f"{job.name}: expected rows that fit into memory, got more."
+        )
     except Exception as error:
         reason = f"{job.name}: unexpected {type(error).__name__}: {error}"
-        return ShardEntry(job.name, source, reason=_printable(reason))
+        return ShardEntry(job.name, source, reason=printable(reason, MOST_OF_A_REASON))
 
 
 def _refine(job: Job, refiner: Refiner, source: str, tell: Callable[[int], object]) -> ShardEntry:
@@ -151,8 +163,3 @@ def _digest(file: BinaryIO) -> str:
     while block := file.read(2**20):
         digest.update(block)
     return digest.hexdigest()
-
-
-def _printable(text: str) -> str:
-    """Return a text of a file in one line, as terminals can show it."""
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)[:1000]

@@ -16,7 +16,7 @@ from numpy.lib import format as npy
 
 from ..errors import InputError
 from ..formats.estimates import KEYS
-from .rows import ShardRows, damaged
+from .rows import ShardRows, bounded, check_size, damaged
 
 SUFFIX = ".npz"
 
@@ -47,10 +47,17 @@ class NpzShard:
                     )
                     raise InputError(f"{path}: {key}: expected {what}, got {form[0]} of {form[2]}.")
             self.names = [*self._columns]
+            self._row_bytes = sum(form[2].itemsize * prod(form[0][1:]) for form in self._columns.values())
+            rest = [
+                form[2].itemsize * prod(form[0]) for key, form in headers.items() if key not in self._columns
+            ]
+            check_size(path, "what is the same for all rows", sum(rest))
             self.constants = {key: self._whole(key) for key in headers if key not in self._columns}
 
     def column(self, name: str) -> np.ndarray:
         """Read a column whole."""
+        shape, _, dtype = self._columns[name]
+        check_size(self.path, name, prod(shape) * dtype.itemsize)
         with damaged(self.path, "an .npz archive"):
             return self._whole(name)
 
@@ -59,7 +66,7 @@ class NpzShard:
         with damaged(self.path, "an .npz archive"):
             files = {key: self._open(key) for key in self._columns}
         start = 0
-        for stop in [0] if not self.rows else stops:
+        for stop in bounded(stops, self.path, self._row_bytes) if self.rows else [0]:
             with damaged(self.path, "an .npz archive"):
                 arrays = {key: self._take(key, file, stop - start) for key, file in files.items()}
             yield ShardRows({**self.constants, **arrays})

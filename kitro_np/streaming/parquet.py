@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ..errors import InputError
-from .rows import ShardRows, damaged, parts_of
+from .rows import ShardRows, bounded, check_size, damaged, parts_of
 
 SUFFIX = ".parquet"
 
@@ -33,6 +33,15 @@ WRITING: dict[str, Any] = {
 PAGES = 2**20
 """Bytes read at a time, so that row groups of any size need little memory."""
 
+READ_ROWS = 2**12
+"""Rows read at a time."""
+
+WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}
+"""Bytes of a value, by its physical type; texts are as long as a column's bytes say."""
+
+BOMB = 100
+"""How many times as large as what is stored the rows of an honest file can be that needs much memory."""
+
 
 class ParquetShard:
     """A Parquet file to be read by rows."""
@@ -47,20 +56,27 @@ class ParquetShard:
             self.rows: int = self._file.metadata.num_rows
             self.names: list[str] = self._file.schema_arrow.names
             self.constants = _constants(self._file.schema_arrow.metadata)
+            self._row_bytes = self._check_sizes(path.stat().st_size)
 
     def column(self, name: str) -> np.ndarray:
         """Read a column of labels."""
         with damaged(self.path, "a Parquet file"):
-            parts = [
-                _numpy(self.path, name, batch.column(0))
-                for batch in self._file.iter_batches(2**16, columns=[name], use_threads=False)
-            ]
+            parts, size = [], 0
+            for batch in self._file.iter_batches(READ_ROWS, columns=[name], use_threads=False):
+                parts.append(_numpy(self.path, name, batch.column(0)))
+                size += parts[-1].nbytes
+                check_size(self.path, name, size)
         return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
     def batches(self, stops: Iterator[int]) -> Iterator[ShardRows]:
         """Yield rows from stop to stop."""
         pa = _pyarrow(self.path)[0]
-        whole = parts_of(self._read(pa), stops, len, lambda table, a, b: table.slice(a, b - a))
+        whole = parts_of(
+            self._read(pa),
+            bounded(stops, self.path, self._row_bytes),
+            len,
+            lambda table, a, b: table.slice(a, b - a),
+        )
         for tables in whole:
             table = pa.concat_tables(tables).combine_chunks()
             yield ShardRows({**self.constants, **self._arrays(table)}, table)
@@ -68,13 +84,35 @@ class ParquetShard:
             table = self._file.schema_arrow.empty_table()
             yield ShardRows({**self.constants, **self._arrays(table)}, table)
 
+    def _check_sizes(self, most: int) -> float:
+        """Check what rows take that are read at once, and return the bytes of one.
+
+        Millions of equal numbers are few bytes in a file, of `most` bytes here.
+        """
+        about, row_bytes = self._file.metadata, 0.0
+        for k in range(about.num_row_groups):
+            group = about.row_group(k)
+            stored = size = 0
+            for column in (group.column(j) for j in range(group.num_columns)):
+                stored += column.total_compressed_size
+                texts = column.total_uncompressed_size if column.physical_type not in WIDTHS else 0
+                size += max(column.num_values * WIDTHS.get(column.physical_type, 0), texts)
+            # One row may be as long as all others together.
+            honest = size <= BOMB * min(stored, most)
+            each = size / max(group.num_rows, 1)
+            at_once = min(READ_ROWS, group.num_rows) * each if honest else size
+            check_size(self.path, f"rows of group {k}", int(at_once))
+            row_bytes = max(row_bytes, each)
+        return row_bytes
+
     def _read(self, pa: Any) -> Iterator[Any]:
-        batches = self._file.iter_batches(2**12, use_threads=False)
+        batches = self._file.iter_batches(READ_ROWS, use_threads=False)
         while True:
             with damaged(self.path, "a Parquet file"):
                 batch = next(batches, None)
             if batch is None:
                 return
+            check_size(self.path, "rows", batch.nbytes)
             yield pa.Table.from_batches([batch])
 
     def _arrays(self, table: Any) -> dict[str, np.ndarray]:
@@ -181,7 +219,9 @@ def _numpy(path: Path, name: str, column: Any) -> np.ndarray:
     if column.null_count:
         raise InputError(f"{path}: {name}: expected values in all rows, got nulls.")
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        return np.array(column.to_pylist(), str).reshape(count, *shape)
+        texts = column.to_pylist()
+        check_size(path, name, 4 * len(texts) * max(map(len, texts), default=0))
+        return np.array(texts, str).reshape(count, *shape)
     kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
     if not any(is_kind(column.type) for is_kind in kinds):
         raise InputError(f"{path}: {name}: expected numbers, got {column.type}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from os import PathLike
@@ -21,7 +21,7 @@ from ..body.model import BodyModel
 from ..body.names import embedded_body
 from ..body.skeleton import Skeleton
 from ..errors import InputError, one_of
-from ..formats.detections import read_detections
+from ..formats.detections import Detections, read_detections
 from ..formats.estimates import KEYS, EstimateFile, Estimates
 from ..keypoints.detectors import LAYOUTS
 from ..keypoints.layouts import find_layout
@@ -160,29 +160,10 @@ class Refiner:
         """Refine a batch; return the arrays as a call does, and the result that they are of."""
         batch = _Batch(arrays, name, self.reads)
         body = self.body_of(batch.body_name)
-        layout = self.joints_of or self.keypoint_layout or batch.layout or LAYOUTS[0]
+        layout = self.joints_of or self.layout(batch)
         batch.give_shapes(body, find_layout(layout, body).num_points, self.keypoints_key)
-        estimates = self._estimates(batch)
-        detections: dict[str, Any] = {"keypoints_2d": estimates.keypoints_2d, "keypoint_layout": layout}
-        size = batch.optional("image_size")
-        if self.method.takes_detections:
-            assert isinstance(body, BodyModel)
-            self._check_points(batch, estimates, body, layout)
-            detections = read_detections(batch, estimates, body, layout, self.confidence_key)._asdict()
-            detections["image_size"] = self.image_size or size
-        result = refine(
-            estimates.pose,
-            estimates.betas,
-            estimates.transl,
-            intrinsics=estimates.intrinsics,
-            **detections,
-            **self._videos(batch),
-            body=body,
-            method=self.method,
-            engine=self.engine,  # type: ignore[arg-type]
-            threads=self.threads,
-            strict=self.strict,
-        )
+        estimates = self.read(batch)
+        result = self.refine(batch, estimates, body, self._videos(batch))
         refined: dict[str, Any] = result.arrays()
         if result.hypotheses is not None:
             refined |= {f"{HYPOTHESIS}{name}": part for name, part in result.hypotheses._asdict().items()}
@@ -193,6 +174,74 @@ class Refiner:
         taken = self.takes
         passed = {key: value for key, value in arrays.items() if key not in taken and key not in refined}
         return refined | passed, result
+
+    def layout(self, file: EstimateFile) -> str:
+        """Return the layout of a file's keypoints."""
+        return self.keypoint_layout or file.layout or LAYOUTS[0]
+
+    def read(self, file: EstimateFile) -> Estimates:
+        """Read a file's estimates, with the camera of the settings."""
+        size = self.size_of(file)
+        focal: Any = self.focal_length
+        estimates = file.estimates(
+            self.keypoints_key, need_intrinsics=self.intrinsics is None and size is None
+        )
+        if self.image_size is None and estimates.intrinsics is not None:
+            size = None  # the rows have a camera
+        if self.intrinsics is None and size is not None and focal is None:
+            focal = file.optional("focal_length")
+        return estimates.with_camera(self.intrinsics, size, focal)
+
+    def size_of(self, file: EstimateFile) -> Any:
+        """Return the size of a file's images; None if it is not known."""
+        return file.optional("image_size") if self.image_size is None else np.asarray(self.image_size)
+
+    def detections(self, file: EstimateFile, estimates: Estimates, body: BodyModel) -> Detections:
+        """Read a file's detections, for a method that takes them."""
+        shape, layout = estimates.keypoints_2d.shape, find_layout(self.layout(file), body)
+        count, joints = shape[-2] if len(shape) > 1 else 0, body.num_joints
+        if self.joints_of is not None:
+            if count != joints:
+                raise InputError(f"joints_of: expected keypoints of the body's {joints} joints, got {count}.")
+            return read_detections(file, estimates, body, self.joints_of, self.confidence_key)
+        if count != layout.num_points:
+            own = layout.name
+            how = f"; --joints-of {own} (joints_of={own!r}) takes those of its joints"
+            raise InputError(
+                f"{file.path}: {self.keypoints_key}: expected {layout.num_points} points, as {own} has, "
+                f"got {count}{how if count == joints else ''}."
+            )
+        return read_detections(file, estimates, body, layout, self.confidence_key)
+
+    def refine(
+        self,
+        file: EstimateFile,
+        estimates: Estimates,
+        body: BodyModel | Skeleton,
+        videos: Mapping[str, Any],
+        progress: Callable[[int], None] | None = None,
+    ) -> RefineResult[Any]:
+        """Refine estimates that were read of a file; `videos` are the arguments of videos, if it is one."""
+        known: dict[str, Any]
+        if self.method.takes_detections:
+            assert isinstance(body, BodyModel)
+            known = {**self.detections(file, estimates, body)._asdict(), "image_size": self.size_of(file)}
+        else:  # a method that does not support layouts refuses them
+            layout = self.joints_of or self.layout(file)
+            known = {"keypoints_2d": estimates.keypoints_2d, "keypoint_layout": layout}
+        known |= {**videos, "progress": progress}
+        return refine(
+            estimates.pose,
+            estimates.betas,
+            estimates.transl,
+            intrinsics=estimates.intrinsics,
+            **known,
+            body=body,
+            method=self.method,
+            engine=self.engine,  # type: ignore[arg-type]
+            threads=self.threads,
+            strict=self.strict,
+        )
 
     @property
     def takes(self) -> frozenset[str]:
@@ -237,27 +286,6 @@ class Refiner:
             "engine": self.engine,
             "strict": self.strict,
         }
-
-    def _estimates(self, batch: _Batch) -> Estimates:
-        """Read a batch's estimates, with the camera of the settings."""
-        size = batch.optional("image_size") if self.image_size is None else np.asarray(self.image_size)
-        focal: Any = self.focal_length
-        estimates = batch.estimates(
-            self.keypoints_key, need_intrinsics=self.intrinsics is None and size is None
-        )
-        if self.image_size is None and estimates.intrinsics is not None:
-            size = None  # the rows have a camera
-        if self.intrinsics is None and size is not None and focal is None:
-            focal = batch.optional("focal_length")
-        return estimates.with_camera(self.intrinsics, size, focal)
-
-    def _check_points(self, batch: _Batch, estimates: Estimates, body: BodyModel, layout: str) -> None:
-        shape, points = estimates.keypoints_2d.shape, find_layout(layout, body).num_points
-        count = shape[-2] if len(shape) > 1 else 0
-        if self.joints_of is None and count != points:
-            raise InputError(
-                f"{batch.path}: {self.keypoints_key}: expected {points} points, as {layout} has, got {count}."
-            )
 
     def _videos(self, batch: _Batch) -> dict[str, Any]:
         """Return the arguments of videos, if the batch is refined as one."""

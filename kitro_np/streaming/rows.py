@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..safe_io.memory import RAISED_BY, limit_of, shown_size
 
 
 @dataclass(eq=False)
@@ -73,6 +74,24 @@ def parts_of(
         yield [*held[:-1], cut(last, 0, split)]
         held = [cut(last, split, length(last))] if over else []
         done, count = stop, over
+
+
+def check_size(path: Path, what: str, size: int) -> None:
+    """InputError if what is read at once takes more bytes than the contents of a file may."""
+    if size > (most := limit_of("estimates")):
+        raise InputError(
+            f"{path}: {what}: expected at most {shown_size(most)} at once ({RAISED_BY}), "
+            f"got {shown_size(size)}."
+        )
+
+
+def bounded(stops: Iterator[int], path: Path, row_bytes: float) -> Iterator[int]:
+    """Yield stops; InputError where too many rows come at once, such as those of a track."""
+    start = 0
+    for stop in stops:
+        check_size(path, f"rows {start} to {stop}", int((stop - start) * row_bytes))
+        yield stop
+        start = stop
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from ..arrays.arguments import check_integer
 from ..arrays.threads import usable_cores
 from ..errors import InputError
 from ..refinement.validity import Status
+from ..safe_io.memory import limit_of
 from .job import Job
 from .lock import only_run
 from .manifest import Manifest, ShardEntry
@@ -76,7 +77,8 @@ def refine_shards(
 ) -> RefinedShards:
     """Refine shards of a data set, .parquet or .npz, each into a file of the same name.
 
-    Memory depends on `workers` and `rows` alone, not on the shards. A result appears under its name when it
+    Memory depends on `workers` and `rows` alone, not on the shards; rows that are read at once may take 4 GB,
+    or what :func:`kitro_np.memory_limit` says. A result appears under its name when it
     is whole; the folder's manifest.jsonl says what was made of each shard, with checksums, settings and
     versions. A run that was killed can be resumed, and then leaves the same bytes as one that was not. A
     damaged shard is set aside, with its reason in the manifest, and the others are refined.
@@ -135,8 +137,10 @@ def refine_shards(
     with only_run(folder):
         manifest = Manifest(folder, {**chosen.settings(), "rows": rows})
         manifest.begin(resume=resume, force=force)
+        limit = limit_of("estimates")
         jobs = [
-            Job(one.name, one.path, folder / one.name, rows, manifest.entries.get(one.name)) for one in found
+            Job(one.name, one.path, folder / one.name, rows, limit, manifest.entries.get(one.name))
+            for one in found
         ]
         _refuse_links(jobs)
         total = _count(found) if progress is not None else 0

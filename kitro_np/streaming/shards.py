@@ -102,11 +102,7 @@ def write_shard(
     InputError
         If the lengths of the arrays differ, the suffix is another, or the file cannot be written.
     """
-    target = check_output(path, force=force)
-    if target.suffix.lower() not in WRITERS:
-        raise InputError(
-            f"{path}: expected a name that ends in {' or '.join(WRITERS)}, got {target.suffix!r}."
-        )
+    target = check_output(path, force=force, suffixes=tuple(WRITERS))
     given = {name: value if hasattr(value, "dtype") else np.asarray(value) for name, value in arrays.items()}
     constants = {name: value for name, value in given.items() if not value.ndim}
     columns = {name: np.asarray(value) for name, value in given.items() if value.ndim}
