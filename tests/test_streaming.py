@@ -327,6 +327,21 @@ def test_rows_are_bounded_before_they_are_read(tmp_path):
     assert done.shards - len(names) == 3
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory of processes is bounded on Linux")
+def test_a_list_of_millions_in_one_row_ends_no_worker(tmp_path):
+    """What it is decoded to, 600 MB, nothing in the file says before."""
+    write_some(tmp_path / "in", 1)
+    table = pq.read_table(tmp_path / "in" / "part-00.parquet")
+    many = pa.ListArray.from_arrays([0, *len(table) * [2**27]], pa.array(np.zeros(2**27, np.int8)))
+    pq.write_table(table.append_column("more", many), tmp_path / "in" / "list.parquet")
+    del many
+    assert (tmp_path / "in" / "list.parquet").stat().st_size < 1e6
+    with kitro_np.memory_limit("20MB"):
+        done = refine_shards(tmp_path / "in", tmp_path / "out", workers=1)
+    assert done.set_aside == {"list.parquet": "list.parquet: expected rows that fit into memory, got more."}
+    assert done.shards == 2
+
+
 def test_a_worker_that_dies_is_replaced(tmp_path, monkeypatch):
     write_some(tmp_path / "in")
     refine_shards(tmp_path / "in", tmp_path / "whole", workers=1)

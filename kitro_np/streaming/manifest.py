@@ -91,7 +91,7 @@ class Manifest:
         if content and not self.path.exists() and resume:
             raise InputError(f"{folder}: expected {NAME} of a run to resume, got none.")
         if content and self.path.exists():
-            head, entries = _read(self.path)
+            head, entries = read_manifest(self.path)
             if resume:
                 self._compare(head)
                 self.entries = entries
@@ -148,7 +148,7 @@ class Manifest:
                     )
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, ShardEntry]]:
+def read_manifest(path: Path) -> tuple[dict[str, Any], dict[str, ShardEntry]]:
     """Read a manifest: its head, and entries by name; a last line that was cut off is left out."""
     entries: dict[str, ShardEntry] = {}
     try:

@@ -36,11 +36,8 @@ PAGES = 2**20
 READ_ROWS = 2**12
 """Rows read at a time."""
 
-WIDTHS = {"BOOLEAN": 1, "INT32": 4, "INT64": 8, "INT96": 12, "FLOAT": 4, "DOUBLE": 8}
-"""Bytes of a value, by its physical type; texts are as long as a column's bytes say."""
-
-BOMB = 100
-"""How many times as large as what is stored the rows of an honest file can be that needs much memory."""
+MOST_THRIFT = 10**6
+"""Members of a list that a file's footer may have; a text of it may be a hundred times as long."""
 
 
 class ParquetShard:
@@ -50,13 +47,19 @@ class ParquetShard:
         pq = _pyarrow(path)[1]
         self.path, self._wanted = path, columns
         with damaged(path, "a Parquet file"):
+            size = max(path.stat().st_size, 1)  # no list of the footer has more members than bytes
             self._file = pq.ParquetFile(
-                path, pre_buffer=False, buffer_size=PAGES, page_checksum_verification=True
+                path,
+                pre_buffer=False,
+                buffer_size=PAGES,
+                page_checksum_verification=True,
+                thrift_string_size_limit=min(size, 100 * MOST_THRIFT),
+                thrift_container_size_limit=min(size, MOST_THRIFT),
             )
             self.rows: int = self._file.metadata.num_rows
             self.names: list[str] = self._file.schema_arrow.names
             self.constants = _constants(self._file.schema_arrow.metadata)
-            self._row_bytes = self._check_sizes(path.stat().st_size)
+            self._row_bytes = self._check_sizes()
 
     def column(self, name: str) -> np.ndarray:
         """Read a column of labels."""
@@ -66,7 +69,10 @@ class ParquetShard:
                 parts.append(_numpy(self.path, name, batch.column(0)))
                 size += parts[-1].nbytes
                 check_size(self.path, name, size)
-        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+        whole = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+        if len(whole) != self.rows:
+            raise InputError(f"{self.path}: {name}: expected {self.rows} rows, got {len(whole)}.")
+        return whole
 
     def batches(self, stops: Iterator[int]) -> Iterator[ShardRows]:
         """Yield rows from stop to stop."""
@@ -84,24 +90,16 @@ class ParquetShard:
             table = self._file.schema_arrow.empty_table()
             yield ShardRows({**self.constants, **self._arrays(table)}, table)
 
-    def _check_sizes(self, most: int) -> float:
-        """Check what rows take that are read at once, and return the bytes of one.
+    def _check_sizes(self) -> float:
+        """Check what rows take that are read at once, and return the bytes of one, as far as the file says.
 
-        Millions of equal numbers are few bytes in a file, of `most` bytes here.
+        What columns say of themselves is not asked for: pyarrow 25 ends the process where that is damaged.
         """
         about, row_bytes = self._file.metadata, 0.0
         for k in range(about.num_row_groups):
             group = about.row_group(k)
-            stored = size = 0
-            for column in (group.column(j) for j in range(group.num_columns)):
-                stored += column.total_compressed_size
-                texts = column.total_uncompressed_size if column.physical_type not in WIDTHS else 0
-                size += max(column.num_values * WIDTHS.get(column.physical_type, 0), texts)
-            # One row may be as long as all others together.
-            honest = size <= BOMB * min(stored, most)
-            each = size / max(group.num_rows, 1)
-            at_once = min(READ_ROWS, group.num_rows) * each if honest else size
-            check_size(self.path, f"rows of group {k}", int(at_once))
+            each = group.total_byte_size / max(group.num_rows, 1)
+            check_size(self.path, f"rows of group {k}", int(min(READ_ROWS, group.num_rows) * each))
             row_bytes = max(row_bytes, each)
         return row_bytes
 

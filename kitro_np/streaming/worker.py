@@ -8,9 +8,13 @@ import signal
 import sys
 from typing import Any
 
+from ..safe_io.process_memory import bounded_process
 from .job import Job, refine_shard
 from .lock import share
 from .refiner import Refiner
+
+SPARE = 400_000_000
+"""Bytes that a worker may take beside the rows that it reads: kernels, and what they work in."""
 
 
 def main() -> None:
@@ -35,7 +39,9 @@ def main() -> None:
             except EOFError:
                 return
             try:
-                answer("done", refine_shard(job, refiner, lambda rows: answer("rows", rows)))
+                with bounded_process(SPARE + job.limit):
+                    entry = refine_shard(job, refiner, lambda rows: answer("rows", rows))
+                answer("done", entry)
             except BrokenPipeError:
                 return
             except OSError as error:

@@ -83,7 +83,7 @@ def run(reader, folder, *, executions=None, seconds=None, seed=0):
     count, fine, failures = 0, 0, []
     for data in seeds:  # unchanged, and what is loaded at first use
         path.write_bytes(data)
-        read(reader, path)
+        assert read(reader, path), f"{reader}: something is wrong with a file of the corpus"
     end = None if seconds is None else time.monotonic() + seconds
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     while count < executions if end is None else time.monotonic() < end:

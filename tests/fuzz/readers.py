@@ -1,5 +1,6 @@
 """Every reader of files, by name: the suffix of its files and what reads one to the end."""
 
+import importlib.util
 from functools import cache
 from itertools import islice
 
@@ -10,7 +11,12 @@ from kitro_np.formats.estimates_in.read import find_reader
 from kitro_np.formats.keypoints_in.read import find_keypoint_reader
 from kitro_np.formats.registry import find_format
 from kitro_np.formats.threedpw import read_3dpw
+from kitro_np.safe_io.memory import limit_of
+from kitro_np.safe_io.process_memory import bounded_process
 from kitro_np.simulate.motion import read_motion
+from kitro_np.streaming.manifest import read_manifest
+from kitro_np.streaming.rows import stops_of
+from kitro_np.streaming.shards import open_shard
 
 
 @cache
@@ -61,6 +67,22 @@ def read_result(path):
     repr(kitro_np.RefineResult.load(path))
 
 
+def read_rows(path):
+    """Read a few rows of a shard at a time and refine them, as a worker does; tracks stay together."""
+    refiner = kitro_np.Refiner(each_frame=True)
+    try:
+        with bounded_process(limit_of("estimates")):
+            shard = open_shard(path, refiner.reads)
+            try:
+                labels = shard.column("track") if "track" in shard.names else None
+                for rows in islice(shard.batches(stops_of(shard.rows, 2, labels)), 4):
+                    refiner.run({**rows.passed, **rows.arrays}, str(path))
+            finally:
+                shard.close()
+    except MemoryError:
+        raise kitro_np.InputError("expected rows that fit into memory, got more.") from None
+
+
 READERS = {
     "model_pkl": (".pkl", read_model),
     "model_npz": (".npz", read_model),
@@ -81,4 +103,8 @@ READERS = {
     "markers_trc": (".trc", kitro_np.read_points),
     "motion_npz": (".npz", read_motion),
     "regressor_npy": (".npy", regressed_protocol),
+    "shard_npz": (".npz", read_rows),
+    "manifest_jsonl": (".jsonl", read_manifest),
 }
+if importlib.util.find_spec("pyarrow"):
+    READERS["shard_parquet"] = (".parquet", read_rows)

@@ -10,11 +10,16 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 FOLDER = Path(__file__).with_name("corpus")
 sys.path.insert(0, str(FOLDER.parents[1]))
 
 import smpl_files as make  # noqa: E402 - tests/ is in the path only now
+
+import kitro_np  # noqa: E402
+from kitro_np.streaming.manifest import ShardEntry  # noqa: E402
 
 FRAMES, JOINTS = 3, 24
 
@@ -91,6 +96,27 @@ def write(name, path_or_bytes):
     (FOLDER / name).write_bytes(path_or_bytes)
 
 
+def shards(own):
+    """Write rows as this package does, and as other programs do: flat lists, with dictionaries and packed."""
+    own = own | {"intrinsics": np.stack([own["intrinsics"]] * FRAMES)}
+    kitro_np.write_shard(FOLDER / "own.npz", own)
+    (FOLDER / "own.npz").rename(FOLDER / "shard_npz-own")
+    np.savez_compressed(FOLDER / "own.npz", **own)
+    (FOLDER / "own.npz").rename(FOLDER / "shard_npz-packed")
+    every = {name: part for name, part in own.items() if part.ndim}
+    kitro_np.write_shard(FOLDER / "own.parquet", every)
+    (FOLDER / "own.parquet").rename(FOLDER / "shard_parquet-own")
+    plain = {name: part if part.ndim == 1 else part.reshape(FRAMES, -1) for name, part in every.items()}
+    table = pa.table({name: part.tolist() for name, part in plain.items()})
+    pq.write_table(table, FOLDER / "shard_parquet-lists")
+    entries = [ShardEntry(f"part-{k}.npz", 64 * "a", 64 * "b", 3, {"refined": 3}) for k in range(2)]
+    lines = [
+        json.dumps({"kitro_np": "0", "versions": {}, "settings": {}}),
+        *(entry.line() for entry in entries),
+    ]
+    write("manifest_jsonl-own", "".join(f"{line}\n" for line in lines).encode())
+
+
 def main():
     FOLDER.mkdir(exist_ok=True)
     rng = np.random.default_rng(1)
@@ -146,6 +172,7 @@ def main():
     (FOLDER / "own.npz").rename(FOLDER / "motion_npz-amass")
     np.save(FOLDER / "own.npy", np.ones((17, 8), "f4"))
     (FOLDER / "own.npy").rename(FOLDER / "regressor_npy-h36m")
+    shards(own)
     print(sum(path.stat().st_size for path in FOLDER.iterdir()), "bytes")
 
 
