@@ -2,7 +2,7 @@
 
 python bench/soak.py --bodies 10_000_000 --frames 1_000_000 -o soak.csv --figure docs/soak.svg
 
-Exit status 1 if memory, descriptors or threads at the end are more than after the first tenth.
+Exit status 1 if the last tenth needs more memory, descriptors or threads than the second.
 """
 
 from __future__ import annotations
@@ -91,15 +91,16 @@ def needs() -> dict[str, Any]:
 
 
 def flat(samples: list[dict[str, Any]], what: str) -> bool:
-    """Whether nothing grew after the first tenth; say what it was."""
+    """Whether the last tenth needed no more than the second; say what it was."""
     own = [one for one in samples if one["what"] == what]
     if not own:
         return True
     early = [one for one in own if one["done"] >= own[-1]["done"] / 10]
     grew = []
     for name, more in (("memory_mb", MORE_MB), ("descriptors", 0), ("threads", 0)):
-        first, last = max(one[name] for one in early[: max(len(early) // 9, 1)]), own[-1][name]
-        print(f"{what}: {name} {first} after a tenth, {last} at the end")
+        tenth = max(len(early) // 9, 1)
+        first, last = (max(one[name] for one in part) for part in (early[:tenth], early[-tenth:]))
+        print(f"{what}: {name} {first} at most in the second tenth, {last} in the last")
         if last > first + more:
             grew.append(name)
     return not grew

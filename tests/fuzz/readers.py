@@ -11,8 +11,6 @@ from kitro_np.formats.estimates_in.read import find_reader
 from kitro_np.formats.keypoints_in.read import find_keypoint_reader
 from kitro_np.formats.registry import find_format
 from kitro_np.formats.threedpw import read_3dpw
-from kitro_np.safe_io.memory import limit_of
-from kitro_np.safe_io.process_memory import bounded_process
 from kitro_np.simulate.motion import read_motion
 from kitro_np.streaming.manifest import read_manifest
 from kitro_np.streaming.rows import stops_of
@@ -67,20 +65,24 @@ def read_result(path):
     repr(kitro_np.RefineResult.load(path))
 
 
+@cache
+def refiner():
+    """A refiner that has all that it needs in memory."""
+    warm = kitro_np.Refiner(each_frame=True)
+    warm(kitro_np.example())
+    return warm
+
+
 def read_rows(path):
-    """Read a few rows of a shard at a time and refine them, as a worker does; tracks stay together."""
-    refiner = kitro_np.Refiner(each_frame=True)
+    """Read a few rows of a shard at a time and refine them, as a run does; tracks stay together."""
+    own = refiner()
+    shard = open_shard(path, own.reads)
     try:
-        with bounded_process(limit_of("estimates")):
-            shard = open_shard(path, refiner.reads)
-            try:
-                labels = shard.column("track") if "track" in shard.names else None
-                for rows in islice(shard.batches(stops_of(shard.rows, 2, labels)), 4):
-                    refiner.run({**rows.passed, **rows.arrays}, str(path))
-            finally:
-                shard.close()
-    except MemoryError:
-        raise kitro_np.InputError("expected rows that fit into memory, got more.") from None
+        labels = shard.column("track") if "track" in shard.names else None
+        for rows in islice(shard.batches(stops_of(shard.rows, 2, labels)), 4):
+            own.run({**rows.passed, **rows.arrays}, str(path))
+    finally:
+        shard.close()
 
 
 READERS = {
@@ -108,3 +110,6 @@ READERS = {
 }
 if importlib.util.find_spec("pyarrow"):
     READERS["shard_parquet"] = (".parquet", read_rows)
+
+UNBOUNDED = {"shard_parquet"}
+"""Readers whose process may take more memory than is known before: a run over shards bounds its workers'."""
