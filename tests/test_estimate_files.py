@@ -85,7 +85,7 @@ def test_damaged_and_forged_members(path, how, member, part):
 
 def test_members_that_are_no_arrays_are_missing(path):
     write(path, b"1 2 3", name="pred_cam")
-    assert "expected the keys transl or pred_cam" in refusal(path)
+    assert "expected the key transl or pred_cam" in refusal(path)
 
 
 @pytest.mark.parametrize(("at", "value"), [(8, 0x01), (10, 97)])

@@ -123,7 +123,7 @@ def test_options_of_methods(file, capsys):
             ["-o", "why.png"],
             "why.png: expected a name that ends in .svg, got .png.",
         ),
-        (["--keypoints-key", "nowhere"], "expected the keys nowhere, got"),
+        (["--keypoints-key", "nowhere"], "expected the key nowhere, got"),
     ],
 )
 def test_mistakes_are_a_sentence(file, capsys, arguments, sentence):

@@ -14,6 +14,7 @@ from shards import COUNT, DATA, hashes, rows, write_some
 
 import kitro_np
 from kitro_np import InputError, Refiner, read_shard, refine_shards, stream, write_shard
+from kitro_np.keypoints.layouts import find_layout
 from kitro_np.streaming import pool
 from kitro_np.streaming.rows import stops_of
 from kitro_np.streaming.shards import find_shards
@@ -83,7 +84,7 @@ def test_a_refiner_refines_tracks_as_videos():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"pose": None}, "expected the keys pose or pred_theta, got"),
+        ({"pose": None}, "expected the key pose or pred_theta, got"),
         ({"keypoints_2d": np.zeros((COUNT, 7, 2))}, "expected 24 points, as smpl24 has, got 7"),
         ({"fps": np.arange(COUNT)}, "fps: expected the same in all rows, got several"),
         ({"betas": np.zeros((COUNT, 2, 10))}, "betas: expected"),
@@ -387,8 +388,111 @@ def test_a_result_that_cannot_be_written_ends_the_run(tmp_path):
     refine_shards(tmp_path / "in", tmp_path / "out", workers=1)
     (tmp_path / "out" / "part-00.parquet").unlink()
     (tmp_path / "out" / "part-00.parquet").mkdir()
+    with pytest.raises(OSError, match=r"part-00\.parquet: expected a file to write, got a folder"):
+        refine_shards(tmp_path / "in", tmp_path / "out", workers=1, resume=True)
+    assert "reason" not in (tmp_path / "out" / "manifest.jsonl").read_text()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="makes links")
+def test_links_lead_nowhere(tmp_path):
+    """Not from a result to a shard, not round and round."""
+    write_some(tmp_path / "in", 2)
+    (tmp_path / "in" / "round").symlink_to(".")
+    (tmp_path / "in" / "again").symlink_to(".")
+    (tmp_path / "in" / "same.parquet").symlink_to("part-01.parquet")
+    names = ["part-00.parquet", "part-01.parquet"]
+    for given in ("in", "in/**/*.parquet", "in/**/**/*.parquet"):
+        assert [one.name for one in find_shards(tmp_path / given)] == names
+    before = hashes(tmp_path / "in")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "part-00.parquet").symlink_to(tmp_path / "in" / "part-01.parquet")
+    with pytest.raises(InputError, match="expected a result or nothing, got a link"):
+        refine_shards(tmp_path / "in", tmp_path / "out", force=True)
+    (tmp_path / "out" / "part-00.parquet").unlink()
+    (tmp_path / "in" / "sub").mkdir()
+    (tmp_path / "in" / "part-00.parquet").rename(tmp_path / "in" / "sub" / "part-01.parquet")
+    (tmp_path / "out" / "sub").symlink_to(tmp_path / "in")
+    with pytest.raises(InputError, match="expected another folder than the shards', got the same"):
+        refine_shards(tmp_path / "in", tmp_path / "out", force=True)
+    assert {*before.values()} == {*hashes(tmp_path / "in").values()}
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".npz"])
+def test_a_result_says_whose_body_it_is(tmp_path, suffix):
+    other = {**rows(0, 8), "body": np.array(["open_v1"] * 8), "method": np.array(["mine"] * 8)}
+    write_shard(tmp_path / f"a{suffix}", other)
+    refine_shards(tmp_path / f"a{suffix}", tmp_path / "out", workers=1)
+    found = read_shard(tmp_path / "out" / f"a{suffix}")
+    own = kitro_np.refine(**{**DATA, "body": "open_v1"})
+    np.testing.assert_array_equal(found["pose"], own.pose[:8])
+    assert set(found["body"].reshape(-1).tolist()) == {"open_v1"}
+    assert set(found["method"].reshape(-1).tolist()) == {"mine"}  # a column of the shard's
+
+
+def test_shards_that_are_gone_stay_in_the_manifest(tmp_path):
+    write_some(tmp_path / "in", 2)
+    refine_shards(tmp_path / "in", tmp_path / "out", workers=1)
+    before = hashes(tmp_path / "out")
+    (tmp_path / "in" / "part-00.parquet").unlink()
     done = refine_shards(tmp_path / "in", tmp_path / "out", workers=1, resume=True)
-    assert "got a folder" in done.set_aside["part-00.parquet"]
+    assert done.summary() == "8 of 8 bodies refined, in 1 of 1 shards; 1 had been done before."
+    assert hashes(tmp_path / "out") == before
+    refine_shards(tmp_path / "in", tmp_path / "out", workers=1, force=True)
+    assert sorted(os.listdir(tmp_path / "out")) == ["manifest.jsonl", "part-01.parquet"]
+
+
+@pytest.mark.parametrize("layout", ["smpl24", "coco17", "mpii16"])
+@pytest.mark.parametrize("size", [2, 3])
+def test_flat_keypoints_have_the_shape_of_their_layout(layout, size):
+    """48 numbers are 24 points, or 16 with scores."""
+    count = find_layout(layout, kitro_np.load_body("open")).num_points
+    given = rows(0, 4)
+    points = np.ones((4, count, 3))
+    points[..., :2] = given["keypoints_2d"][:, :1]
+    whole = Refiner(keypoint_layout=layout)({**given, "keypoints_2d": points[..., :size]})
+    flat = {**given, "keypoints_2d": points[..., :size].reshape(4, -1)}
+    np.testing.assert_array_equal(Refiner(keypoint_layout=layout)(flat)["pose"], whole["pose"])
+    with pytest.raises(
+        InputError, match=rf"expected {count} points in a row, {2 * count} or {3 * count} num"
+    ):
+        Refiner(keypoint_layout=layout)({**given, "keypoints_2d": np.ones((4, 7))})
+
+
+def test_flat_shards_of_no_rows(tmp_path):
+    write_shard(tmp_path / "a.parquet", rows(0, 8))
+    table = pq.read_table(tmp_path / "a.parquet")
+    plain = [
+        pa.array([np.ravel(one).tolist() for one in table[name].to_pylist()])
+        for name in table.column_names[:4]
+    ]
+    flat = pa.table(dict(zip(table.column_names[:4], plain, strict=True)), metadata=table.schema.metadata)
+    pq.write_table(
+        flat.append_column("intrinsics", table["intrinsics"]).slice(0, 0), tmp_path / "none.parquet"
+    )
+    done = refine_shards(tmp_path / "none.parquet", tmp_path / "out", workers=1)
+    assert done.set_aside == {}
+    assert len(read_shard(tmp_path / "out" / "none.parquet")["pose"]) == 0
+
+
+def test_what_is_no_array_is_passed_on_and_not_read(tmp_path):
+    write_shard(tmp_path / "a.parquet", rows(0, 4))
+    more = {
+        "when": pa.array([0, 1, 2, 3], pa.timestamp("s")),
+        "about": pa.array([{"a": 1}] * 4),
+        "b": pa.array([b"x"] * 4),
+    }
+    table = pq.read_table(tmp_path / "a.parquet")
+    for name, column in more.items():
+        table = table.append_column(name, column)
+    pq.write_table(table, tmp_path / "a.parquet")
+    refine_shards(tmp_path / "a.parquet", tmp_path / "out", workers=1)
+    found = pq.read_table(tmp_path / "out" / "a.parquet")
+    assert all(found[name].to_pylist() == column.to_pylist() for name, column in more.items())
+    assert not set(more) & set(read_shard(tmp_path / "out" / "a.parquet"))
+    twice = table.append_column("b", more["b"])
+    pq.write_table(twice, tmp_path / "a.parquet")
+    with pytest.raises(InputError, match="expected a name for each column, got 'b' twice"):
+        read_shard(tmp_path / "a.parquet")
 
 
 def test_one_run_at_a_time(tmp_path, monkeypatch):
@@ -419,6 +523,25 @@ def test_which_shards_are_meant(tmp_path, monkeypatch):
     Path("file").touch()
     with pytest.raises(InputError, match="expected a folder to write shards to, got a file"):
         refine_shards("in/a", "file")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        '{"shard": 5}', '{"shard": "a\\u0000b"}', '{"shard": "a", "counts": 5}', "[" * 10**5,
+        '{"shard": "a", "counts": {"nonsense": 2}}', '{"shard": "a", "counts": {"refined": "x"}}',
+        '{"shard": "a", "bodies": -1}', '{"shard": "a", "reason": 1}', '{"shard": "a", "bodies": "x"}',
+        '{"shard": "a", "video": 2}',
+    ],
+)  # fmt: skip
+def test_entries_of_a_manifest_are_checked(tmp_path, entry):
+    write_some(tmp_path / "in", 1)
+    refine_shards(tmp_path / "in", tmp_path / "out", workers=1)
+    with (tmp_path / "out" / "manifest.jsonl").open("a") as file:
+        file.write(f"{entry}\n")
+    for how in ({"resume": True}, {"force": True}):
+        with pytest.raises(InputError, match="expected a manifest, got a damaged one"):
+            refine_shards(tmp_path / "in", tmp_path / "out", workers=1, **how)
 
 
 def test_a_manifest_that_is_none_is_refused(tmp_path):

@@ -27,9 +27,8 @@ def add_output(command: Parser, own: str = "", *, refined: bool = False) -> None
     `own` says what .npz is if no format is named, `refined` whether refined people are written, for which
     there are more formats.
     """
-    command.add_argument(
-        "-o", "--output", metavar="OUT", required=True, help="file to write; its suffix says what"
-    )
+    text = "file to write; its suffix says what" + ("; of shards a folder" if refined else "")
+    command.add_argument("-o", "--output", metavar="OUT", required=True, help=text)
     command.add_argument("--force", action="store_true", help="overwrite existing files")
     add = command.add_argument_group("output").add_argument
     known = [export for export in known_exports() if refined or not export.of_refined]

@@ -76,6 +76,11 @@ class Parser(argparse.ArgumentParser):
 
     def unknown(self, argument: str) -> NoReturn:
         """Raise InputError for an argument that the command does not have."""
+        if not argument.startswith("-"):
+            raise InputError(
+                f"{argument}: expected one argument for each of those of {self.prog}, got more; "
+                f"put a pattern in quotes, and see {self.prog} --help."
+            )
         flags = [flag for flag in self._option_string_actions if flag.startswith("--")]
         suggestion = did_you_mean(argument.partition("=")[0], flags)
         raise InputError(

@@ -92,6 +92,8 @@ def run(options: Options) -> int:
     """Refine the bodies of a file and write the result; or of shards, each into one of its name."""
     if is_sharded(options):
         return run_shards(options)
+    if not os.path.lexists(options.input):
+        raise InputError(f"{options.input}: expected a file, a folder or a pattern, got none.")
     check_output(options.output, force=options.force)
     if not _writes_own(options):
         export_of(options)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, printable
 from ..formats.estimates_in.read import find_reader
 from ..refinement.validity import Status
 from ..streaming import RefinedShards, Refiner, refine_shards
@@ -50,6 +50,8 @@ def is_sharded(options: Options) -> bool:
         return True
     if not os.path.isdir(given) or options.format is not None:
         return False
+    if not os.listdir(given) and options.to is None and not Path(options.output).suffix:
+        return True  # of which there are none
     holds = any(Path(name).suffix.lower() in READERS for _, _, names in os.walk(given) for name in names)
     return holds and find_reader(opened(given)) is None
 
@@ -58,32 +60,46 @@ def run_shards(options: Options) -> int:
     """Refine shards, and say what was done."""
     for name in OF_FILES:
         if getattr(options, name):
-            raise InputError(f"--{name}: expected none with shards, got {getattr(options, name)}.")
+            how = "; --workers is for shards" if name == "threads" else ""
+            raise InputError(f"--{name}: expected none with shards, got {getattr(options, name)}{how}.")
     refiner = read_refiner(options, threads=1)  # of each process
     LOG.info("shards of %s to %s, method %s", options.input, options.output, refiner.method.name)
     with _bar() as progress, stopwatch() as watch:
-        done = refine_shards(
-            options.input,
-            options.output,
-            refiner=refiner,
-            workers=options.workers,
-            ray=options.ray,
-            resume=options.resume,
-            force=options.force,
-            progress=progress,
-        )
+        try:
+            done = refine_shards(
+                options.input,
+                options.output,
+                refiner=refiner,
+                workers=options.workers,
+                ray=options.ray,
+                resume=options.resume,
+                force=options.force,
+                progress=progress,
+            )
+        except (KeyboardInterrupt, OSError):
+            warn("the same command with --resume goes on where this ended.")
+            raise
     remark(done.summary())
-    if done.hints:
-        name, hint = next(iter(done.hints.items()))
-        warn(f"{name}: {hint}")
-    for name, reason in done.set_aside.items():
-        warn(f"set aside: {reason if reason.startswith(name) else f'{name}: {reason}'}")
+    for names, hint in _together(done.hints):
+        warn(f"hint for {names}: {hint}")
+    for names, reason in _together(done.set_aside):
+        warn(f"set aside: {names}: {reason}")
     say_written(done.folder)
     if options.json:
         print_json(_as_dict(done, refiner, watch.seconds))
     if done.set_aside:
         return ExitStatus.SET_ASIDE
     return status_of(done.counts.get(Status.REFINED, 0), done.bodies)
+
+
+def _together(texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the names of shards of which the same is said, and what: one mistake can be in all of them."""
+    groups: dict[str, list[str]] = {}
+    for name, text in texts.items():
+        groups.setdefault(text.removeprefix(f"{printable(name, None)}: "), []).append(printable(name))
+    for text, names in groups.items():
+        others = f" and {len(names) - 1} other{'' if len(names) == 2 else 's'}" if len(names) > 1 else ""
+        yield f"{names[0]}{others}", text
 
 
 @contextmanager
@@ -110,9 +126,11 @@ def _as_dict(done: RefinedShards, refiner: Refiner, seconds: float) -> dict[str,
         "output": str(done.folder),
         "shards": done.shards,
         "set_aside": done.set_aside,
+        "kept": done.kept,
+        "videos": done.videos,
         "bodies": done.bodies,
         "counts": {status.name.lower(): count for status, count in counts},
         "reasons": {status.name.lower(): status.reason for status, _ in counts if status != Status.REFINED},
         "seconds": round(seconds, 4),
-        "bodies_per_second": round(done.bodies / seconds, 1),
+        "bodies_per_second": round((done.bodies - done.kept_bodies) / seconds, 1),
     }

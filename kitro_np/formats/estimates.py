@@ -148,7 +148,8 @@ class EstimateFile:
         if not need_intrinsics and keys["intrinsics"] is None:
             missing.remove("intrinsics")
         if missing:
-            raise InputError(f"{self.path}: expected the keys {', '.join(missing)}, got {self._keys()}.")
+            what = "key" if len(missing) == 1 else "keys"
+            raise InputError(f"{self.path}: expected the {what} {', '.join(missing)}, got {self._keys()}.")
         arrays = {name: self._numbers(key) for name, key in keys.items() if key is not None}
         intrinsics = arrays.pop("intrinsics", None)
         return Estimates(**arrays, intrinsics=intrinsics)

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..body.model import BodyModel
 from ..errors import InputError, printable
 from ..refinement.validity import Status
+from ..result import RefineResult
 from ..safe_io.atomic_write import atomic_file, check_output
 from ..safe_io.memory import memory_limit
 from .manifest import ShardEntry, own_version
 from .refiner import Refiner
-from .rows import stops_of
-from .shards import WRITERS, open_shard
+from .rows import rows_at_once, stops_of
+from .shards import WRITERS, Shard, open_shard
 
 MOST_OF_A_REASON = 1000
 """Letters of a reason, in which names of files and columns can be long."""
@@ -74,14 +75,20 @@ def refine_shard(job: Job, refiner: Refiner, tell: Callable[[int], object] = lam
     if _is_done(job, source):
         assert job.known is not None
         tell(job.known.bodies)
-        return job.known
+        return replace(job.known, kept=True)
+    try:
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        target = check_output(job.target, force=True)
+    except InputError as error:  # of the folder of the results, not of the shard
+        raise OSError(errno.EACCES, str(error).rstrip(".")) from None
     try:
         with memory_limit(job.limit):
-            return _refine(job, refiner, source, tell)
+            return _refine(job, refiner, source, target, tell)
     except InputError as error:
         reason = str(error).replace(str(job.source), job.name)
         return ShardEntry(job.name, source, reason=printable(reason, MOST_OF_A_REASON))
-    except OSError:
+    except OSError as error:
+        error.filename = error.filename or str(job.target)
         raise
     except MemoryError:
         return ShardEntry(
@@ -92,12 +99,13 @@ def refine_shard(job: Job, refiner: Refiner, tell: Callable[[int], object] = lam
         return ShardEntry(job.name, source, reason=printable(reason, MOST_OF_A_REASON))
 
 
-def _refine(job: Job, refiner: Refiner, source: str, tell: Callable[[int], object]) -> ShardEntry:
+def _refine(
+    job: Job, refiner: Refiner, source: str, output: Path, tell: Callable[[int], object]
+) -> ShardEntry:
     shard = open_shard(job.source, refiner.reads)
     counts: Counter[int] = Counter()
-    hint, bodies = "", 0
+    hint, bodies, constants = "", 0, dict[str, Any]()
     try:
-        own = str(shard.constants.get("body", ""))
         by = refiner.is_video([*shard.names, *shard.constants])
         if by not in shard.names:
             by = None
@@ -105,14 +113,15 @@ def _refine(job: Job, refiner: Refiner, source: str, tell: Callable[[int], objec
             raise InputError(
                 f"{job.source}: expected the column track with video, got {', '.join(shard.names)}."
             )
-        labels = None if by is None else shard.column(by)
-        constants = _constants(refiner, own, shard.constants, video=by is not None)
-        job.target.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(check_output(job.target, force=True)) as file:
+        labels = None if by is None else shard.labels(by)
+        video = by is not None
+        size = rows_at_once(job.rows, shard.row_bytes)
+        with atomic_file(output) as file:
             writer = WRITERS[job.target.suffix.lower()](file, job.target)
             try:
-                for rows in shard.batches(stops_of(shard.rows, job.rows, labels)):
+                for rows in shard.batches(stops_of(shard.rows, size, labels)):
                     refined, result = refiner.run({**rows.passed, **rows.arrays}, str(job.source))
+                    constants = constants or _constants(refiner, result, shard, video=video)
                     hint = result.hint if not bodies else hint
                     bodies += result.status.size
                     for code, count in zip(*np.unique(result.status, return_counts=True), strict=True):
@@ -128,17 +137,18 @@ def _refine(job: Job, refiner: Refiner, source: str, tell: Callable[[int], objec
     finally:
         shard.close()
     named = {Status(code).name.lower(): count for code, count in sorted(counts.items())}
-    return ShardEntry(job.name, source, target, bodies, named, hint=hint)
+    return ShardEntry(job.name, source, target, bodies, named, hint=hint, video=video)
 
 
-def _constants(refiner: Refiner, own: str, known: dict[str, Any], *, video: bool) -> dict[str, Any]:
-    """Return what is the same for all rows of a result."""
-    body = refiner.body_of(own)
-    plain: dict[str, Any] = {name: value for name, value in known.items() if name not in refiner.takes}
-    if isinstance(body, BodyModel):
-        plain["body"] = body.name
+def _constants(refiner: Refiner, result: RefineResult[Any], shard: Shard, *, video: bool) -> dict[str, Any]:
+    """Return what is the same for all rows of a result, but for what its columns say."""
     options = {**refiner.settings()["options"], **({"video": True} if video else {})}
-    return {**plain, "method": refiner.method.name, "options": json.dumps(options), "version": own_version()}
+    known: dict[str, Any] = {
+        name: value for name, value in shard.constants.items() if name not in refiner.takes
+    }
+    known |= {"body": result.body_name} if result.body_name else {}
+    known |= {"method": refiner.method.name, "options": json.dumps(options), "version": own_version()}
+    return {name: value for name, value in known.items() if name not in shard.names}
 
 
 def _is_done(job: Job, source: str) -> bool:

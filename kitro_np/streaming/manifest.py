@@ -11,15 +11,19 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..refinement.validity import Status
 from ..safe_io.atomic_write import PARTIAL, atomic_write, check_output
 
 NAME = "manifest.jsonl"
+
+STATUSES = {status.name.lower() for status in Status}
 
 LIBRARIES = ("numpy", "numba", "pyarrow")
 """Whose versions the bytes of results depend on."""
@@ -43,6 +47,10 @@ class ShardEntry:
         Why the shard was set aside; empty if it was refined.
     hint : str
         What mistake the shard's first batch looks like, if any.
+    video : bool
+        Whether it was refined as videos.
+    kept : bool
+        Whether an earlier run did it; not in the manifest.
     """
 
     shard: str
@@ -52,10 +60,23 @@ class ShardEntry:
     counts: dict[str, int] = field(default_factory=dict)
     reason: str = ""
     hint: str = ""
+    video: bool = False
+    kept: bool = field(default=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """ValueError if an entry of a file is none."""
+        texts = (self.shard, self.input_sha256, self.output_sha256, self.reason, self.hint)
+        counts = self.counts if isinstance(self.counts, dict) else {"": -1}
+        numbers = (self.bodies, *counts.values())
+        fine = all(isinstance(text, str) for text in texts) and "\0" not in self.shard
+        fine = fine and isinstance(self.video, bool) and set(counts) <= STATUSES
+        if not fine or not all(type(number) is int and number >= 0 for number in numbers):
+            raise ValueError("no entry")
 
     def line(self) -> str:
         """Return the line of this entry: what is empty is left out."""
-        return json.dumps({key: value for key, value in asdict(self).items() if value not in ("", {})})
+        known = {key: value for key, value in asdict(self).items() if key != "kept"}
+        return json.dumps({key: value for key, value in known.items() if value not in ("", {}, False)})
 
 
 class Manifest:
@@ -98,7 +119,8 @@ class Manifest:
             else:
                 for entry in entries.values():
                     if entry.output_sha256 and _is_below(folder, entry.shard):
-                        (folder / entry.shard).unlink(missing_ok=True)
+                        with suppress(IsADirectoryError, PermissionError):
+                            (folder / entry.shard).unlink(missing_ok=True)
         self._write(())
 
     def add(self, entry: ShardEntry) -> None:
@@ -110,8 +132,14 @@ class Manifest:
             os.fsync(file.fileno())
 
     def finish(self, names: Iterable[str]) -> None:
-        """Write the manifest of a run that is complete: the shards of these names, sorted, and their sums."""
-        self.entries = {name: self.entries[name] for name in sorted(names)}
+        """Write the manifest of a run that is complete, sorted, with sums; return entries of these names.
+
+        Entries of shards that are no longer there stay as long as their results do.
+        """
+        own = set(names)
+        there = (name for name, entry in self.entries.items() if entry.output_sha256)
+        own |= {name for name in there if (self.path.parent / name).is_file()}
+        self.entries = {name: self.entries[name] for name in sorted(own)}
         every = self.entries.values()
         counts: Counter[str] = Counter()
         for entry in every:
@@ -154,7 +182,7 @@ def read_manifest(path: Path) -> tuple[dict[str, Any], dict[str, ShardEntry]]:
     try:
         lines = path.read_text(encoding="utf-8").split("\n")[:-1]
         head = json.loads(lines[0])
-        known = ShardEntry.__dataclass_fields__
+        known = ShardEntry.__dataclass_fields__.keys() - {"kept"}
         for line in lines[1:]:
             content = json.loads(line)
             if "shard" in content:
@@ -162,7 +190,7 @@ def read_manifest(path: Path) -> tuple[dict[str, Any], dict[str, ShardEntry]]:
                 entries[entry.shard] = entry
         if not isinstance(head, dict):
             raise ValueError
-    except (ValueError, TypeError, IndexError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, IndexError, AttributeError, RecursionError) as error:
         kind = type(error).__name__
         raise InputError(f"{path}: expected a manifest, got a damaged one ({kind}).") from None
     return head, entries

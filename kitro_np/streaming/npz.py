@@ -6,6 +6,8 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
+from itertools import pairwise
 from math import prod
 from pathlib import Path
 from shutil import copyfileobj
@@ -16,7 +18,7 @@ from numpy.lib import format as npy
 
 from ..errors import InputError
 from ..formats.estimates import KEYS
-from .rows import ShardRows, bounded, check_size, damaged
+from .rows import ShardRows, bounded, check_size, codes_of, damaged, rows_at_once, stops_of
 
 SUFFIX = ".npz"
 
@@ -46,13 +48,19 @@ class NpzShard:
                         f"at most {MOST_ROW_BYTES} bytes" if each > MOST_ROW_BYTES else "an array in C order"
                     )
                     raise InputError(f"{path}: {key}: expected {what}, got {form[0]} of {form[2]}.")
-            self.names = [*self._columns]
-            self._row_bytes = sum(form[2].itemsize * prod(form[0][1:]) for form in self._columns.values())
+            self.names = self.arrays = [*self._columns]
+            self.row_bytes = sum(form[2].itemsize * prod(form[0][1:]) for form in self._columns.values())
             rest = [
                 form[2].itemsize * prod(form[0]) for key, form in headers.items() if key not in self._columns
             ]
             check_size(path, "what is the same for all rows", sum(rest))
-            self.constants = {key: self._whole(key) for key in headers if key not in self._columns}
+            self._rest = [key for key in headers if key not in self._columns]
+
+    @cached_property
+    def constants(self) -> dict[str, np.ndarray]:
+        """What is the same for all rows."""
+        with damaged(self.path, "an .npz archive"):
+            return {key: self._whole(key) for key in self._rest}
 
     def column(self, name: str) -> np.ndarray:
         """Read a column whole."""
@@ -61,12 +69,19 @@ class NpzShard:
         with damaged(self.path, "an .npz archive"):
             return self._whole(name)
 
+    def labels(self, name: str) -> np.ndarray:
+        """Read a column of labels, as whole numbers."""
+        with damaged(self.path, "an .npz archive"), self._open(name) as file:
+            size = rows_at_once(2**16, self.row_bytes)
+            stops = [0, *stops_of(self.rows, size)]
+            return codes_of(self._take(name, file, b - a) for a, b in pairwise(stops))
+
     def batches(self, stops: Iterator[int]) -> Iterator[ShardRows]:
         """Yield rows from stop to stop."""
         with damaged(self.path, "an .npz archive"):
             files = {key: self._open(key) for key in self._columns}
         start = 0
-        for stop in bounded(stops, self.path, self._row_bytes) if self.rows else [0]:
+        for stop in bounded(stops, self.path, self.row_bytes) if self.rows else [0]:
             with damaged(self.path, "an .npz archive"):
                 arrays = {key: self._take(key, file, stop - start) for key, file in files.items()}
             yield ShardRows({**self.constants, **arrays})

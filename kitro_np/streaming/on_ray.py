@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import socket
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..arrays.threads import usable_cores
-from ..errors import InputError
+from ..errors import InputError, printable
 from .job import Job, refine_shard
 from .manifest import ShardEntry
 from .pool import TRIES, Event
 from .refiner import Refiner
 
-LOCAL = "local"
+LOCAL, AUTO = "local", "auto"
+
+PATIENCE = 5.0
+"""Seconds for a cluster to answer."""
 
 AHEAD = 4
 """Jobs in Ray's hands for each core."""
@@ -42,6 +46,7 @@ def connected(address: str, cores: int | None = None) -> Iterator[Any]:
     if address == LOCAL:
         ray.init(address=LOCAL, num_cpus=cores or usable_cores(), include_dashboard=False, **quiet)
     else:
+        _check_address(address)
         try:
             ray.init(address=address, **quiet)
         except (ConnectionError, ValueError, RuntimeError) as error:
@@ -52,40 +57,49 @@ def connected(address: str, cores: int | None = None) -> Iterator[Any]:
         ray.shutdown()
 
 
-def run_on_ray(jobs: Sequence[Job], refiner: Refiner, address: str, workers: int | None) -> Iterator[Event]:
-    """Refine shards on a Ray cluster, and yield what happens.
+def _check_address(address: str) -> None:
+    """InputError if nobody answers: Ray itself would wait for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if address == AUTO:
+        return
+    if not host or not port.isdecimal() or not 0 < int(port[:6]) < 2**16:
+        raise InputError(f"ray: expected local, auto or HOST:PORT, got {printable(address)!r}.")
+    try:
+        socket.create_connection((host, int(port)), PATIENCE).close()
+    except (OSError, UnicodeError) as error:
+        raise InputError(f"ray: expected a Ray cluster at {address}, got {error}.") from None
+
+
+def run_on_ray(jobs: Sequence[Job], refiner: Refiner, ray: Any) -> Generator[Event, None, None]:
+    """Refine shards on the Ray cluster that this process is connected to, and yield what happens.
 
     Raises
     ------
-    InputError
-        If there is no Ray, or no cluster at the address.
     OSError
         If a result cannot be written.
     """
-    with connected(address, workers) as ray:
-        # Ray tries again where a worker dies; a job writes the same bytes however often it runs.
-        task = ray.remote(num_cpus=1, max_retries=TRIES - 1, retry_exceptions=False)(_refine)
-        shared = ray.put(refiner)
-        waiting = [_absolute(job) for job in reversed(jobs)]
-        most = AHEAD * max(int(ray.cluster_resources().get("CPU", 1)), 1)
-        running: dict[Any, Job] = {}
-        while waiting or running:
-            while waiting and len(running) < most:
-                job = waiting.pop()
-                running[task.remote(job, shared)] = job
-            for done in ray.wait([*running], num_returns=1)[0]:
-                job = running.pop(done)
-                try:
-                    entry: ShardEntry = ray.get(done)
-                except ray.exceptions.RayTaskError as error:
-                    raise error.cause if isinstance(error.cause, OSError) else error from None
-                except ray.exceptions.RayError as error:
-                    kind = type(error).__name__
-                    reason = (
-                        f"{job.name}: expected a shard that can be refined, got workers that died ({kind})."
-                    )
-                    entry = ShardEntry(job.name, reason=reason)
-                yield Event(entry.bodies, entry)
+    # Ray tries again where a worker dies; a job writes the same bytes however often it runs.
+    task = ray.remote(num_cpus=1, max_retries=TRIES - 1, retry_exceptions=False)(_refine)
+    shared = ray.put(refiner)
+    waiting = [_absolute(job) for job in reversed(jobs)]
+    most = AHEAD * max(int(ray.cluster_resources().get("CPU", 1)), 1)
+    running: dict[Any, Job] = {}
+    while waiting or running:
+        while waiting and len(running) < most:
+            job = waiting.pop()
+            running[task.remote(job, shared)] = job
+        for done in ray.wait([*running], num_returns=1)[0]:
+            job = running.pop(done)
+            try:
+                entry: ShardEntry = ray.get(done)
+            except ray.exceptions.RayError as error:
+                cause = getattr(error, "cause", None)
+                if isinstance(cause, OSError):
+                    raise cause from None
+                kind = type(error if cause is None else cause).__name__
+                reason = f"{job.name}: expected a shard that can be refined, got workers that died ({kind})."
+                entry = ShardEntry(job.name, reason=reason)
+            yield Event(entry.bodies, entry)
 
 
 def _refine(job: Job, refiner: Refiner) -> ShardEntry:

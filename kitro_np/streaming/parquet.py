@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ..errors import InputError
-from .rows import ShardRows, bounded, check_size, damaged, parts_of
+from ..errors import InputError, printable
+from .rows import ShardRows, bounded, check_size, codes_of, damaged, parts_of, rows_at_once
 
 SUFFIX = ".parquet"
 
@@ -44,7 +44,7 @@ class ParquetShard:
     """A Parquet file to be read by rows."""
 
     def __init__(self, path: Path, columns: Collection[str]) -> None:
-        pq = _pyarrow(path)[1]
+        pq = import_pyarrow(path)[1]
         self.path, self._wanted = path, columns
         with damaged(path, "a Parquet file"):
             size = max(path.stat().st_size, 1)  # no list of the footer has more members than bytes
@@ -59,10 +59,20 @@ class ParquetShard:
             self.rows: int = self._file.metadata.num_rows
             self.names: list[str] = self._file.schema_arrow.names
             self.constants = _constants(self._file.schema_arrow.metadata)
-            self._row_bytes = self._check_sizes()
+            self.row_bytes = self._check_sizes()
+            if len(set(self.names)) < len(self.names):
+                twice = next(name for name in self.names if self.names.count(name) > 1)
+                raise InputError(f"{path}: expected a name for each column, got {printable(twice)!r} twice.")
+
+    @property
+    def arrays(self) -> list[str]:
+        """Names of columns of numbers or texts."""
+        pa, _ = import_pyarrow(self.path)
+        schema = self._file.schema_arrow
+        return [name for name in self.names if _is_array(pa, schema.field(name).type)]
 
     def column(self, name: str) -> np.ndarray:
-        """Read a column of labels."""
+        """Read a column whole."""
         with damaged(self.path, "a Parquet file"):
             parts, size = [], 0
             for batch in self._file.iter_batches(READ_ROWS, columns=[name], use_threads=False):
@@ -74,12 +84,21 @@ class ParquetShard:
             raise InputError(f"{self.path}: {name}: expected {self.rows} rows, got {len(whole)}.")
         return whole
 
+    def labels(self, name: str) -> np.ndarray:
+        """Read a column of labels, as whole numbers."""
+        with damaged(self.path, "a Parquet file"):
+            batches = self._file.iter_batches(READ_ROWS, columns=[name], use_threads=False)
+            codes = codes_of(_numpy(self.path, name, batch.column(0)) for batch in batches)
+        if len(codes) != self.rows:
+            raise InputError(f"{self.path}: {name}: expected {self.rows} rows, got {len(codes)}.")
+        return codes
+
     def batches(self, stops: Iterator[int]) -> Iterator[ShardRows]:
         """Yield rows from stop to stop."""
-        pa = _pyarrow(self.path)[0]
+        pa = import_pyarrow(self.path)[0]
         whole = parts_of(
             self._read(pa),
-            bounded(stops, self.path, self._row_bytes),
+            bounded(stops, self.path, self.row_bytes),
             len,
             lambda table, a, b: table.slice(a, b - a),
         )
@@ -99,12 +118,13 @@ class ParquetShard:
         for k in range(about.num_row_groups):
             group = about.row_group(k)
             each = group.total_byte_size / max(group.num_rows, 1)
-            check_size(self.path, f"rows of group {k}", int(min(READ_ROWS, group.num_rows) * each))
+            check_size(self.path, f"a row of group {k}", int(each))
             row_bytes = max(row_bytes, each)
         return row_bytes
 
     def _read(self, pa: Any) -> Iterator[Any]:
-        batches = self._file.iter_batches(READ_ROWS, use_threads=False)
+        size = rows_at_once(READ_ROWS, self.row_bytes)
+        batches = self._file.iter_batches(size, use_threads=False)
         while True:
             with damaged(self.path, "a Parquet file"):
                 batch = next(batches, None)
@@ -131,7 +151,7 @@ class ParquetWriter:
 
     def write(self, arrays: Mapping[str, Any], constants: Mapping[str, Any], rows: ShardRows | None) -> None:
         """Write arrays; where one is what `rows` passed, the column that was read, whatever it holds."""
-        pa, pq = _pyarrow(self._path)
+        pa, pq = import_pyarrow(self._path)
         columns, fields = [], []
         for name, array in arrays.items():
             field, column = _field(pa, name, array, rows)
@@ -176,7 +196,7 @@ def _one_chunk(column: Any) -> Any:
         chunks = combined.chunks
         if len(chunks) == 1:
             return chunks[0]
-        pa = _pyarrow(Path(""))[0]
+        pa = import_pyarrow(Path(""))[0]
         kind = combined.type
         storage = getattr(kind, "storage_type", kind)
         parts = [getattr(chunk, "storage", chunk) for chunk in chunks]
@@ -187,8 +207,8 @@ def _one_chunk(column: Any) -> Any:
 
 def _numpy(path: Path, name: str, column: Any) -> np.ndarray:
     """Return a column of numbers, of tensors or lists of one size, or of texts, as an array."""
-    pa = _pyarrow(path)[0]
-    count, shape = len(column), []
+    pa = import_pyarrow(path)[0]
+    count, shape = len(column), list[int]()
     if column.null_count:
         raise InputError(f"{path}: {name}: expected values in all rows, got nulls.")
     if isinstance(column.type, pa.FixedShapeTensorType):
@@ -227,6 +247,15 @@ def _numpy(path: Path, name: str, column: Any) -> np.ndarray:
     return array.reshape(count, *shape)
 
 
+def _is_array(pa: Any, kind: Any) -> bool:
+    """Whether a column of a type can be an array."""
+    kind = getattr(kind, "storage_type", kind)
+    while _is_list(pa, kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    known = ("is_integer", "is_floating", "is_boolean", "is_string", "is_large_string")
+    return any(getattr(pa.types, name)(kind) for name in known)
+
+
 def _is_list(pa: Any, kind: Any) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
@@ -240,7 +269,8 @@ def _constants(metadata: Mapping[bytes, bytes] | None) -> dict[str, np.ndarray]:
     return {key: np.asarray(value) for key, value in plain.items()}
 
 
-def _pyarrow(path: Path) -> tuple[Any, Any]:
+def import_pyarrow(path: Path) -> tuple[Any, Any]:
+    """Return pyarrow and its module for Parquet; InputError if there is none."""
     try:
         import pyarrow
         import pyarrow.parquet

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
@@ -40,7 +40,9 @@ class Event(NamedTuple):
     entry: ShardEntry | None = None
 
 
-def run_on_cores(jobs: Sequence[Job], refiner: Refiner, workers: int, folder: Path) -> Iterator[Event]:
+def run_on_cores(
+    jobs: Sequence[Job], refiner: Refiner, workers: int, folder: Path
+) -> Generator[Event, None, None]:
     """Refine shards on worker processes, and yield what happens.
 
     Raises

@@ -20,7 +20,7 @@ from ..body.load import default_body
 from ..body.model import BodyModel
 from ..body.names import embedded_body
 from ..body.skeleton import Skeleton
-from ..errors import InputError, one_of
+from ..errors import InputError, listed, one_of
 from ..formats.detections import Detections, read_detections
 from ..formats.estimates import KEYS, EstimateFile, Estimates
 from ..keypoints.detectors import LAYOUTS
@@ -308,9 +308,13 @@ class _Batch(EstimateFile):
         if not isinstance(arrays, Mapping):
             raise InputError(f"{name}: expected a dict of arrays, got {type(arrays).__name__}.")
         self.path = Path(name)
+        self._names = [*arrays]
         self._arrays = self.arrays = {
             key: self._array(key, value) for key, value in arrays.items() if key in reads
         }
+
+    def _keys(self) -> str:
+        return listed(self._names)
 
     def _array(self, key: str, value: Any) -> Any:
         if key in TRACKS and isinstance(value, np.ndarray) and value.dtype == object:
@@ -327,15 +331,28 @@ class _Batch(EstimateFile):
     def give_shapes(self, body: Any, points: int, keypoints_key: str) -> None:
         """Give shapes to columns that come flat: nine numbers of a matrix, or x and y of points in turn."""
         joints, arrays = body.num_joints, self.arrays
+        # What is a layout's and the body's, too, is the layout's: 48 numbers are 16 points with scores.
+        sizes = {2 * joints: 2, 3 * joints: 3, 2 * points: 2, 3 * points: 3}
         shapes = {"intrinsics": (9, (3, 3)), "extrinsics": (16, (4, 4)), keypoints_key: (0, ())}
         shapes |= dict.fromkeys(KEYS["pose"], (9 * joints, (joints, 3, 3)))
+        of_none: dict[str, tuple[int, ...]] = {name: shape for name, (_, shape) in shapes.items() if shape}
+        of_none |= {keypoints_key: (points, 2), **dict.fromkeys(KEYS["transl"], (3,))}
+        of_none |= dict.fromkeys(KEYS["betas"], (body.num_betas,))
+        for name, shape in of_none.items():  # lists of no rows have no length
+            if name in arrays and arrays[name].ndim and not len(arrays[name]):
+                arrays[name] = np.zeros((0, *shape), arrays[name].dtype)
         for name, (count, shape) in shapes.items():
             array = arrays.get(name)
             if array is None or array.ndim != 2:
                 continue
-            if name == keypoints_key and array.shape[1] in (2 * joints, 2 * points, 3 * points):
-                size = 2 if array.shape[1] in (2 * joints, 2 * points) else 3
-                arrays[name] = array.reshape(len(array), -1, size)
+            found = array.shape[1]
+            if name == keypoints_key:
+                if found not in sizes:
+                    raise InputError(
+                        f"{self.path}: {name}: expected {points} points in a row, {2 * points} or "
+                        f"{3 * points} numbers, got {found} numbers."
+                    )
+                arrays[name] = array.reshape(len(array), found // sizes[found], sizes[found])
             elif array.shape[1] == count and count:
                 arrays[name] = array.reshape(len(array), *shape)
 

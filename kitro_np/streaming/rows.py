@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,9 @@ import numpy as np
 
 from ..errors import InputError
 from ..safe_io.memory import RAISED_BY, limit_of, shown_size
+
+BATCH_BYTES = 2**26
+"""Bytes of rows that are read at once, of a shard whose rows are long."""
 
 
 @dataclass(eq=False)
@@ -33,6 +36,22 @@ class ShardRows:
         columns = () if self.table is None else self.table.column_names
         self.passed: dict[str, object] = {name: self.arrays.get(name, object()) for name in columns}
         """What stands for each column of the table in a dict of arrays."""
+
+
+def rows_at_once(most: int, row_bytes: float) -> int:
+    """Return how many rows to read at once: `most`, or fewer if they are long."""
+    return max(1, min(most, int(BATCH_BYTES // max(row_bytes, 1))))
+
+
+def codes_of(parts: Iterable[np.ndarray]) -> np.ndarray:
+    """Return a whole number for each label of the parts, the same for equal labels: texts may be long."""
+    known: dict[Any, int] = {}
+    codes = [np.zeros(0, np.int64)]
+    for part in parts:
+        labels, inverse = np.unique(part, return_inverse=True)
+        own = [known.setdefault(label, len(known)) for label in labels.tolist()]
+        codes.append(np.array(own, np.int64)[inverse.reshape(-1)])
+    return np.concatenate(codes)
 
 
 def stops_of(rows: int, size: int, labels: np.ndarray | None = None) -> Iterator[int]:

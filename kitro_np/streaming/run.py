@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,15 @@ from ..arrays.arguments import check_integer
 from ..arrays.threads import usable_cores
 from ..errors import InputError
 from ..refinement.validity import Status
+from ..safe_io.atomic_write import clear_leftovers
 from ..safe_io.memory import limit_of
 from .job import Job
 from .lock import only_run
 from .manifest import Manifest, ShardEntry
+from .parquet import SUFFIX, import_pyarrow
 from .pool import check_workers, run_on_cores
 from .refiner import Refiner
-from .shards import ROWS, ShardPath, find_shards, open_shard
+from .shards import ROWS, ShardPath, count_rows, find_shards
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,10 @@ class RefinedShards:
     shards : int
     hints : dict of str to str
         What mistake a shard looks like, by its name.
+    kept, kept_bodies : int
+        Shards that an earlier run had refined, and their bodies.
+    videos : int
+        Shards that were refined as videos.
     """
 
     folder: Path
@@ -47,18 +53,22 @@ class RefinedShards:
     counts: dict[Status, int]
     set_aside: dict[str, str]
     hints: dict[str, str]
+    kept: int = 0
+    kept_bodies: int = 0
+    videos: int = 0
 
     def summary(self) -> str:
         """Return one line: how many bodies of how many shards were refined, and what was not."""
         refined = self.counts.get(Status.REFINED, 0)
         good = self.shards - len(self.set_aside)
         line = f"{refined} of {self.bodies} bodies refined, in {good} of {self.shards} shards"
+        line += f", {self.videos} as videos" if self.videos else ""
         others = [
             f"{count}: {status.reason}" for status, count in self.counts.items() if status != Status.REFINED
         ]
         line += f" ({'; '.join(others)})" if others else ""
-        if self.set_aside:
-            line += f"; {len(self.set_aside)} set aside"
+        line += f"; {len(self.set_aside)} set aside" if self.set_aside else ""
+        line += f"; {self.kept} had been done before" if self.kept else ""
         return f"{line}."
 
 
@@ -133,33 +143,44 @@ def refine_shards(
     if os.path.realpath(folder) == os.path.realpath(shards):
         raise InputError(f"{folder}: expected another folder than the shards', got the same.")
     found = find_shards(shards, folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    with only_run(folder):
+    if parquet := [one.path for one in found if one.path.suffix.lower() == SUFFIX]:
+        import_pyarrow(parquet[0])
+    limit = limit_of("estimates")
+    with ExitStack() as stack:
+        if ray is not None:
+            from .on_ray import connected, run_on_ray
+
+            cluster = stack.enter_context(connected(ray, workers))
+        folder.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(only_run(folder))
         manifest = Manifest(folder, {**chosen.settings(), "rows": rows})
+        targets = [folder / one.name for one in found]
+        _refuse_links(found, targets)
         manifest.begin(resume=resume, force=force)
-        limit = limit_of("estimates")
         jobs = [
-            Job(one.name, one.path, folder / one.name, rows, limit, manifest.entries.get(one.name))
-            for one in found
+            Job(one.name, one.path, target, rows, limit, manifest.entries.get(one.name))
+            for one, target in zip(found, targets, strict=True)
         ]
-        _refuse_links(jobs)
-        total = _count(found) if progress is not None else 0
+        total = count_rows(one.path for one in found) if progress is not None else 0
         if ray is None:
             events = run_on_cores(jobs, chosen, count, folder)
         else:
-            from .on_ray import run_on_ray
-
-            events = run_on_ray(jobs, chosen, ray, workers)
+            events = run_on_ray(jobs, chosen, cluster)
+        done: dict[str, ShardEntry] = {}
+        stack.callback(_clear, targets)  # of what a run that is stopped leaves
+        stack.enter_context(closing(events))
         for event in events:
-            if event.entry is not None and event.entry != manifest.entries.get(event.entry.shard):
-                manifest.add(event.entry)
-            if event.entry is not None and event.entry.reason:
-                with suppress(OSError):  # of an earlier run, of a shard that was whole then
-                    (folder / event.entry.shard).unlink(missing_ok=True)
+            if event.entry is not None:
+                done[event.entry.shard] = event.entry
+                if event.entry != manifest.entries.get(event.entry.shard):
+                    manifest.add(event.entry)
+                if event.entry.reason:
+                    with suppress(OSError):  # of an earlier run, of a shard that was whole then
+                        (folder / event.entry.shard).unlink(missing_ok=True)
             if progress is not None and event.rows:
                 progress(event.rows, total)
-        manifest.finish(one.name for one in found)
-    return _summary(folder, manifest.entries)
+        manifest.finish(done)
+    return _summary(folder, {name: done[name] for name in sorted(done)})
 
 
 def _folder(output: str | os.PathLike[str]) -> Path:
@@ -169,22 +190,19 @@ def _folder(output: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def _refuse_links(jobs: list[Job]) -> None:
-    """InputError if a result would replace a shard."""
-    for job in jobs:
-        if os.path.realpath(job.target) == os.path.realpath(job.source):
-            raise InputError(f"{job.target.parent}: expected another folder than the shards', got the same.")
+def _refuse_links(found: list[ShardPath], targets: list[Path]) -> None:
+    """InputError if a result would replace a shard, or be written through a link."""
+    sources = {os.path.realpath(one.path) for one in found}
+    for target in targets:
+        if target.is_symlink():
+            raise InputError(f"{target}: expected a result or nothing, got a link.")
+        if os.path.realpath(target) in sources:
+            raise InputError(f"{target.parent}: expected another folder than the shards', got the same.")
 
 
-def _count(found: list[ShardPath]) -> int:
-    """Return the number of rows of all shards, as far as they say."""
-    total = 0
-    for one in found:
-        with suppress(InputError, OSError):
-            shard = open_shard(one.path, ())
-            total += shard.rows
-            shard.close()
-    return total
+def _clear(targets: list[Path]) -> None:
+    for folder in {target.parent for target in targets}:
+        clear_leftovers.__wrapped__(folder)
 
 
 def _summary(folder: Path, entries: dict[str, ShardEntry]) -> RefinedShards:
@@ -198,4 +216,7 @@ def _summary(folder: Path, entries: dict[str, ShardEntry]) -> RefinedShards:
         dict(sorted(counts.items())),
         {name: entry.reason for name, entry in entries.items() if entry.reason},
         {name: entry.hint for name, entry in entries.items() if entry.hint},
+        sum(entry.kept for entry in entries.values()),
+        sum(entry.bodies for entry in entries.values() if entry.kept),
+        sum(entry.video for entry in entries.values()),
     )

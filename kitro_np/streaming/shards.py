@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -39,6 +40,17 @@ def open_shard(path: Path, columns: Collection[str]) -> Shard:
     return READERS[path.suffix.lower()](path, columns)
 
 
+def count_rows(paths: Iterable[Path]) -> int:
+    """Return the number of rows of all shards, as far as their headers say."""
+    total = 0
+    for path in paths:
+        with suppress(Exception):  # whoever reads it says what is wrong
+            shard = open_shard(path, ())
+            total += shard.rows
+            shard.close()
+    return total
+
+
 def is_pattern(text: str) -> bool:
     """Whether a text is a pattern of names, and no file."""
     return glob.has_magic(text) and not os.path.exists(text)
@@ -47,7 +59,8 @@ def is_pattern(text: str) -> bool:
 def find_shards(given: str | os.PathLike[str], output: Path | None = None) -> list[ShardPath]:
     """Return the shards that a folder, a pattern or a file means, sorted by name.
 
-    Hidden files, and those that begin with "_", are none; nor is what lies in `output`.
+    Hidden files, and those that begin with "_", are none; nor is what lies in `output`. Links to folders are
+    not followed, and a shard with several names is one.
 
     Raises
     ------
@@ -56,25 +69,29 @@ def find_shards(given: str | os.PathLike[str], output: Path | None = None) -> li
     """
     text = os.fspath(given)
     if is_pattern(text):
-        base = Path(os.path.dirname(text[: min(text.index(one) for one in "*?[" if one in text)]) or ".")
-        paths = [Path(found) for found in glob.glob(text, recursive=True)]
+        start = os.path.dirname(text[: min(text.index(one) for one in "*?[" if one in text)])
+        base = Path(start or ".")
+        if "**" in text:  # of pathlib, which does not walk round in links
+            paths = [*base.glob(text[len(start) :].lstrip("/"))]
+        else:
+            paths = [Path(found) for found in glob.glob(text)]
     elif os.path.isdir(text):
         base = Path(text)
-        paths = [Path(found) for found in glob.glob(os.path.join(glob.escape(text), "**"), recursive=True)]
+        paths = [Path(folder, name) for folder, _, names in os.walk(text) for name in names]
     else:
         base, paths = Path(text).parent, [Path(text)]
     inside = None if output is None else Path(os.path.realpath(output))
-    found = [
-        ShardPath(path.relative_to(base).as_posix(), path)
-        for path in paths
+    found = {
+        os.path.realpath(path): ShardPath(path.relative_to(base).as_posix(), path)
+        for path in sorted(paths, reverse=True)
         if path.suffix.lower() in READERS
         and path.is_file()
         and not path.name.startswith(("_", "."))
         and (inside is None or inside not in Path(os.path.realpath(path)).parents)
-    ]
+    }
     if not found:
         raise InputError(f"{text}: expected shards ({', '.join(READERS)}), got none.")
-    return sorted(found)
+    return sorted(found.values())
 
 
 def write_shard(
@@ -106,6 +123,10 @@ def write_shard(
     given = {name: value if hasattr(value, "dtype") else np.asarray(value) for name, value in arrays.items()}
     constants = {name: value for name, value in given.items() if not value.ndim}
     columns = {name: np.asarray(value) for name, value in given.items() if value.ndim}
+    for name, value in columns.items():
+        if value.dtype.kind == "O" and not all(isinstance(one, str) for one in value.flat):
+            raise InputError(f"{name}: expected numbers or texts, got objects.")
+        columns[name] = value.astype(str) if value.dtype.kind == "O" else value
     lengths = {len(value) for value in columns.values()}
     if len(lengths) != 1:
         raise InputError(f"arrays: expected one number of rows, got {sorted(lengths)}.")
@@ -121,7 +142,9 @@ def write_shard(
 
 
 def read_shard(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Read all columns of a shard that are arrays, and what is the same for all rows.
+    """Read all columns of a shard that are numbers or texts, and what is the same for all rows.
+
+    Columns of other types, such as times and structs, which are passed on from shard to shard, are left out.
 
     Raises
     ------
@@ -133,6 +156,6 @@ def read_shard(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         raise InputError(f"{path}: expected a shard ({', '.join(READERS)}), got {path.suffix!r}.")
     shard = open_shard(path, ())
     try:
-        return {**shard.constants, **{name: shard.column(name) for name in shard.names}}
+        return {**shard.constants, **{name: shard.column(name) for name in shard.arrays}}
     finally:
         shard.close()
