@@ -15,7 +15,7 @@ from kitro_np.cluster import refine_dataset
 ray = pytest.importorskip("ray")
 pytest.importorskip("ray.data")
 pytestmark = [
-    pytest.mark.filterwarnings("ignore"),  # Ray's own
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:ray"),
     pytest.mark.skipif(not hasattr(os, "killpg"), reason="workers are killed"),
 ]
 

@@ -16,6 +16,7 @@ import kitro_np
 from kitro_np import InputError, Refiner, read_shard, refine_shards, stream, write_shard
 from kitro_np.keypoints.layouts import find_layout
 from kitro_np.streaming import pool
+from kitro_np.streaming.on_ray import check_address
 from kitro_np.streaming.rows import stops_of
 from kitro_np.streaming.shards import find_shards
 
@@ -523,6 +524,19 @@ def test_which_shards_are_meant(tmp_path, monkeypatch):
     Path("file").touch()
     with pytest.raises(InputError, match="expected a folder to write shards to, got a file"):
         refine_shards("in/a", "file")
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [
+        ("nonsense:99999999", "expected local, auto or HOST:PORT, got 'nonsense:99999999'"),
+        ("head", "expected local, auto or HOST:PORT, got 'head'"),
+        ("ray://127.0.0.1:1", "expected a Ray cluster at ray://127.0.0.1:1, got .*refused"),
+    ],
+)
+def test_clusters_that_are_not_there_are_not_waited_for(address, sentence):
+    with pytest.raises(InputError, match=f"^ray: {sentence}"):
+        check_address(address)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def connected(address: str, cores: int | None = None) -> Iterator[Any]:
     if address == LOCAL:
         ray.init(address=LOCAL, num_cpus=cores or usable_cores(), include_dashboard=False, **quiet)
     else:
-        _check_address(address)
+        check_address(address)
         try:
             ray.init(address=address, **quiet)
         except (ConnectionError, ValueError, RuntimeError) as error:
@@ -57,7 +57,7 @@ def connected(address: str, cores: int | None = None) -> Iterator[Any]:
         ray.shutdown()
 
 
-def _check_address(address: str) -> None:
+def check_address(address: str) -> None:
     """InputError if nobody answers: Ray itself would wait for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if address == AUTO:
