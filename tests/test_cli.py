@@ -22,12 +22,12 @@ from recorded import BODY, refine
 import kitro_np
 from kitro_np.camera import project
 from kitro_np.cli import main as cli
-from kitro_np.cli import refinement
 from kitro_np.cli.main import main, parser
 from kitro_np.cli.method_options import method_options, read_method
 from kitro_np.evaluation.evaluate import evaluate
 from kitro_np.formats.estimates import KEYS
 from kitro_np.refinement.method import METHODS, Method, option
+from kitro_np.streaming import refiner
 
 ON = ("--body", BODY)
 """What says which body the recorded estimates are on."""
@@ -221,7 +221,7 @@ def test_a_single_body_needs_no_leading_axis(tmp_path, estimates, capsys, axis_a
 def test_wrong_truth_is_named_before_anything_is_refined(
     tmp_path, estimates, capsys, monkeypatch, key, shape, expected
 ):
-    monkeypatch.setattr(refinement, "refine", None)
+    monkeypatch.setattr(refiner, "refine", None)
     np.savez(tmp_path / "in.npz", **{**estimates, key: np.zeros(shape)})
     sentence = fails(capsys, "eval", tmp_path / "in.npz")
     assert f"in.npz: {key}: expected shape {expected}" in sentence
@@ -239,7 +239,7 @@ def test_eval_of_a_body_without_the_joints_that_are_measured(tmp_path, capsys, m
     expected = "body: expected SMPL's first 22 joints, got 16 joints."
     with pytest.raises(kitro_np.InputError, match=expected):
         evaluate(kitro_np.load_body(hand), (pose, betas), (pose, betas), (pose, betas))
-    monkeypatch.setattr(refinement, "refine", None)
+    monkeypatch.setattr(refiner, "refine", None)
     assert expected in fails(capsys, "eval", tmp_path / "in.npz", "--body", hand, "--protocol", "lsp14")
 
 
@@ -342,14 +342,6 @@ def test_info_names_every_gender_that_is_there(tmp_path, capsys):
     assert "  smplx: not found" in lines
     assert "  smpl: not found" not in lines
     assert not any(line.startswith("  smpl neutral") for line in lines)
-
-
-def test_warmup_counts_dtypes(monkeypatch, capsys):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    assert main(["warmup"]) == 0
-    bar = capsys.readouterr().err
-    assert "dtypes/s" in bar
-    assert "bodies" not in bar
 
 
 def run_unread(*arguments, unbuffered: str = "") -> subprocess.CompletedProcess:
@@ -760,10 +752,9 @@ def test_warmup_compiles_what_it_is_asked_for(monkeypatch, capsys):
     monkeypatch.setattr("kitro_np.cli.warmup.warmup", lambda **given: calls.append(given))
     assert main(["warmup"]) == 0
     assert main(["warmup", "--method", "smplify", "--method", "map", "--dtype", "float32"]) == 0
-    common = {"progress": None}
     assert calls == [
-        {"dtypes": ("float32", "float64"), **common},
-        {"methods": ["smplify", "map"], "dtypes": ["float32"], **common},
+        {"dtypes": ("float32", "float64")},
+        {"methods": ["smplify", "map"], "dtypes": ["float32"]},
     ]
     monkeypatch.undo()
     capsys.readouterr()

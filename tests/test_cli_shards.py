@@ -51,7 +51,7 @@ def test_one_mistake_in_all_shards_is_said_once(tmp_path, capsys):
     ("arguments", "sentence"),
     [
         (["empty", "-o", "out"], "empty: expected shards (.parquet, .npz), got none."),
-        (["nowhere", "-o", "out"], "nowhere: expected a file, a folder or a pattern, got none."),
+        (["nowhere", "-o", "out"], "nowhere: expected a file, got none."),
         (["nowhere/*.npz", "-o", "out"], "nowhere/*.npz: expected shards (.parquet, .npz), got none."),
         (["a.parquet", "b.parquet", "-o", "out"], "b.parquet: expected one argument for each of those of"),
         (

@@ -93,7 +93,7 @@ def run(options: Options) -> int:
     if is_sharded(options):
         return run_shards(options)
     if not os.path.lexists(options.input):
-        raise InputError(f"{options.input}: expected a file, a folder or a pattern, got none.")
+        raise InputError(f"{options.input}: expected a file, got none.")
     check_output(options.output, force=options.force)
     if not _writes_own(options):
         export_of(options)

@@ -86,8 +86,11 @@ class Refinement:
         Also return a sentence on why not, or on what is left out.
         """
         method, fps = self.refiner.method, self.refiner.fps
-        if self.refiner.each_frame or not method.takes_videos:
+        if self.refiner.each_frame:
             return None, ""
+        if not method.takes_videos:
+            seen = file.get("track") is not None
+            return None, f"{method.name} refines no videos: each frame is refined alone." if seen else ""
         videos, note = videos_of_file(file, lead, fps)
         hypotheses = int(getattr(method, "hypotheses", 0))
         if videos is not None and hypotheses:

@@ -8,7 +8,7 @@ from ..refinement.method import METHODS
 from .exit_status import ExitStatus
 from .info import kernel_cache
 from .parser import Commands, Options, add_command
-from .progress import progress_bar
+from .progress import elapsed_time
 from .voice import remark
 
 DTYPES = tuple(dtype.name for dtype in KERNEL_DTYPES)
@@ -36,7 +36,7 @@ def run(options: Options) -> int:
     """Compile the kernels and cache them on disk, so that no later call has to."""
     dtypes = options.dtype or DTYPES
     methods = {"methods": options.method} if options.method else {}
-    with progress_bar(len(dtypes), "compile", unit="dtypes") as progress:
-        warmup(**methods, dtypes=dtypes, progress=progress)
+    with elapsed_time("compile"):
+        warmup(**methods, dtypes=dtypes)
     remark(f"compiled kernels: {kernel_cache()}")
     return ExitStatus.DONE

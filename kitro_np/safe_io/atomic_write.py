@@ -64,7 +64,9 @@ def atomic_file(target: Path, *, shared: bool = True) -> Iterator[BinaryIO]:
         os.replace(partial, target)
         file.close()
         _sync_folder(folder)
-    except BaseException:
+    except BaseException as problem:
+        if isinstance(problem, OSError) and problem.filename is None:  # such as a full disk
+            problem.filename = str(target)
         with suppress(OSError):  # what is still buffered for a full disk
             file.close()
         partial.unlink(missing_ok=True)

@@ -87,8 +87,7 @@ def refine_shard(job: Job, refiner: Refiner, tell: Callable[[int], object] = lam
     except InputError as error:
         reason = str(error).replace(str(job.source), job.name)
         return ShardEntry(job.name, source, reason=printable(reason, MOST_OF_A_REASON))
-    except OSError as error:
-        error.filename = error.filename or str(job.target)
+    except OSError:
         raise
     except MemoryError:
         return ShardEntry(
