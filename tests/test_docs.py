@@ -16,8 +16,8 @@ PAGES += [
 ]
 
 READERS = {
-    "DIR/README.md", "IN.npz", "sim3dpw_dev.npz", "formats/NAME.py", "export/NAME.py", "cli/NAME.py", "streaming/NAME.py",
-    "NAME/method.py", "kernels/NAME/", "SMPLX_NEUTRAL.npz", "male/model.npz",
+    "DIR/README.md", "IN.npz", "sim3dpw_dev.npz", "formats/NAME.py", "export/NAME.py", "cli/NAME.py",
+    "streaming/NAME.py", "NAME/method.py", "kernels/NAME/", "SMPLX_NEUTRAL.npz", "male/model.npz",
     "smpl/", "smplh/", "smplx/", "mano/",
     "body_models/", "SMPL_python_v.1.1.0/smpl/models/",
 }  # fmt: skip
