@@ -118,6 +118,26 @@ def test_bad_bodies_fail_no_batch(options, dtype):
     assert np.all(statuses[0][:GOOD] == Status.REFINED)
 
 
+WRONG_CELLS = [
+    (place, value)
+    for place in np.ndindex(3, 3)
+    for value in (np.nan, np.inf, -np.inf, 1e12, 1e10, -1e9, -0.5)
+    if value != -0.5 or place not in ((0, 2), (1, 2))  # where the image's middle may be
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("engine", CPU_ENGINES)
+@pytest.mark.parametrize("name", ["map", "video", "kitro", "smplify"])
+def test_each_cell_of_intrinsics_is_flagged_by_one_rule(name, engine, dtype):
+    """A number that is not below 1e9 is taken for infinite wherever it is, also where only 0 or 1 may be."""
+    batch, body = estimates(dtype)
+    parts = spoil(batch, [("intrinsics", place, value) for place, value in WRONG_CELLS])
+    found = refine(parts, body, engine, METHODS[name])
+    expected = [Status.BAD_INTRINSICS if value == -0.5 else Status.NOT_FINITE for _, value in WRONG_CELLS]
+    np.testing.assert_array_equal(found.status[GOOD:], expected)
+
+
 # ------------------------------------------------------------------------------------------------ drawn
 
 MAGNITUDES = st.sampled_from(
