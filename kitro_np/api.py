@@ -32,9 +32,9 @@ from .kitro.method import Kitro
 from .posterior.method import Map
 from .refinement.hints import Hint, find_hint
 from .refinement.method import METHODS, Execution, Method, resolve_method
-from .refinement.outcome import Hypotheses, Outcome, Refined
+from .refinement.outcome import Hypotheses, Outcome, Refined, where_outcomes
 from .refinement.request import Arguments, Request, read_request, skeleton_of
-from .refinement.validity import Status, was_fitted
+from .refinement.validity import Status, all_within, was_fitted
 from .result import RefineResult
 from .safe_io.npz import NpzArrays
 from .smplify.method import SMPLify
@@ -260,8 +260,9 @@ def refine(
 
     Notes
     -----
-    Everything is computed in float64 if the pose is float64, else in float32. The result of a body does not
-    depend on the other bodies, nor on the number of threads.
+    Everything is computed in float64 if the pose is float64, else in float32. A body whose betas or transl
+    are beyond the dtypes given, such as float16, has diverged. The result of a body does not depend on the
+    other bodies, nor on the number of threads.
     """
     chosen = resolve_method(method, options)
     strict = check_bool("strict", strict)
@@ -285,7 +286,9 @@ def refine(
             request = read_request(arguments, body, keypoint_layout)
             check_confidence(chosen, request, scored=confidence is None)
             execution = _read_execution(engine, threads, chunk_size, progress, arguments.pose, chosen)
-            outcome = chosen.run(request, execution)
+            outcome = _within_dtypes(
+                chosen.run(request, execution), chosen, request, execution, {"betas": betas, "transl": transl}
+            )
             hint = _hint(chosen, request, outcome, execution)
             if strict:
                 _raise_if_any_failed(outcome.refined.status, hint)
@@ -591,6 +594,44 @@ def _pose_as_given(request: Request, refined: Refined, *, changed: bool, half: b
     vectors = axis_angle_from_matrix(refined.pose)
     estimate_vectors = xp.astype(xp.reshape(estimate, vectors.shape), vectors.dtype)
     return xp.reshape(where_bodies(replaced, vectors, estimate_vectors), estimate.shape)
+
+
+def _within_dtypes(
+    outcome: Outcome, method: Method, request: Request, execution: Execution, given: dict[str, Any]
+) -> Outcome:
+    """Return bodies as their estimates, DIVERGED, that are not finite in the dtypes that were given.
+
+    Half precision ends at 65504. Rotations are far below; `given` are the caller's betas and transl.
+    """
+    refined = outcome.refined
+    xp = array_namespace(refined.status)
+    lost = xp.zeros_like(refined.status, dtype=xp.bool)
+    for name, like in given.items():
+        largest = _largest_float(like)
+        if largest is None or largest >= float(xp.finfo(refined.transl.dtype).max):
+            continue
+        sources = (refined,) if outcome.hypotheses is None else (refined, outcome.hypotheses)
+        lost = lost | ~all_within(largest, *(getattr(source, name) for source in sources))
+    lost = lost & was_fitted(refined.status)
+    if not bool(xp.any(lost)):
+        return outcome
+    # No method refines a body whose camera has skew, nor looks at the skew: what it then returns is all that
+    # it says of an estimate, such as its error.
+    skew = xp.asarray([[0, 1, 0], [0, 0, 0], [0, 0, 0]], dtype=request.dtype, device=device(lost))
+    cameras = (
+        xp.astype(request.intrinsics, request.dtype) + xp.astype(lost, request.dtype)[:, None, None] * skew
+    )
+    kept = method.run(replace(request, intrinsics=cameras), replace(execution, progress=None))
+    status = xp.full_like(refined.status, int(Status.DIVERGED))
+    return where_outcomes(lost, kept._replace(refined=kept.refined._replace(status=status)), outcome)
+
+
+def _largest_float(like: Any) -> float | None:
+    """Return the largest number of an array's dtype; None if it is no array of floating-point numbers."""
+    if not is_array_api_obj(like):
+        return None
+    xp = array_namespace(like)
+    return float(xp.finfo(like.dtype).max) if xp.isdtype(like.dtype, "real floating") else None
 
 
 def _with_given_dtypes(result: RefineResult[Any], arguments: tuple[Any, Any, Any]) -> RefineResult[Any]:

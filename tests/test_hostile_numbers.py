@@ -118,6 +118,26 @@ def test_bad_bodies_fail_no_batch(options, dtype):
     assert np.all(statuses[0][:GOOD] == Status.REFINED)
 
 
+WRONG_CELLS = [
+    (place, value)
+    for place in np.ndindex(3, 3)
+    for value in (np.nan, np.inf, -np.inf, 1e12, 1e10, -1e9, -0.5)
+    if value != -0.5 or place not in ((0, 2), (1, 2))  # where the image's middle may be
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("engine", CPU_ENGINES)
+@pytest.mark.parametrize("name", ["map", "video", "kitro", "smplify"])
+def test_each_cell_of_intrinsics_is_flagged_by_one_rule(name, engine, dtype):
+    """A number that is not below 1e9 is taken for infinite wherever it is, also where only 0 or 1 may be."""
+    batch, body = estimates(dtype)
+    parts = spoil(batch, [("intrinsics", place, value) for place, value in WRONG_CELLS])
+    found = refine(parts, body, engine, METHODS[name])
+    expected = [Status.BAD_INTRINSICS if value == -0.5 else Status.NOT_FINITE for _, value in WRONG_CELLS]
+    np.testing.assert_array_equal(found.status[GOOD:], expected)
+
+
 # ------------------------------------------------------------------------------------------------ drawn
 
 MAGNITUDES = st.sampled_from(
@@ -196,11 +216,85 @@ def test_named_oddities(options, engine):
         check_accepted(refine(few, Skeleton(body.skeleton.parents, stub, shapedirs), engine, options))
 
 
-def test_integers_and_half_precision_are_as_their_values():
+@pytest.mark.parametrize("engine", CPU_ENGINES)
+@pytest.mark.parametrize("name", ["hypotheses", "video", "kitro", "smplify"])
+def test_integers_and_half_precision_are_as_their_values(name, engine):
     batch, body = estimates(np.float64)
-    few = batch.some(slice(0, 4))._replace(pose=np.broadcast_to(np.eye(3), (4, 24, 3, 3)).copy())
-    whole = kitro_np.refine(few.pose.astype(int), *few[1:], body=body)
-    assert_identical(whole, kitro_np.refine(*few, body=body))
+    few = batch.some(slice(0, 4))
+    still = few._replace(pose=np.broadcast_to(np.eye(3), (4, 24, 3, 3)).copy())
+    options = METHODS[name]
+    whole = refine(still._replace(pose=still.pose.astype(int)), body, engine, options)
+    assert_identical(whole, refine(still, body, engine, options))
+
+    half = Batch(*(part.astype(np.float16) for part in few[:3]), *few[3:])
+    found = refine(half, body, engine, options)
+    single = refine(Batch(*(part.astype(np.float32) for part in half)), body, engine, options)
+    assert found.pose.dtype == found.betas.dtype == found.transl.dtype == np.float16
+    np.testing.assert_array_equal(found.status, single.status)
+    assert np.any(was_fitted(found.status))
+    np.testing.assert_allclose(found.pose, single.pose, atol=2e-3)  # made orthonormal before it is rounded
+    np.testing.assert_array_equal(found.betas, single.betas.astype(np.float16))
+    np.testing.assert_array_equal(found.transl, single.transl.astype(np.float16))
+    np.testing.assert_array_equal(found.reprojection_error, single.reprojection_error)
+
+
+@pytest.mark.parametrize("engine", CPU_ENGINES)
+@pytest.mark.parametrize("name", METHODS)
+def test_what_half_precision_cannot_hold_has_diverged(name, engine, monkeypatch):
+    """In every method, and with all that it says of a body that comes back as its estimate."""
+    batch, body = estimates(np.float64)
+    half = Batch(*(part[:4].astype(np.float16) for part in batch[:3]), *(part[:4] for part in batch[3:]))
+    method = kitro_np.api.METHODS[METHODS[name].get("method", "map")]
+    run = method.run
+
+    def run_far(self, request, execution):
+        """Move one of the refined bodies to 70 km."""
+        outcome = run(self, request, execution)
+        transl = outcome.refined.transl.copy()
+        if was_fitted(outcome.refined.status[2]):
+            transl[2] = 7e4
+        return outcome._replace(refined=outcome.refined._replace(transl=transl))
+
+    monkeypatch.setattr(method, "run", run_far)
+    options = {**METHODS[name], **({"safe": False} if method is kitro_np.Map else {})}
+    found = refine(half, body, engine, options)
+    check_accepted(found)
+    assert found.status[2] == Status.DIVERGED
+    for part in ("pose", "betas", "transl"):
+        np.testing.assert_array_equal(getattr(found, part)[2], getattr(half, part)[2])
+    skewed = half.intrinsics.copy()
+    skewed[2, 0, 1] = 1
+    expected = refine(half._replace(intrinsics=skewed), body, engine, options)
+    assert expected.status[2] == Status.BAD_INTRINSICS
+    expected.status[2] = Status.DIVERGED
+    assert_identical(found[2:3], expected[2:3])
+    with pytest.raises(kitro_np.InputError, match=r"^body 2: .*no finite body"):
+        refine(half, body, engine, {**options, "strict": True})
+
+
+@pytest.mark.parametrize("engine", CPU_ENGINES)
+def test_estimates_at_the_end_of_half_precision_are_finite_or_flagged(engine):
+    """As methods themselves move them."""
+    batch, body = estimates(np.float64)
+    few = batch.some(slice(0, 6))
+    depth = 65_000 / few.transl[:, 2]
+    camera = few.intrinsics.copy()
+    camera[:, [0, 1], [0, 1]] *= depth[:, None]
+    middle = few.keypoints_2d.mean(axis=1, keepdims=True)
+    smaller = middle + 0.9 * (few.keypoints_2d - middle)  # as of somebody farther away
+    far = few._replace(transl=few.transl * depth[:, None], intrinsics=camera, keypoints_2d=smaller)
+    half = Batch(*(part.astype(np.float16) for part in far[:3]), *far[3:])
+    found = refine(half, body, engine, METHODS["kitro"])
+    assert np.all(np.isfinite(found.transl))
+    assert np.any(found.status == Status.DIVERGED)
+    beyond = refine(half._replace(transl=half.transl.astype(np.float32)), body, engine, METHODS["kitro"])
+    assert np.all(beyond.status == Status.REFINED)
+    np.testing.assert_array_equal(
+        found.status == Status.DIVERGED, np.any(np.abs(beyond.transl) > 65_504, axis=1)
+    )
+    for name, values in (("transl", half.transl), ("betas", half.betas), ("pose", half.pose)):
+        lost = found.status == Status.DIVERGED
+        np.testing.assert_array_equal(getattr(found, name)[lost], values[lost])
 
 
 # ---------------------------------------------------------------------------------------- beside others

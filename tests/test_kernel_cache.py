@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import warnings
@@ -137,6 +138,61 @@ def test_a_damaged_file_is_compiled_anew_and_replaced(folder):
     both[0].write_bytes(both[1].read_bytes())  # as after a repair of the file system
     assert sorted([call(), call(np.float32)]) == [False, True]
     assert files(folder) == both
+
+
+@compiles
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_a_pipe_in_place_of_a_file_is_not_waited_for_and_replaced(folder):
+    """Also one that somebody writes to."""
+    call()
+    (path,) = files(folder)
+    whole = path.read_bytes()
+    for written in (None, whole):
+        path.unlink()
+        os.mkfifo(path)
+        signal.alarm(60)  # ends the tests where it waits
+        try:
+            if written is not None:
+                pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+                os.write(pipe, written[:4096])
+            assert not call()
+        finally:
+            signal.alarm(0)
+            if written is not None:
+                os.close(pipe)
+        assert path.is_file()
+        assert call()
+
+
+@compiles
+def test_a_folder_in_place_of_a_file_is_replaced_or_a_warning(folder):
+    call()
+    (path,) = files(folder)
+    path.unlink()
+    path.mkdir()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not call()
+        assert call()
+    path.unlink()
+    path.mkdir()
+    (path / "of somebody").touch()
+    with pytest.warns(RuntimeWarning, match="anew in every process: they could not be written") as caught:
+        loaded = [call(), call()]
+    assert loaded == [False, False]
+    assert len(caught) == 1
+    assert os.listdir(path) == ["of somebody"]
+    assert files(folder) == []
+
+
+def test_a_folder_among_files_of_other_sources_keeps_none_of_them(tmp_path, monkeypatch):
+    own = cache.CodeFiles(tmp_path, "kernel")
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter(sorted(folder.glob("*"))))
+    (tmp_path / "kernel.a.nbc").mkdir()
+    (tmp_path / "kernel.b.nbc").write_bytes(b"old")
+    own.save("key", 1)
+    assert not (tmp_path / "kernel.b.nbc").exists()
+    assert own.load("key") == 1
 
 
 @given(st.integers(0, 10**6), st.integers(1, 255))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fuzz.readers import read_arrays
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from recorded import BODY
@@ -21,6 +22,7 @@ from kitro_np.cli.main import main
 from kitro_np.errors import InputError
 from kitro_np.formats.estimates import EstimateFile
 from kitro_np.safe_io import torch_zip
+from kitro_np.safe_io.memory import Budget, memory_limit
 from kitro_np.safe_io.pickle_arrays import MAX_ELEMENTS
 from kitro_np.safe_io.torch_zip import TorchArrays
 
@@ -372,6 +374,34 @@ def test_forged_values(path, value, part):
 def test_missing_and_damaged_members(path, members, part):
     forge(path, **members)
     assert part in refusal(path)
+
+
+def test_repeated_numbers_count_towards_the_limit(path):
+    """A stride of 0, and rows that overlap: a file of 1 kB may hold 100 MB for whoever copies them."""
+    for value in (tensor(0, (400_000, 72), (0, 0), length=12), tensor(0, (400_000, 12), (0, 1), length=12)):
+        forge(path, value)
+        with memory_limit("10MB"):
+            assert "x: expected contents of at most 10 MB" in refusal(path)
+        assert TorchArrays(path)["x"].shape[0] == 400_000
+    forge(path, tensor(0, (1000, 12), (0, 1), length=12))
+    with memory_limit("100kB"):
+        arrays = TorchArrays(path)
+        np.testing.assert_array_equal(arrays["x"], np.tile(np.arange(12.0), (1000, 1)))
+        with pytest.raises(InputError, match="after 96000 bytes"):  # each reference counts
+            [arrays["x"] for _ in range(3)]
+
+
+def test_the_fuzzer_sees_repeated_numbers_that_are_not_counted(path, monkeypatch):
+    """Its reader of such files makes arrays of the views that are read."""
+    forge(path, tensor(0, (2**21, 4), (0, 0)))
+    monkeypatch.setattr(Budget, "take", lambda self, count, itemsize=1: None)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match="expected one of the keys"):
+            read_arrays(path)
+        assert tracemalloc.get_traced_memory()[1] > 2**25
+    finally:
+        tracemalloc.stop()
 
 
 def test_members_that_torch_would_not_have_compressed(path):

@@ -11,6 +11,7 @@ import logging
 import os
 import pickle
 import re
+import stat
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -82,9 +83,10 @@ class CodeFiles:
             return None
         name = self._name(key)
         try:
-            with (self.folder / name).open("rb") as file:
-                # A file that others wrote before the folder was closed to them.
-                data = file.read() if _only_trusted_write(os.fstat(file.fileno())) else b""
+            with open(self.folder / name, "rb", opener=_without_waiting) as file:
+                about = os.fstat(file.fileno())
+                # Not a file that others wrote before the folder was closed to them, nor a pipe.
+                data = file.read() if stat.S_ISREG(about.st_mode) and _only_trusted_write(about) else b""
         except OSError:
             return None
         digest = _digest(name, memoryview(data)[_DIGEST:])
@@ -95,6 +97,8 @@ class CodeFiles:
         if not _is_ours(self.folder):
             return
         name, content = self._name(key), dumps(data)
+        with suppress(OSError):
+            (self.folder / name).rmdir()  # renaming replaces anything else, but no folder
         with atomic_file(self.folder / name, shared=False) as file:
             file.write(_digest(name, content) + content)
         self.flush()
@@ -104,7 +108,8 @@ class CodeFiles:
         with suppress(OSError):
             for path in self.folder.iterdir():
                 if path.name.startswith(self.base) and not path.name.startswith(self._current):
-                    path.unlink(missing_ok=True)
+                    with suppress(OSError):  # a folder, which is no reason to keep the others
+                        path.unlink()
 
     @property
     def _current(self) -> str:
@@ -116,6 +121,11 @@ class CodeFiles:
 
 
 _DIGEST = hashlib.sha256().digest_size
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file, or a pipe without waiting for who writes to it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _digest(name: str, content: bytes | memoryview) -> bytes:

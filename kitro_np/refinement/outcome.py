@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..arrays.select import where_bodies
+
 if TYPE_CHECKING:
     from .tracks import VideoTracks
 
@@ -58,3 +60,20 @@ class Outcome(NamedTuple):
     diagnostics: Diagnostics | None = None
     hypotheses: Hypotheses | None = None
     tracks: VideoTracks | None = None
+
+
+def where_outcomes(mask: Any, chosen: Outcome, other: Outcome) -> Outcome:
+    """Select each body from `chosen` where mask (N,) holds, else from `other`, whose tracks are kept."""
+
+    def where(part: Any, otherwise: Any) -> Any:
+        if otherwise is None:
+            return None
+        parts = zip(part, otherwise, strict=True)
+        return type(otherwise)(*(None if b is None else where_bodies(mask, a, b) for a, b in parts))
+
+    return Outcome(
+        where(chosen.refined, other.refined),
+        where(chosen.diagnostics, other.diagnostics),
+        where(chosen.hypotheses, other.hypotheses),
+        other.tracks,
+    )

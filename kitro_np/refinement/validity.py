@@ -145,6 +145,11 @@ def _finite(*arrays: Any) -> Any:
     return _all_of_each([array_namespace(array).isfinite(array) for array in arrays])
 
 
+def all_within(largest: float, *arrays: Any) -> Any:
+    """Whether no number of each body is larger than `largest`, nor NaN: (N,)."""
+    return _all_of_each([array_namespace(array).abs(array) <= largest for array in arrays])
+
+
 def _bounded(*arrays: Any) -> Any:
     return _all_of_each([array_namespace(array).abs(array) < LARGEST_NUMBER for array in arrays])
 

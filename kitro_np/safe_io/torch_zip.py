@@ -118,13 +118,15 @@ class _Members:
             raise RefusedError(f"a view of {length} numbers", f"one that ends at number {end}")
         if count > max(length, MAX_ELEMENTS):  # a stride of 0 repeats numbers
             raise RefusedError(f"at most {MAX_ELEMENTS} numbers from {length}", f"shape {shape}")
+        half = kind == "BFloat16Storage"
+        if half or count > length:  # made by conversion, or by whoever copies repeated numbers
+            self._budget.take(count, 4 if half else dtype.itemsize)
         data = self._map(f"data/{key}", length * dtype.itemsize)
         if not count:
             return np.empty(shape, dtype)
         steps = [stride * dtype.itemsize for stride in strides]
         array = np.ndarray(shape, dtype, data, offset * dtype.itemsize, steps)
-        if kind == "BFloat16Storage":  # the upper 16 bits of a float32
-            self._budget.take(count, 4)
+        if half:  # the upper 16 bits of a float32
             array = array.astype(np.uint32)
             array <<= 16
             return array.view(np.float32)

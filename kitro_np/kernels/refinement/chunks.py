@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from ...refinement.validity import LARGEST_NUMBER
 from ..body.kinematics import forward_kinematics
 from ..camera import reprojection_error
 from ..jit import kernel
@@ -79,9 +80,9 @@ def check_intrinsics(tile, bodies, start, last):
     for lane in own_lanes(tile.status, last - start):
         k = bodies.intrinsics[min(start + lane, bodies.intrinsics.shape[0] - 1)]
         plain = k[1] == 0 and k[3] == 0 and k[6] == 0 and k[7] == 0 and k[8] == 1
-        finite = math.isfinite(k[1]) and math.isfinite(k[3])
-        finite = finite and math.isfinite(k[6]) and math.isfinite(k[7]) and math.isfinite(k[8])
-        if not finite:
+        bounded = abs(k[1]) < LARGEST_NUMBER and abs(k[3]) < LARGEST_NUMBER and abs(k[6]) < LARGEST_NUMBER
+        bounded = bounded and abs(k[7]) < LARGEST_NUMBER and abs(k[8]) < LARGEST_NUMBER
+        if not bounded:  # nor NaN
             tile.status[0, lane] = NOT_FINITE
         elif not plain and tile.status[0, lane] != NOT_FINITE:
             tile.status[0, lane] = BAD_INTRINSICS
