@@ -6,33 +6,52 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
 import kitro_np
-from kitro_np.arrays.forks import compiler_locks
 
 PACKAGE = Path(kitro_np.__file__).parent
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-@pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="takes long without kernels")
-@pytest.mark.parametrize("name", ["forks", "pools"])
-def test_calls_from(name):
+needs_forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+needs_kernels = pytest.mark.skipif("NUMBA_DISABLE_JIT" in os.environ, reason="takes long without kernels")
+
+
+def embedded(name, *arguments, seconds=240):
+    """Run a program of embedded.py, which must end in time and print its name only."""
     script = Path(__file__).with_name("embedded.py")
-    done = subprocess.run([sys.executable, script, name], capture_output=True, text=True, timeout=240)
+    command = [sys.executable, script, name, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{name}\n", "")
 
 
-def test_forks_wait_for_the_locks_that_compilations_take():
-    """A release of Numba or llvmlite may move them."""
-    import numba  # noqa: F401
+@needs_forks
+@needs_kernels
+@pytest.mark.parametrize("name", ["forks", "pools"])
+def test_calls_from(name):
+    embedded(name)
 
-    locks = compiler_locks()
-    assert len(locks) == 2
-    assert all(isinstance(lock, type(threading.RLock())) for lock in locks)
+
+@needs_forks
+@needs_kernels
+@pytest.mark.parametrize("delay", ["0.1", "0.3", "0.5", "0.8"])
+def test_forks_during_first_calls_of_threads(delay):
+    embedded("first_calls", delay)
+
+
+@needs_forks
+def test_forks_while_bodies_are_derived():
+    """BLAS would hang in os.fork, or in the child: OpenBLAS ends its threads when a process forks."""
+    embedded("bodies", seconds=60)
+
+
+@needs_forks
+@needs_kernels
+def test_forks_wait_for_the_locks_that_compilations_take():
+    """A release of Numba or llvmlite may move them, one of Python those of imports."""
+    embedded("locks", seconds=60)
 
 
 def test_only_the_command_line_prints():

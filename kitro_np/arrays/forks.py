@@ -2,16 +2,44 @@
 
 The child has the forking thread only. A lock that another thread held would be held there for ever, and what
 that thread was compiling would stay half done.
+
+BLAS is not waited for: it has locks that nobody else can take, and OpenBLAS, when a process forks, ends its
+threads, which may wait for ever where another thread is amid a large product. So nothing that a first call or
+the kernels do uses BLAS for more than matrices of some rows, for which it starts no threads. The array engine
+does, and other code in the process may: fork before they begin, or set OPENBLAS_NUM_THREADS=1.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING or sys.version_info >= (3, 12):
+    from functools import cached_property
+else:
+
+    class cached_property:  # noqa: N801 - the standard library's name
+        """The standard library's of Python 3.12: before, it held a lock, which a child would inherit."""
+
+        def __init__(self, function: Callable[[Any], Any]) -> None:
+            self.function, self.__doc__ = function, function.__doc__
+
+        def __set_name__(self, owner: type, name: str) -> None:
+            self.name = name
+
+        def __get__(self, instance: Any, owner: type) -> Any:
+            if instance is None:
+                return self
+            value = instance.__dict__[self.name] = self.function(instance)
+            return value
+
+
+__all__ = ["being_imported", "cached_property", "compiler_locks", "wait_before_forks"]
 
 IMPORTED_LATE = sys.stdlib_module_names | {
     "kitro_np",
@@ -23,10 +51,13 @@ IMPORTED_LATE = sys.stdlib_module_names | {
 }
 """Packages of which a first call imports modules."""
 
-ROUNDS = 20
-"""How often imports are waited for: a thread that forks while it imports would wait for itself."""
+ROUNDS = 500
+"""How often imports are waited for: two threads that wait for each other's imports would go on for ever."""
 
 _OWN = threading.local()
+
+_IMPORTS: Any = sys.modules["_frozen_importlib"]
+"""Python's import system: it has a lock for each module that is being imported."""
 
 
 def wait_before_forks() -> None:
@@ -43,13 +74,14 @@ def _take_locks() -> None:
         _OWN.held = compiler_locks()
         for lock in _OWN.held:
             lock.acquire()
-        begun = _being_imported()
+        time.sleep(0)  # other threads have their turns now, rather than between what follows and the fork
+        begun = being_imported()
         if not begun or turn == ROUNDS - 1:
             return
         _give_back()  # the import may need them
         for name in begun:
-            with suppress(Exception):  # is the other thread's
-                importlib.import_module(name)  # returns when the thread that has begun is through
+            with suppress(Exception):
+                _IMPORTS._lock_unlock_module(name)  # returns when the other thread is through
 
 
 def _give_back() -> None:
@@ -68,9 +100,15 @@ def compiler_locks() -> list[Any]:
     return [lock for lock in locks if lock is not None]
 
 
-def _being_imported() -> list[str]:
-    """Names of the modules that another thread has begun to import."""
-    late = [pair for pair in list(sys.modules.items()) if pair[0].partition(".")[0] in IMPORTED_LATE]
+def being_imported() -> list[str]:
+    """Names of the modules that another thread imports or looks for.
+
+    A module that is looked for, and one in C that is being loaded, has a lock but is not in sys.modules yet.
+    """
+    own = threading.get_ident()
+    begun = [(name, reference()) for name, reference in list(_IMPORTS._module_locks.items())]
     return [
-        name for name, module in late if getattr(getattr(module, "__spec__", None), "_initializing", False)
+        name
+        for name, lock in begun
+        if lock is not None and lock.owner != own and name.partition(".")[0] in IMPORTED_LATE
     ]

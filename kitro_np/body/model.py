@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, overload
 
 import numpy as np
@@ -13,6 +13,7 @@ from array_api_compat import array_namespace, device, is_array_api_obj
 
 from ..arrays.arguments import check_integer, like_pose, real_array
 from ..arrays.engines import CPU_ENGINES, ENGINES, choose_engine, on_cuda, on_device_of
+from ..arrays.forks import cached_property
 from ..arrays.interchange import Interchange, interchange_for
 from ..arrays.poses import as_matrices, pose_tail
 from ..arrays.read_only import read_only, read_only_like
@@ -132,9 +133,13 @@ class BodyModel:
             If `parents` is no tree, or shapes are inconsistent.
         """
         regressor = np.asarray(J_regressor, dtype=np.float64)
-        template = regressor @ np.asarray(v_template, dtype=np.float64)
+        if regressor.ndim != 2 or regressor.shape[1] != len(v_template):
+            raise InputError(
+                f"J_regressor: expected shape (J, {len(v_template)}), got {tuple(regressor.shape)}."
+            )
+        template = _at_joints(regressor, np.asarray(v_template, dtype=np.float64))
         directions = np.asarray(shapedirs, dtype=np.float64).reshape(v_template.shape[0], -1)
-        joint_shapedirs = (regressor @ directions).reshape(len(regressor), 3, -1)
+        joint_shapedirs = _at_joints(regressor, directions).reshape(len(regressor), 3, -1)
         skeleton = Skeleton(parents, template, joint_shapedirs, joint_names)
         body = cls(name, v_template, shapedirs, posedirs, J_regressor, weights, faces, skeleton)
         body.check_shapes()
@@ -361,6 +366,16 @@ class BodyModel:
     def _surface(self) -> Surface:
         """The vertices as array stages read them."""
         return lay_out_surface(self.v_template, self.shapedirs, self.posedirs, self.weights)
+
+
+def _at_joints(regressor: np.ndarray, of_vertices: np.ndarray) -> np.ndarray:
+    """Return `regressor @ of_vertices`, of the few vertices that have weights.
+
+    Not by BLAS, which would use its own threads for it: a fork in another thread might hang (see
+    :mod:`kitro_np.arrays.forks`), and where cores are busy they wait for each other.
+    """
+    used = np.flatnonzero(regressor.any(axis=0))
+    return np.einsum("jv,vk->jk", regressor[:, used], of_vertices[used])
 
 
 def _block_size(vertices: int, like: Any) -> int:

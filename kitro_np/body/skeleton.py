@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
 
 from ..arrays.arguments import check_integer, real_array
+from ..arrays.forks import cached_property
 from ..arrays.products import times_matrix
 from ..arrays.read_only import read_only, read_only_like
 from ..errors import InputError

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
+from ...arrays.forks import cached_property
 from ...arrays.threads import each, usable_cores
 from ..lanes import lane_count
 from ..pool import Pool
