@@ -1,4 +1,4 @@
-"""Programs that embed the package, run by test_embedding.py in a process of its own: ``embedded.py NAME [DELAY]``.
+"""Programs that embed the package, run by test_embedding.py: ``embedded.py NAME [DELAY]``.
 
 Each prints nothing but its name, at the end.
 """

@@ -3,19 +3,19 @@
 The child has the forking thread only. A lock that another thread held would be held there for ever, and what
 that thread was compiling would stay half done.
 
-BLAS is not waited for: it has locks that nobody else can take, and OpenBLAS, when a process forks, ends its
-threads, which may wait for ever where another thread is amid a large product. So nothing that a first call or
-the kernels do uses BLAS for more than matrices of some rows, for which it starts no threads. The array engine
-does, and other code in the process may: fork before they begin, or set OPENBLAS_NUM_THREADS=1.
+BLAS is not waited for: OpenBLAS ends its threads when a process forks, which may wait for ever where another
+thread is amid a large product. So loading a body and refining, by every method and engine, use BLAS for no
+product that is large enough for it to use its threads. ``BodyModel.forward(engine="array")`` does, and so may
+evaluation and other code in the process: fork while they do not, or set OPENBLAS_NUM_THREADS=1.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -23,19 +23,13 @@ if TYPE_CHECKING or sys.version_info >= (3, 12):
     from functools import cached_property
 else:
 
-    class cached_property:  # noqa: N801 - the standard library's name
-        """The standard library's of Python 3.12: before, it held a lock, which a child would inherit."""
+    class cached_property(functools.cached_property):  # noqa: N801 - the standard library's name
+        """As of Python 3.12: before, it held a lock while it computed, which a child would inherit."""
 
-        def __init__(self, function: Callable[[Any], Any]) -> None:
-            self.function, self.__doc__ = function, function.__doc__
-
-        def __set_name__(self, owner: type, name: str) -> None:
-            self.name = name
-
-        def __get__(self, instance: Any, owner: type) -> Any:
+        def __get__(self, instance: Any, owner: Any = None) -> Any:
             if instance is None:
                 return self
-            value = instance.__dict__[self.name] = self.function(instance)
+            value = instance.__dict__[self.attrname] = self.func(instance)
             return value
 
 

@@ -132,13 +132,11 @@ class BodyModel:
         InputError
             If `parents` is no tree, or shapes are inconsistent.
         """
-        regressor = np.asarray(J_regressor, dtype=np.float64)
-        if regressor.ndim != 2 or regressor.shape[1] != len(v_template):
-            raise InputError(
-                f"J_regressor: expected shape (J, {len(v_template)}), got {tuple(regressor.shape)}."
-            )
+        regressor, vertices = np.asarray(J_regressor, dtype=np.float64), v_template.shape[0]
+        if regressor.ndim != 2 or regressor.shape[1] != vertices:
+            raise InputError(f"J_regressor: expected shape (J, {vertices}), got {tuple(regressor.shape)}.")
         template = _at_joints(regressor, np.asarray(v_template, dtype=np.float64))
-        directions = np.asarray(shapedirs, dtype=np.float64).reshape(v_template.shape[0], -1)
+        directions = np.asarray(shapedirs, dtype=np.float64).reshape(vertices, -1)
         joint_shapedirs = _at_joints(regressor, directions).reshape(len(regressor), 3, -1)
         skeleton = Skeleton(parents, template, joint_shapedirs, joint_names)
         body = cls(name, v_template, shapedirs, posedirs, J_regressor, weights, faces, skeleton)
@@ -364,7 +362,7 @@ class BodyModel:
 
     @cached_property
     def _surface(self) -> Surface:
-        """The vertices as array stages read them."""
+        """Lay out the vertices as array stages read them."""
         return lay_out_surface(self.v_template, self.shapedirs, self.posedirs, self.weights)
 
 

@@ -96,7 +96,7 @@ class Skeleton:
 
     @cached_property
     def depths(self) -> tuple[int, ...]:
-        """Number of bones between the root and every joint; joint c has 2**depths[c] hypotheses."""
+        """Count the bones between the root and every joint; joint c has 2**depths[c] hypotheses."""
         depths = [0]
         for parent in self.parents[1:]:
             depths.append(depths[parent] + 1)
@@ -104,7 +104,7 @@ class Skeleton:
 
     @cached_property
     def limb_counts(self) -> tuple[int, ...]:
-        """Number of leaves below or at every joint: how many paths from the root to a leaf use its bone."""
+        """Count the leaves below or at every joint: how many paths from the root to a leaf use its bone."""
         counts = [0] * self.num_joints
         for joint in reversed(range(self.num_joints)):
             counts[joint] = sum(counts[c] for c in self.children[joint]) or 1
