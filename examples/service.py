@@ -3,15 +3,16 @@
 Usage: python examples/service.py [PORT]
 
 POST /refine takes {"pose": (24, 3), "betas": (10,), "transl": (3,), "keypoints_2d": (24, 3) with scores,
-"intrinsics": (3, 3)}. It needs: pip install fastapi uvicorn
+"intrinsics": (3, 3)}, all finite. It needs: pip install fastapi uvicorn
 """
 
 import asyncio
+import json
 import sys
 from contextlib import asynccontextmanager
 
 import numpy as np
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, Request
 
 import kitro_np
 
@@ -19,16 +20,42 @@ SHAPES = {"pose": (24, 3), "betas": (10,), "transl": (3,), "keypoints_2d": (24, 
 WAITING, TOGETHER = 256, 64
 """Requests that may wait, before others are sent away; and how many of them are refined in one call."""
 
+MOST_BYTES, MOST_SHOWN = 2**15, 100
+"""Of a request, which takes 4 kB: all others wait while it is parsed. And how much of it an error repeats."""
+
+
+async def receive(request):
+    """Return what a request holds, of which no more is read than one may have."""
+    content = bytearray()
+    async for part in request.stream():
+        content += part
+        if len(content) > MOST_BYTES:
+            raise HTTPException(413, f"request: expected at most {MOST_BYTES} bytes, got more.")
+    try:
+        given = json.loads(content)
+    except (ValueError, RecursionError):
+        raise HTTPException(422, "request: expected JSON, got something else.") from None
+    if not isinstance(given, dict):
+        raise HTTPException(422, f"request: expected an object, got {type(given).__name__}.")
+    return given
+
 
 def read(given):
-    """Return the arrays of a request; an error in one sentence for what is not of their shapes."""
-    try:
-        body = {name: np.array(given[name], np.float32) for name in SHAPES}
-    except (KeyError, TypeError, ValueError) as error:
-        raise HTTPException(422, f"expected numbers for each of {', '.join(SHAPES)}: {error}") from None
+    """Return the arrays of a request; an error in one sentence for what is not finite numbers of a shape."""
+    body = {}
     for name, shape in SHAPES.items():
+        if name not in given:
+            raise HTTPException(422, f"{name}: expected numbers of shape {shape}, got none.")
+        try:
+            with np.errstate(over="ignore"):  # beyond single precision is infinite
+                body[name] = np.array(given[name], np.float32)
+        except (TypeError, ValueError, OverflowError) as error:
+            got = str(error)[:MOST_SHOWN]
+            raise HTTPException(422, f"{name}: expected numbers of shape {shape}, got {got!r}.") from None
         if body[name].shape != shape:
-            raise HTTPException(422, f"{name}: expected shape {shape}, got {body[name].shape}")
+            raise HTTPException(422, f"{name}: expected shape {shape}, got {body[name].shape}.")
+        if not np.all(np.isfinite(body[name])):  # nor has JSON NaN
+            raise HTTPException(422, f"{name}: expected finite numbers in float32, got others.")
     return body
 
 
@@ -42,8 +69,6 @@ def refine(bodies):
             "betas": found.betas[k].tolist(),
             "transl": found.transl[k].tolist(),
         }
-        if np.all(np.isfinite(found.transl[k]))  # JSON has no NaN
-        else {"status": kitro_np.Status(int(found.status[k])).name}
         for k in range(len(bodies))
     ]
 
@@ -77,11 +102,12 @@ app = FastAPI(lifespan=lifespan)
 
 
 @app.post("/refine")
-async def answer(given: dict):
+async def answer(request: Request):
     """Refine one person, or say 503 at once where too many wait."""
+    body = read(await receive(request))
     found = asyncio.get_running_loop().create_future()
     try:
-        app.state.queue.put_nowait((read(given), found))
+        app.state.queue.put_nowait((body, found))
     except asyncio.QueueFull:
         raise HTTPException(503, "too many wait", headers={"Retry-After": "1"}) from None
     answered = await found

@@ -51,7 +51,7 @@ def main(port, clients=8, seconds=5.0):
     statuses = Counter(status for _, status in answers)
     times = 1000 * np.array([time for time, status in answers if status == 200])
     failed = len(answers) - len(times) - statuses[503]
-    median, late = np.percentile(times, [50, 99])
+    median, late = np.percentile(times, [50, 99]) if len(times) else (np.nan, np.nan)
     print(
         f"{len(times) / seconds:.0f} requests/s from {clients} clients, median {median:.1f} ms, "
         f"99% below {late:.1f} ms, {statuses[503]} sent away, {failed} failed"

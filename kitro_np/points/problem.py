@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from ..arrays.forks import cached_property
 from ..body.kinematics import forward_kinematics
 from ..body.skeleton import Skeleton
 from ..keypoints.layouts import KeypointLayout
