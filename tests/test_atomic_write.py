@@ -52,6 +52,13 @@ def test_mode_is_kept(tmp_path, mode):
 
 
 @posix
+def test_a_pipe_of_such_a_name_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / f"{PARTIAL}pipe")
+    atomic_write(tmp_path / "a", lambda file: file.write(b"new"))
+    assert names_in(tmp_path) == [f"{PARTIAL}pipe", "a"]
+
+
+@posix
 @pytest.mark.parametrize("mode", [None, 0o600, 0o666])
 def test_others_cannot_write_to_what_is_not_shared(tmp_path, mode):
     target = tmp_path / "a"

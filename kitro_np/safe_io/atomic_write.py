@@ -151,6 +151,8 @@ def _new_file(folder: Path, suffix: str) -> tuple[Path, Any]:
 
 def _remove_unlocked(path: Path) -> None:
     with suppress(OSError):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return  # no file of ours, and a pipe would be waited for
         if fcntl is not None:
             with path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
