@@ -605,11 +605,13 @@ def _within_dtypes(
     """
     refined = outcome.refined
     xp = array_namespace(refined.status)
+    bounds = {name: _largest_float(like) for name, like in given.items()}
+    own = float(xp.finfo(refined.transl.dtype).max)
+    smaller = {name: largest for name, largest in bounds.items() if largest is not None and largest < own}
+    if not smaller:  # nothing is read, which a GPU would be waited for
+        return outcome
     lost = xp.zeros_like(refined.status, dtype=xp.bool)
-    for name, like in given.items():
-        largest = _largest_float(like)
-        if largest is None or largest >= float(xp.finfo(refined.transl.dtype).max):
-            continue
+    for name, largest in smaller.items():
         sources = (refined,) if outcome.hypotheses is None else (refined, outcome.hypotheses)
         lost = lost | ~all_within(largest, *(getattr(source, name) for source in sources))
     lost = lost & was_fitted(refined.status)

@@ -406,7 +406,9 @@ def test_any_tree_in_both_precisions(tree):
     np.testing.assert_allclose(square, np.broadcast_to(np.eye(3), square.shape), atol=1e-5)
     single = fit(skeleton, batch, motion=motion)
     assert {part.dtype.name for part in single} == {"float32", "bool"}
-    np.testing.assert_allclose(joints_of(skeleton, single), joints_of(skeleton, found), atol=1e-4)
+    off = np.abs(joints_of(skeleton, single) - joints_of(skeleton, found)).max(axis=(0, 1))
+    # Keypoints hardly tell depths: there rounding, which differs between CPUs, goes a long way.
+    assert np.all(off < [1e-4, 1e-4, 1e-3]), off
 
 
 def test_single_precision(sampled, which):

@@ -16,6 +16,7 @@ import kitro_np
 from kitro_np import InputError, Refiner, read_shard, refine_shards, stream, write_shard
 from kitro_np.keypoints.layouts import find_layout
 from kitro_np.streaming import pool
+from kitro_np.streaming.manifest import ShardEntry
 from kitro_np.streaming.on_ray import check_address
 from kitro_np.streaming.rows import stops_of
 from kitro_np.streaming.shards import find_shards
@@ -330,11 +331,14 @@ def test_rows_are_bounded_before_they_are_read(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory of processes is bounded on Linux")
-def test_a_list_of_millions_in_one_row_ends_no_worker(tmp_path):
-    """What it is decoded to, 600 MB, nothing in the file says before."""
+def test_a_list_of_millions_in_one_row_ends_no_worker(tmp_path, monkeypatch):
+    """What it is decoded to, 300 MB, nothing in the file says before."""
+    monkeypatch.setattr(
+        pool, "START", f"{pool.START}from kitro_np.streaming import worker; worker.SPARE = 2 * 10**8; "
+    )
     write_some(tmp_path / "in", 1)
     table = pq.read_table(tmp_path / "in" / "part-00.parquet")
-    many = pa.ListArray.from_arrays([0, *len(table) * [2**27]], pa.array(np.zeros(2**27, np.int8)))
+    many = pa.ListArray.from_arrays([0, *len(table) * [2**26]], pa.array(np.zeros(2**26, np.int8)))
     pq.write_table(table.append_column("more", many), tmp_path / "in" / "list.parquet")
     del many
     assert (tmp_path / "in" / "list.parquet").stat().st_size < 1e6
@@ -550,9 +554,9 @@ def test_clusters_that_are_not_there_are_not_waited_for(address, sentence):
 )  # fmt: skip
 def test_entries_of_a_manifest_are_checked(tmp_path, entry):
     write_some(tmp_path / "in", 1)
-    refine_shards(tmp_path / "in", tmp_path / "out", workers=1)
-    with (tmp_path / "out" / "manifest.jsonl").open("a") as file:
-        file.write(f"{entry}\n")
+    (tmp_path / "out").mkdir()
+    lines = ("{}", ShardEntry("part-00.parquet", "a", "b", 1, {"refined": 1}).line(), entry)
+    (tmp_path / "out" / "manifest.jsonl").write_text("".join(f"{line}\n" for line in lines))
     for how in ({"resume": True}, {"force": True}):
         with pytest.raises(InputError, match="expected a manifest, got a damaged one"):
             refine_shards(tmp_path / "in", tmp_path / "out", workers=1, **how)

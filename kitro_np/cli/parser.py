@@ -76,7 +76,7 @@ class Parser(argparse.ArgumentParser):
 
     def unknown(self, argument: str) -> NoReturn:
         """Raise InputError for an argument that the command does not have."""
-        if not argument.startswith("-"):
+        if not argument.startswith("-") and any(not action.option_strings for action in self._actions):
             raise InputError(
                 f"{argument}: expected one argument for each of those of {self.prog}, got more; "
                 f"put a pattern in quotes, and see {self.prog} --help."
