@@ -87,6 +87,7 @@ def test_a_worker_is_killed_among_many(tmp_path):
     attack(tmp_path, 200)
 
 
+@pytest.mark.stress
 def test_videos_are_brought_together():
     columns = {name: part for name, part in rows().items() if name != "body"}
     many = [plain(columns, k) for k in range(COUNT)]

@@ -17,7 +17,10 @@ ONE_DTYPE = {"test_map_twins.py": " or (float32 and not (test_any_tree and chain
 """Half of the time, and of the kernels' lines dtypes change only lanes: one tree shows these."""
 
 
-@pytest.mark.parametrize("twins", ["test_twins.py", "test_smplify_twins.py", "test_map_twins.py"])
+LONG = pytest.param("test_map_twins.py", marks=pytest.mark.stress)
+
+
+@pytest.mark.parametrize("twins", ["test_twins.py", "test_smplify_twins.py", LONG])
 def test_twins_in_the_interpreter(request, twins):
     """Every twin, with NUMBA_DISABLE_JIT=1: lanes are NumPy vectors then."""
     config = ["-c", str(request.config.inipath), "--rootdir", str(request.config.rootpath)]
