@@ -73,25 +73,26 @@ class ParquetShard:
 
     def column(self, name: str) -> np.ndarray:
         """Read a column whole."""
-        with damaged(self.path, "a Parquet file"):
-            parts, size = [], 0
-            for batch in self._file.iter_batches(READ_ROWS, columns=[name], use_threads=False):
-                parts.append(_numpy(self.path, name, batch.column(0)))
-                size += parts[-1].nbytes
-                check_size(self.path, name, size)
-        whole = np.concatenate(parts) if parts else np.zeros(0, np.int64)
-        if len(whole) != self.rows:
-            raise InputError(f"{self.path}: {name}: expected {self.rows} rows, got {len(whole)}.")
-        return whole
+        parts, size = list[np.ndarray](), 0
+        for part in self._parts(name):
+            parts.append(part)
+            size += part.nbytes
+            check_size(self.path, name, size)
+        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
     def labels(self, name: str) -> np.ndarray:
         """Read a column of labels, as whole numbers."""
+        return codes_of(self._parts(name))
+
+    def _parts(self, name: str) -> Iterator[np.ndarray]:
+        """Yield a column in parts, all of its rows."""
+        count = 0
         with damaged(self.path, "a Parquet file"):
-            batches = self._file.iter_batches(READ_ROWS, columns=[name], use_threads=False)
-            codes = codes_of(_numpy(self.path, name, batch.column(0)) for batch in batches)
-        if len(codes) != self.rows:
-            raise InputError(f"{self.path}: {name}: expected {self.rows} rows, got {len(codes)}.")
-        return codes
+            for batch in self._file.iter_batches(READ_ROWS, columns=[name], use_threads=False):
+                yield _numpy(self.path, name, batch.column(0))
+                count += len(batch)
+        if count != self.rows:
+            raise InputError(f"{self.path}: {name}: expected {self.rows} rows, got {count}.")
 
     def batches(self, stops: Iterator[int]) -> Iterator[ShardRows]:
         """Yield rows from stop to stop."""
